@@ -1,0 +1,116 @@
+//! Who calls, and what they may do.
+//!
+//! Flow: request headers → [`Identity`] (once per request, at the edge) → [`Caller`] (what a
+//! handler asks for) → [`Caller::require`] → a view of the inventory.
+//!
+//! Keys are 256 random bits; only their SHA-256 is stored, and it is what they are looked up by, so
+//! the work per request does not depend on how much of a guess is right.
+
+mod identity;
+mod key;
+mod settings;
+
+use std::{fmt, str::FromStr, sync::Arc};
+
+use serde::Deserialize;
+
+pub use self::{
+    identity::{Caller, Identity, Policy, Refusal},
+    key::{CallerKey, KeyDigest},
+    settings::{CallerSettings, Settings},
+};
+
+/// What a caller may do. No scope shows secrets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Scope {
+    /// `sddc:read`: the facade.
+    SddcRead,
+}
+
+impl Scope {
+    /// Every scope, for error texts and tables.
+    pub const ALL: &[Self] = &[Self::SddcRead];
+
+    /// As written in the configuration.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::SddcRead => "sddc:read",
+        }
+    }
+}
+
+impl fmt::Display for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for Scope {
+    type Err = UnknownScope;
+    fn from_str(text: &str) -> Result<Self, UnknownScope> {
+        Self::ALL.iter().copied().find(|scope| scope.as_str() == text).ok_or(UnknownScope)
+    }
+}
+
+/// A text that names no scope.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("unknown scope; allowed: sddc:read")]
+pub struct UnknownScope;
+
+/// A caller's name: log lines, metrics, the audit. 1 to 64 characters of `[A-Za-z0-9._-]`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize)]
+#[serde(try_from = "String")]
+pub struct CallerName(Arc<str>);
+
+/// A text that cannot name a caller.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidCallerName {
+    /// Length or characters.
+    #[error("a caller's name is 1 to 64 characters of [A-Za-z0-9._-]")]
+    Characters,
+    /// `anonymous`, `none` and `other` mean something in log lines and metrics.
+    #[error("this name is reserved")]
+    Reserved,
+}
+
+impl CallerName {
+    /// The name of everyone where access is open.
+    #[must_use]
+    pub fn anonymous() -> Self {
+        Self("anonymous".into())
+    }
+
+    /// The name as in the configuration.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for CallerName {
+    type Err = InvalidCallerName;
+    fn from_str(text: &str) -> Result<Self, InvalidCallerName> {
+        let safe = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+        if !(1..=64).contains(&text.len()) || !text.bytes().all(safe) {
+            Err(InvalidCallerName::Characters)
+        } else if matches!(text, "anonymous" | "none" | "other") {
+            Err(InvalidCallerName::Reserved)
+        } else {
+            Ok(Self(text.into()))
+        }
+    }
+}
+
+impl TryFrom<String> for CallerName {
+    type Error = InvalidCallerName;
+    fn try_from(text: String) -> Result<Self, InvalidCallerName> {
+        text.parse()
+    }
+}
+
+impl fmt::Display for CallerName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}

@@ -1,0 +1,1 @@
+//! The documents that callers see (contract section 4.1).

@@ -1,0 +1,16 @@
+//! **sddc-gateway** holds a VMware Cloud OAuth app's credentials, keeps one shared access token and
+//! answers `GET /sddcs` and its kin to internal services.
+//!
+//! ```text
+//! caller ──► listener ──► access ──► api ──► inventory ──► vmc ──► csp ──► VMware Cloud
+//! ```
+
+pub mod access;
+pub mod config;
+pub mod csp;
+pub mod ids;
+pub mod inventory;
+pub mod listener;
+pub mod simulator;
+pub mod telemetry;
+pub mod vmc;

@@ -1,0 +1,36 @@
+//! What the operator sets of the sockets: sections `[api]` and `[ops]`.
+
+use std::{net::SocketAddr, time::Duration};
+
+/// Section `[api]`: the callers' listener.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// `api.listen`.
+    pub listen: SocketAddr,
+    /// `api.hosts`: host names accepted in `Host`, lower case, without port. Empty: see
+    /// [`super::host`].
+    pub hosts: Vec<String>,
+    /// `api.max_in_flight`: requests worked on at once; above it 503 `overloaded`.
+    pub max_in_flight: usize,
+    /// `api.max_connections`: open connections at which accepting pauses.
+    pub max_connections: usize,
+    /// `api.header_timeout`: from accept, or a later request's first byte, to a whole head.
+    pub header_timeout: Duration,
+    /// `api.idle_timeout`: between requests of one connection.
+    pub idle_timeout: Duration,
+    /// `api.write_timeout`: without progress in sending.
+    pub write_timeout: Duration,
+    /// `api.request_timeout`: from a whole head to the head of its answer.
+    pub request_timeout: Duration,
+    /// `api.drain_delay`: how long requests are still accepted after SIGTERM.
+    pub drain_delay: Duration,
+    /// `api.drain`: how long what is in flight may take after that.
+    pub drain: Duration,
+}
+
+/// Section `[ops]`: probes and metrics.
+#[derive(Debug, Clone, Copy)]
+pub struct OpsSettings {
+    /// `ops.listen`.
+    pub listen: SocketAddr,
+}

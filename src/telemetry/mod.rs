@@ -1,0 +1,5 @@
+//! Log and metrics.
+
+mod settings;
+
+pub use self::settings::{Format, Settings};

@@ -1,0 +1,25 @@
+//! What the operator sets of the upstream reads: section `[vmc]`.
+
+use std::{path::PathBuf, time::Duration};
+
+use url::Url;
+
+use crate::ids::OrgId;
+
+/// Section `[vmc]`.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// `vmc.url`: VMware Cloud on AWS. Plain `http` only to a loopback host.
+    pub url: Url,
+    /// `vmc.orgs`: served orgs, each with its own token. Empty: the app's own org's token, and the
+    /// orgs it can see.
+    pub orgs: Vec<OrgId>,
+    /// `vmc.connect_timeout`: one connection, TLS included.
+    pub connect_timeout: Duration,
+    /// `vmc.timeout`: one try, from the first byte sent to the last byte read.
+    pub timeout: Duration,
+    /// `vmc.max_body`: bytes of one upstream answer, decoded.
+    pub max_body: u64,
+    /// `vmc.ca_file`: PEM file with CAs trusted beside the public ones, for CSP and VMC.
+    pub ca_file: Option<PathBuf>,
+}

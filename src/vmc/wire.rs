@@ -1,0 +1,1 @@
+//! VMware's documents, reduced to the fields of the allow-list.

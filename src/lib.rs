@@ -6,11 +6,14 @@
 //! ```
 
 pub mod access;
+pub mod clock;
 pub mod config;
 pub mod csp;
+pub mod flight;
 pub mod ids;
 pub mod inventory;
 pub mod listener;
 pub mod simulator;
 pub mod telemetry;
+pub mod upstream;
 pub mod vmc;

@@ -1,0 +1,160 @@
+//! The one source of time.
+//!
+//! Ages and deadlines are measured on a monotonic clock that also counts the time a machine was
+//! suspended: a token does not get younger while a laptop sleeps, and a wall clock that is set back
+//! makes no picture fresh again. Tests pass a clock that stands still until it is told to move.
+
+use std::{
+    ops::{Add, Sub},
+    sync::Arc,
+    time::Duration,
+};
+
+use jiff::Timestamp;
+use tokio::sync::watch;
+
+/// tokio's timer stands still while the machine is suspended; a sleep looks at the real clock at
+/// least this often.
+const LONGEST_NAP: Duration = Duration::from_secs(2);
+
+/// A moment on the monotonic clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Instant(Duration);
+
+impl Instant {
+    /// The time from `earlier` to here; zero if `earlier` is later.
+    #[must_use]
+    pub fn since(self, earlier: Self) -> Duration {
+        self.0.saturating_sub(earlier.0)
+    }
+}
+
+impl Add<Duration> for Instant {
+    type Output = Self;
+    fn add(self, span: Duration) -> Self {
+        Self(self.0.saturating_add(span))
+    }
+}
+
+impl Sub<Duration> for Instant {
+    type Output = Self;
+    fn sub(self, span: Duration) -> Self {
+        Self(self.0.saturating_sub(span))
+    }
+}
+
+/// Where time comes from. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Clock(Source);
+
+#[derive(Debug, Clone)]
+enum Source {
+    System,
+    Manual(Arc<watch::Sender<Manual>>),
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Manual {
+    monotonic: Instant,
+    wall: Timestamp,
+}
+
+impl Clock {
+    /// The operating system's clocks.
+    #[must_use]
+    pub fn system() -> Self {
+        Self(Source::System)
+    }
+
+    /// A clock for tests: it starts at `wall` and moves only by [`Clock::advance`].
+    #[must_use]
+    pub fn manual(wall: Timestamp) -> Self {
+        // Far from zero, so that a test can look back.
+        let monotonic = Instant(Duration::from_secs(1_000_000));
+        Self(Source::Manual(Arc::new(watch::Sender::new(Manual { monotonic, wall }))))
+    }
+
+    /// Moves a manual clock and wakes who sleeps on it. The system's clock moves by itself.
+    pub fn advance(&self, span: Duration) {
+        if let Source::Manual(state) = &self.0 {
+            state.send_modify(|now| {
+                now.monotonic = now.monotonic + span;
+                now.wall += span;
+            });
+        }
+    }
+
+    /// The moment on the monotonic clock (`CLOCK_BOOTTIME`).
+    #[must_use]
+    pub fn now(&self) -> Instant {
+        match &self.0 {
+            Source::System => Instant(boottime()),
+            Source::Manual(state) => state.borrow().monotonic,
+        }
+    }
+
+    /// The time of day, for people and files; never for ages.
+    #[must_use]
+    pub fn wall(&self) -> Timestamp {
+        match &self.0 {
+            #[expect(clippy::disallowed_methods, reason = "this is the clock")]
+            Source::System => Timestamp::now(),
+            Source::Manual(state) => state.borrow().wall,
+        }
+    }
+
+    /// Returns once the clock shows `deadline` or later.
+    pub async fn sleep_until(&self, deadline: Instant) {
+        match &self.0 {
+            Source::System => loop {
+                let left = deadline.since(self.now());
+                if left.is_zero() {
+                    return;
+                }
+                tokio::time::sleep(left.min(LONGEST_NAP)).await;
+            },
+            Source::Manual(state) => {
+                // The sender lives in `self`, so the wait can only end by the clock's moving.
+                let _ = state.subscribe().wait_for(|now| now.monotonic >= deadline).await;
+            }
+        }
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn boottime() -> Duration {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+    Duration::try_from(now).unwrap_or_default()
+}
+
+#[cfg(not(target_os = "linux"))]
+fn boottime() -> Duration {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+    Duration::try_from(now).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_manual_clock_wakes_its_sleepers_when_moved_far_enough() {
+        let clock = Clock::manual(Timestamp::UNIX_EPOCH);
+        let start = clock.now();
+        let sleeper = clock.sleep_until(start + Duration::from_secs(10));
+        let mut sleeper = std::pin::pin!(sleeper);
+        clock.advance(Duration::from_secs(9));
+        assert!(futures_util::poll!(&mut sleeper).is_pending());
+        clock.advance(Duration::from_secs(1));
+        sleeper.await;
+        assert_eq!(clock.now().since(start), Duration::from_secs(10));
+        assert_eq!(clock.wall().as_second(), 10);
+    }
+
+    #[test]
+    fn the_system_clock_goes_forward() {
+        let clock = Clock::system();
+        assert!(clock.now() <= clock.now());
+        assert_eq!(Duration::ZERO, clock.now().since(clock.now() + Duration::from_secs(9)));
+    }
+}

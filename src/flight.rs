@@ -1,0 +1,121 @@
+//! Single flight: at most one run of a job at a time, whose result all who asked meanwhile share.
+//!
+//! The job is a task of its own. Whoever asked first may leave: the run goes on, and its result is
+//! there for the others. Nothing is remembered after the run; what it stores, the job stores itself.
+
+use std::{
+    future::Future,
+    sync::{Mutex, PoisonError},
+};
+
+use tokio::sync::watch;
+use tokio_util::task::TaskTracker;
+
+/// The place of the one run.
+#[derive(Debug)]
+pub struct Flight<T> {
+    latest: Mutex<Option<Slot<T>>>,
+    tasks: TaskTracker,
+}
+
+type Slot<T> = watch::Receiver<Option<T>>;
+
+/// A run that was joined or started.
+#[derive(Debug)]
+pub struct Run<T> {
+    slot: Slot<T>,
+    /// Whether this call started the run; otherwise it joined one that was under way.
+    pub started: bool,
+}
+
+/// The run ended without a result: its task panicked, or the process is going down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the task ended without a result")]
+pub struct Lost;
+
+impl<T: Clone + Send + Sync + 'static> Flight<T> {
+    /// A place whose runs are tracked by `tasks`.
+    #[must_use]
+    pub fn new(tasks: TaskTracker) -> Self {
+        Self { latest: Mutex::new(None), tasks }
+    }
+
+    /// Joins the run under way, or starts one.
+    pub fn join<F>(&self, job: impl FnOnce() -> F) -> Run<T>
+    where
+        F: Future<Output = T> + Send + 'static,
+    {
+        let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(slot) = latest.as_ref().filter(|slot| is_under_way(slot)) {
+            return Run { slot: slot.clone(), started: false };
+        }
+        let (result, slot) = watch::channel(None);
+        *latest = Some(slot.clone());
+        let job = job();
+        self.tasks.spawn(async move {
+            let value = job.await;
+            result.send_replace(Some(value));
+        });
+        Run { slot, started: true }
+    }
+}
+
+fn is_under_way<T>(slot: &Slot<T>) -> bool {
+    // A sender that is gone without a result has panicked: the next one may try.
+    slot.borrow().is_none() && slot.has_changed().is_ok()
+}
+
+impl<T: Clone> Run<T> {
+    /// Waits for the result. Leaving early costs the run nothing.
+    ///
+    /// # Errors
+    /// [`Lost`] when the run's task panicked.
+    pub async fn result(mut self) -> Result<T, Lost> {
+        let value = self.slot.wait_for(Option::is_some).await.map_err(|_| Lost)?;
+        value.clone().ok_or(Lost)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    };
+
+    use tokio::sync::Notify;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn those_who_ask_meanwhile_share_one_run_and_the_first_may_leave() {
+        let tasks = TaskTracker::new();
+        let flight = Flight::new(tasks.clone());
+        let (runs, go) = (Arc::new(AtomicU32::new(0)), Arc::new(Notify::new()));
+        let job = || {
+            let (runs, go) = (runs.clone(), go.clone());
+            move || async move {
+                go.notified().await;
+                runs.fetch_add(1, Ordering::SeqCst)
+            }
+        };
+        let first = flight.join(job());
+        let others: Vec<_> = (0..10).map(|_| flight.join(job())).collect();
+        assert!(first.started && others.iter().all(|run| !run.started));
+        drop(first);
+        go.notify_one();
+        for run in others {
+            assert_eq!(run.result().await, Ok(0));
+        }
+        assert_eq!(runs.load(Ordering::SeqCst), 1);
+        assert!(flight.join(job()).started, "nothing is remembered");
+    }
+
+    #[tokio::test]
+    async fn a_run_that_panics_is_lost_and_the_next_one_starts() {
+        let flight = Flight::new(TaskTracker::new());
+        let run = flight.join(|| async { panic!("on purpose") });
+        assert_eq!(run.result().await, Err::<u8, _>(Lost));
+        assert_eq!(flight.join(|| async { 7 }).result().await, Ok(7));
+    }
+}

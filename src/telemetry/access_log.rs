@@ -1,0 +1,140 @@
+//! One line per request.
+//!
+//! Names of fields are OpenTelemetry's. Raw paths and queries are not logged: they are a caller's
+//! text, and may be a secret pasted in the wrong place.
+
+use std::{cell::RefCell, fmt, io::Write, sync::Arc, time::Duration};
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::Format;
+
+/// Where access lines go. Cheap to clone; writing never blocks the request.
+#[derive(Clone)]
+pub struct AccessLog(Option<Arc<Sink>>);
+
+struct Sink {
+    format: Format,
+    writer: Box<dyn Fn() -> Box<dyn Write> + Send + Sync>,
+}
+
+/// What one line says.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct AccessRecord<'a> {
+    /// When the answer's head was ready.
+    pub timestamp: Timestamp,
+    /// Always `INFO`.
+    pub level: &'static str,
+    /// Always `sddc_gateway::access`.
+    pub target: &'static str,
+    /// Always `request`.
+    pub message: &'static str,
+    /// `X-Request-Id` of the answer.
+    #[serde(rename = "http.request_id")]
+    pub request_id: &'a str,
+    /// The trace that the caller's `traceparent` names.
+    #[serde(rename = "trace_id", skip_serializing_if = "Option::is_none")]
+    pub trace_id: Option<&'a str>,
+    /// The caller's name; `none` when nobody is known.
+    pub caller: &'a str,
+    /// The client's address.
+    #[serde(rename = "client.address")]
+    pub client: std::net::IpAddr,
+    /// The method; `other` for an unusual one.
+    #[serde(rename = "http.request.method")]
+    pub method: &'static str,
+    /// The route's template; `unmatched` for no route.
+    #[serde(rename = "http.route")]
+    pub route: &'static str,
+    /// The status.
+    #[serde(rename = "http.response.status_code")]
+    pub status: u16,
+    /// From the request's head to the answer's.
+    pub duration_ms: f64,
+    /// Bytes of the body; absent where they are not known beforehand.
+    #[serde(rename = "http.response.body.size", skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<u64>,
+    /// How the cache served it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cache: Option<&'static str>,
+    /// `Age` of the answer.
+    #[serde(rename = "age_s", skip_serializing_if = "Option::is_none")]
+    pub age_s: Option<u64>,
+    /// The problem's code, or why the caller was refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<&'static str>,
+}
+
+thread_local! {
+    static LINE: RefCell<Vec<u8>> = RefCell::new(Vec::with_capacity(512));
+}
+
+impl AccessLog {
+    /// A log that makes a writer for each line: a handle on a queue, not a file.
+    pub fn new(
+        format: Format,
+        writer: impl Fn() -> Box<dyn Write> + Send + Sync + 'static,
+    ) -> Self {
+        Self(Some(Arc::new(Sink { format, writer: Box::new(writer) })))
+    }
+
+    /// No lines: `telemetry.log` is above `info`.
+    #[must_use]
+    pub fn off() -> Self {
+        Self(None)
+    }
+
+    /// Whether lines are written at all.
+    #[must_use]
+    pub fn is_on(&self) -> bool {
+        self.0.is_some()
+    }
+
+    /// Writes one line.
+    pub fn write(&self, record: &AccessRecord<'_>) {
+        let Some(sink) = &self.0 else { return };
+        LINE.with_borrow_mut(|line| {
+            line.clear();
+            match sink.format {
+                Format::Json => {
+                    // A record of numbers and plain text always serializes.
+                    let _ = serde_json::to_writer(&mut *line, record);
+                    line.push(b'\n');
+                }
+                Format::Text => {
+                    let _ = writeln!(line, "{}", Text(record));
+                }
+            }
+            // The queue counts what it has to drop.
+            let _ = (sink.writer)().write_all(line);
+        });
+    }
+}
+
+impl fmt::Debug for AccessLog {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AccessLog").field("on", &self.is_on()).finish()
+    }
+}
+
+struct Text<'a>(&'a AccessRecord<'a>);
+
+impl fmt::Display for Text<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let AccessRecord { timestamp, level, method, route, status, .. } = self.0;
+        write!(f, "{timestamp:.6}  {level} {method} {route} {status}")?;
+        write!(f, " {:?}", Duration::from_secs_f64(self.0.duration_ms.max(0.0) / 1000.0))?;
+        if let Some(bytes) = self.0.bytes {
+            write!(f, " {bytes} B")?;
+        }
+        write!(f, " caller={} client={}", self.0.caller, self.0.client)?;
+        if let (Some(cache), Some(age)) = (self.0.cache, self.0.age_s) {
+            write!(f, " cache={cache} age={age}s")?;
+        }
+        if let Some(reason) = self.0.reason {
+            write!(f, " reason={reason}")?;
+        }
+        write!(f, " request_id={}", self.0.request_id)
+    }
+}

@@ -1,0 +1,59 @@
+//! The log: lines on standard error, written by a thread of their own.
+//!
+//! A writer that cannot keep up costs lines, which are counted, and never a caller's time.
+
+use std::io::{self, BufWriter};
+
+use tracing::level_filters::LevelFilter;
+use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
+use tracing_subscriber::{
+    Layer, Registry, filter::Targets, layer::SubscriberExt, util::SubscriberInitExt,
+};
+
+use super::{AccessLog, Format, Settings};
+
+/// Lines waiting for the writer; above it they are dropped and counted.
+const WAITING_LINES: usize = 16_384;
+
+/// Keeps the writer thread. Dropping it writes out what is waiting.
+#[must_use = "dropping it ends the log"]
+pub struct LogGuard {
+    _worker: WorkerGuard,
+    dropped: ErrorCounter,
+}
+
+impl LogGuard {
+    /// Counts the lines that were dropped because the writer could not keep up.
+    #[must_use]
+    pub fn dropped(&self) -> ErrorCounter {
+        self.dropped.clone()
+    }
+}
+
+/// Starts the process's log. Only the first call in a process sets the subscriber for events; each
+/// gets an access log of its own.
+pub fn start(settings: Settings) -> (AccessLog, LogGuard) {
+    let (writer, worker) = NonBlockingBuilder::default()
+        .lossy(true)
+        .buffered_lines_limit(WAITING_LINES)
+        .thread_name("log")
+        .finish(BufWriter::new(io::stderr()));
+    let dropped = writer.error_counter();
+    // `RUST_LOG` is ignored on purpose: other crates log requests, headers among them, below `info`.
+    let filter = Targets::new()
+        .with_default(settings.log.min(LevelFilter::INFO))
+        .with_target("sddc_gateway", settings.log);
+    let lines = tracing_subscriber::fmt::layer().with_writer(writer.clone());
+    let lines: Box<dyn Layer<Registry> + Send + Sync> = match settings.format {
+        Format::Text => Box::new(lines.with_ansi(false).with_filter(filter)),
+        Format::Json => Box::new(lines.json().flatten_event(true).with_filter(filter)),
+    };
+    // A second gateway in the process keeps the first one's subscriber.
+    let _ = tracing_subscriber::registry().with(lines).try_init();
+    let access = if settings.log >= LevelFilter::INFO {
+        AccessLog::new(settings.format, move || Box::new(writer.clone()))
+    } else {
+        AccessLog::off()
+    };
+    (access, LogGuard { _worker: worker, dropped })
+}

@@ -1,0 +1,328 @@
+//! The metrics that are counted as things happen. What can be read from state at the moment of the
+//! scrape (ages, expiry, gates) is collected there, see [`Metrics::collect`].
+//!
+//! Label values come from closed sets: nothing a caller sends can grow the number of series.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use http::StatusCode;
+use prometheus_client::{
+    collector::Collector,
+    encoding::{EncodeLabelSet, text},
+    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
+    registry::Registry,
+};
+
+use super::process::Process;
+use crate::upstream::Upstream;
+
+/// Seconds; from a cached answer to a request's deadline.
+const HTTP_BUCKETS: [f64; 13] =
+    [0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 30.0];
+const UPSTREAM_BUCKETS: [f64; 10] = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
+
+/// One gateway's metrics. Cheap to clone.
+#[derive(Clone)]
+pub struct Metrics(Arc<Inner>);
+
+struct Inner {
+    http_requests: Family<HttpLabels, Counter>,
+    http_duration: Family<RouteLabels, Histogram, fn() -> Histogram>,
+    http_in_flight: Gauge,
+    cache: Family<CacheLabels, Counter>,
+    token_mints: Family<MintLabels, Counter>,
+    upstream_requests: Family<UpstreamLabels, Counter>,
+    upstream_duration: Family<EndpointLabels, Histogram, fn() -> Histogram>,
+    access_denied: Family<ReasonLabels, Counter>,
+    connection_errors: Family<ReasonLabels, Counter>,
+    odd_documents: Counter,
+    task_failures: Family<TaskLabels, Counter>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct HttpLabels {
+    route: &'static str,
+    method: &'static str,
+    status: u16,
+    caller: Arc<str>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RouteLabels {
+    route: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct CacheLabels {
+    result: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct MintLabels {
+    org_id: Arc<str>,
+    outcome: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct UpstreamLabels {
+    upstream: &'static str,
+    endpoint: &'static str,
+    status: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct EndpointLabels {
+    upstream: &'static str,
+    endpoint: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ReasonLabels {
+    reason: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct TaskLabels {
+    task: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct BuildLabels {
+    version: &'static str,
+    commit: &'static str,
+}
+
+/// A request that was answered.
+#[derive(Debug)]
+pub struct HttpCall {
+    /// The route's template.
+    pub route: &'static str,
+    /// The method, or `other`.
+    pub method: &'static str,
+    /// The status.
+    pub status: StatusCode,
+    /// The caller's name, `none` when nobody is known.
+    pub caller: Arc<str>,
+    /// From the request's head to the answer's.
+    pub took: Duration,
+}
+
+/// A try at an upstream.
+#[derive(Debug)]
+pub struct UpstreamCall {
+    /// Which one.
+    pub upstream: Upstream,
+    /// What was asked: a closed set.
+    pub endpoint: &'static str,
+    /// The status, once a head arrived.
+    pub status: Option<StatusCode>,
+    /// Whether the deadline ended it.
+    pub timed_out: bool,
+    /// How long it took.
+    pub took: Duration,
+}
+
+/// How the inventory served a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum CacheResult {
+    /// From a fresh picture.
+    Hit,
+    /// From a picture older than `inventory.fresh`.
+    Stale,
+    /// From a read that this request began.
+    Miss,
+    /// From a read that another request or the poller began.
+    Collapsed,
+    /// The caller had it already: 304.
+    Revalidated,
+}
+
+impl CacheResult {
+    /// The metric label and log field.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Hit => "hit",
+            Self::Stale => "stale",
+            Self::Miss => "miss",
+            Self::Collapsed => "collapsed",
+            Self::Revalidated => "revalidated",
+        }
+    }
+}
+
+/// How a mint ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum MintOutcome {
+    /// A token came.
+    Minted,
+    /// CSP refused our credentials.
+    Refused,
+    /// Anything else.
+    Failed,
+}
+
+impl MintOutcome {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Minted => "minted",
+            Self::Refused => "refused",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Metrics {
+    /// Metrics that have counted nothing yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self(Arc::new(Inner {
+            http_requests: Family::default(),
+            http_duration: Family::new_with_constructor(|| Histogram::new(HTTP_BUCKETS)),
+            http_in_flight: Gauge::default(),
+            cache: Family::default(),
+            token_mints: Family::default(),
+            upstream_requests: Family::default(),
+            upstream_duration: Family::new_with_constructor(|| Histogram::new(UPSTREAM_BUCKETS)),
+            access_denied: Family::default(),
+            connection_errors: Family::default(),
+            odd_documents: Counter::default(),
+            task_failures: Family::default(),
+        }))
+    }
+
+    /// Counts a request and its duration.
+    pub fn http_call(&self, call: HttpCall) {
+        let HttpCall { route, method, status, caller, took } = call;
+        let labels = HttpLabels { route, method, status: status.as_u16(), caller };
+        self.0.http_requests.get_or_create(&labels).inc();
+        self.0.http_duration.get_or_create(&RouteLabels { route }).observe(took.as_secs_f64());
+    }
+
+    /// The number of requests being worked on.
+    #[must_use]
+    pub fn http_in_flight(&self) -> &Gauge {
+        &self.0.http_in_flight
+    }
+
+    /// Counts how an answer was served.
+    pub fn cache(&self, result: CacheResult) {
+        self.0.cache.get_or_create(&CacheLabels { result: result.as_str() }).inc();
+    }
+
+    /// Counts a mint. `org_id` is `default` for the app's own organization.
+    pub fn mint(&self, org_id: &Arc<str>, outcome: MintOutcome) {
+        let labels = MintLabels { org_id: org_id.clone(), outcome: outcome.as_str() };
+        self.0.token_mints.get_or_create(&labels).inc();
+    }
+
+    /// Counts a try at an upstream and its duration.
+    pub fn upstream_call(&self, call: &UpstreamCall) {
+        let (upstream, endpoint) = (call.upstream.as_str(), call.endpoint);
+        let status = match call.status {
+            _ if call.timed_out => "timeout".to_owned(),
+            Some(status) => status.as_u16().to_string(),
+            None => "error".to_owned(),
+        };
+        let labels = UpstreamLabels { upstream, endpoint, status };
+        self.0.upstream_requests.get_or_create(&labels).inc();
+        let labels = EndpointLabels { upstream, endpoint };
+        self.0.upstream_duration.get_or_create(&labels).observe(call.took.as_secs_f64());
+    }
+
+    /// Counts a refused caller.
+    pub fn access_denied(&self, reason: &'static str) {
+        self.0.access_denied.get_or_create(&ReasonLabels { reason }).inc();
+    }
+
+    /// Counts a connection that ended badly.
+    pub fn connection_error(&self, reason: &'static str) {
+        self.0.connection_errors.get_or_create(&ReasonLabels { reason }).inc();
+    }
+
+    /// Counts upstream documents with something unreadable in them.
+    pub fn odd_documents(&self, count: u64) {
+        self.0.odd_documents.inc_by(count);
+    }
+
+    /// Counts a background task that ended unasked.
+    pub fn task_failure(&self, task: &'static str) {
+        self.0.task_failures.get_or_create(&TaskLabels { task }).inc();
+    }
+
+    /// Everything as `OpenMetrics` text: what was counted, what `sources` read from state now, and
+    /// the process's own figures.
+    ///
+    /// # Errors
+    /// [`fmt::Error`] when a source cannot encode itself.
+    pub fn collect(
+        &self,
+        commit: &'static str,
+        sources: Vec<Box<dyn Collector>>,
+    ) -> Result<String, fmt::Error> {
+        let mut registry = Registry::default();
+        let metrics = registry.sub_registry_with_prefix("sddc_gateway");
+        let inner = &self.0;
+        metrics.register("http_requests", "Requests answered", inner.http_requests.clone());
+        metrics.register(
+            "http_request_duration_seconds",
+            "From the request's head to the answer's",
+            inner.http_duration.clone(),
+        );
+        metrics.register(
+            "http_in_flight",
+            "Requests being worked on",
+            inner.http_in_flight.clone(),
+        );
+        metrics.register("cache", "How answers were served", inner.cache.clone());
+        metrics.register("token_mints", "Tokens asked of CSP", inner.token_mints.clone());
+        metrics.register(
+            "upstream_requests",
+            "Tries at CSP and VMC",
+            inner.upstream_requests.clone(),
+        );
+        metrics.register(
+            "upstream_request_duration_seconds",
+            "Time of one try",
+            inner.upstream_duration.clone(),
+        );
+        metrics.register("access_denied", "Callers refused", inner.access_denied.clone());
+        metrics.register(
+            "connection_errors",
+            "Connections that ended badly",
+            inner.connection_errors.clone(),
+        );
+        metrics.register(
+            "odd_documents",
+            "Upstream documents with something unreadable in them",
+            inner.odd_documents.clone(),
+        );
+        metrics.register(
+            "task_failures",
+            "Background tasks that ended unasked",
+            inner.task_failures.clone(),
+        );
+        let build = Family::<BuildLabels, Gauge>::default();
+        build.get_or_create(&BuildLabels { version: env!("CARGO_PKG_VERSION"), commit }).set(1);
+        metrics.register("build_info", "What is running", build);
+        for source in sources {
+            registry.register_collector(source);
+        }
+        registry.register_collector(Box::new(Process));
+        let mut page = String::new();
+        text::encode(&mut page, &registry)?;
+        Ok(page)
+    }
+}
+
+impl fmt::Debug for Metrics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Metrics")
+    }
+}

@@ -1,0 +1,265 @@
+//! The HTTP client: one deadline over the whole call, a bound on the body, JSON or nothing.
+
+use std::{path::Path, time::Duration};
+
+use bytes::{Bytes, BytesMut};
+use http::{
+    HeaderMap, HeaderValue, StatusCode,
+    header::{ACCEPT, CONTENT_TYPE, RETRY_AFTER},
+};
+use jiff::Timestamp;
+use reqwest::{Certificate, Request, RequestBuilder, Response, redirect};
+use url::Url;
+
+use super::{Breach, Detail, Failure};
+use crate::{
+    clock::Clock,
+    telemetry::{Metrics, UpstreamCall},
+};
+
+/// Which of the two services is called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Upstream {
+    /// VMware Cloud Services: tokens.
+    Csp,
+    /// VMware Cloud on AWS: everything else.
+    Vmc,
+}
+
+impl Upstream {
+    /// The metric label.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Csp => "csp",
+            Self::Vmc => "vmc",
+        }
+    }
+}
+
+/// What bounds a call.
+#[derive(Debug, Clone, Copy)]
+pub struct Bounds {
+    /// Name lookup, connection and TLS.
+    pub connect_timeout: Duration,
+    /// The whole call, from the first byte sent to the last byte read.
+    pub timeout: Duration,
+    /// Bytes of the answer, decoded.
+    pub max_body: u64,
+}
+
+/// A connection pool to one upstream. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Client {
+    http: reqwest::Client,
+    upstream: Upstream,
+    bounds: Bounds,
+    clock: Clock,
+    metrics: Metrics,
+}
+
+/// The client cannot be built.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    /// The extra CA file is gone or not PEM.
+    #[error("vmc.ca_file cannot be used: {0}")]
+    CaFile(String),
+    /// No usable system CAs, TLS set-up.
+    #[error("the HTTPS client cannot be set up: {0}")]
+    Tls(String),
+}
+
+/// An answer whose status means something to the service's own client.
+#[derive(Debug)]
+pub enum Reply {
+    /// 200 with a whole JSON body.
+    Json(Bytes),
+    /// 400, 401, 403 or 404. The body was not read.
+    Refused(StatusCode),
+}
+
+impl Client {
+    /// A client for the upstream at `base`. An upstream on a loopback address is asked directly,
+    /// any other through `HTTPS_PROXY` when that is set.
+    ///
+    /// # Errors
+    /// [`BuildError`] when the CA file or the system's CAs cannot be used.
+    pub fn new(
+        upstream: Upstream,
+        base: &Url,
+        bounds: Bounds,
+        ca_file: Option<&Path>,
+        clock: Clock,
+        metrics: Metrics,
+    ) -> Result<Self, BuildError> {
+        let mut builder = reqwest::Client::builder()
+            .user_agent(concat!("sddc-gateway/", env!("CARGO_PKG_VERSION")))
+            .default_headers(HeaderMap::from_iter([(
+                ACCEPT,
+                HeaderValue::from_static("application/json"),
+            )]))
+            .redirect(redirect::Policy::none())
+            .connect_timeout(bounds.connect_timeout)
+            .tcp_keepalive(Duration::from_secs(15))
+            .pool_idle_timeout(Duration::from_secs(60))
+            .http2_keep_alive_interval(Duration::from_secs(15))
+            .http2_keep_alive_timeout(Duration::from_secs(5))
+            .referer(false)
+            .retry(reqwest::retry::never());
+        if is_loopback(base) {
+            builder = builder.no_proxy();
+        }
+        if let Some(path) = ca_file {
+            let pem = std::fs::read(path).map_err(|error| BuildError::CaFile(error.to_string()))?;
+            let certificates = Certificate::from_pem_bundle(&pem)
+                .map_err(|error| BuildError::CaFile(Detail::of(error).to_string()))?;
+            builder = builder.tls_certs_merge(certificates);
+        }
+        let http =
+            builder.build().map_err(|error| BuildError::Tls(Detail::of(error).to_string()))?;
+        Ok(Self { http, upstream, bounds, clock, metrics })
+    }
+
+    /// Starts a request.
+    #[must_use]
+    pub fn request(&self, method: http::Method, url: Url) -> RequestBuilder {
+        self.http.request(method, url)
+    }
+
+    /// Makes one try. `endpoint` names it in the metrics: a closed set.
+    ///
+    /// # Errors
+    /// [`Failure`], see there.
+    pub async fn call(&self, endpoint: &'static str, request: Request) -> Result<Reply, Failure> {
+        let begun = self.clock.now();
+        let call = async {
+            let response = self.http.execute(request).await.map_err(transport)?;
+            let status = response.status();
+            Ok((status, self.read(response).await))
+        };
+        let (status, outcome) = match tokio::time::timeout(self.bounds.timeout, call).await {
+            Ok(Ok((status, outcome))) => (Some(status), outcome),
+            Ok(Err(failure)) => (None, Err(failure)),
+            Err(_elapsed) => (None, Err(Failure::Timeout(self.bounds.timeout))),
+        };
+        self.metrics.upstream_call(&UpstreamCall {
+            upstream: self.upstream,
+            endpoint,
+            status,
+            timed_out: matches!(outcome, Err(Failure::Timeout(_))),
+            took: self.clock.now().since(begun),
+        });
+        outcome
+    }
+
+    async fn read(&self, response: Response) -> Result<Reply, Failure> {
+        let status = response.status();
+        match status.as_u16() {
+            200 => {}
+            400 | 401 | 403 | 404 => return Ok(Reply::Refused(status)),
+            429 => {
+                let retry_after = self.retry_after(response.headers());
+                return Err(Failure::Throttled { retry_after });
+            }
+            500..=599 => {
+                let retry_after = self.retry_after(response.headers());
+                return Err(Failure::Server { status, retry_after });
+            }
+            _ => return Err(Breach::Status(status).into()),
+        }
+        if !is_json(response.headers()) {
+            return Err(Breach::ContentType.into());
+        }
+        self.body(response).await.map(Reply::Json)
+    }
+
+    async fn body(&self, mut response: Response) -> Result<Bytes, Failure> {
+        let bound = self.bounds.max_body;
+        let too_large = || Failure::from(Breach::TooLarge(bound));
+        let announced = response.content_length().unwrap_or(0);
+        if announced > bound {
+            return Err(too_large());
+        }
+        let mut body = BytesMut::with_capacity(usize::try_from(announced).unwrap_or(0));
+        while let Some(chunk) = response.chunk().await.map_err(transport)? {
+            if body.len() as u64 + chunk.len() as u64 > bound {
+                return Err(too_large());
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(body.freeze())
+    }
+
+    /// `Retry-After` in seconds or as a date (RFC 9110 section 10.2.3).
+    fn retry_after(&self, headers: &HeaderMap) -> Option<Duration> {
+        parse_retry_after(headers.get(RETRY_AFTER)?.to_str().ok()?, self.clock.wall())
+    }
+}
+
+fn transport(error: reqwest::Error) -> Failure {
+    if error.is_connect() {
+        Failure::Connect(Detail::of(error))
+    } else {
+        Failure::Broken(Detail::of(error))
+    }
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let Some(value) = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()) else {
+        return false;
+    };
+    let essence = value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    essence == "application/json" || essence.ends_with("+json")
+}
+
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(url::Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        Some(url::Host::Ipv4(address)) => address.is_loopback(),
+        Some(url::Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
+}
+
+fn parse_retry_after(text: &str, now: Timestamp) -> Option<Duration> {
+    let text = text.trim();
+    if let Ok(seconds) = text.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let date = jiff::fmt::rfc2822::parse(text).ok()?.timestamp();
+    // A date in the past means: now.
+    Some(Duration::try_from(date.duration_since(now)).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn retry_after_is_seconds_or_a_date() {
+        let now: Timestamp = "2026-11-22T10:00:00Z".parse().unwrap();
+        let cases = [
+            ("5", Some(5)),
+            (" 0 ", Some(0)),
+            ("Sun, 22 Nov 2026 10:00:30 GMT", Some(30)),
+            ("Sun, 22 Nov 2026 09:00:00 GMT", Some(0)),
+            ("-3", None),
+            ("soon", None),
+        ];
+        for (text, seconds) in cases {
+            assert_eq!(parse_retry_after(text, now), seconds.map(Duration::from_secs), "{text}");
+        }
+    }
+
+    #[test]
+    fn json_is_told_by_its_content_type() {
+        let headers = |value: &str| {
+            HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_str(value).unwrap())])
+        };
+        assert!(is_json(&headers("application/json")));
+        assert!(is_json(&headers("Application/JSON; charset=utf-8")));
+        assert!(is_json(&headers("application/problem+json")));
+        assert!(!is_json(&headers("text/html")));
+        assert!(!is_json(&HeaderMap::new()));
+    }
+}

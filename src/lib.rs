@@ -13,6 +13,7 @@ pub mod flight;
 pub mod ids;
 pub mod inventory;
 pub mod listener;
+pub mod problem;
 pub mod simulator;
 pub mod telemetry;
 pub mod upstream;

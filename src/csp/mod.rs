@@ -1,9 +1,24 @@
 //! The gateway's access tokens, one per organization, each shared by every request.
+//!
+//! Flow: client credentials → `POST {csp.url}{csp.token_path}` → [`Token`] → every VMC call.
+//!
+//! At most one mint is in flight per organization. A token is renewed ahead of its expiry by a
+//! background task, so a caller waits for a mint only on a cold start or after VMC refused the
+//! token. A failed renewal keeps the good token; a failed mint is never an answer that is kept, it
+//! closes the [gate](crate::upstream::Gate) for a while. A caller that leaves cancels nothing.
 
 mod credentials;
+mod error;
+mod mint;
 mod settings;
+mod source;
+mod token;
 
 pub use self::{
     credentials::{ClientId, ClientSecret, InvalidClientId},
+    error::CspError,
+    mint::{Mint, SecretCell},
     settings::{BasicEncoding, SecretOrigin, Settings},
+    source::{TokenSource, TokenState, TokenStatus},
+    token::{Standing, Token},
 };

@@ -247,8 +247,8 @@ impl Metrics {
     }
 
     /// Counts upstream documents with something unreadable in them.
-    pub fn odd_documents(&self, count: u64) {
-        self.0.odd_documents.inc_by(count);
+    pub fn odd_documents(&self, count: usize) {
+        self.0.odd_documents.inc_by(count as u64);
     }
 
     /// Counts a background task that ended unasked.

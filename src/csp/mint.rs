@@ -1,0 +1,210 @@
+//! The one call to CSP: `POST {csp.url}{csp.token_path}` with `grant_type=client_credentials`.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use arc_swap::ArcSwap;
+use http::{HeaderValue, Method};
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use url::Url;
+
+use super::{BasicEncoding, ClientId, ClientSecret, CspError, Settings};
+use crate::{
+    ids::OrgId,
+    upstream::{Breach, Client, Reply},
+};
+
+/// Taken for `expires_in` when CSP does not tell a life that can be true.
+const ASSUMED_LIFE: Duration = Duration::from_secs(300);
+const LONGEST_LIFE: Duration = Duration::from_secs(24 * 3600);
+
+/// The client secret as it is now: shared by all token sources, swapped when its file changes.
+#[derive(Clone)]
+pub struct SecretCell(Arc<ArcSwap<ClientSecret>>);
+
+impl SecretCell {
+    /// Holds a first secret.
+    #[must_use]
+    pub fn new(secret: ClientSecret) -> Self {
+        Self(Arc::new(ArcSwap::from_pointee(secret)))
+    }
+
+    /// Takes a secret. Tells whether it is another one than before.
+    pub fn replace(&self, secret: ClientSecret) -> bool {
+        let changed = !self.0.load().same_as(&secret);
+        if changed {
+            self.0.store(Arc::new(secret));
+        }
+        changed
+    }
+}
+
+impl fmt::Debug for SecretCell {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SecretCell(…)")
+    }
+}
+
+/// Asks CSP for tokens. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Mint(Arc<Request>);
+
+#[derive(Debug)]
+struct Request {
+    client: Client,
+    url: Url,
+    client_id: ClientId,
+    secret: SecretCell,
+    encoding: BasicEncoding,
+}
+
+/// A token as it came, before it is given a generation.
+pub(super) struct Minted {
+    pub(super) header: HeaderValue,
+    pub(super) life: Duration,
+}
+
+#[derive(Deserialize)]
+struct Answer {
+    access_token: Option<SecretString>,
+    expires_in: Option<Box<RawValue>>,
+}
+
+impl Mint {
+    /// A mint for the app of `settings`.
+    #[must_use]
+    pub fn new(client: Client, settings: &Settings, secret: SecretCell) -> Self {
+        let mut url = settings.url.clone();
+        url.set_path(&settings.token_path);
+        let client_id = settings.client_id.clone();
+        Self(Arc::new(Request {
+            client,
+            url,
+            client_id,
+            secret,
+            encoding: settings.basic_encoding,
+        }))
+    }
+
+    /// The same app with the other way of joining id and secret: `check` tries it on a refusal.
+    #[must_use]
+    pub fn with_encoding(&self, encoding: BasicEncoding) -> Self {
+        let Request { client, url, client_id, secret, .. } = &*self.0;
+        Self(Arc::new(Request {
+            client: client.clone(),
+            url: url.clone(),
+            client_id: client_id.clone(),
+            secret: secret.clone(),
+            encoding,
+        }))
+    }
+
+    /// Makes one try, for the app's own organization or for `org`.
+    pub(super) async fn ask(&self, org: Option<&OrgId>) -> Result<Minted, CspError> {
+        let Request { client, url, .. } = &*self.0;
+        let mut form = vec![("grant_type", "client_credentials")];
+        form.extend(org.map(|org| ("orgId", org.as_str())));
+        let request = self.authorize(client.request(Method::POST, url.clone()).form(&form));
+        let request = request.build().map_err(|_| Breach::Body("a request that can be built"))?;
+        match client.call("token", request).await? {
+            Reply::Json(body) => read(&body),
+            Reply::Refused(status) if status == http::StatusCode::NOT_FOUND => {
+                Err(Breach::Status(status).into())
+            }
+            Reply::Refused(status) => Err(CspError::Refused(status)),
+        }
+    }
+
+    fn authorize(&self, request: reqwest::RequestBuilder) -> reqwest::RequestBuilder {
+        let Request { client_id, secret, encoding, .. } = &*self.0;
+        let secret = secret.0.load();
+        match encoding {
+            BasicEncoding::Raw => request.basic_auth(client_id.as_str(), Some(secret.expose())),
+            BasicEncoding::Form => {
+                let encode = |text: &str| {
+                    url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>()
+                };
+                let secret = SecretString::from(encode(secret.expose()));
+                request.basic_auth(encode(client_id.as_str()), Some(secret.expose_secret()))
+            }
+        }
+    }
+}
+
+fn read(body: &[u8]) -> Result<Minted, CspError> {
+    let answer: Answer =
+        serde_json::from_slice(body).map_err(|_| Breach::Body("a token answer"))?;
+    let token = answer.access_token.filter(|token| !token.expose_secret().is_empty());
+    let token = token.ok_or(Breach::Body("an answer with an access token"))?;
+    let header = HeaderValue::from_str(token.expose_secret())
+        .map_err(|_| Breach::Body("an answer with a token that can be sent"))?;
+    Ok(Minted { header, life: life(answer.expires_in.as_deref()) })
+}
+
+/// Reads `expires_in`: seconds, as a number or a numeric string.
+fn life(expires_in: Option<&RawValue>) -> Duration {
+    let told = expires_in.and_then(|raw| raw.get().trim_matches('"').trim().parse::<f64>().ok());
+    // CSP's shortest life is a minute; less than a second would be a storm of mints.
+    match told.filter(|seconds| *seconds >= 1.0) {
+        Some(seconds) => {
+            Duration::try_from_secs_f64(seconds).unwrap_or(LONGEST_LIFE).min(LONGEST_LIFE)
+        }
+        None => {
+            tracing::warn!(
+                assumed_s = ASSUMED_LIFE.as_secs(),
+                "CSP told no life that a token can have (expires_in): assuming one"
+            );
+            ASSUMED_LIFE
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn life_of(json: &str) -> u64 {
+        let body = format!(r#"{{"access_token": "a.b.c", "token_type": "bearer"{json}}}"#);
+        read(body.as_bytes()).map(|minted| minted.life).unwrap().as_secs()
+    }
+
+    #[test]
+    fn expires_in_is_read_leniently() {
+        for (json, seconds) in [
+            ("", 300),
+            (r#", "expires_in": null"#, 300),
+            (r#", "expires_in": 0"#, 300),
+            (r#", "expires_in": -5"#, 300),
+            (r#", "expires_in": 0.001"#, 300),
+            (r#", "expires_in": "soon""#, 300),
+            (r#", "expires_in": [1]"#, 300),
+            (r#", "expires_in": "nan""#, 300),
+            (r#", "expires_in": 1799"#, 1799),
+            (r#", "expires_in": "1799""#, 1799),
+            (r#", "expires_in": 60.0"#, 60),
+            (r#", "expires_in": 2"#, 2),
+            (r#", "expires_in": 86401"#, 86_400),
+            (r#", "expires_in": 1e300"#, 86_400),
+            (r#", "expires_in": "inf""#, 86_400),
+        ] {
+            assert_eq!(life_of(json), seconds, "{json}");
+        }
+    }
+
+    #[test]
+    fn an_answer_without_a_token_that_can_be_sent_is_a_breach() {
+        for body in [
+            "",
+            "[]",
+            "{}",
+            r#"{"access_token": null}"#,
+            r#"{"access_token": ""}"#,
+            r#"{"access_token": 5}"#,
+            "{\"access_token\": \"a\\nb\"}",
+        ] {
+            let failed = read(body.as_bytes()).map(|_| ()).unwrap_err();
+            assert_eq!(failed.kind(), crate::upstream::Kind::Contract, "{body}");
+        }
+    }
+}

@@ -1,0 +1,284 @@
+//! The shared token of one organization: read, renewed, invalidated.
+
+use std::{
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use arc_swap::ArcSwapOption;
+use tokio::sync::Notify;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use super::{
+    CspError, Mint, Token,
+    token::{Lifetime, Standing},
+};
+use crate::{
+    clock::{Clock, Instant},
+    flight::Flight,
+    ids::OrgId,
+    telemetry::{Metrics, MintOutcome},
+    upstream::{Breach, Gate, Hold, Kind, REFUSED_HOLD},
+};
+
+/// One organization's token. Cheap to clone; every clone shares the token.
+#[derive(Debug, Clone)]
+pub struct TokenSource(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    org: Option<OrgId>,
+    label: Arc<str>,
+    mint: Mint,
+    clock: Clock,
+    metrics: Metrics,
+    current: ArcSwapOption<Token>,
+    generation: AtomicU64,
+    gate: Gate<CspError>,
+    flight: Flight<Result<Arc<Token>, CspError>>,
+    trouble: Mutex<Trouble>,
+    wake: Notify,
+}
+
+#[derive(Debug, Default, Clone, Copy)]
+struct Trouble {
+    consecutive_failures: u32,
+    last_error: Option<Kind>,
+}
+
+/// A token source as probes and metrics see it.
+#[derive(Debug, Clone, Copy)]
+pub struct TokenStatus {
+    /// What there is.
+    pub state: TokenState,
+    /// Time to the token's end; `None` without a token.
+    pub expires_in: Option<Duration>,
+    /// Mints that failed since the last good one.
+    pub consecutive_failures: u32,
+    /// How the last mint failed, if it did.
+    pub last_error: Option<Kind>,
+}
+
+/// What there is to send.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TokenState {
+    /// None was minted yet, or it was invalidated.
+    None,
+    /// A token that may be sent.
+    Valid,
+    /// A token that may be sent, but VMC has refused it.
+    Refused,
+    /// Only one that is too old to be sent.
+    Expired,
+}
+
+impl TokenState {
+    /// As `/readyz` shows it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Valid => "valid",
+            Self::Refused => "refused",
+            Self::Expired => "expired",
+        }
+    }
+}
+
+impl TokenSource {
+    /// A source without a token yet: for `org`, or for the app's own organization.
+    #[must_use]
+    pub fn new(
+        org: Option<OrgId>,
+        mint: Mint,
+        clock: Clock,
+        metrics: Metrics,
+        tasks: TaskTracker,
+    ) -> Self {
+        let label = org.as_ref().map_or("default", OrgId::as_str).into();
+        Self(Arc::new(Shared {
+            org,
+            label,
+            mint,
+            gate: Gate::new(clock.clone()),
+            clock,
+            metrics,
+            current: ArcSwapOption::empty(),
+            generation: AtomicU64::new(0),
+            flight: Flight::new(tasks),
+            trouble: Mutex::default(),
+            wake: Notify::new(),
+        }))
+    }
+
+    /// The token: at once while there is a good one, else from the one mint in flight.
+    ///
+    /// # Errors
+    /// [`CspError`] when there is no good token and minting one failed or is held back.
+    pub async fn token(&self) -> Result<Arc<Token>, CspError> {
+        match self.usable() {
+            Some(token) => Ok(token),
+            None => self.mint().await,
+        }
+    }
+
+    /// Another token than `refused`: the current one if that is newer, else a new one for all who
+    /// were refused.
+    ///
+    /// # Errors
+    /// As [`TokenSource::token`].
+    pub async fn replace(&self, refused: &Token) -> Result<Arc<Token>, CspError> {
+        let current = self.0.current.load();
+        // A late 401 speaks of a token that is gone: the newer one stays.
+        if current.as_ref().is_some_and(|token| token.generation() == refused.generation()) {
+            self.0.current.compare_and_swap(&*current, None);
+        }
+        self.token().await
+    }
+
+    /// Renews the token ahead of its expiry, and mints the first one, until `stop`.
+    pub async fn keep_renewed(self, stop: CancellationToken) {
+        loop {
+            let wait = self.0.clock.sleep_until(self.next_mint_at());
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => return,
+                () = self.0.wake.notified() => {}
+                () = wait => {
+                    // Logged, counted and held back where it happened.
+                    let _ = stop.run_until_cancelled(self.mint()).await;
+                }
+            }
+        }
+    }
+
+    /// Another secret is there: what was refused is tried again at once.
+    pub fn secret_changed(&self) {
+        self.0.gate.reset();
+        self.0.wake.notify_one();
+    }
+
+    /// For probes and metrics.
+    #[must_use]
+    pub fn status(&self) -> TokenStatus {
+        let now = self.0.clock.now();
+        let token = self.0.current.load();
+        let state = match &*token {
+            None => TokenState::None,
+            Some(token) if !token.is_usable(now) => TokenState::Expired,
+            Some(token) if token.standing() == Standing::Refused => TokenState::Refused,
+            Some(_) => TokenState::Valid,
+        };
+        let Trouble { consecutive_failures, last_error } = *self.trouble();
+        let expires_in = token.as_ref().map(|token| token.expires_at().since(now));
+        TokenStatus { state, expires_in, consecutive_failures, last_error }
+    }
+
+    /// When a mint that is held back will be tried; `None` when nothing holds it.
+    #[must_use]
+    pub fn held_until(&self) -> Option<Instant> {
+        self.0.gate.opens_at()
+    }
+
+    /// Whether mints are held back.
+    #[must_use]
+    pub fn is_held(&self) -> bool {
+        self.0.gate.opens_at().is_some()
+    }
+
+    fn usable(&self) -> Option<Arc<Token>> {
+        let token = self.0.current.load();
+        token.as_ref().filter(|token| token.is_usable(self.0.clock.now())).cloned()
+    }
+
+    fn next_mint_at(&self) -> Instant {
+        let now = self.0.clock.now();
+        let due = self.0.current.load().as_ref().map_or(now, |token| token.renew_at());
+        self.0.gate.opens_at().map_or(due, |opens_at| due.max(opens_at))
+    }
+
+    /// Joins or starts the one mint. The task that runs it outlives its callers.
+    async fn mint(&self) -> Result<Arc<Token>, CspError> {
+        let source = self.clone();
+        self.0.flight.join(|| async move { source.mint_unless_done().await }).result().await?
+    }
+
+    async fn mint_unless_done(&self) -> Result<Arc<Token>, CspError> {
+        // Between a caller's look and this run another run may have ended well.
+        let now = self.0.clock.now();
+        if let Some(token) = self.usable().filter(|token| now < token.renew_at()) {
+            return Ok(token);
+        }
+        let pass = self.0.gate.enter()?;
+        match self.mint_once(now).await {
+            Ok(token) => {
+                pass.succeeded();
+                self.0.current.store(Some(token.clone()));
+                *self.trouble() = Trouble::default();
+                self.0.metrics.mint(&self.0.label, MintOutcome::Minted);
+                self.0.wake.notify_one();
+                Ok(token)
+            }
+            Err(error) => {
+                pass.failed(hold(&error), error.clone());
+                self.note(&error);
+                Err(error)
+            }
+        }
+    }
+
+    async fn mint_once(&self, asked_at: Instant) -> Result<Arc<Token>, CspError> {
+        let minted = self.0.mint.ask(self.0.org.as_ref()).await?;
+        let lifetime = Lifetime::plan(asked_at, minted.life, rand::random_range(0.0..=1.0));
+        let generation = self.0.generation.fetch_add(1, Ordering::Relaxed) + 1;
+        let token = Arc::new(Token::new(minted.header, generation, asked_at, lifetime));
+        if !token.is_usable(self.0.clock.now()) {
+            return Err(
+                Breach::Body("an answer with a token that outlives its own delivery").into()
+            );
+        }
+        let life_s = minted.life.as_secs();
+        tracing::info!(org.id = &*self.0.label, generation, life_s, "token minted");
+        Ok(token)
+    }
+
+    fn note(&self, error: &CspError) {
+        let outcome = match error.kind() {
+            Kind::CredentialsRejected => MintOutcome::Refused,
+            Kind::Unavailable | Kind::Timeout | Kind::Contract => MintOutcome::Failed,
+        };
+        self.0.metrics.mint(&self.0.label, outcome);
+        let mut trouble = self.trouble();
+        trouble.consecutive_failures = trouble.consecutive_failures.saturating_add(1);
+        trouble.last_error = Some(error.kind());
+        let failures = trouble.consecutive_failures;
+        drop(trouble);
+        let org = &*self.0.label;
+        match (outcome, self.usable()) {
+            (MintOutcome::Refused, _) => tracing::error!(
+                org.id = org, failures, %error,
+                "token not minted: check csp.client_id and the client secret"
+            ),
+            (_, Some(_)) => tracing::warn!(
+                org.id = org, failures, %error,
+                "token not renewed, the current one is still good"
+            ),
+            (_, None) => tracing::error!(org.id = org, failures, %error, "token not minted"),
+        }
+    }
+
+    fn trouble(&self) -> std::sync::MutexGuard<'_, Trouble> {
+        self.0.trouble.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn hold(error: &CspError) -> Hold {
+    match error {
+        CspError::Refused(_) => Hold::For(REFUSED_HOLD),
+        CspError::Upstream(failure) => failure.retry_after().map_or(Hold::Backoff, Hold::For),
+        CspError::Held { .. } | CspError::Lost(_) => Hold::Backoff,
+    }
+}

@@ -1,0 +1,293 @@
+//! From VMware's documents to ours (contract section 4.1, "Mapping").
+//!
+//! Flow: [`wire`] types → [`SddcEntry`], [`Org`].
+//!
+//! What is absent or odd becomes `null`; nothing is guessed. Sums and counts over something that is
+//! not wholly known are `null` too: a number that is too low looks like a true one. The same
+//! upstream document always gives the same document.
+
+mod public_url;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    sync::Arc,
+};
+
+use super::model::{Capacity, Cluster, Host, Org, Sddc, SddcEntry};
+use crate::{
+    ids::{OrgId, SddcId},
+    vmc::{Lenient, OddCount, wire},
+};
+
+/// Maps a list of SDDCs of one org. What has no usable id is left out and counted; of an id that is
+/// there twice only the newer copy stays.
+pub fn sddcs(wires: Vec<Lenient<wire::Sddc>>, org: &OrgId, odd: &mut OddCount) -> Vec<SddcEntry> {
+    let mut entries: Vec<SddcEntry> = Vec::with_capacity(wires.len());
+    let mut places: HashMap<SddcId, usize> = HashMap::with_capacity(wires.len());
+    for wire in wires {
+        let Some(entry) = document(wire, odd, |wire, odd| SddcEntry::from_wire(wire, org, odd))
+        else {
+            continue;
+        };
+        match places.entry(entry.sddc.id.clone()) {
+            Entry::Vacant(place) => {
+                place.insert(entries.len());
+                entries.push(entry);
+            }
+            Entry::Occupied(place) => {
+                odd.document::<()>(|_| None);
+                let kept = &mut entries[*place.get()];
+                if entry.version > kept.version {
+                    *kept = entry;
+                }
+            }
+        }
+    }
+    entries
+}
+
+/// Maps a list of organizations. What has no usable id is left out and counted.
+pub fn orgs(wires: Vec<Lenient<wire::Org>>, odd: &mut OddCount) -> Vec<Org> {
+    wires.into_iter().filter_map(|wire| document(wire, odd, Org::from_wire)).collect()
+}
+
+fn document<W, T>(
+    wire: Lenient<W>,
+    odd: &mut OddCount,
+    read: impl FnOnce(W, &mut OddCount) -> Option<T>,
+) -> Option<T> {
+    match wire {
+        Lenient::Value(wire) => read(wire, odd),
+        Lenient::Absent | Lenient::Odd => odd.document(|_| None),
+    }
+}
+
+impl SddcEntry {
+    /// Maps one SDDC that was read under `org`; `None` if it has no usable id.
+    pub fn from_wire(wire: wire::Sddc, org: &OrgId, odd: &mut OddCount) -> Option<Self> {
+        odd.document(|odd| sddc(wire, org, odd))
+    }
+}
+
+impl Org {
+    /// Maps one organization; `None` if it has no usable id.
+    pub fn from_wire(wire: wire::Org, odd: &mut OddCount) -> Option<Self> {
+        odd.document(|odd| {
+            Some(Self {
+                id: wire.id.known(odd)?.parse().ok()?,
+                name: wire.name.known(odd),
+                display_name: wire.display_name.known(odd),
+                state: wire.state.known(odd),
+                kind: wire.kind.known(odd),
+                created_at: wire.created.known(odd),
+                updated_at: wire.updated.known(odd),
+            })
+        })
+    }
+}
+
+fn sddc(wire: wire::Sddc, org: &OrgId, odd: &mut OddCount) -> Option<SddcEntry> {
+    let id: SddcId = wire.id.known(odd)?.parse().ok()?;
+    let config = wire.resource_config.known(odd).unwrap_or_default();
+    let parts = Parts::read(&id, config.clusters, config.esx_hosts, odd);
+    let zones = config.availability_zones.known_items(odd);
+    let provider = config.provider.known(odd);
+    let sddc = Sddc {
+        id,
+        org_id: org.clone(),
+        name: wire.name.known(odd),
+        state: wire.state.known(odd),
+        provider: wire.provider.known(odd).or(provider),
+        region: config.region.known(odd),
+        deployment_type: config.deployment_type.known(odd),
+        sddc_type: wire.kind.known(odd),
+        access_state: wire.access_state.known(odd),
+        account_link_state: wire.account_link_state.known(odd),
+        version: config.sddc_manifest.known(odd).and_then(|it| it.vmc_version.known(odd)),
+        created_at: wire.created.known(odd),
+        updated_at: wire.updated.known(odd),
+        expires_at: wire.expiration_date.known(odd),
+        created_by: wire.user_name.known(odd),
+        cluster_count: parts.clusters.as_deref().map(count),
+        host_count: parts.host_count(),
+        hosts_ready: parts.hosts_ready(),
+        availability_zones: match zones {
+            Some(zones) if !zones.is_empty() => Some(zones),
+            none => parts.zones().or(none),
+        },
+        vcenter_url: public_url::shown(config.vc_url.known(odd), odd),
+        nsx_manager_url: public_url::shown(config.nsx_mgr_url.known(odd), odd),
+        vpc_cidr: config.vpc_info.known(odd).and_then(|it| it.vpc_cidr.known(odd)),
+        capacity: parts.clusters.as_deref().and_then(total),
+    };
+    let version = wire.version.known(odd);
+    let clusters = parts.clusters.unwrap_or_default();
+    Some(SddcEntry { sddc, clusters, hosts: parts.hosts, version })
+}
+
+/// An SDDC's clusters and hosts.
+struct Parts {
+    /// `None`: not known.
+    clusters: Option<Vec<Cluster>>,
+    hosts: Vec<Host>,
+    /// Whether `hosts` are all there are.
+    whole: bool,
+}
+
+impl Parts {
+    /// `esx_hosts` repeats the hosts of the first cluster: it is used only where no cluster lists
+    /// its own, and then tells the hosts' cluster only if there is just one.
+    fn read(
+        sddc: &SddcId,
+        clusters: Lenient<wire::List<wire::Cluster>>,
+        esx_hosts: Lenient<wire::List<wire::Host>>,
+        odd: &mut OddCount,
+    ) -> Self {
+        let esx_hosts = esx_hosts.known_items(odd);
+        let (mut hosts, mut witnesses) = (Vec::new(), Vec::new());
+        let mut clusters = clusters.known_items(odd).map(|wires| {
+            let read = |wire| cluster(wire, sddc, &mut hosts, &mut witnesses, odd);
+            wires.into_iter().map(read).collect::<Vec<_>>()
+        });
+        let known = clusters.as_deref_mut().unwrap_or_default();
+        let mut whole = known.iter().all(|cluster| cluster.host_count.is_some());
+        if known.iter().all(|cluster| cluster.host_count.is_none())
+            && let Some(wires) = esx_hosts
+        {
+            let only = if let [only] = known { Some(only) } else { None };
+            let id = only.as_ref().and_then(|only| only.id.clone());
+            hosts = members(wires, sddc, id.as_ref(), &witnesses, odd);
+            if let Some(only) = only {
+                only.host_count = Some(count(&hosts));
+            }
+            whole = true;
+        }
+        hosts.shrink_to_fit();
+        Self { whole: whole && clusters.is_some(), clusters, hosts }
+    }
+
+    fn host_count(&self) -> Option<u32> {
+        self.whole.then(|| count(&self.hosts))
+    }
+
+    fn hosts_ready(&self) -> Option<u32> {
+        let ready = self.hosts.iter().filter(|host| host.state.as_deref() == Some("READY"));
+        self.whole.then(|| saturating(ready.count()))
+    }
+
+    /// The zones of all clusters, each once, in the order of their first mention.
+    fn zones(&self) -> Option<Vec<Box<str>>> {
+        let mut zones = None;
+        for of_one in self.clusters.iter().flatten().filter_map(|it| it.availability_zones.as_ref())
+        {
+            let zones: &mut Vec<Box<str>> = zones.get_or_insert_default();
+            for zone in of_one {
+                if !zones.contains(zone) {
+                    zones.push(zone.clone());
+                }
+            }
+        }
+        zones
+    }
+}
+
+/// Maps a cluster, adding its hosts and its witness to those of the SDDC.
+fn cluster(
+    wire: wire::Cluster,
+    sddc: &SddcId,
+    hosts: &mut Vec<Host>,
+    witnesses: &mut Vec<Box<str>>,
+    odd: &mut OddCount,
+) -> Cluster {
+    let id: Option<Arc<str>> = wire.id.known(odd).map(Arc::from);
+    let witness = wire.witness.known(odd).and_then(|it| it.id.known(odd));
+    witnesses.extend(witness.filter(|id| !id.is_empty()));
+    let own = wire.hosts.known_items(odd);
+    let own = own.map(|wires| members(wires, sddc, id.as_ref(), witnesses, odd));
+    let host_count = own.as_deref().map(count);
+    hosts.extend(own.unwrap_or_default());
+    Cluster {
+        id,
+        sddc_id: sddc.clone(),
+        name: wire.name.known(odd),
+        state: wire.state.known(odd),
+        availability_zones: wire.availability_zones.known_items(odd),
+        host_count,
+        instance_type: wire.host_info.known(odd).and_then(|it| it.instance_type.known(odd)),
+        vsan_version: wire.vsan_version.known(odd),
+        hyper_threading: wire.hyper_threading.known(odd),
+        capacity: wire.capacity.known(odd).and_then(|wire| capacity(wire, odd)),
+    }
+}
+
+/// Maps a list of hosts, less the witness.
+fn members(
+    wires: Vec<wire::Host>,
+    sddc: &SddcId,
+    cluster: Option<&Arc<str>>,
+    witnesses: &[Box<str>],
+    odd: &mut OddCount,
+) -> Vec<Host> {
+    let host = |wire: wire::Host| Host {
+        id: wire.id.known(odd),
+        sddc_id: sddc.clone(),
+        cluster_id: cluster.cloned(),
+        name: wire.name.known(odd),
+        hostname: wire.hostname.known(odd),
+        state: wire.state.known(odd),
+        instance_type: wire.instance_type.known(odd),
+        availability_zone: wire.availability_zone.known(odd),
+        state_updated_at: wire.state_last_updated.known(odd),
+    };
+    let witness = |host: &Host| host.id.as_ref().is_some_and(|id| witnesses.contains(id));
+    wires.into_iter().map(host).filter(|host| !witness(host)).collect()
+}
+
+/// A capacity of which nothing can be read is none.
+fn capacity(wire: wire::Capacity, odd: &mut OddCount) -> Option<Capacity> {
+    let ghz = match wire.cpu_ghz {
+        Lenient::Value(negative) if negative < 0.0 => Lenient::Odd,
+        ghz => ghz,
+    };
+    let capacity = Capacity {
+        cpu_cores: wire.cores.known(odd),
+        cpu_ghz: ghz.known(odd).and_then(rounded),
+        memory_gib: wire.memory_gib.known(odd),
+        storage_gib: wire.storage_gib.known(odd),
+    };
+    (capacity != NOTHING_KNOWN).then_some(capacity)
+}
+
+const NOTHING_KNOWN: Capacity =
+    Capacity { cpu_cores: None, cpu_ghz: None, memory_gib: None, storage_gib: None };
+
+/// The clusters' sum, part by part: `null` if one lacks it.
+fn total(clusters: &[Cluster]) -> Option<Capacity> {
+    let each: Vec<Capacity> = clusters.iter().map(|it| it.capacity).collect::<Option<_>>()?;
+    let whole = |part: fn(&Capacity) -> Option<u64>| {
+        each.iter().try_fold(0_u64, |sum, of_one| sum.checked_add(part(of_one)?))
+    };
+    let total = Capacity {
+        cpu_cores: whole(|it| it.cpu_cores),
+        cpu_ghz: each.iter().try_fold(0.0, |sum, it| Some(sum + it.cpu_ghz?)).and_then(rounded),
+        memory_gib: whole(|it| it.memory_gib),
+        storage_gib: whole(|it| it.storage_gib),
+    };
+    (total != NOTHING_KNOWN).then_some(total)
+}
+
+/// Rounded to 0.001: the sum of 82.8 and 82.8 and 82.8 is 248.4, not 248.39999999999998.
+fn rounded(ghz: f64) -> Option<f64> {
+    // Adding zero turns -0.0 into 0.0.
+    Some((ghz * 1000.0).round() / 1000.0 + 0.0).filter(|ghz| ghz.is_finite())
+}
+
+fn count<T>(items: &[T]) -> u32 {
+    saturating(items.len())
+}
+
+fn saturating(count: usize) -> u32 {
+    count.try_into().unwrap_or(u32::MAX)
+}

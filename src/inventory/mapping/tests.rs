@@ -1,0 +1,522 @@
+//! Each mapping rule by name, VMware's quirks one by one, and what must hold for any input.
+
+use proptest::prelude::*;
+use serde_json::{Map, Value, json};
+
+use super::*;
+
+const SDDCS: &str = include_str!("../../../tests/fixtures/upstream/sddcs.json");
+const ORGS: &str = include_str!("../../../tests/fixtures/upstream/orgs.json");
+const ORG: &str = "0a1b2c3d-4e5f-4a6b-8c7d-9e0f1a2b3c4d";
+
+fn org() -> OrgId {
+    ORG.parse().unwrap()
+}
+
+fn samples() -> Vec<Value> {
+    serde_json::from_str(SDDCS).unwrap()
+}
+
+/// The sample with two stretched clusters.
+fn stretched() -> Value {
+    samples().swap_remove(0)
+}
+
+/// The sample with one cluster of one host.
+fn one_node() -> Value {
+    samples().swap_remove(1)
+}
+
+fn map_text(text: &str) -> (Option<SddcEntry>, OddCount) {
+    let mut odd = OddCount::default();
+    let wire = wire::parse_sddc(text.as_bytes()).unwrap();
+    (SddcEntry::from_wire(wire, &org(), &mut odd), odd)
+}
+
+/// Maps a document in which nothing is odd.
+fn map(document: &Value) -> SddcEntry {
+    let (entry, odd) = map_text(&document.to_string());
+    assert_eq!(odd, OddCount::default());
+    entry.unwrap()
+}
+
+/// Maps the document with changes: JSON pointer, new value.
+fn changed<const N: usize>(mut document: Value, changes: [(&str, Value); N]) -> SddcEntry {
+    for (pointer, value) in changes {
+        *document.pointer_mut(pointer).unwrap_or_else(|| panic!("no {pointer}")) = value;
+    }
+    map(&document)
+}
+
+fn counts(entry: &SddcEntry) -> (Option<u32>, Option<u32>, Option<u32>) {
+    (entry.sddc.cluster_count, entry.sddc.host_count, entry.sddc.hosts_ready)
+}
+
+const CONFIG: &str = "/resource_config";
+const CLUSTERS: &str = "/resource_config/clusters";
+const ESX_HOSTS: &str = "/resource_config/esx_hosts";
+const LIST_0: &str = "/resource_config/clusters/0/esx_host_list";
+const LIST_1: &str = "/resource_config/clusters/1/esx_host_list";
+
+#[test]
+fn the_samples_become_these_documents() {
+    let mut odd = OddCount::default();
+    let entries = sddcs(wire::parse_sddcs(SDDCS.as_bytes()).unwrap(), &org(), &mut odd);
+    assert_eq!(odd, OddCount::default());
+    insta::assert_json_snapshot!("sddcs", entries);
+    let orgs = orgs(wire::parse_orgs(ORGS.as_bytes()).unwrap(), &mut odd);
+    assert_eq!(odd, OddCount::default());
+    insta::assert_json_snapshot!("orgs", orgs);
+}
+
+#[test]
+fn no_secret_of_the_samples_is_in_any_type() {
+    let wires = wire::parse_sddcs(SDDCS.as_bytes()).unwrap();
+    let read = format!("{wires:?}");
+    let entries = sddcs(wires, &org(), &mut OddCount::default());
+    let shown = serde_json::to_string(&entries).unwrap();
+    assert!(SDDCS.contains("NOT-A-REAL-SECRET") && read.contains("prod-stretched"));
+    for text in [read, format!("{entries:?}"), shown] {
+        for marker in ["FAKE", "SECRET", "CERTIFICATE", "password", "cloudadmin", "fake-"] {
+            assert!(!text.contains(marker), "{marker} in {text}");
+        }
+    }
+}
+
+#[test]
+fn counts_are_null_without_resource_config() {
+    let entry = changed(stretched(), [(CONFIG, Value::Null)]);
+    assert_eq!(counts(&entry), (None, None, None));
+    assert_eq!((entry.sddc.capacity, &entry.sddc.availability_zones), (None, &None));
+    assert!(entry.clusters.is_empty() && entry.hosts.is_empty());
+}
+
+#[test]
+fn counts_are_null_when_no_clusters_are_known() {
+    let entry = changed(stretched(), [(CLUSTERS, Value::Null)]);
+    assert_eq!(counts(&entry), (None, None, None));
+    assert_eq!(entry.sddc.capacity, None);
+    assert_eq!(entry.hosts.len(), 4, "the SDDC's own list is still shown");
+    assert!(entry.hosts.iter().all(|host| host.cluster_id.is_none()));
+}
+
+#[test]
+fn counts_of_an_empty_list_are_zero() {
+    let entry = changed(stretched(), [(CLUSTERS, json!([])), (ESX_HOSTS, json!([]))]);
+    assert_eq!(counts(&entry), (Some(0), Some(0), Some(0)));
+    let entry = changed(stretched(), [(CLUSTERS, json!([])), (ESX_HOSTS, Value::Null)]);
+    assert_eq!(counts(&entry), (Some(0), Some(0), Some(0)));
+    let entry = changed(one_node(), [(LIST_0, json!([])), (ESX_HOSTS, json!([]))]);
+    assert_eq!(counts(&entry), (Some(1), Some(0), Some(0)));
+    assert_eq!(entry.clusters[0].host_count, Some(0));
+}
+
+#[test]
+fn hosts_are_those_of_the_clusters_and_not_counted_twice() {
+    let entry = map(&stretched());
+    assert_eq!(counts(&entry), (Some(2), Some(10), Some(10)));
+    let of_second = |host: &&Host| host.cluster_id == entry.clusters[1].id;
+    assert_eq!(entry.hosts.iter().filter(of_second).count(), 6);
+    assert_eq!(entry.clusters[1].host_count, Some(6));
+}
+
+#[test]
+fn the_witness_is_no_host() {
+    let mut document = stretched();
+    let witness = document["resource_config"]["clusters"][0]["vsan_witness"].clone();
+    for list in [LIST_0, ESX_HOSTS] {
+        document.pointer_mut(list).unwrap().as_array_mut().unwrap().push(witness.clone());
+    }
+    let entry = map(&document);
+    assert_eq!(entry.sddc.host_count, Some(10));
+    assert_eq!(entry.clusters[0].host_count, Some(4));
+    let entry = changed(document, [(LIST_0, Value::Null), (LIST_1, Value::Null)]);
+    assert_eq!(entry.hosts.len(), 4);
+}
+
+#[test]
+fn without_cluster_lists_the_sddcs_own_list_of_hosts_is_used() {
+    let entry = changed(one_node(), [(LIST_0, Value::Null)]);
+    assert_eq!(counts(&entry), (Some(1), Some(1), Some(1)));
+    assert_eq!(entry.clusters[0].host_count, Some(1));
+    assert_eq!(entry.hosts[0].cluster_id, entry.clusters[0].id, "there is only one cluster");
+
+    let entry = changed(stretched(), [(LIST_0, Value::Null), (LIST_1, Value::Null)]);
+    assert_eq!(entry.hosts.len(), 4);
+    assert_eq!(entry.sddc.host_count, Some(4));
+    assert!(entry.hosts.iter().all(|host| host.cluster_id.is_none()), "which of two?");
+    assert_eq!(entry.clusters[0].host_count, None);
+}
+
+#[test]
+fn host_counts_are_null_unless_every_clusters_hosts_are_known() {
+    let entry = changed(stretched(), [(LIST_1, Value::Null)]);
+    assert_eq!(counts(&entry), (Some(2), None, None));
+    assert_eq!((entry.clusters[0].host_count, entry.clusters[1].host_count), (Some(4), None));
+    assert_eq!(entry.hosts.len(), 4);
+
+    let entry = changed(one_node(), [(LIST_0, Value::Null), (ESX_HOSTS, Value::Null)]);
+    assert_eq!(counts(&entry), (Some(1), None, None));
+}
+
+#[test]
+fn hosts_ready_are_the_hosts_in_state_ready() {
+    let state = |index| format!("{LIST_0}/{index}/esx_state");
+    let entry = changed(
+        stretched(),
+        [(&state(0), json!("FAILED")), (&state(1), Value::Null), (&state(2), json!("ready"))],
+    );
+    assert_eq!(counts(&entry), (Some(2), Some(10), Some(7)));
+}
+
+#[test]
+fn capacity_is_the_clusters_sum() {
+    let total = map(&stretched()).sddc.capacity.unwrap();
+    assert_eq!((total.cpu_cores, total.cpu_ghz), (Some(256 + 288), Some(1462.4)));
+    assert_eq!((total.memory_gib, total.storage_gib), (Some(8704), Some(327_866)));
+}
+
+#[test]
+fn a_sum_of_frequencies_has_no_noise() {
+    let ghz = |index| format!("{CLUSTERS}/{index}/cluster_capacity/cpu_capacity_ghz");
+    let entry = changed(stretched(), [(&ghz(0), json!(0.1)), (&ghz(1), json!(0.2))]);
+    assert_eq!(entry.sddc.capacity.unwrap().cpu_ghz, Some(0.3));
+    let entry = changed(one_node(), [(&ghz(0), json!(82.800_000_000_000_01))]);
+    assert_eq!(entry.clusters[0].capacity.unwrap().cpu_ghz, Some(82.8));
+}
+
+#[test]
+fn capacity_is_null_if_one_cluster_lacks_it() {
+    let of_second = format!("{CLUSTERS}/1/cluster_capacity");
+    let entry = changed(stretched(), [(&of_second, Value::Null)]);
+    assert_eq!(entry.sddc.capacity, None);
+    assert!(entry.clusters[0].capacity.is_some() && entry.clusters[1].capacity.is_none());
+    let entry = changed(stretched(), [(&of_second, json!({}))]);
+    assert_eq!((entry.sddc.capacity, entry.clusters[1].capacity), (None, None));
+    let entry = changed(stretched(), [(&format!("{of_second}/cpu_capacity_ghz"), Value::Null)]);
+    let total = entry.sddc.capacity.unwrap();
+    assert_eq!((total.cpu_cores, total.cpu_ghz), (Some(544), None), "each part on its own");
+}
+
+#[test]
+fn capacity_that_cannot_be_is_null_and_counted() {
+    let capacity = "/resource_config/clusters/0/cluster_capacity";
+    let mut document = one_node();
+    *document.pointer_mut(capacity).unwrap() = json!({
+        "total_number_of_cores": -1, "cpu_capacity_ghz": -0.5, "memory_capacity_gib": 1.5,
+        "storage_capacity_gib": u64::MAX,
+    });
+    let (entry, odd) = map_text(&document.to_string());
+    assert_eq!(entry.unwrap().sddc.capacity, None);
+    assert_eq!((odd.documents, odd.fields), (1, 4));
+
+    let huge = "1.7976931348623157e308".parse::<f64>().unwrap();
+    let cores = |index| format!("{CLUSTERS}/{index}/cluster_capacity/total_number_of_cores");
+    let ghz = |index| format!("{CLUSTERS}/{index}/cluster_capacity/cpu_capacity_ghz");
+    let most = [0, 1].map(|index| (cores(index), ghz(index)));
+    let changes = [
+        (most[0].0.as_str(), json!(i64::MAX)),
+        (most[1].0.as_str(), json!(i64::MAX)),
+        (most[0].1.as_str(), json!(huge)),
+        (most[1].1.as_str(), json!(huge)),
+    ];
+    let total = changed(stretched(), changes).sddc.capacity.unwrap();
+    assert_eq!((total.cpu_cores, total.cpu_ghz), (Some(2 * i64::MAX.unsigned_abs()), None));
+}
+
+#[test]
+fn availability_zones_are_the_sddcs_own_else_the_clusters_together() {
+    let own = format!("{CONFIG}/availability_zones");
+    let of = |index| format!("{CLUSTERS}/{index}/availability_zones");
+    let zones = |entry: SddcEntry| json!(entry.sddc.availability_zones);
+    let document = || {
+        let mut document = stretched();
+        *document.pointer_mut(&of(0)).unwrap() = json!(["b", "a"]);
+        *document.pointer_mut(&of(1)).unwrap() = json!(["a", "c"]);
+        document
+    };
+    assert_eq!(zones(map(&document())), json!(["us-west-2a", "us-west-2b"]));
+    assert_eq!(zones(changed(document(), [(&own, Value::Null)])), json!(["b", "a", "c"]));
+    assert_eq!(zones(changed(document(), [(&own, json!([]))])), json!(["b", "a", "c"]));
+    assert_eq!(zones(changed(document(), [(&own, json!([])), (CLUSTERS, json!([]))])), json!([]));
+    assert_eq!(
+        zones(changed(document(), [(&own, Value::Null), (CLUSTERS, json!([]))])),
+        json!(null)
+    );
+}
+
+#[test]
+fn the_provider_is_the_sddcs_else_its_configurations() {
+    let config = format!("{CONFIG}/provider");
+    let provider = |entry: SddcEntry| entry.sddc.provider.unwrap();
+    assert_eq!(&*provider(changed(stretched(), [(&config, json!("ZEROCLOUD"))])), "AWS");
+    let changes = [("/provider", Value::Null), (config.as_str(), json!("ZEROCLOUD"))];
+    assert_eq!(&*provider(changed(stretched(), changes)), "ZEROCLOUD");
+}
+
+#[test]
+fn the_org_is_the_one_the_sddc_was_read_under() {
+    assert_eq!(changed(stretched(), [("/org_id", json!("another"))]).sddc.org_id, org());
+}
+
+#[test]
+fn the_two_versions_are_the_manifests_and_the_records() {
+    let entry = map(&stretched());
+    assert_eq!((entry.sddc.version.as_deref(), entry.version), (Some("1.24"), Some(154)));
+    let entry = changed(stretched(), [("/resource_config/sddc_manifest", Value::Null)]);
+    assert_eq!((entry.sddc.version, entry.version), (None, Some(154)));
+}
+
+#[test]
+fn unknown_enumeration_values_pass_through() {
+    let sddc = changed(
+        stretched(),
+        [
+            ("/sddc_state", json!("Hibernating!")),
+            ("/sddc_type", json!("2NODE")),
+            ("/resource_config/deployment_type", json!("TRIPLE_AZ")),
+        ],
+    )
+    .sddc;
+    assert_eq!(sddc.state.as_deref(), Some("Hibernating!"));
+    assert_eq!(sddc.sddc_type.as_deref(), Some("2NODE"));
+    assert_eq!(sddc.deployment_type.as_deref(), Some("TRIPLE_AZ"));
+}
+
+#[test]
+fn times_are_reprinted_in_utc_and_unreadable_ones_are_null_and_counted() {
+    let mut document = one_node();
+    document["created"] = json!("2024-11-05T11:12:31.5+02:00");
+    document["updated"] = json!("last Tuesday");
+    document["expiration_date"] = json!(1_745_257_500);
+    let (entry, odd) = map_text(&document.to_string());
+    let shown = serde_json::to_value(entry.unwrap().sddc).unwrap();
+    assert_eq!(shown["created_at"], "2024-11-05T09:12:31.5Z");
+    assert_eq!((&shown["updated_at"], &shown["expires_at"]), (&Value::Null, &Value::Null));
+    assert_eq!((odd.documents, odd.skipped, odd.fields), (1, 0, 2));
+}
+
+#[test]
+fn urls_that_callers_should_not_open_are_null_and_counted() {
+    let mut document = one_node();
+    document["resource_config"]["vc_url"] = json!("https://cloudadmin:hunter2@vcenter.example/");
+    document["resource_config"]["nsx_mgr_url"] = json!("https://169.254.169.254/");
+    let (entry, odd) = map_text(&document.to_string());
+    let sddc = entry.unwrap().sddc;
+    assert_eq!((sddc.vcenter_url, sddc.nsx_manager_url), (None, None));
+    assert_eq!((odd.documents, odd.fields), (1, 2));
+}
+
+#[test]
+fn absent_fields_are_null_and_never_left_out() {
+    let nothing =
+        map(&json!({"id": "a", "resource_config": {"clusters": [{}], "esx_hosts": [{}]}}));
+    let fields = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+    let everything = serde_json::to_value(map(&one_node())).unwrap();
+    let nothing = serde_json::to_value(nothing).unwrap();
+    for pointer in ["", "/sddc", "/clusters/0", "/hosts/0"] {
+        let (all, few) = (everything.pointer(pointer).unwrap(), nothing.pointer(pointer).unwrap());
+        assert_eq!(fields(all), fields(few), "{pointer}");
+    }
+    assert_eq!(
+        nothing.pointer("/hosts/0").unwrap(),
+        &json!({
+            "id": null, "sddc_id": "a", "cluster_id": null, "name": null, "hostname": null,
+            "state": null, "instance_type": null, "availability_zone": null,
+            "state_updated_at": null,
+        })
+    );
+}
+
+#[test]
+fn null_in_every_field_gives_the_same_as_no_field() {
+    fn nulled(value: &Value) -> Value {
+        let fields = value.as_object().unwrap().keys();
+        fields.map(|key| (key.clone(), Value::Null)).collect()
+    }
+    let mut document = nulled(&one_node());
+    document["id"] = json!("a");
+    assert_eq!(map(&document), map(&json!({"id": "a"})));
+    let config = nulled(&one_node()["resource_config"]);
+    assert_eq!(
+        map(&json!({"id": "a", "resource_config": config})),
+        map(&json!({"id": "a", "resource_config": {}}))
+    );
+}
+
+#[test]
+fn numbers_in_strings_are_numbers() {
+    fn quoted(value: &mut Value) {
+        match value {
+            Value::Number(number) => *value = json!(number.to_string()),
+            Value::Array(items) => items.iter_mut().for_each(quoted),
+            Value::Object(fields) => fields.values_mut().for_each(quoted),
+            _ => {}
+        }
+    }
+    for document in samples() {
+        let mut strings = document.clone();
+        quoted(&mut strings);
+        assert_ne!(strings, document);
+        assert_eq!(map(&strings), map(&document));
+    }
+}
+
+#[test]
+fn an_sddc_without_a_usable_id_is_skipped_and_counted() {
+    let body = json!([
+        {"id": null}, {}, {"id": 7}, {"id": ""}, {"id": "../orgs"}, "sddc", null, [], {"id": "ok"}
+    ]);
+    let mut odd = OddCount::default();
+    let wires = wire::parse_sddcs(body.to_string().as_bytes()).unwrap();
+    let entries = sddcs(wires, &org(), &mut odd);
+    assert_eq!(entries.len(), 1);
+    assert_eq!((odd.documents, odd.skipped), (8, 8));
+
+    let mut odd = OddCount::default();
+    let wires = wire::parse_orgs(body.to_string().as_bytes()).unwrap();
+    assert_eq!(orgs(wires, &mut odd).len(), 1);
+    assert_eq!((odd.documents, odd.skipped), (8, 8));
+}
+
+#[test]
+fn of_an_sddc_listed_twice_the_newer_copy_stays() {
+    let body = json!([
+        {"id": "a", "version": 2, "name": "first"}, {"id": "b"},
+        {"id": "a", "version": 1, "name": "older"}, {"id": "a", "version": 3, "name": "newer"},
+        {"id": "b", "name": "second"},
+    ]);
+    let mut odd = OddCount::default();
+    let wires = wire::parse_sddcs(body.to_string().as_bytes()).unwrap();
+    let entries = sddcs(wires, &org(), &mut odd);
+    let names: Vec<_> = entries.iter().map(|it| it.sddc.name.as_deref()).collect();
+    assert_eq!(names, [Some("newer"), None]);
+    assert_eq!((odd.documents, odd.skipped), (3, 3));
+}
+
+/// Every place in a document, as a JSON pointer.
+fn places(value: &Value, at: &str, all: &mut Vec<String>) {
+    let mut visit = |key: String, value| {
+        let place = format!("{at}/{}", key.replace('~', "~0").replace('/', "~1"));
+        places(value, &place, all);
+        all.push(place);
+    };
+    match value {
+        Value::Object(fields) => fields.iter().for_each(|(key, value)| visit(key.clone(), value)),
+        Value::Array(items) => {
+            items.iter().enumerate().for_each(|(index, value)| visit(index.to_string(), value));
+        }
+        _ => {}
+    }
+}
+
+#[test]
+fn any_one_field_of_the_wrong_kind_leaves_the_sddc_in_sight() {
+    const ODD: [&str; 9] = [
+        "true",
+        "-7.5",
+        "[]",
+        "{}",
+        "[[1], {\"a\": 1}]",
+        "{\"secret\": \"FAKE\"}",
+        "1e999",
+        r#""\ud800""#,
+        "\"\u{1}\"",
+    ];
+    const HERE: &str = "\"@here@\"";
+    let intact = map(&one_node());
+    let mut document = one_node();
+    let mut all = Vec::new();
+    places(&document, "", &mut all);
+    assert!(all.len() > 200);
+    for place in all {
+        let kept = std::mem::replace(document.pointer_mut(&place).unwrap(), json!("@here@"));
+        let text = document.to_string();
+        for odd_value in ODD {
+            let text = text.replace(HERE, odd_value).replace('\u{1}', "\\u0001");
+            let (entry, odd) = map_text(&text);
+            if place == "/id" {
+                assert_eq!((entry, odd.skipped), (None, 1), "{place} {odd_value}");
+                continue;
+            }
+            let entry = entry.unwrap_or_else(|| panic!("lost by {place} {odd_value}"));
+            assert_eq!(entry.sddc.id, intact.sddc.id);
+            assert!(odd.documents <= 1 && odd.skipped == 0, "{place} {odd_value}");
+            assert!(!format!("{entry:?}").contains("FAKE"), "{place} {odd_value}");
+            if !place.starts_with(CONFIG) {
+                assert_eq!((&entry.clusters, &entry.hosts), (&intact.clusters, &intact.hosts));
+            }
+        }
+        *document.pointer_mut(&place).unwrap() = kept;
+    }
+    assert_eq!(map(&document), intact);
+}
+
+#[test]
+fn an_entry_survives_being_written_and_read() {
+    for document in samples() {
+        let entry = map(&document);
+        let text = serde_json::to_string(&entry).unwrap();
+        assert_eq!(serde_json::from_str::<SddcEntry>(&text).unwrap(), entry);
+    }
+}
+
+/// Any JSON, with the keys that the mapping looks for more often than others.
+fn any_json() -> impl Strategy<Value = Value> {
+    let mut all = Vec::new();
+    places(&one_node(), "", &mut all);
+    let mut keys: Vec<String> =
+        all.iter().filter_map(|place| place.rsplit('/').next()).map(str::to_owned).collect();
+    keys.sort();
+    keys.dedup();
+    let key = prop_oneof![4 => proptest::sample::select(keys), 1 => any::<String>()];
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<u64>().prop_map(Value::from),
+        any::<f64>().prop_map(Value::from),
+        any::<String>().prop_map(Value::from),
+        "(https://)?[a-z0-9.:@%\\[\\]/]{0,20}".prop_map(Value::from),
+        "[0-9]{4}-[01][0-9]-[0-3][0-9]T[0-9]{2}:00:00(Z|[+-][0-9]{2}:00)".prop_map(Value::from),
+    ];
+    leaf.prop_recursive(6, 200, 12, move |inner| {
+        prop_oneof![
+            proptest::collection::vec(inner.clone(), 0..5).prop_map(Value::from),
+            proptest::collection::vec((key.clone(), inner), 0..12)
+                .prop_map(|fields| Value::Object(fields.into_iter().collect::<Map<_, _>>())),
+        ]
+    })
+}
+
+proptest! {
+    #[test]
+    fn whatever_json_an_sddc_is_it_never_panics_and_always_maps_alike(
+        config in any_json(), clusters in any_json(), host in any_json(), rest in any_json(),
+    ) {
+        let mut document = if rest.is_object() { rest } else { json!({"name": rest}) };
+        document["id"] = json!("a");
+        document["resource_config"] = config;
+        if let Value::Object(config) = &mut document["resource_config"] {
+            config.insert("clusters".into(), json!([clusters, {"esx_host_list": [host]}]));
+        }
+        let text = document.to_string();
+        let (entry, odd) = map_text(&text);
+        let entry = entry.expect("the id is usable");
+        prop_assert!(odd.documents <= 1 && odd.skipped == 0);
+        let shown = serde_json::to_string(&entry).unwrap();
+        prop_assert_eq!(shown, serde_json::to_string(&map_text(&text).0).unwrap());
+        prop_assert!(entry.sddc.hosts_ready <= entry.sddc.host_count);
+    }
+
+    #[test]
+    fn whatever_bytes_an_answer_is_it_never_panics(body in any::<Vec<u8>>(), list in any_json()) {
+        for body in [body, list.to_string().into_bytes()] {
+            let mut odd = OddCount::default();
+            let _ = wire::parse_sddcs(&body).map(|wires| sddcs(wires, &org(), &mut odd));
+            let _ = wire::parse_orgs(&body).map(|wires| orgs(wires, &mut odd));
+            let _ = wire::parse_sddc(&body).map(|it| SddcEntry::from_wire(it, &org(), &mut odd));
+            let _ = wire::parse_org(&body).map(|it| Org::from_wire(it, &mut odd));
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! How a question was served: what the freshness headers and the cache metric say.
+
+use std::{sync::Arc, time::Duration};
+
+use super::Missing;
+use crate::{flight::Run, upstream::Kind, vmc::VmcError};
+
+/// An answer, its age and how it came about.
+#[derive(Debug, Clone)]
+pub struct Served<T> {
+    /// The answer.
+    pub content: T,
+    /// Age of the oldest part it shows.
+    pub age: Duration,
+    /// How it was served.
+    pub service: Service,
+}
+
+/// How an answer came about (RFC 9211).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Service {
+    /// From a picture that is fresh, without asking upstream.
+    Hit,
+    /// From a read that another request or the poller began.
+    Collapsed,
+    /// From a read that this request began.
+    Stored,
+    /// From an old picture: the refresh is held back, or not done yet (`None`).
+    Stale(Option<Kind>),
+    /// From an old picture: the refresh that this request waited for failed.
+    RefreshFailed(Kind),
+}
+
+impl Service {
+    /// Of an answer with several parts: what is worst of them.
+    #[must_use]
+    pub fn worst(self, other: Self) -> Self {
+        if other.rank() > self.rank() { other } else { self }
+    }
+
+    fn rank(self) -> u8 {
+        match self {
+            Self::Hit => 0,
+            Self::Collapsed => 1,
+            Self::Stored => 2,
+            Self::Stale(_) => 3,
+            Self::RefreshFailed(_) => 4,
+        }
+    }
+}
+
+/// Why there is no answer.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum Unavailable {
+    /// Nothing in scope can be shown.
+    #[error("nothing to show: {0}")]
+    Upstream(Arc<VmcError>),
+    /// Nothing in scope can be shown yet: its first read is still under way.
+    #[error("nothing to show yet")]
+    NotYet,
+    /// Some orgs cannot be shown.
+    #[error("{} organizations cannot be shown", .0.len())]
+    Incomplete(Vec<Missing>),
+    /// No served org has this id.
+    #[error("no such organization")]
+    NoSuchOrg,
+    /// No SDDC has this id.
+    #[error("no such SDDC")]
+    NoSuchSddc,
+}
+
+impl Unavailable {
+    pub(super) fn upstream(trouble: Option<Arc<VmcError>>) -> Self {
+        trouble.map_or(Self::NotYet, Self::Upstream)
+    }
+
+    pub(super) fn kind(&self) -> Kind {
+        match self {
+            Self::Upstream(error) => error.kind(),
+            Self::NotYet => Kind::Timeout,
+            Self::Incomplete(_) | Self::NoSuchOrg | Self::NoSuchSddc => Kind::Unavailable,
+        }
+    }
+}
+
+/// What a request's wait for a refresh gave.
+#[derive(Debug, Clone)]
+pub(super) enum Attempt {
+    /// The picture was fresh.
+    NotNeeded,
+    /// The refresh went well; whether this request began it.
+    Done { started: bool },
+    /// The refresh failed, or was held back.
+    Failed(Arc<VmcError>),
+    /// The request's patience ended first.
+    NotDone,
+}
+
+impl Attempt {
+    /// Waits for a refresh, with patience or to its end.
+    pub(super) async fn wait(run: Run<Result<(), VmcError>>, patience: Option<Duration>) -> Self {
+        let started = run.started;
+        let result = match patience {
+            None => run.result().await,
+            Some(patience) => match tokio::time::timeout(patience, run.result()).await {
+                Ok(result) => result,
+                Err(_elapsed) => return Self::NotDone,
+            },
+        };
+        match result {
+            Ok(Ok(())) => Self::Done { started },
+            Ok(Err(error)) => Self::Failed(Arc::new(error)),
+            Err(lost) => Self::Failed(Arc::new(lost.into())),
+        }
+    }
+
+    /// The reason why nothing can be shown: this request's own failure before an older one.
+    pub(super) fn unavailable(&self, trouble: Option<Arc<VmcError>>) -> Unavailable {
+        match self {
+            Self::Failed(error) => Unavailable::Upstream(error.clone()),
+            Self::NotNeeded | Self::Done { .. } | Self::NotDone => Unavailable::upstream(trouble),
+        }
+    }
+}
+
+impl From<Attempt> for Service {
+    fn from(attempt: Attempt) -> Self {
+        match attempt {
+            Attempt::NotNeeded => Self::Hit,
+            Attempt::Done { started: true } => Self::Stored,
+            Attempt::Done { started: false } => Self::Collapsed,
+            Attempt::NotDone => Self::Stale(None),
+            Attempt::Failed(error) if error.is_held() => Self::Stale(Some(error.kind())),
+            Attempt::Failed(error) => Self::RefreshFailed(error.kind()),
+        }
+    }
+}

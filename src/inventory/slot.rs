@@ -1,0 +1,201 @@
+//! One served organization: its reader, what was read of it, and its background refresh.
+
+use std::{
+    collections::HashSet,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    Inner, Settings,
+    kept::Kept,
+    mapping,
+    model::{Org, SddcEntry},
+};
+use crate::{
+    clock::Instant,
+    flight::Run,
+    ids::OrgId,
+    upstream::{Breach, Kind},
+    vmc::{Endpoint, OddCount, Reader, VmcError, wire},
+};
+
+/// The least wait after a failure: a gate that opens just now must not make a busy loop.
+const LEAST_PAUSE: Duration = Duration::from_millis(250);
+
+pub(super) type Sddcs = Vec<Arc<SddcEntry>>;
+
+/// One organization. Lives as long as the org is served.
+#[derive(Debug)]
+pub(super) struct Slot {
+    pub(super) id: OrgId,
+    pub(super) reader: Reader,
+    pub(super) sddcs: Kept<Sddcs>,
+    pub(super) org: Kept<Org>,
+    /// VMware answers 404 for it: it contributes nothing, and nothing is missing without it.
+    gone: AtomicBool,
+    /// Ends the background refresh once the org left the discovery.
+    pub(super) retired: CancellationToken,
+}
+
+/// Why an org has nothing to show.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Missing {
+    /// Which org.
+    pub org_id: OrgId,
+    /// Why.
+    pub reason: Kind,
+}
+
+impl Slot {
+    pub(super) fn new(id: OrgId, reader: Reader, inner: &Inner) -> Self {
+        let kept_sddcs = Kept::new(inner.clock.clone(), inner.tasks.clone());
+        let kept_org = Kept::new(inner.clock.clone(), inner.tasks.clone());
+        Self {
+            id,
+            reader,
+            sddcs: kept_sddcs,
+            org: kept_org,
+            gone: AtomicBool::new(false),
+            retired: inner.stop.child_token(),
+        }
+    }
+
+    pub(super) fn is_gone(&self) -> bool {
+        self.gone.load(Ordering::Relaxed)
+    }
+
+    /// How old a reading may be and still be shown.
+    pub(super) fn limit(settings: &Settings, trouble: Option<&VmcError>) -> Duration {
+        if trouble.is_some_and(VmcError::is_denial) {
+            settings.stale.min(settings.stale_denied)
+        } else {
+            settings.stale
+        }
+    }
+
+    /// Whether the SDDCs may be shown, and else why not.
+    pub(super) fn missing(&self, settings: &Settings) -> Option<Missing> {
+        let trouble = self.sddcs.trouble();
+        let limit = Self::limit(settings, trouble.as_deref());
+        if self.sddcs.age().is_some_and(|age| age <= limit) {
+            return None;
+        }
+        let reason = trouble.map_or(Kind::Timeout, |trouble| trouble.kind());
+        Some(Missing { org_id: self.id.clone(), reason })
+    }
+
+    /// Joins or starts the refresh of the SDDCs. The merged picture is made anew before its waiters
+    /// go on.
+    pub(super) fn refresh(self: &Arc<Self>, inner: &Arc<Inner>) -> Run<Result<(), VmcError>> {
+        self.sddcs.refresh(|| {
+            let (slot, inner) = (self.clone(), inner.clone());
+            async move {
+                let outcome = slot.sddcs.update(slot.read_sddcs(&inner)).await;
+                slot.gone.store(matches!(outcome, Err(VmcError::NotFound)), Ordering::Relaxed);
+                if let Err(error) = &outcome
+                    && !error.is_held()
+                {
+                    tracing::warn!(org.id = %slot.id, %error, "SDDCs not refreshed");
+                }
+                inner.merge();
+                outcome
+            }
+        })
+    }
+
+    /// Joins or starts the refresh of the organization's own document.
+    pub(super) fn refresh_org(self: &Arc<Self>, inner: &Arc<Inner>) -> Run<Result<(), VmcError>> {
+        self.org.refresh(|| {
+            let (slot, inner) = (self.clone(), inner.clone());
+            async move {
+                let metrics = inner.metrics.clone();
+                let read = slot.reader.read(Endpoint::Org(&slot.id), move |body| {
+                    let wire = wire::parse_org(body).map_err(|_| NO_ORG)?;
+                    let mut odd = OddCount::default();
+                    let org = Org::from_wire(wire, &mut odd);
+                    metrics.odd_documents(odd.documents);
+                    org.ok_or_else(|| NO_ORG.into())
+                });
+                slot.org.update(read).await
+            }
+        })
+    }
+
+    async fn read_sddcs(&self, inner: &Inner) -> Result<Sddcs, VmcError> {
+        let first = self.read_sddcs_once(inner).await?;
+        let Some(before) = self.sddcs.reading() else { return Ok(first) };
+        if !looks_like_loss(&before.content, &first) {
+            return Ok(first);
+        }
+        tracing::warn!(
+            org.id = %self.id, before = before.content.len(), now = first.len(),
+            "more than half of the SDDCs are not in the list: reading it again"
+        );
+        self.read_sddcs_once(inner).await
+    }
+
+    async fn read_sddcs_once(&self, inner: &Inner) -> Result<Sddcs, VmcError> {
+        let (org, metrics) = (self.id.clone(), inner.metrics.clone());
+        self.reader
+            .read(Endpoint::Sddcs(&self.id), move |body| {
+                let wires = wire::parse_sddcs(body).map_err(|_| NO_SDDCS)?;
+                let mut odd = OddCount::default();
+                let entries = mapping::sddcs(wires, &org, &mut odd);
+                if odd.documents > 0 {
+                    tracing::warn!(
+                        org.id = %org, odd = odd.documents, not_shown = odd.skipped,
+                        "SDDC documents with something unreadable in them: it is shown as null"
+                    );
+                }
+                metrics.odd_documents(odd.documents);
+                Ok(entries.into_iter().map(Arc::new).collect())
+            })
+            .await
+    }
+
+    /// Refreshes the SDDCs every `inventory.poll`, and after a failure when the gate lets it,
+    /// until the org is retired.
+    pub(super) async fn keep_fresh(self: Arc<Self>, inner: Arc<Inner>) {
+        while self.retired.run_until_cancelled(self.poll(&inner)).await.is_some() {}
+    }
+
+    async fn poll(self: &Arc<Self>, inner: &Arc<Inner>) {
+        inner.clock.sleep_until(next_poll(&self.sddcs, &self.reader, inner)).await;
+        // What failed was logged where it happened.
+        let _ = self.refresh(inner).result().await;
+    }
+}
+
+/// When a list is read next: a poll interval after the last good reading, or as soon as what holds
+/// it back lets it.
+pub(super) fn next_poll<T: PartialEq + Send + Sync + 'static>(
+    kept: &Kept<T>,
+    reader: &Reader,
+    inner: &Inner,
+) -> Instant {
+    let now = inner.clock.now();
+    let poll = inner.settings.poll;
+    if kept.trouble().is_some() {
+        return reader.held_until().unwrap_or(now + poll).max(now + LEAST_PAUSE);
+    }
+    // Up to a tenth earlier, so that replicas do not read in step.
+    let pause = poll.mul_f64(rand::random_range(0.9..=1.0));
+    kept.reading().map_or(now, |reading| reading.begun + pause)
+}
+
+const NO_SDDCS: Breach = Breach::Body("a list of SDDCs");
+const NO_ORG: Breach = Breach::Body("an organization");
+
+/// A 200 that loses everything, or more than half, is read twice before it is believed: VMware's
+/// lists are eventually consistent.
+fn looks_like_loss(before: &Sddcs, now: &Sddcs) -> bool {
+    let now: HashSet<&str> = now.iter().map(|entry| entry.sddc.id.as_str()).collect();
+    let lost = before.iter().filter(|entry| !now.contains(entry.sddc.id.as_str())).count();
+    lost * 2 > before.len()
+}

@@ -1,0 +1,177 @@
+//! What probes and metrics show of the inventory, read from its state at that moment.
+
+use std::{collections::BTreeMap, fmt, time::Duration};
+
+use prometheus_client::{
+    collector::Collector,
+    encoding::{DescriptorEncoder, EncodeMetric},
+    metrics::{MetricType, gauge::ConstGauge},
+};
+
+use super::{Inventory, directory::Directory};
+use crate::{
+    clock::Clock,
+    csp::{TokenSource, TokenStatus},
+    upstream::{GateStatus, Kind},
+};
+
+/// States that are told apart in `sddc_gateway_sddcs`; any other is `other`.
+const KNOWN_STATES: [&str; 8] = [
+    "ACTIVE",
+    "CANCELED",
+    "DELETED",
+    "DELETING",
+    "DEPLOYING",
+    "FAILED",
+    "READY",
+    "READY_FOR_GLCM_BRINGUP",
+];
+
+/// One served organization.
+#[derive(Debug)]
+pub struct OrgStatus {
+    /// The org's id; `default` for the app's own until the orgs are known.
+    pub org_id: String,
+    /// Its token.
+    pub token: TokenStatus,
+    /// Its gate at VMC.
+    pub gate: GateStatus,
+    /// SDDCs in its picture; `None` before the first.
+    pub sddcs: Option<usize>,
+    /// Age of its picture.
+    pub age: Option<Duration>,
+    /// How the reads since that picture failed.
+    pub last_error: Option<Kind>,
+}
+
+impl Inventory {
+    /// Each served organization's state; the app's own as `default` until the orgs are known.
+    #[must_use]
+    pub fn status(&self) -> Vec<OrgStatus> {
+        let slots = self.0.slots.load();
+        let mut orgs: Vec<_> = slots
+            .iter()
+            .map(|slot| OrgStatus {
+                org_id: slot.id.to_string(),
+                token: slot.reader.tokens().status(),
+                gate: slot.reader.gate(),
+                sddcs: slot.sddcs.reading().map(|reading| reading.content.len()),
+                age: slot.sddcs.age(),
+                last_error: slot.sddcs.trouble().map(|error| error.kind()),
+            })
+            .collect();
+        if orgs.is_empty()
+            && let Directory::Discovered(discovery) = &self.0.directory
+        {
+            orgs.push(OrgStatus {
+                org_id: "default".to_owned(),
+                token: discovery.reader.tokens().status(),
+                gate: discovery.reader.gate(),
+                sddcs: None,
+                age: None,
+                last_error: discovery.orgs.trouble().map(|error| error.kind()),
+            });
+        }
+        orgs
+    }
+
+    /// Whether callers can be served: a first picture exists, or a good token with an open gate.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        self.status().iter().any(|org| {
+            org.sddcs.is_some()
+                || (org.token.state == crate::csp::TokenState::Valid && org.gate.name == "open")
+        })
+    }
+}
+
+/// The figures of the inventory and its tokens, read at each scrape.
+#[derive(Debug)]
+pub struct InventoryMetrics {
+    inventory: Inventory,
+    tokens: Vec<(String, TokenSource)>,
+    clock: Clock,
+}
+
+impl InventoryMetrics {
+    /// Reads `inventory` and `tokens`, each token under its org's id.
+    #[must_use]
+    pub fn new(inventory: Inventory, tokens: Vec<(String, TokenSource)>, clock: Clock) -> Self {
+        Self { inventory, tokens, clock }
+    }
+}
+
+impl Collector for InventoryMetrics {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let orgs = self.inventory.status();
+        self.token_expiry(&mut encoder)?;
+        gauges(
+            &mut encoder,
+            "sddc_gateway_inventory_age_seconds",
+            "Age of the picture that is shown",
+            orgs.iter()
+                .filter_map(|org| Some((vec![("org_id", &*org.org_id)], org.age?.as_secs_f64()))),
+        )?;
+        gauges(
+            &mut encoder,
+            "sddc_gateway_upstream_gate_closed",
+            "1 while calls are held back",
+            self.tokens
+                .iter()
+                .map(|(org, tokens)| ("csp", org.as_str(), tokens.is_held()))
+                .chain(orgs.iter().map(|org| ("vmc", &*org.org_id, org.gate.name != "open")))
+                .map(|(upstream, org, closed)| {
+                    (vec![("upstream", upstream), ("org_id", org)], f64::from(u8::from(closed)))
+                }),
+        )?;
+        let states = self.sddcs_by_state();
+        gauges(
+            &mut encoder,
+            "sddc_gateway_sddcs",
+            "SDDCs in the picture",
+            states.iter().map(|((org, state), count)| {
+                (vec![("org_id", org.as_str()), ("state", state)], f64::from(*count))
+            }),
+        )
+    }
+}
+
+impl InventoryMetrics {
+    fn token_expiry(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        #[expect(clippy::cast_precision_loss, reason = "milliseconds since 1970 are below 2^52")]
+        let now = self.clock.wall().as_millisecond() as f64 / 1000.0;
+        gauges(
+            encoder,
+            "sddc_gateway_token_expiry_timestamp_seconds",
+            "When the token ends, in seconds since 1970",
+            self.tokens.iter().filter_map(|(org, tokens)| {
+                let left = tokens.status().expires_in?;
+                Some((vec![("org_id", org.as_str())], now + left.as_secs_f64()))
+            }),
+        )
+    }
+
+    fn sddcs_by_state(&self) -> BTreeMap<(String, &'static str), u32> {
+        let content = self.inventory.0.picture.load().content.clone();
+        let mut states = BTreeMap::new();
+        for entry in &content.sddcs {
+            let state = entry.sddc.state.as_deref().unwrap_or("null");
+            let state = KNOWN_STATES.into_iter().find(|known| *known == state).unwrap_or("other");
+            *states.entry((entry.sddc.org_id.to_string(), state)).or_insert(0) += 1;
+        }
+        states
+    }
+}
+
+fn gauges<'a>(
+    encoder: &mut DescriptorEncoder<'_>,
+    name: &str,
+    help: &str,
+    series: impl Iterator<Item = (Vec<(&'static str, &'a str)>, f64)>,
+) -> fmt::Result {
+    let mut family = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
+    for (labels, value) in series {
+        ConstGauge::new(value).encode(family.encode_family(&labels)?)?;
+    }
+    Ok(())
+}

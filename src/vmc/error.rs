@@ -1,0 +1,95 @@
+//! Why a read of VMware Cloud gave nothing.
+
+use std::time::Duration;
+
+use crate::{
+    csp::CspError,
+    flight::Lost,
+    upstream::{Breach, Failure, Held, Kind},
+};
+
+/// A read that failed, or was not tried because the last one did.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum VmcError {
+    /// There is no token to ask with.
+    #[error("no token: {0}")]
+    Token(#[from] CspError),
+    /// 401 to a fresh token.
+    #[error("VMware Cloud refused a fresh token (401)")]
+    Unauthorized,
+    /// 403: the app lacks the role, or the org is not its own.
+    #[error("VMware Cloud denied the read (403): check the app's roles in this organization")]
+    Denied,
+    /// 404.
+    #[error("VMware Cloud knows no such thing (404)")]
+    NotFound,
+    /// No usable answer.
+    #[error("VMware Cloud: {0}")]
+    Upstream(#[from] Failure),
+    /// Not tried: the gate is closed because of an earlier failure.
+    #[error("not asked for another {}: {because}", crate::upstream::seconds(*retry_in))]
+    Held {
+        /// When it will be tried again.
+        retry_in: Duration,
+        /// The earlier failure.
+        because: Box<VmcError>,
+    },
+    /// The read's task died.
+    #[error(transparent)]
+    Lost(#[from] Lost),
+}
+
+impl VmcError {
+    /// What a caller of the gateway learns of it.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::Token(error) => error.kind(),
+            Self::Unauthorized | Self::Denied => Kind::CredentialsRejected,
+            // Where a 404 means something its reader has taken it; here it is a wrong base URL.
+            Self::NotFound => Kind::Contract,
+            Self::Upstream(failure) => failure.kind(),
+            Self::Held { because, .. } => because.kind(),
+            Self::Lost(_) => Kind::Unavailable,
+        }
+    }
+
+    /// Whether VMware *refuses* instead of failing: such a picture may not be shown as long.
+    #[must_use]
+    pub fn is_denial(&self) -> bool {
+        match self {
+            Self::Unauthorized | Self::Denied => true,
+            Self::Held { because, .. } => because.is_denial(),
+            Self::Token(_) | Self::NotFound | Self::Upstream(_) | Self::Lost(_) => false,
+        }
+    }
+
+    /// Whether nothing was asked because the gate is closed, here or at CSP.
+    #[must_use]
+    pub fn is_held(&self) -> bool {
+        matches!(self, Self::Held { .. } | Self::Token(CspError::Held { .. }))
+    }
+
+    /// When asking again may help, where that is known.
+    #[must_use]
+    pub fn retry_in(&self) -> Option<Duration> {
+        match self {
+            Self::Token(error) => error.retry_in(),
+            Self::Upstream(failure) => failure.retry_after(),
+            Self::Held { retry_in, .. } => Some(*retry_in),
+            Self::Unauthorized | Self::Denied | Self::NotFound | Self::Lost(_) => None,
+        }
+    }
+}
+
+impl From<Breach> for VmcError {
+    fn from(breach: Breach) -> Self {
+        Self::Upstream(breach.into())
+    }
+}
+
+impl From<Held<VmcError>> for VmcError {
+    fn from(held: Held<VmcError>) -> Self {
+        Self::Held { retry_in: held.retry_in, because: Box::new(held.because) }
+    }
+}

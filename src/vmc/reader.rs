@@ -1,0 +1,226 @@
+//! Reads of one organization, with its token, through its gate.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http::{Method, StatusCode};
+use url::Url;
+
+use super::VmcError;
+use crate::{
+    clock::{Clock, Instant},
+    csp::{Standing, Token, TokenSource},
+    flight::Lost,
+    ids::OrgId,
+    upstream::{Client, Gate, GateStatus, Hold, Kind, REFUSED_HOLD, Reply},
+};
+
+// VMware's own client renews its token on a 403 too: roles change, and a token made before the
+// change does not know.
+const TOKEN_TOO_YOUNG_TO_BE_STALE: Duration = Duration::from_secs(30);
+const BETWEEN_MINTS_FOR_403: Duration = Duration::from_secs(60);
+
+/// Reads VMware Cloud on AWS for one organization (or, for the list of organizations, for the
+/// app's own). Cheap to clone; clones share the gate.
+#[derive(Debug, Clone)]
+pub struct Reader(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    client: Client,
+    base: Url,
+    tokens: TokenSource,
+    clock: Clock,
+    gate: Gate<VmcError>,
+    minted_for_403: Mutex<Option<Instant>>,
+}
+
+/// A read that the gateway makes.
+#[derive(Debug, Clone, Copy)]
+pub enum Endpoint<'a> {
+    /// `GET /vmc/api/orgs`.
+    Orgs,
+    /// `GET /vmc/api/orgs/{org}`.
+    Org(&'a OrgId),
+    /// `GET /vmc/api/orgs/{org}/sddcs`.
+    Sddcs(&'a OrgId),
+}
+
+impl Endpoint<'_> {
+    /// The metric label.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Orgs => "orgs",
+            Self::Org(_) => "org",
+            Self::Sddcs(_) => "sddcs",
+        }
+    }
+
+    fn url(self, base: &Url) -> Url {
+        let mut url = base.clone();
+        if let Ok(mut path) = url.path_segments_mut() {
+            path.clear().extend(["vmc", "api", "orgs"]);
+            match self {
+                Self::Orgs => {}
+                Self::Org(org) => {
+                    path.push(org.as_str());
+                }
+                Self::Sddcs(org) => {
+                    path.extend([org.as_str(), "sddcs"]);
+                }
+            }
+        }
+        url
+    }
+}
+
+/// What one try with one token gave.
+enum Try {
+    Answer(Result<Bytes, VmcError>),
+    Unauthorized,
+    Denied,
+}
+
+impl Reader {
+    /// A reader with an open gate.
+    #[must_use]
+    pub fn new(client: Client, base: Url, tokens: TokenSource, clock: Clock) -> Self {
+        let gate = Gate::new(clock.clone());
+        Self(Arc::new(Shared {
+            client,
+            base,
+            tokens,
+            clock,
+            gate,
+            minted_for_403: Mutex::default(),
+        }))
+    }
+
+    /// A reader for another organization that the same token can see, with a gate of its own.
+    #[must_use]
+    pub fn sibling(&self) -> Self {
+        let Shared { client, base, tokens, clock, .. } = &*self.0;
+        Self::new(client.clone(), base.clone(), tokens.clone(), clock.clone())
+    }
+
+    /// The token that this reader asks with.
+    #[must_use]
+    pub fn tokens(&self) -> &TokenSource {
+        &self.0.tokens
+    }
+
+    /// For probes and metrics.
+    #[must_use]
+    pub fn gate(&self) -> GateStatus {
+        self.0.gate.status()
+    }
+
+    /// When what is held back is let through again; `None` when nothing holds it.
+    #[must_use]
+    pub fn held_until(&self) -> Option<Instant> {
+        self.0.gate.opens_at().max(self.0.tokens.held_until())
+    }
+
+    /// Reads a JSON document.
+    ///
+    /// `check` reads the body, on a thread where it may take its time: an answer it refuses is a
+    /// failure like any other, so it closes the gate. A 401 or 403 is tried once more with another
+    /// token where that can help.
+    ///
+    /// # Errors
+    /// [`VmcError`], see there.
+    pub async fn read<T: Send + 'static>(
+        &self,
+        endpoint: Endpoint<'_>,
+        check: impl FnOnce(&[u8]) -> Result<T, VmcError> + Send + 'static,
+    ) -> Result<T, VmcError> {
+        let pass = self.0.gate.enter()?;
+        let outcome = match self.signed(endpoint).await {
+            Ok(body) => tokio::task::spawn_blocking(move || check(&body))
+                .await
+                .unwrap_or(Err(VmcError::Lost(Lost))),
+            Err(error) => Err(error),
+        };
+        match &outcome {
+            // Without a token VMC was not asked: CSP's own gate holds that back.
+            Err(VmcError::Token(_)) => {}
+            Ok(_) | Err(VmcError::NotFound) => pass.succeeded(),
+            Err(error) => pass.failed(hold(error), error.clone()),
+        }
+        outcome
+    }
+
+    async fn signed(&self, endpoint: Endpoint<'_>) -> Result<Bytes, VmcError> {
+        let mut token = self.0.tokens.token().await?;
+        if token.standing() == Standing::Refused {
+            // The gate has held since the refusal; the same token would be refused again.
+            token = self.0.tokens.replace(&token).await?;
+        }
+        match self.attempt(endpoint, &token).await {
+            Try::Answer(answer) => return answer,
+            // A late 401 to a token that is gone is no verdict on the one that replaced it.
+            Try::Unauthorized if token.refused() == Standing::Accepted => {}
+            Try::Unauthorized => return Err(VmcError::Unauthorized),
+            Try::Denied if self.may_be_stale(&token) => {}
+            Try::Denied => return Err(VmcError::Denied),
+        }
+        let token = self.0.tokens.replace(&token).await?;
+        match self.attempt(endpoint, &token).await {
+            Try::Answer(answer) => answer,
+            Try::Unauthorized => {
+                token.refused();
+                Err(VmcError::Unauthorized)
+            }
+            Try::Denied => Err(VmcError::Denied),
+        }
+    }
+
+    async fn attempt(&self, endpoint: Endpoint<'_>, token: &Token) -> Try {
+        let Shared { client, base, .. } = &*self.0;
+        let request = token.sign(client.request(Method::GET, endpoint.url(base)));
+        let reply = match request.build() {
+            Ok(request) => client.call(endpoint.as_str(), request).await,
+            Err(_) => return Try::Answer(Err(VmcError::NotFound)),
+        };
+        match reply {
+            Ok(Reply::Refused(StatusCode::UNAUTHORIZED)) => Try::Unauthorized,
+            Ok(Reply::Refused(StatusCode::FORBIDDEN)) => Try::Denied,
+            Ok(Reply::Json(body)) => {
+                token.accepted();
+                Try::Answer(Ok(body))
+            }
+            Ok(Reply::Refused(StatusCode::NOT_FOUND)) => Try::Answer(Err(VmcError::NotFound)),
+            Ok(Reply::Refused(status)) => {
+                Try::Answer(Err(crate::upstream::Breach::Status(status).into()))
+            }
+            Err(failure) => Try::Answer(Err(failure.into())),
+        }
+    }
+
+    /// Whether a 403 may be due to the token's age: at most once a minute.
+    fn may_be_stale(&self, token: &Token) -> bool {
+        let now = self.0.clock.now();
+        if now.since(token.minted()) <= TOKEN_TOO_YOUNG_TO_BE_STALE {
+            return false;
+        }
+        let mut last = self.0.minted_for_403.lock().unwrap_or_else(PoisonError::into_inner);
+        let may = last.is_none_or(|last| now.since(last) >= BETWEEN_MINTS_FOR_403);
+        if may {
+            *last = Some(now);
+        }
+        may
+    }
+}
+
+fn hold(error: &VmcError) -> Hold {
+    match error.kind() {
+        Kind::CredentialsRejected => Hold::For(REFUSED_HOLD),
+        Kind::Unavailable | Kind::Timeout | Kind::Contract => {
+            error.retry_in().map_or(Hold::Backoff, Hold::For)
+        }
+    }
+}

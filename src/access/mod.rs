@@ -16,7 +16,7 @@ use serde::Deserialize;
 
 pub use self::{
     identity::{Caller, Identity, Policy, Refusal},
-    key::{CallerKey, KeyDigest},
+    key::{CallerKey, InvalidKeyDigest, KeyDigest},
     settings::{CallerSettings, Settings},
 };
 

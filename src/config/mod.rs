@@ -1,11 +1,44 @@
 //! Typed settings: defaults < TOML file < environment < flags.
 //!
-//! One table of keys says for each its name, its default, its meaning and how it is read; the
-//! loader, the unknown-key check, the origins in error texts and `deploy/gateway.example.toml` all
+//! Flow: [`Source`] → `layers` (which value won, and where it was set) → `reader` and `check` (each
+//! value by its type, then together) → [`Config`].
+//!
+//! One table of keys says for each its name, its default, its meaning and how it is written; the
+//! loader, the unknown-key check, the origins in fault texts and `deploy/gateway.example.toml` all
 //! come from it. Everything that is wrong is reported at once, each fault with its key and where it
 //! was set, and nothing is opened or bound before all is right.
 
-use crate::{access, csp, inventory, listener, telemetry, vmc};
+mod callers;
+mod check;
+mod example;
+mod faults;
+mod keys;
+mod layers;
+mod reader;
+mod value;
+
+#[cfg(test)]
+mod tests;
+
+use std::{net::SocketAddr, os::unix::fs::PermissionsExt, time::Duration};
+
+use url::Url;
+
+pub use self::{
+    example::example,
+    faults::{Fault, Faults},
+    keys::{KEYS, Key, Preset, Shape},
+    layers::Source,
+};
+use self::{
+    layers::{ConfigFile, Layers},
+    reader::Reader,
+};
+use crate::{
+    access,
+    csp::{self, ClientId, ClientSecret, SecretOrigin},
+    inventory, listener, telemetry, vmc,
+};
 
 /// What was checked: every value in range, every file there, every combination sensible.
 #[derive(Debug, Clone)]
@@ -24,4 +57,86 @@ pub struct Config {
     pub access: access::Settings,
     /// `[telemetry]`.
     pub telemetry: telemetry::Settings,
+}
+
+impl Config {
+    /// Reads the layers and checks them. Opens the configuration file and the files that it names,
+    /// and nothing else.
+    ///
+    /// # Errors
+    /// Everything that is wrong, at once; exit code 78. No text holds a secret.
+    pub fn load(source: &Source) -> Result<Self, Faults> {
+        let mut faults = Vec::new();
+        let file = ConfigFile::open(source);
+        let layers = Layers::read(source, &file, &mut faults);
+        let mut reader = Reader::new(&layers, faults);
+        let api = check::api(&mut reader);
+        let ops = check::ops(&mut reader, api.listen);
+        let csp = check::csp(&mut reader);
+        let vmc = check::vmc(&mut reader);
+        let inventory = check::inventory(&mut reader);
+        let access = check::access(&mut reader, api.listen);
+        let telemetry = check::telemetry(&mut reader, source.stderr_is_terminal);
+        let faults = reader.into_faults();
+        match csp {
+            Some(csp) if faults.is_empty() => {
+                Ok(Self { api, ops, csp, vmc, inventory, access, telemetry })
+            }
+            _ => Err(Faults::new(faults)),
+        }
+    }
+
+    /// The defaults around a simulator: access is open on any address, and the picture follows the
+    /// simulator within seconds. Opens nothing.
+    #[must_use]
+    pub fn for_demo(
+        listen: SocketAddr,
+        ops_listen: SocketAddr,
+        upstream_url: Url,
+        client_id: ClientId,
+        client_secret: ClientSecret,
+    ) -> Self {
+        const SOON: Duration = Duration::from_secs(2);
+        let layers = Layers::empty();
+        let mut reader = Reader::new(&layers, Vec::new());
+        Self {
+            api: listener::Settings { listen, ..check::api(&mut reader) },
+            ops: listener::OpsSettings { listen: ops_listen },
+            csp: csp::Settings {
+                url: upstream_url.clone(),
+                token_path: reader.value("csp.token_path", value::url_path),
+                client_id,
+                client_secret: SecretOrigin::Value(client_secret),
+                basic_encoding: csp::BasicEncoding::default(),
+            },
+            vmc: vmc::Settings { url: upstream_url, ..check::vmc(&mut reader) },
+            inventory: inventory::Settings { poll: SOON, ..check::inventory(&mut reader) },
+            access: access::Settings::Open,
+            telemetry: telemetry::Settings {
+                format: telemetry::Format::Text,
+                ..check::telemetry(&mut reader, true)
+            },
+        }
+    }
+
+    /// What is allowed but probably not meant, a sentence each; for the log at start and `check`.
+    ///
+    /// Looks at the mode of the secret's file.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<String> {
+        let mut warnings = Vec::new();
+        if let SecretOrigin::File(path) = &self.csp.client_secret
+            && let Ok(file) = std::fs::metadata(path)
+            && file.permissions().mode() & 0o004 != 0
+        {
+            warnings.push(format!(
+                "csp.client_secret_file: {} can be read by every user of this machine",
+                path.display(),
+            ));
+        }
+        if matches!(&self.access, access::Settings::Callers(callers) if callers.is_empty()) {
+            warnings.push("access: no caller is set, so nobody gets in".into());
+        }
+        warnings
+    }
 }

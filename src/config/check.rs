@@ -1,0 +1,252 @@
+//! From what was written to what was checked, section by section.
+
+use std::{net::SocketAddr, path::Path, time::Duration};
+
+use rustls::{
+    RootCertStore,
+    pki_types::{CertificateDer, pem::PemObject},
+};
+use tracing::level_filters::LevelFilter;
+
+use super::{
+    callers,
+    faults::Origin,
+    keys::environment_name,
+    reader::Reader,
+    value::{self, HOUR, SHORTEST, YEAR},
+};
+use crate::{
+    csp::{self, BasicEncoding, ClientId, ClientSecret, SecretOrigin},
+    ids::OrgId,
+    inventory, listener,
+    telemetry::{self, Format},
+    vmc,
+};
+
+const MAX_COUNT: usize = 1_000_000;
+const MAX_ORGS: usize = 1000;
+
+const LEVELS: &[(&str, LevelFilter)] = &[
+    ("off", LevelFilter::OFF),
+    ("error", LevelFilter::ERROR),
+    ("warn", LevelFilter::WARN),
+    ("info", LevelFilter::INFO),
+    ("debug", LevelFilter::DEBUG),
+    ("trace", LevelFilter::TRACE),
+];
+const FORMATS: &[(&str, Format)] = &[("text", Format::Text), ("json", Format::Json)];
+const ENCODINGS: &[(&str, BasicEncoding)] =
+    &[("raw", BasicEncoding::Raw), ("form", BasicEncoding::Form)];
+
+fn timeout(text: &str) -> Result<Duration, String> {
+    value::duration(SHORTEST..=HOUR)(text)
+}
+
+pub(super) fn api(reader: &mut Reader<'_>) -> listener::Settings {
+    let upto_hour = value::duration(Duration::ZERO..=HOUR);
+    let hosts = reader.list("api.hosts", value::host);
+    listener::Settings {
+        listen: reader.value("api.listen", value::address),
+        hosts: hosts.into_iter().map(|(host, _)| host).collect(),
+        max_in_flight: reader.value("api.max_in_flight", value::count(1..=MAX_COUNT)),
+        max_connections: reader.value("api.max_connections", value::count(1..=MAX_COUNT)),
+        header_timeout: reader.value("api.header_timeout", timeout),
+        idle_timeout: reader.value("api.idle_timeout", timeout),
+        write_timeout: reader.value("api.write_timeout", timeout),
+        request_timeout: reader.value("api.request_timeout", timeout),
+        drain_delay: reader.value("api.drain_delay", &upto_hour),
+        drain: reader.value("api.drain", &upto_hour),
+    }
+}
+
+pub(super) fn ops(reader: &mut Reader<'_>, api: SocketAddr) -> listener::OpsSettings {
+    let listen = reader.value("ops.listen", value::address);
+    let overlaps =
+        listen.ip() == api.ip() || listen.ip().is_unspecified() || api.ip().is_unspecified();
+    let collides = listen.port() == api.port() && listen.port() != 0 && overlaps;
+    if collides && reader.sound(&["api.listen", "ops.listen"]) {
+        // Whichever was set is the one to change.
+        let set = if reader.is_set("ops.listen") { "ops.listen" } else { "api.listen" };
+        let problem = format!("api.listen ({api}) and ops.listen ({listen}) take the same port");
+        let origin = reader.origin(set);
+        reader.fault(set, problem, &origin);
+    }
+    listener::OpsSettings { listen }
+}
+
+/// `None` when the id or the secret is missing or wrong, which is noted.
+pub(super) fn csp(reader: &mut Reader<'_>) -> Option<csp::Settings> {
+    let url = reader.value("csp.url", value::upstream);
+    let token_path = reader.value("csp.token_path", value::url_path);
+    let basic_encoding = reader.value("csp.basic_encoding", value::choice(ENCODINGS));
+    let client_id = client_id(reader);
+    let client_secret = client_secret(reader);
+    Some(csp::Settings {
+        url,
+        token_path,
+        client_id: client_id?,
+        client_secret: client_secret?,
+        basic_encoding,
+    })
+}
+
+fn client_id(reader: &mut Reader<'_>) -> Option<ClientId> {
+    if !reader.is_set("csp.client_id") {
+        let variable = environment_name("csp.client_id");
+        reader.missing(
+            "csp.client_id",
+            format!("required but not set (set csp.client_id in the file or {variable})"),
+        );
+    }
+    reader.optional("csp.client_id", str::parse::<ClientId>)
+}
+
+fn client_secret(reader: &mut Reader<'_>) -> Option<SecretOrigin> {
+    const VALUE: &str = "csp.client_secret";
+    const FILE: &str = "csp.client_secret_file";
+    match (reader.is_set(VALUE), reader.is_set(FILE)) {
+        (true, true) => {
+            let (value, file) = (reader.origin(VALUE), reader.origin(FILE));
+            let problem = format!("set together with {FILE}; keep one of them ({value}, {file})");
+            reader.fault(VALUE, problem, &Origin::Default);
+            None
+        }
+        (false, false) => {
+            let (value, file) = (environment_name(VALUE), environment_name(FILE));
+            reader.missing(
+                VALUE,
+                format!(
+                    "required but not set (set either {VALUE} or {FILE} in the file, or {value} \
+                     or {file})"
+                ),
+            );
+            None
+        }
+        (true, false) => reader
+            .optional(VALUE, |text| ClientSecret::from_text(text).ok_or("must not be empty"))
+            .map(SecretOrigin::Value),
+        (false, true) => reader
+            .optional(FILE, |text| {
+                let path = value::path(text)?;
+                let content = String::from_utf8(read(&path)?).map_err(|_| "is not UTF-8")?;
+                ClientSecret::from_text(&content).ok_or("is an empty file")?;
+                Ok::<_, String>(path)
+            })
+            .map(SecretOrigin::File),
+    }
+}
+
+pub(super) fn vmc(reader: &mut Reader<'_>) -> vmc::Settings {
+    vmc::Settings {
+        url: reader.value("vmc.url", value::upstream),
+        orgs: orgs(reader),
+        connect_timeout: reader.value("vmc.connect_timeout", timeout),
+        timeout: reader.value("vmc.timeout", timeout),
+        max_body: reader.value("vmc.max_body", value::size(1 << 10..=4 << 30)),
+        ca_file: reader.optional("vmc.ca_file", |text| {
+            let path = value::path(text)?;
+            check_authorities(&read(&path)?)?;
+            Ok::<_, String>(path)
+        }),
+    }
+}
+
+fn orgs(reader: &mut Reader<'_>) -> Vec<OrgId> {
+    let mut orgs: Vec<OrgId> = Vec::new();
+    for (org, origin) in reader.list("vmc.orgs", str::parse::<OrgId>) {
+        if orgs.contains(&org) {
+            reader.fault("vmc.orgs", format!("\"{org}\" is there twice"), &origin);
+        } else if orgs.len() == MAX_ORGS {
+            reader.fault("vmc.orgs", format!("holds more than {MAX_ORGS} orgs"), &origin);
+            break;
+        } else {
+            orgs.push(org);
+        }
+    }
+    orgs
+}
+
+pub(super) fn inventory(reader: &mut Reader<'_>) -> inventory::Settings {
+    let any = value::duration(Duration::ZERO..=YEAR);
+    let poll = reader.value("inventory.poll", &any);
+    let fresh = reader.value("inventory.fresh", &any);
+    let stale = reader.value("inventory.stale", &any);
+    let stale_denied = reader.value("inventory.stale_denied", &any);
+    if stale < fresh && reader.sound(&["inventory.fresh", "inventory.stale"]) {
+        let set =
+            if reader.is_set("inventory.stale") { "inventory.stale" } else { "inventory.fresh" };
+        let origin = reader.origin(set);
+        let problem = format!("stale ({stale:?}) must not be below fresh ({fresh:?})");
+        reader.fault(set, problem, &origin);
+    }
+    // A refusal is never a reason to show older data than a failure.
+    inventory::Settings { poll, fresh, stale, stale_denied: stale_denied.min(stale) }
+}
+
+pub(super) fn access(reader: &mut Reader<'_>, listen: SocketAddr) -> crate::access::Settings {
+    use crate::access::Settings::{Callers, Open};
+    let open = reader.optional("access.open", value::flag);
+    let callers = callers::read(reader);
+    let caller_key = ["access.callers", "access.keys"].into_iter().find(|name| reader.is_set(name));
+    match (open, caller_key) {
+        (Some(true), Some(name)) => {
+            let (open, callers) = (reader.origin("access.open"), reader.origin(name));
+            reader.fault(
+                "access.open",
+                format!("true lets everyone in, but {name} is set too ({callers}); keep one"),
+                &open,
+            );
+        }
+        (Some(true), None) => return Open,
+        (None, None) if !reader.is_set("access.open") => {
+            if !value::is_loopback(listen.ip()) {
+                refuse_unasked_openness(reader, listen);
+            }
+            return Open;
+        }
+        _ => {}
+    }
+    Callers(callers)
+}
+
+fn refuse_unasked_openness(reader: &mut Reader<'_>, listen: SocketAddr) {
+    let origin = match reader.origin("api.listen") {
+        Origin::Default => String::new(),
+        origin => format!(" ({origin})"),
+    };
+    reader.missing(
+        "access.keys",
+        format!(
+            "nobody is set who may call, while api.listen is {listen}{origin}, which is not \
+             loopback; add a caller (`sddc-gateway key NAME` prints what to set), or let everyone \
+             in knowingly with access.open = true",
+        ),
+    );
+}
+
+pub(super) fn telemetry(reader: &mut Reader<'_>, on_terminal: bool) -> telemetry::Settings {
+    let usual = if on_terminal { Format::Text } else { Format::Json };
+    telemetry::Settings {
+        log: reader.value("telemetry.log", value::choice(LEVELS)),
+        format: reader.optional("telemetry.format", value::choice(FORMATS)).unwrap_or(usual),
+    }
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, String> {
+    // The kind alone: an error's own text may name more than the file.
+    std::fs::read(path).map_err(|error| format!("cannot be read: {}", error.kind()))
+}
+
+/// At least one certificate, and all of them usable: a client that trusts only some of a bundle
+/// fails later, and far from the cause.
+fn check_authorities(pem: &[u8]) -> Result<(), String> {
+    let mut store = RootCertStore::empty();
+    for certificate in CertificateDer::pem_slice_iter(pem) {
+        let certificate = certificate.map_err(|_| "holds broken PEM")?;
+        let number = store.len() + 1;
+        store
+            .add(certificate)
+            .map_err(|_| format!("holds a certificate that is no usable CA: number {number}"))?;
+    }
+    if store.is_empty() { Err("holds no PEM certificate".into()) } else { Ok(()) }
+}

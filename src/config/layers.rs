@@ -1,0 +1,304 @@
+//! What was written: defaults < TOML file < environment < flags, each value with its origin.
+//!
+//! Flow: [`Source`] → [`Layers`] (one winner per key) → [`Reader`](super::reader::Reader).
+//!
+//! Only names are judged here. A value is looked at once it has won, so a broken one that a later
+//! layer replaces as a whole does no harm.
+
+use std::{collections::HashMap, ffi::OsString, path::PathBuf, sync::Arc};
+
+use toml::{
+    Spanned,
+    de::{DeTable, DeValue},
+};
+
+use super::{
+    faults::{Fault, Lines, Origin, closest, printable},
+    keys::{self, ENVIRONMENT_PREFIX, KEYS, Key, SECTIONS, Shape},
+};
+
+/// The variable that names the file when no flag does.
+const CONFIG_VARIABLE: &str = "SDDC_GATEWAY_CONFIG";
+
+/// Where settings come from. It holds secrets, so it has no `Debug`.
+#[derive(Default, Clone)]
+pub struct Source {
+    /// `--config`. Without it `SDDC_GATEWAY_CONFIG` of the environment names the file.
+    pub file: Option<PathBuf>,
+    /// The process's variables: `std::env::vars_os().collect()`.
+    pub environment: Vec<(OsString, OsString)>,
+    /// Flags that set a key: its name in the file, the value, the flag as in `--help`.
+    pub overrides: Vec<(&'static str, String, &'static str)>,
+    /// Decides the default of `telemetry.format`.
+    pub stderr_is_terminal: bool,
+}
+
+/// The winning value of each key that was set.
+pub(super) struct Layers<'f> {
+    entries: HashMap<&'static str, Entry<'f>>,
+    /// Whether the file could be read: if not, nobody knows what is missing.
+    pub(super) complete: bool,
+}
+
+/// A value as written. No `Debug`: it may be a secret.
+pub(super) struct Entry<'f> {
+    pub(super) written: Written<'f>,
+    pub(super) origin: Origin,
+}
+
+/// How it was written.
+pub(super) enum Written<'f> {
+    /// In the file.
+    Toml(DeValue<'f>),
+    /// In the environment or as a flag.
+    Text(String),
+    /// In the environment, but not in UTF-8.
+    Bytes,
+}
+
+impl<'f> Layers<'f> {
+    /// Nothing set: the defaults.
+    pub(super) fn empty() -> Self {
+        Self { entries: HashMap::new(), complete: true }
+    }
+
+    /// Puts the layers on top of each other.
+    pub(super) fn read(
+        source: &Source,
+        file: &'f Result<Option<ConfigFile>, Fault>,
+        faults: &mut Vec<Fault>,
+    ) -> Self {
+        let mut layers = Self::empty();
+        let parsed = match file {
+            Ok(Some(file)) => layers.read_file(file, faults),
+            Ok(None) => Ok(()),
+            Err(fault) => Err(fault.clone()),
+        };
+        if let Err(fault) = parsed {
+            layers.complete = false;
+            faults.push(fault);
+        }
+        layers.read_environment(source, faults);
+        for (name, value, flag) in &source.overrides {
+            let origin = Origin::Flag(flag);
+            match keys::find(name) {
+                Some(key) => layers.set(key, Written::Text(value.clone()), origin),
+                None => faults.push(Fault::at(name, "unknown key", &origin)),
+            }
+        }
+        layers
+    }
+
+    pub(super) fn entry(&self, key: &Key) -> Option<&Entry<'f>> {
+        self.entries.get(key.name)
+    }
+
+    fn set(&mut self, key: &Key, written: Written<'f>, origin: Origin) {
+        self.entries.insert(key.name, Entry { written, origin });
+    }
+
+    fn read_file(&mut self, file: &'f ConfigFile, faults: &mut Vec<Fault>) -> Result<(), Fault> {
+        let ConfigFile { lines, text } = file;
+        // Not the error's `Display`: it quotes the line, which may hold the secret.
+        let document = DeTable::parse(text).map_err(|error| {
+            let at = error.span().map_or(0, |span| span.start);
+            Fault::of(lines.position(text, at), format!("not valid TOML: {}", error.message()))
+        })?;
+        for (section, content) in document.into_inner() {
+            self.read_section(&section, content, lines, faults);
+        }
+        Ok(())
+    }
+
+    fn read_section(
+        &mut self,
+        section: &Spanned<impl AsRef<str>>,
+        content: Spanned<DeValue<'f>>,
+        lines: &Arc<Lines>,
+        faults: &mut Vec<Fault>,
+    ) {
+        let name = section.get_ref().as_ref();
+        let origin = Origin::file(lines, &section.span());
+        let known = SECTIONS.iter().any(|(section, _)| *section == name);
+        match content.into_inner() {
+            DeValue::Table(table) if known => {
+                for (key, value) in table {
+                    let name = format!("{name}.{}", key.get_ref());
+                    let origin = Origin::file(lines, &key.span());
+                    match keys::find(&name) {
+                        Some(key) => self.set(key, Written::Toml(value.into_inner()), origin),
+                        None => faults.push(unknown_key(&name, &origin)),
+                    }
+                }
+            }
+            DeValue::Table(_) => faults.push(unknown_section(name, &origin)),
+            _ if known => {
+                faults.push(Fault::at(name, format!("must be a section: [{name}]"), &origin));
+            }
+            _ => faults.push(unknown_key(name, &origin)),
+        }
+    }
+
+    fn read_environment(&mut self, source: &Source, faults: &mut Vec<Fault>) {
+        for (name, value) in &source.environment {
+            let name = name.to_string_lossy();
+            let Some(rest) = name.strip_prefix(ENVIRONMENT_PREFIX) else { continue };
+            if !rest.contains("__") {
+                continue;
+            }
+            match KEYS.iter().find(|key| keys::environment_name(key.name) == *name) {
+                None => faults.push(unknown_variable(&name)),
+                Some(key) if key.shape == Shape::Tables => {
+                    let short = keys::environment_name("access.keys");
+                    faults.push(Fault::of(
+                        name,
+                        format!("{} has no environment form; use {short}", key.name),
+                    ));
+                }
+                Some(key) => {
+                    let text = value.to_str().map(|text| Written::Text(text.to_owned()));
+                    let origin = Origin::Environment(name.into_owned());
+                    self.set(key, text.unwrap_or(Written::Bytes), origin);
+                }
+            }
+        }
+    }
+}
+
+/// The file's text. No `Debug`: it may hold the secret.
+pub(super) struct ConfigFile {
+    lines: Arc<Lines>,
+    text: String,
+}
+
+impl ConfigFile {
+    /// Reads the file that the source names, if it names one.
+    pub(super) fn open(source: &Source) -> Result<Option<Self>, Fault> {
+        let Some((path, named_by)) = config_file(source) else { return Ok(None) };
+        let name = path.display().to_string().escape_debug().to_string();
+        let unreadable = |why: String| Fault::of(named_by, format!("\"{name}\" {why}"));
+        let bytes = std::fs::read(&path)
+            .map_err(|error| unreadable(format!("cannot be read: {}", error.kind())))?;
+        let text = String::from_utf8(bytes).map_err(|_| unreadable("is not UTF-8".into()))?;
+        Ok(Some(Self { lines: Arc::new(Lines::new(name, &text)), text }))
+    }
+}
+
+/// The file's path, and what named it.
+fn config_file(source: &Source) -> Option<(PathBuf, &'static str)> {
+    let flag = source.file.clone().map(|path| (path, "--config"));
+    flag.or_else(|| {
+        let (_, path) = source.environment.iter().find(|(name, _)| name == CONFIG_VARIABLE)?;
+        Some((path.into(), CONFIG_VARIABLE))
+    })
+}
+
+fn unknown_key(name: &str, origin: &Origin) -> Fault {
+    let meant = closest(name, KEYS.iter().map(|key| key.name)).or_else(|| {
+        // The right key in the wrong section, or in none.
+        let leaf = name.rsplit('.').next();
+        KEYS.iter().map(|key| key.name).find(|key| key.split('.').next_back() == leaf)
+    });
+    Fault::at(&printable(name), unknown("key", meant), origin)
+}
+
+fn unknown_section(name: &str, origin: &Origin) -> Fault {
+    let meant = closest(name, SECTIONS.iter().map(|(section, _)| format!("[{section}]")));
+    Fault::at(&printable(name), unknown("section", meant.as_deref()), origin)
+}
+
+fn unknown_variable(name: &str) -> Fault {
+    let meant = closest(&name.to_ascii_uppercase(), KEYS.iter().filter_map(Key::environment));
+    Fault::of(printable(name), unknown("key", meant.as_deref()))
+}
+
+/// "unknown …", with a suggestion if there is one.
+pub(super) fn unknown(what: &str, meant: Option<&str>) -> String {
+    let ending = meant.map(|meant| format!("; did you mean {meant}?")).unwrap_or_default();
+    format!("unknown {what}{ending}")
+}
+
+impl Written<'_> {
+    /// A single value as text, as it would stand in the environment.
+    ///
+    /// # Errors
+    /// When the file has a value of another type; the text says which was wanted.
+    pub(super) fn scalar(&self, shape: Shape) -> Result<String, String> {
+        use Shape::{Count, Credential, Duration, Flag, Path, Size, Text};
+        let value = match self {
+            Self::Text(text) => return Ok(text.clone()),
+            Self::Bytes => return Err("is not UTF-8".into()),
+            Self::Toml(value) => value,
+        };
+        match (shape, value) {
+            (Text | Credential | Path | Duration | Size, DeValue::String(text)) => {
+                Ok(text.clone().into_owned())
+            }
+            (Count | Size, DeValue::Integer(number)) => {
+                // The radix is gone after this, so that a parser knows only one way of writing.
+                i128::from_str_radix(number.as_str(), number.radix())
+                    .map(|number| number.to_string())
+                    .map_err(|_| "is too large a number".into())
+            }
+            (Flag, DeValue::Boolean(flag)) => Ok(flag.to_string()),
+            (_, value) => Err(wrong_type(shape, value)),
+        }
+    }
+
+    /// The items of a list, each with its origin.
+    ///
+    /// # Errors
+    /// As [`Self::scalar`], with the origin of the item that is wrong.
+    pub(super) fn items(
+        &self,
+        shape: Shape,
+        origin: &Origin,
+    ) -> Result<Vec<(String, Origin)>, (String, Origin)> {
+        match self {
+            Self::Bytes => Err(("is not UTF-8".into(), origin.clone())),
+            Self::Text(text) if text.trim().is_empty() => Ok(Vec::new()),
+            Self::Text(text) => {
+                Ok(text.split(',').map(|item| (item.trim().to_owned(), origin.clone())).collect())
+            }
+            Self::Toml(value) => strings(value, shape, origin),
+        }
+    }
+}
+
+/// The strings of a TOML array, each with its origin.
+pub(super) fn strings(
+    value: &DeValue<'_>,
+    shape: Shape,
+    origin: &Origin,
+) -> Result<Vec<(String, Origin)>, (String, Origin)> {
+    let DeValue::Array(array) = value else {
+        return Err((wrong_type(shape, value), origin.clone()));
+    };
+    let item = |item: &Spanned<DeValue<'_>>| {
+        let origin = origin.part(&item.span());
+        match item.get_ref() {
+            DeValue::String(text) => Ok((text.clone().into_owned(), origin)),
+            other => Err((wrong_type(shape, other), origin)),
+        }
+    };
+    array.iter().map(item).collect()
+}
+
+/// What was wanted and what is there, by type: never the value.
+pub(super) fn wrong_type(shape: Shape, value: &DeValue<'_>) -> String {
+    let found = match value {
+        DeValue::String(_) => "a string",
+        DeValue::Integer(_) => "a number without quotes",
+        DeValue::Float(_) => "a fraction",
+        DeValue::Boolean(_) => "true or false",
+        DeValue::Datetime(_) => "a date or time",
+        DeValue::Array(_) => "an array",
+        DeValue::Table(_) => "a table",
+    };
+    match (shape, value) {
+        (Shape::Duration, DeValue::Integer(_)) => {
+            "needs a unit and quotes, such as \"30s\"".to_owned()
+        }
+        _ => format!("must be {}, not {found}", shape.wanted()),
+    }
+}

@@ -1,0 +1,356 @@
+//! From a value's text to its type.
+//!
+//! Each parser answers with what is wrong in words that follow the value: `"foo" must be …`. None
+//! repeats the value itself; whether that may be done is decided by the key.
+
+use std::{
+    net::{IpAddr, Ipv6Addr, SocketAddr},
+    ops::RangeInclusive,
+    path::PathBuf,
+    time::Duration,
+};
+
+use url::{Host, Url};
+
+pub(super) const HOUR: Duration = Duration::from_secs(60 * 60);
+/// Longer than any picture or process is of use; keeps sums of durations far from overflow.
+pub(super) const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
+/// The shortest timeout: zero would end everything before it began.
+pub(super) const SHORTEST: Duration = Duration::from_millis(1);
+
+const DURATION_UNITS: &[(&str, u64)] = &[("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)];
+const SIZE_UNITS: &[(&str, u64)] =
+    &[("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10), ("B", 1)];
+
+/// `30s`, `1h30m`, `500ms`, `0s`: whole numbers with units, the largest first.
+pub(super) fn duration(
+    range: RangeInclusive<Duration>,
+) -> impl Fn(&str) -> Result<Duration, String> {
+    move |text| {
+        let duration = Duration::from_millis(milliseconds(text)?);
+        let (low, high) = (spell_duration(*range.start()), spell_duration(*range.end()));
+        range
+            .contains(&duration)
+            .then_some(duration)
+            .ok_or_else(|| format!("must be {low} to {high}"))
+    }
+}
+
+fn milliseconds(text: &str) -> Result<u64, String> {
+    const WANTED: &str = "must be a duration, such as 30s, 5m, 1h30m or 500ms";
+    if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err("needs a unit: ms, s, m or h, such as 30s".into());
+    }
+    let (mut rest, mut units, mut total) = (text, DURATION_UNITS, 0_u64);
+    loop {
+        let (number, tail) = split_number(rest).ok_or(WANTED)?;
+        let end = tail.find(|c: char| c.is_ascii_digit()).unwrap_or(tail.len());
+        let at = units.iter().position(|(unit, _)| *unit == &tail[..end]).ok_or(WANTED)?;
+        total = number
+            .checked_mul(units[at].1)
+            .and_then(|part| total.checked_add(part))
+            .ok_or("is too long")?;
+        (rest, units) = (&tail[end..], &units[at + 1..]);
+        if rest.is_empty() {
+            return Ok(total);
+        }
+    }
+}
+
+/// `128MiB`, `64KiB`, or a plain number of bytes.
+pub(super) fn size(range: RangeInclusive<u64>) -> impl Fn(&str) -> Result<u64, String> {
+    move |text| {
+        let bytes = bytes(text).ok_or("must be a size, such as 64KiB, 128MiB or 1GiB")?;
+        let (low, high) = (spell_size(*range.start()), spell_size(*range.end()));
+        range.contains(&bytes).then_some(bytes).ok_or_else(|| format!("must be {low} to {high}"))
+    }
+}
+
+fn bytes(text: &str) -> Option<u64> {
+    let (number, unit) = split_number(text)?;
+    let unit = if unit.is_empty() { "B" } else { unit };
+    let (_, factor) = SIZE_UNITS.iter().find(|(name, _)| *name == unit)?;
+    number.checked_mul(*factor)
+}
+
+/// A whole number.
+pub(super) fn count(range: RangeInclusive<usize>) -> impl Fn(&str) -> Result<usize, String> {
+    move |text| {
+        let number = split_number(text).filter(|(_, rest)| rest.is_empty());
+        number
+            .and_then(|(number, _)| usize::try_from(number).ok())
+            .filter(|number| range.contains(number))
+            .ok_or_else(|| format!("must be a whole number, {} to {}", range.start(), range.end()))
+    }
+}
+
+/// Digits at the start, and what follows. `str::parse` alone would take a sign.
+fn split_number(text: &str) -> Option<(u64, &str)> {
+    let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    Some((text[..end].parse().ok()?, &text[end..]))
+}
+
+fn spell_duration(duration: Duration) -> String {
+    match duration.as_secs() {
+        0 if duration.is_zero() => "0s".into(),
+        0 => format!("{}ms", duration.as_millis()),
+        seconds if seconds % 3600 == 0 => format!("{}h", seconds / 3600),
+        seconds => format!("{seconds}s"),
+    }
+}
+
+fn spell_size(bytes: u64) -> String {
+    let fits = |unit: &&(&str, u64)| bytes.is_multiple_of(unit.1);
+    SIZE_UNITS
+        .iter()
+        .find(fits)
+        .map_or_else(|| bytes.to_string(), |(unit, factor)| format!("{}{unit}", bytes / factor))
+}
+
+/// `true` or `false`, nothing else: `0`, `no` and `off` could be taken for either.
+pub(super) fn flag(text: &str) -> Result<bool, String> {
+    text.parse().map_err(|_| "must be true or false".into())
+}
+
+/// One word of a closed set.
+pub(super) fn choice<T: Copy>(
+    choices: &'static [(&'static str, T)],
+) -> impl Fn(&str) -> Result<T, String> {
+    move |text| {
+        let found = choices.iter().find(|(word, _)| *word == text);
+        found.map(|(_, choice)| *choice).ok_or_else(|| {
+            let words: Vec<_> = choices.iter().map(|(word, _)| *word).collect();
+            format!("must be one of {}", words.join(", "))
+        })
+    }
+}
+
+/// A listener's address. Names are not resolved: what they mean may change, and what a listener
+/// asks of callers depends on whether it is loopback.
+pub(super) fn address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| {
+        "must be an IP address and a port, such as 127.0.0.1:8080, 0.0.0.0:8080 or [::]:8080".into()
+    })
+}
+
+/// A host name or IP address as in a `Host` header: lower case, no port, IPv6 in brackets.
+pub(super) fn host(text: &str) -> Result<String, String> {
+    const WANTED: &str = "must be a host name or IP address, without scheme and port";
+    if let Ok(address) = text.parse::<Ipv6Addr>() {
+        return Ok(format!("[{address}]"));
+    }
+    // `Host::parse` would decode `%41`.
+    let host = if text.contains('%') { None } else { Host::parse(text).ok() };
+    match host.ok_or(WANTED)? {
+        Host::Domain(name) if is_host_name(&name) => Ok(name),
+        Host::Domain(_) => Err(WANTED.into()),
+        address @ (Host::Ipv4(_) | Host::Ipv6(_)) => Ok(address.to_string()),
+    }
+}
+
+fn is_host_name(name: &str) -> bool {
+    let label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+    };
+    name.len() <= 253 && name.split('.').all(label)
+}
+
+/// Scheme and host of an upstream. Plain `http` only to loopback: the client secret and the token
+/// go there.
+pub(super) fn upstream(text: &str) -> Result<Url, String> {
+    // `Url::parse` drops these silently.
+    if text.contains(|c: char| c.is_whitespace() || c.is_control()) {
+        return Err("must not contain spaces or control characters".into());
+    }
+    let url = Url::parse(text).map_err(|_| "must be a URL, such as https://vmc.vmware.com")?;
+    let fault = match (url.scheme(), url.host()) {
+        (_, None) => "must be a URL with a host, such as https://vmc.vmware.com",
+        _ if !url.username().is_empty() || url.password().is_some() => {
+            "must not carry a user name or password"
+        }
+        ("http", Some(host)) if !is_loopback_host(&host) => {
+            "must be https: plain http is only for a loopback host"
+        }
+        ("http" | "https", _) if url.path() != "/" => "must end after the host: no path",
+        ("http" | "https", _) if url.query().is_some() || url.fragment().is_some() => {
+            "must end after the host: no query, no fragment"
+        }
+        ("http" | "https", Some(_)) => return Ok(url),
+        _ => "must be https",
+    };
+    Err(fault.into())
+}
+
+fn is_loopback_host(host: &Host<&str>) -> bool {
+    match host {
+        Host::Domain(name) => *name == "localhost" || name.ends_with(".localhost"),
+        Host::Ipv4(address) => address.is_loopback(),
+        Host::Ipv6(address) => address.is_loopback(),
+    }
+}
+
+/// Whether only this machine reaches a listener.
+pub(super) fn is_loopback(address: IpAddr) -> bool {
+    address.to_canonical().is_loopback()
+}
+
+/// A path below an upstream's URL.
+pub(super) fn url_path(text: &str) -> Result<String, String> {
+    // `//host` and `/\host` would lead to another host when joined with the URL.
+    let leads_away = text.starts_with("//") || text.contains('\\');
+    let plain = text.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'?' | b'#'));
+    (text.starts_with('/') && !leads_away && plain)
+        .then(|| text.to_owned())
+        .ok_or_else(|| "must be a path that starts with one '/', without query".into())
+}
+
+/// The name of a file.
+pub(super) fn path(text: &str) -> Result<PathBuf, String> {
+    if text.is_empty() { Err("must not be empty".into()) } else { Ok(text.into()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_whole_numbers_with_units() {
+        let read = duration(Duration::ZERO..=YEAR);
+        for (text, milliseconds) in [
+            ("0s", 0),
+            ("500ms", 500),
+            ("30s", 30_000),
+            ("5m", 300_000),
+            ("24h", 86_400_000),
+            ("1h30m", 5_400_000),
+            ("1h0m1s1ms", 3_601_001),
+        ] {
+            assert_eq!(read(text), Ok(Duration::from_millis(milliseconds)), "{text}");
+        }
+        for odd in ["", "s", "-1s", "+1s", "1.5s", "1 s", " 1s", "1s ", "1d", "30m1h", "1s1s", "1S"]
+        {
+            assert!(read(odd).unwrap_err().starts_with("must be a duration"), "{odd}");
+        }
+        assert!(read("30").unwrap_err().contains("needs a unit"));
+        assert_eq!(read("18446744073709551615h").unwrap_err(), "is too long");
+        assert_eq!(read("99999h").unwrap_err(), "must be 0s to 8760h");
+        assert_eq!(duration(SHORTEST..=HOUR)("0s").unwrap_err(), "must be 1ms to 1h");
+        assert_eq!(duration(SHORTEST..=HOUR)("1h1ms").unwrap_err(), "must be 1ms to 1h");
+    }
+
+    #[test]
+    fn sizes_have_binary_units() {
+        let read = size(1 << 10..=4 << 30);
+        for (text, bytes) in [
+            ("1024", 1024),
+            ("1024B", 1024),
+            ("64KiB", 65_536),
+            ("4GiB", 4 << 30),
+            ("1MiB", 1 << 20),
+        ] {
+            assert_eq!(read(text), Ok(bytes), "{text}");
+        }
+        for odd in ["", "MiB", "1MB", "1M", "1.5MiB", "-1", "1 MiB", "99999999999999GiB"] {
+            assert!(read(odd).unwrap_err().starts_with("must be a size"), "{odd}");
+        }
+        for out in ["0", "1023", "4097MiB"] {
+            assert_eq!(read(out).unwrap_err(), "must be 1KiB to 4GiB", "{out}");
+        }
+    }
+
+    #[test]
+    fn counts_are_digits_in_range() {
+        let read = count(1..=1_000_000);
+        assert_eq!(read("1"), Ok(1));
+        assert_eq!(read("1000000"), Ok(1_000_000));
+        for odd in ["", "0", "1000001", "+1", "-1", "1_000", "1e3", " 1", "99999999999999999999"] {
+            assert_eq!(read(odd).unwrap_err(), "must be a whole number, 1 to 1000000", "{odd}");
+        }
+    }
+
+    #[test]
+    fn an_upstream_is_https_or_loopback() {
+        for (text, url) in [
+            ("https://vmc.vmware.com", "https://vmc.vmware.com/"),
+            ("https://vmc.vmware.com/", "https://vmc.vmware.com/"),
+            ("https://vmc.internal:8443", "https://vmc.internal:8443/"),
+            ("http://localhost:1", "http://localhost:1/"),
+            ("http://sim.localhost", "http://sim.localhost/"),
+            ("http://127.8.9.1:1", "http://127.8.9.1:1/"),
+            ("http://[::1]:1", "http://[::1]:1/"),
+        ] {
+            assert_eq!(upstream(text).as_ref().map(Url::as_str), Ok(url), "{text}");
+        }
+        for (text, fault) in [
+            ("", "must be a URL"),
+            ("vmc.vmware.com", "must be a URL"),
+            ("localhost:8080", "must be a URL with a host"),
+            ("http://vmc.vmware.com", "must be https"),
+            ("http://localhost.example.com", "must be https"),
+            ("http://128.0.0.1", "must be https"),
+            ("ftp://localhost", "must be https"),
+            ("https://user@vmc.vmware.com", "must not carry"),
+            ("http://:pw@vmc.vmware.com", "must not carry"),
+            ("https://vmc.vmware.com/vmc", "must end after the host"),
+            ("https://vmc.vmware.com?a=b", "must end after the host"),
+            ("https://vmc.vmware.com#a", "must end after the host"),
+            ("https://vmc.vmware.com ", "must not contain spaces"),
+            ("https://vmc.vmw\tare.com", "must not contain spaces"),
+        ] {
+            let told = upstream(text).unwrap_err();
+            assert!(told.starts_with(fault), "{text}: {told}");
+        }
+    }
+
+    #[test]
+    fn hosts_are_names_as_in_a_host_header() {
+        for (text, host_name) in [
+            ("Gateway.Internal", "gateway.internal"),
+            ("sddc-gateway", "sddc-gateway"),
+            ("my_service", "my_service"),
+            ("10.0.0.1", "10.0.0.1"),
+            ("::1", "[::1]"),
+            ("[2001:DB8::1]", "[2001:db8::1]"),
+            ("bücher.example", "xn--bcher-kva.example"),
+        ] {
+            assert_eq!(host(text).as_deref(), Ok(host_name), "{text}");
+        }
+        for odd in [
+            "",
+            "a:80",
+            "[::1]:80",
+            "http://a",
+            "a/b",
+            "*.a",
+            "a b",
+            "a..b",
+            "-a",
+            "a.",
+            "%41",
+            "10.0.0.256",
+        ] {
+            assert!(host(odd).is_err(), "{odd}");
+        }
+    }
+
+    #[test]
+    fn a_token_path_stays_on_its_host() {
+        assert!(url_path("/csp/gateway/am/api/auth/token").is_ok());
+        for odd in ["", "a", "//evil.example", "/\\evil.example", "/a?b", "/a#b", "/a b", "/ü"] {
+            assert!(url_path(odd).is_err(), "{odd}");
+        }
+    }
+
+    #[test]
+    fn loopback_is_seen_through_an_ipv6_mapping() {
+        for (address, loopback) in
+            [("127.0.0.1", true), ("::1", true), ("::ffff:127.0.0.1", true), ("0.0.0.0", false)]
+        {
+            assert_eq!(is_loopback(address.parse().unwrap()), loopback, "{address}");
+        }
+    }
+}

@@ -6,14 +6,19 @@
 //! ```
 
 pub mod access;
+pub mod api;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod csp;
 pub mod flight;
+pub mod gateway;
 pub mod ids;
 pub mod inventory;
+pub mod lifecycle;
 pub mod listener;
 pub mod problem;
+pub mod reload;
 pub mod simulator;
 pub mod telemetry;
 pub mod upstream;

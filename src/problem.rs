@@ -229,7 +229,10 @@ impl Code {
 
 /// A failure on its way to a caller.
 #[derive(Debug, Clone)]
-pub struct Problem {
+pub struct Problem(Box<Facts>);
+
+#[derive(Debug, Clone)]
+struct Facts {
     code: Code,
     status: StatusCode,
     detail: Cow<'static, str>,
@@ -309,7 +312,7 @@ pub struct ProblemDocument<'a> {
 impl Problem {
     /// A problem with its code's own status.
     pub fn new(code: Code, detail: impl Into<Cow<'static, str>>) -> Self {
-        Self {
+        Self(Box::new(Facts {
             code,
             status: code.entry().status,
             detail: detail.into(),
@@ -318,83 +321,90 @@ impl Problem {
             retry_after: None,
             header: None,
             reason: None,
-        }
+        }))
     }
 
     /// Another of a code's statuses.
     #[must_use]
-    pub fn with_status(self, status: StatusCode) -> Self {
-        Self { status, ..self }
+    pub fn with_status(mut self, status: StatusCode) -> Self {
+        self.0.status = status;
+        self
     }
 
     /// Faults of the query.
     #[must_use]
-    pub fn with_errors(self, errors: Vec<ParameterFault>) -> Self {
-        Self { errors, ..self }
+    pub fn with_errors(mut self, errors: Vec<ParameterFault>) -> Self {
+        self.0.errors = errors;
+        self
     }
 
     /// Organizations that cannot be shown.
     #[must_use]
-    pub fn with_missing(self, missing: Vec<MissingOrg>) -> Self {
-        Self { missing, ..self }
+    pub fn with_missing(mut self, missing: Vec<MissingOrg>) -> Self {
+        self.0.missing = missing;
+        self
     }
 
     /// `Retry-After`, in whole seconds, rounded up and at least one.
     #[must_use]
-    pub fn with_retry_after(self, retry_after: Option<Duration>) -> Self {
-        Self { retry_after, ..self }
+    pub fn with_retry_after(mut self, retry_after: Option<Duration>) -> Self {
+        self.0.retry_after = retry_after;
+        self
     }
 
     /// One more header field.
     #[must_use]
-    pub fn with_header(self, name: header::HeaderName, value: HeaderValue) -> Self {
-        Self { header: Some((name, value)), ..self }
+    pub fn with_header(mut self, name: header::HeaderName, value: HeaderValue) -> Self {
+        self.0.header = Some((name, value));
+        self
     }
 
     /// Why, for metrics and the access line.
     #[must_use]
-    pub fn with_reason(self, reason: &'static str) -> Self {
-        Self { reason: Some(reason), ..self }
+    pub fn with_reason(mut self, reason: &'static str) -> Self {
+        self.0.reason = Some(reason);
+        self
     }
 
     /// The code.
     #[must_use]
     pub fn code(&self) -> Code {
-        self.code
+        self.0.code
     }
 
     /// The reason for metrics and the access line: the code where nothing finer is known.
     #[must_use]
     pub fn reason(&self) -> &'static str {
-        self.reason.unwrap_or(self.code.as_str())
+        self.0.reason.unwrap_or(self.0.code.as_str())
     }
 
     /// The answer to the request `request_id` for the path `instance`.
     #[must_use]
     pub fn render(&self, instance: &str, request_id: &str) -> Response {
-        let entry = self.code.entry();
+        let facts = &*self.0;
+        let entry = facts.code.entry();
         let document = ProblemDocument {
             kind: format!("/problems/{}", entry.code),
             title: entry.title,
-            status: self.status.as_u16(),
-            detail: &self.detail,
+            status: facts.status.as_u16(),
+            detail: &facts.detail,
             instance: shortened(instance),
             code: entry.code,
             request_id,
             retryable: entry.retryable,
-            errors: &self.errors,
-            missing: &self.missing,
+            errors: &facts.errors,
+            missing: &facts.missing,
         };
         let body = serde_json::to_vec(&document).expect("plain text and numbers serialize");
         let mut response = Response::new(Body::from(body));
-        *response.status_mut() = self.status;
+        *response.status_mut() = facts.status;
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, CONTENT_TYPE);
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        if let Some(span) = self.retry_after {
+        if let Some(span) = facts.retry_after {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(whole_seconds(span)));
         }
-        if let Some((name, value)) = &self.header {
+        if let Some((name, value)) = &facts.header {
             headers.insert(name, value.clone());
         }
         response
@@ -404,7 +414,7 @@ impl Problem {
 impl IntoResponse for Problem {
     /// A bare response that carries the problem to the edge, which renders it.
     fn into_response(self) -> Response {
-        let mut response = self.status.into_response();
+        let mut response = self.0.status.into_response();
         response.extensions_mut().insert(self);
         response
     }

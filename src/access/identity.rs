@@ -115,7 +115,7 @@ impl Policy {
     /// credential is refused all the same: its sender believes something that is not so.
     #[must_use]
     pub fn identify(&self, headers: &HeaderMap) -> Identity {
-        match (self.from_bearer(headers), self.from_api_key(headers)) {
+        match (self.bearer(headers), self.api_key(headers)) {
             (Ok(None), Ok(None)) => match &*self.0 {
                 Rules::Open(anonymous) => Identity::Known(anonymous.clone()),
                 Rules::Callers(_) => Identity::Refused(Refusal::Missing),
@@ -129,7 +129,7 @@ impl Policy {
         }
     }
 
-    fn from_bearer(&self, headers: &HeaderMap) -> Result<Option<Caller>, Refusal> {
+    fn bearer(&self, headers: &HeaderMap) -> Result<Option<Caller>, Refusal> {
         let Some(value) = only(headers, &header::AUTHORIZATION)? else { return Ok(None) };
         let (scheme, key) = match value.iter().position(|byte| *byte == b' ') {
             Some(at) => (&value[..at], value[at..].trim_ascii()),
@@ -141,7 +141,7 @@ impl Policy {
         self.holder(key).map(Some)
     }
 
-    fn from_api_key(&self, headers: &HeaderMap) -> Result<Option<Caller>, Refusal> {
+    fn api_key(&self, headers: &HeaderMap) -> Result<Option<Caller>, Refusal> {
         let Some(key) = only(headers, &X_API_KEY)? else { return Ok(None) };
         self.holder(key.trim_ascii()).map(Some)
     }

@@ -63,10 +63,10 @@ impl CallerKey {
     ///
     /// # Errors
     /// When the operating system has no randomness to give.
-    pub fn generate() -> Result<Self, rand::rand_core::OsError> {
-        use rand::TryRngCore;
+    pub fn generate() -> Result<Self, rand::rngs::SysError> {
+        use rand::TryRng;
         let mut bits = [0; 32];
-        rand::rngs::OsRng.try_fill_bytes(&mut bits)?;
+        rand::rngs::SysRng.try_fill_bytes(&mut bits)?;
         Ok(Self(format!("sgw_{}", BASE64_URL_SAFE_NO_PAD.encode(bits)).into()))
     }
 

@@ -1,7 +1,7 @@
 //! Who calls, and what they may do.
 //!
 //! Flow: request headers → [`Identity`] (once per request, at the edge) → [`Caller`] (what a
-//! handler asks for) → [`Caller::require`] → a view of the inventory.
+//! handler asks for) → its [`Scope`] → a view of the inventory.
 //!
 //! Keys are 256 random bits; only their SHA-256 is stored, and it is what they are looked up by, so
 //! the work per request does not depend on how much of a guess is right.
@@ -79,6 +79,12 @@ impl CallerName {
     #[must_use]
     pub fn anonymous() -> Self {
         Self("anonymous".into())
+    }
+
+    /// The name as a metric label.
+    #[must_use]
+    pub fn label(&self) -> Arc<str> {
+        self.0.clone()
     }
 
     /// The name as in the configuration.

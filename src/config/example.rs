@@ -2,7 +2,10 @@
 
 use std::fmt::Write;
 
-use super::keys::{KEYS, Key, Preset, SECTIONS, Shape};
+use super::{
+    keys::{Key, Preset, Shape},
+    table::{KEYS, SECTIONS},
+};
 
 const HEADER: &str = "\
 # Configuration of sddc-gateway, with every key and its default. Written from the program's own

@@ -5,7 +5,7 @@
 
 use std::{fmt, ops::Range, sync::Arc};
 
-use super::keys::KEYS;
+use super::table::KEYS;
 
 /// How much of a value is repeated.
 const QUOTED_CHARS: usize = 64;
@@ -159,7 +159,7 @@ pub(super) fn printable(text: &str) -> String {
     if more { shown + "…" } else { shown }
 }
 
-/// The candidate that was probably meant: at most three typing errors away, and less than half of
+/// The candidate that was probably meant: at most two typing errors away, and less than half of
 /// the word.
 pub(super) fn closest<T: AsRef<str>>(
     word: &str,
@@ -168,7 +168,7 @@ pub(super) fn closest<T: AsRef<str>>(
     candidates
         .into_iter()
         .map(|candidate| (distance(word, candidate.as_ref()), candidate))
-        .filter(|(distance, candidate)| *distance <= 3 && distance * 2 < candidate.as_ref().len())
+        .filter(|(distance, candidate)| *distance <= 2 && distance * 2 < candidate.as_ref().len())
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate)
 }

@@ -14,7 +14,8 @@ use toml::{
 
 use super::{
     faults::{Fault, Lines, Origin, closest, printable},
-    keys::{self, ENVIRONMENT_PREFIX, KEYS, Key, SECTIONS, Shape},
+    keys::{self, ENVIRONMENT_PREFIX, Key, Shape},
+    table::{KEYS, SECTIONS},
 };
 
 /// The variable that names the file when no flag does.
@@ -203,8 +204,8 @@ fn unknown_key(name: &str, origin: &Origin) -> Fault {
 }
 
 fn unknown_section(name: &str, origin: &Origin) -> Fault {
-    let meant = closest(name, SECTIONS.iter().map(|(section, _)| format!("[{section}]")));
-    Fault::at(&printable(name), unknown("section", meant.as_deref()), origin)
+    let meant = closest(name, SECTIONS.iter().map(|(section, _)| *section));
+    Fault::at(&printable(name), unknown("section", meant), origin)
 }
 
 fn unknown_variable(name: &str) -> Fault {

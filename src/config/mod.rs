@@ -15,6 +15,7 @@ mod faults;
 mod keys;
 mod layers;
 mod reader;
+mod table;
 mod value;
 
 #[cfg(test)]
@@ -27,8 +28,9 @@ use url::Url;
 pub use self::{
     example::example,
     faults::{Fault, Faults},
-    keys::{KEYS, Key, Preset, Shape},
+    keys::{Key, Preset, Shape},
     layers::Source,
+    table::KEYS,
 };
 use self::{
     layers::{ConfigFile, Layers},
@@ -84,6 +86,17 @@ impl Config {
             }
             _ => Err(Faults::new(faults)),
         }
+    }
+
+    /// The ops listener's address alone, for `healthcheck`: a probe must not fail because a secret is
+    /// being rotated. Faults of other keys do not matter; a wrong address counts as not set.
+    #[must_use]
+    pub fn ops_listen(source: &Source) -> SocketAddr {
+        let mut faults = Vec::new();
+        let file = ConfigFile::open(source);
+        let layers = Layers::read(source, &file, &mut faults);
+        let mut reader = Reader::new(&layers, faults);
+        reader.value("ops.listen", value::address)
     }
 
     /// The defaults around a simulator: access is open on any address, and the picture follows the

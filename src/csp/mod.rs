@@ -9,6 +9,7 @@
 
 mod credentials;
 mod error;
+mod facts;
 mod mint;
 mod settings;
 mod source;
@@ -17,6 +18,7 @@ mod token;
 pub use self::{
     credentials::{ClientId, ClientSecret, InvalidClientId},
     error::CspError,
+    facts::TokenFacts,
     mint::{Mint, SecretCell},
     settings::{BasicEncoding, SecretOrigin, Settings},
     source::{TokenSource, TokenState, TokenStatus},

@@ -36,16 +36,16 @@ pub enum Standing {
     Refused,
 }
 
-/// A token's three moments, from the moment at which it was asked for: CSP counts `expires_in` from
+/// A token's three moments, counted from the moment at which it was asked for: CSP counts `expires_in` from
 /// some moment after that.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Lifetime {
     /// From here on a new one is minted in the background.
-    pub(super) renew_at: Instant,
+    pub(super) renewal: Instant,
     /// From here on it is not sent any more.
-    pub(super) unusable_at: Instant,
+    pub(super) last_use: Instant,
     /// The end that CSP told.
-    pub(super) expires_at: Instant,
+    pub(super) end: Instant,
 }
 
 impl Lifetime {
@@ -56,12 +56,8 @@ impl Lifetime {
         let lead = (life / 5).clamp(LEAST_RENEW_AHEAD, MOST_RENEW_AHEAD).min(half);
         let jittered = lead.mul_f64(1.0 - 0.1 * jitter.clamp(0.0, 1.0));
         let lead = jittered.max(LEAST_RENEW_AHEAD.min(half));
-        let expires_at = asked_at + life;
-        Self {
-            renew_at: expires_at - lead,
-            unusable_at: expires_at - (life / 10).min(MOST_UNUSED),
-            expires_at,
-        }
+        let end = asked_at + life;
+        Self { renewal: end - lead, last_use: end - (life / 10).min(MOST_UNUSED), end }
     }
 }
 
@@ -78,7 +74,6 @@ impl Token {
     }
 
     /// Puts the token on an upstream request: the one place where it leaves its wrapper.
-    #[must_use]
     pub fn sign(&self, request: RequestBuilder) -> RequestBuilder {
         request.header("csp-auth-token", self.header.clone())
     }
@@ -98,19 +93,19 @@ impl Token {
     /// Whether it may still be sent.
     #[must_use]
     pub fn is_usable(&self, now: Instant) -> bool {
-        now < self.lifetime.unusable_at
+        now < self.lifetime.last_use
     }
 
     /// When a new one is minted in the background.
     #[must_use]
     pub fn renew_at(&self) -> Instant {
-        self.lifetime.renew_at
+        self.lifetime.renewal
     }
 
     /// When it ends, as CSP told.
     #[must_use]
     pub fn expires_at(&self) -> Instant {
-        self.lifetime.expires_at
+        self.lifetime.end
     }
 
     /// What VMC has said of it.
@@ -157,8 +152,8 @@ mod tests {
     fn leads(life: u64, jitter: f64) -> (f64, f64) {
         let start = Clock::manual(jiff::Timestamp::UNIX_EPOCH).now();
         let plan = Lifetime::plan(start, Duration::from_secs(life), jitter);
-        let before_end = |moment| plan.expires_at.since(moment).as_secs_f64();
-        (before_end(plan.renew_at), before_end(plan.unusable_at))
+        let before_end = |moment| plan.end.since(moment).as_secs_f64();
+        (before_end(plan.renewal), before_end(plan.last_use))
     }
 
     #[test]

@@ -110,6 +110,9 @@ pub struct View {
     pub missing: Vec<Missing>,
 }
 
+/// One SDDC and the [revision](Content::revision) it is of.
+pub type Found = (u64, Arc<model::SddcEntry>);
+
 impl Inventory {
     /// An empty inventory. Nothing is read before [`Inventory::start`] or the first question.
     #[must_use]
@@ -189,29 +192,28 @@ impl Inventory {
         inner.look(&slots, service)
     }
 
-    /// One SDDC, from the picture of its org.
+    /// One SDDC and the revision it is of, from the picture of its org.
     ///
     /// # Errors
     /// [`Unavailable::NoSuchSddc`], or why that cannot be said for certain.
-    pub async fn sddc(&self, id: &SddcId) -> Result<Served<Arc<model::SddcEntry>>, Unavailable> {
-        let inner = &self.0;
-        let holder = {
-            let picture = inner.picture.load();
-            picture.content.sddc(id.as_str()).map(|entry| entry.sddc.org_id.clone())
-        };
-        if let Some(org) = holder
-            && let Ok(view) = self.view(&Scope::Org(org)).await
-            && let Some(entry) = view.content.content.sddc(id.as_str())
-        {
-            return Ok(Served { content: entry.clone(), age: view.age, service: view.service });
-        }
-        let view = self.view(&Scope::All).await?;
-        match view.content.content.sddc(id.as_str()) {
-            Some(entry) if view.content.shows(&entry.sddc.org_id) => {
-                Ok(Served { content: entry.clone(), age: view.age, service: view.service })
+    pub async fn sddc(&self, id: &SddcId) -> Result<Served<Found>, Unavailable> {
+        let holder = self
+            .0
+            .picture
+            .load()
+            .content
+            .sddc(id.as_str())
+            .map(|entry| Scope::Org(entry.sddc.org_id.clone()));
+        // Who holds it is known without asking the others; else all must be asked.
+        let scope = holder.unwrap_or(Scope::All);
+        let Served { content: view, age, service } = self.view(&scope).await?;
+        match view.content.sddc(id.as_str()) {
+            Some(entry) if view.shows(&entry.sddc.org_id) => {
+                let content = (view.content.revision, entry.clone());
+                Ok(Served { content, age, service })
             }
-            _ if view.content.missing.is_empty() => Err(Unavailable::NoSuchSddc),
-            _ => Err(Unavailable::Incomplete(view.content.missing)),
+            _ if view.missing.is_empty() => Err(Unavailable::NoSuchSddc),
+            _ => Err(Unavailable::Incomplete(view.missing)),
         }
     }
 

@@ -74,11 +74,22 @@ impl Unavailable {
         trouble.map_or(Self::NotYet, Self::Upstream)
     }
 
-    pub(super) fn kind(&self) -> Kind {
+    /// What a caller learns of it.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
         match self {
             Self::Upstream(error) => error.kind(),
             Self::NotYet => Kind::Timeout,
             Self::Incomplete(_) | Self::NoSuchOrg | Self::NoSuchSddc => Kind::Unavailable,
+        }
+    }
+
+    /// When asking again may help, where that is known.
+    #[must_use]
+    pub fn retry_in(&self) -> Option<Duration> {
+        match self {
+            Self::Upstream(error) => error.retry_in(),
+            Self::NotYet | Self::Incomplete(_) | Self::NoSuchOrg | Self::NoSuchSddc => None,
         }
     }
 }

@@ -7,8 +7,8 @@ use std::{net::SocketAddr, time::Duration};
 pub struct Settings {
     /// `api.listen`.
     pub listen: SocketAddr,
-    /// `api.hosts`: host names accepted in `Host`, lower case, without port. Empty: see
-    /// [`super::host`].
+    /// `api.hosts`: host names accepted in `Host`, lower case, without port, IPv6 in
+    /// brackets. Empty: see [`super::host`].
     pub hosts: Vec<String>,
     /// `api.max_in_flight`: requests worked on at once; above it 503 `overloaded`.
     pub max_in_flight: usize,

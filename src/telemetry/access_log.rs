@@ -46,7 +46,7 @@ pub struct AccessRecord<'a> {
     pub method: &'static str,
     /// The route's template; `unmatched` for no route.
     #[serde(rename = "http.route")]
-    pub route: &'static str,
+    pub route: &'a str,
     /// The status.
     #[serde(rename = "http.response.status_code")]
     pub status: u16,

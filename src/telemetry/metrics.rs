@@ -9,7 +9,12 @@ use http::StatusCode;
 use prometheus_client::{
     collector::Collector,
     encoding::{EncodeLabelSet, text},
-    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
+    metrics::{
+        counter::{ConstCounter, Counter},
+        family::Family,
+        gauge::Gauge,
+        histogram::Histogram,
+    },
     registry::Registry,
 };
 
@@ -20,6 +25,12 @@ use crate::upstream::Upstream;
 const HTTP_BUCKETS: [f64; 13] =
     [0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 30.0];
 const UPSTREAM_BUCKETS: [f64; 10] = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
+
+/// The commit that was built, where the build said so.
+const COMMIT: &str = match option_env!("SDDC_GATEWAY_COMMIT") {
+    Some(commit) => commit,
+    None => "unknown",
+};
 
 /// One gateway's metrics. Cheap to clone.
 #[derive(Clone)]
@@ -41,7 +52,7 @@ struct Inner {
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct HttpLabels {
-    route: &'static str,
+    route: Arc<str>,
     method: &'static str,
     status: u16,
     caller: Arc<str>,
@@ -49,7 +60,7 @@ struct HttpLabels {
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct RouteLabels {
-    route: &'static str,
+    route: Arc<str>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -96,7 +107,7 @@ struct BuildLabels {
 #[derive(Debug)]
 pub struct HttpCall {
     /// The route's template.
-    pub route: &'static str,
+    pub route: Arc<str>,
     /// The method, or `other`.
     pub method: &'static str,
     /// The status.
@@ -202,7 +213,8 @@ impl Metrics {
         let HttpCall { route, method, status, caller, took } = call;
         let labels = HttpLabels { route, method, status: status.as_u16(), caller };
         self.0.http_requests.get_or_create(&labels).inc();
-        self.0.http_duration.get_or_create(&RouteLabels { route }).observe(took.as_secs_f64());
+        let labels = RouteLabels { route: labels.route };
+        self.0.http_duration.get_or_create(&labels).observe(took.as_secs_f64());
     }
 
     /// The number of requests being worked on.
@@ -263,7 +275,7 @@ impl Metrics {
     /// [`fmt::Error`] when a source cannot encode itself.
     pub fn collect(
         &self,
-        commit: &'static str,
+        log_lines_dropped: u64,
         sources: Vec<Box<dyn Collector>>,
     ) -> Result<String, fmt::Error> {
         let mut registry = Registry::default();
@@ -309,7 +321,10 @@ impl Metrics {
             inner.task_failures.clone(),
         );
         let build = Family::<BuildLabels, Gauge>::default();
-        build.get_or_create(&BuildLabels { version: env!("CARGO_PKG_VERSION"), commit }).set(1);
+        let labels = BuildLabels { version: env!("CARGO_PKG_VERSION"), commit: COMMIT };
+        build.get_or_create(&labels).set(1);
+        let dropped = ConstCounter::new(log_lines_dropped);
+        metrics.register("log_lines_dropped", "Log lines lost to a slow reader", dropped);
         metrics.register("build_info", "What is running", build);
         for source in sources {
             registry.register_collector(source);

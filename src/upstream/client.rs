@@ -121,7 +121,6 @@ impl Client {
     }
 
     /// Starts a request.
-    #[must_use]
     pub fn request(&self, method: http::Method, url: Url) -> RequestBuilder {
         self.http.request(method, url)
     }

@@ -1,0 +1,118 @@
+//! What a caller learns of a failure: the one place where errors become problems.
+
+use axum::response::{IntoResponse, Response};
+
+use super::caller::challenge;
+use crate::{
+    access::{Refusal, Scope},
+    inventory::{Missing, Unavailable},
+    problem::{Code, MissingOrg, ParameterFault, Problem},
+    upstream::Kind,
+};
+
+/// Why a handler has no answer. Its text is public.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ApiError {
+    #[error("{}", refusal_text(*.0))]
+    Unauthenticated(Refusal),
+    #[error("this caller lacks the scope {0}")]
+    Forbidden(Scope),
+    #[error("the query has {} fault(s): see `errors`", .0.len())]
+    InvalidParameter(Vec<ParameterFault>),
+    #[error("there is no SDDC with this id")]
+    SddcNotFound,
+    #[error("there is no organization with this id")]
+    OrgNotFound,
+    #[error("{} organization(s) cannot be shown: see `missing`", .0.len())]
+    Incomplete(Vec<Missing>),
+    #[error("{}", upstream_text(.0))]
+    Unavailable(Unavailable),
+}
+
+impl From<Unavailable> for ApiError {
+    fn from(unavailable: Unavailable) -> Self {
+        match unavailable {
+            Unavailable::NoSuchSddc => Self::SddcNotFound,
+            Unavailable::NoSuchOrg => Self::OrgNotFound,
+            Unavailable::Incomplete(missing) => Self::Incomplete(missing),
+            other @ (Unavailable::Upstream(_) | Unavailable::NotYet) => Self::Unavailable(other),
+        }
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let detail = self.to_string();
+        let problem = match self {
+            Self::Unauthenticated(refusal) => {
+                let (name, value) = challenge(refusal);
+                Problem::new(Code::Unauthenticated, detail)
+                    .with_header(name, value)
+                    .with_reason(refusal.as_str())
+            }
+            Self::Forbidden(_) => {
+                Problem::new(Code::Forbidden, detail).with_reason("missing_scope")
+            }
+            Self::InvalidParameter(errors) => {
+                Problem::new(Code::InvalidParameter, detail).with_errors(errors)
+            }
+            Self::SddcNotFound => Problem::new(Code::SddcNotFound, detail),
+            Self::OrgNotFound => Problem::new(Code::OrgNotFound, detail),
+            Self::Incomplete(missing) => Problem::new(Code::Incomplete, detail)
+                .with_missing(missing.iter().map(MissingOrg::from).collect())
+                .with_retry_after(Some(DEFAULT_RETRY)),
+            Self::Unavailable(unavailable) => {
+                let retry_in = unavailable.retry_in();
+                let code = code(unavailable.kind());
+                let retry_after = match code {
+                    Code::UpstreamUnavailable => Some(retry_in.unwrap_or(DEFAULT_RETRY)),
+                    _ => retry_in,
+                };
+                Problem::new(code, detail).with_retry_after(retry_after)
+            }
+        };
+        problem.into_response()
+    }
+}
+
+/// Told where the upstream did not say when to come back.
+const DEFAULT_RETRY: std::time::Duration = std::time::Duration::from_secs(1);
+
+fn code(kind: Kind) -> Code {
+    match kind {
+        Kind::Unavailable => Code::UpstreamUnavailable,
+        Kind::Timeout => Code::UpstreamTimeout,
+        Kind::Contract => Code::UpstreamContract,
+        Kind::CredentialsRejected => Code::UpstreamCredentialsRejected,
+    }
+}
+
+fn refusal_text(refusal: Refusal) -> &'static str {
+    match refusal {
+        Refusal::Missing => {
+            "send a caller key as `Authorization: Bearer <key>` or `X-API-Key: <key>`"
+        }
+        Refusal::Unknown => "the credential is not one that this gateway knows",
+        Refusal::Malformed => "the credential cannot be read: send one Bearer key, once",
+        Refusal::Conflict => "two credentials of different callers were sent",
+    }
+}
+
+fn upstream_text(unavailable: &Unavailable) -> &'static str {
+    match unavailable.kind() {
+        Kind::Unavailable => "VMware Cloud cannot be reached, and nothing young enough is cached",
+        Kind::Timeout => "VMware Cloud does not answer in time, and nothing young enough is cached",
+        Kind::Contract => {
+            "VMware Cloud answered something unexpected, and nothing young enough is cached"
+        }
+        Kind::CredentialsRejected => {
+            "VMware Cloud refuses the gateway's own credentials; yours are fine"
+        }
+    }
+}
+
+impl From<&Missing> for MissingOrg {
+    fn from(missing: &Missing) -> Self {
+        Self { org_id: missing.org_id.to_string(), reason: missing.reason.as_str() }
+    }
+}

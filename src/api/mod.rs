@@ -1,0 +1,101 @@
+//! The facade: handlers, one file per resource, and the router.
+//!
+//! Flow: the edge's [`Identity`](crate::access::Identity) → [`Reader`](caller::SddcReader) (401, 403) → question
+//! (400) → inventory → [`Answer`](answer::Answer) (`ETag`, 304, `Age`, `Cache-Status`). A handler
+//! says one thing in each line; what every answer has is the edge's work.
+
+mod answer;
+mod caller;
+mod docs;
+mod error;
+mod openapi;
+mod orgs;
+mod page;
+mod question;
+mod sddcs;
+
+use axum::{Router, extract::FromRef, routing::get};
+use http::StatusCode;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+pub use self::{
+    answer::{Answers, Outcome},
+    openapi::{document as openapi_document, json as openapi_json, yaml as openapi_yaml},
+};
+use crate::{
+    inventory::Inventory,
+    lifecycle::Readiness,
+    problem::{Code, Problem},
+};
+
+/// What handlers ask for, each for its part.
+#[derive(Debug, Clone, FromRef)]
+pub struct ApiState {
+    /// The cached SDDCs.
+    pub inventory: Inventory,
+    /// Encoded answers.
+    pub answers: Answers,
+    /// Whether the gateway wants requests.
+    pub readiness: Readiness,
+}
+
+/// The facade's routes with their documentation.
+fn facade() -> OpenApiRouter<ApiState> {
+    OpenApiRouter::new()
+        .routes(routes!(sddcs::list_sddcs))
+        .routes(routes!(sddcs::show_sddc))
+        .routes(routes!(orgs::list_orgs))
+        .routes(routes!(orgs::show_org))
+        .routes(routes!(orgs::list_org_sddcs))
+}
+
+/// The whole API listener's router, and the templates of all its routes for metrics and log lines.
+pub fn router(state: ApiState) -> (Router, Vec<String>) {
+    let (facade, document) = facade().split_for_parts();
+    let mut templates: Vec<String> = document.paths.paths.into_keys().collect();
+    let pages = Router::new()
+        .route("/", get(docs::index))
+        .route("/docs", get(docs::page))
+        .route("/docs/{asset}", get(docs::asset))
+        .route("/openapi.json", get(docs::json))
+        .route("/openapi.yaml", get(docs::yaml))
+        .route("/problems/{code}", get(docs::problem))
+        .route("/livez", get(livez))
+        .route("/readyz", get(readyz));
+    templates.extend(PAGES.map(str::to_owned));
+    let router = facade
+        .merge(pages)
+        .fallback(no_such_path)
+        .method_not_allowed_fallback(no_such_method)
+        .with_state(state);
+    (router, templates)
+}
+
+/// The routes that need no key and stand in no document.
+const PAGES: [&str; 8] = [
+    "/",
+    "/docs",
+    "/docs/{asset}",
+    "/openapi.json",
+    "/openapi.yaml",
+    "/problems/{code}",
+    "/livez",
+    "/readyz",
+];
+
+async fn no_such_path() -> Problem {
+    Problem::new(Code::NotFound, "there is no such path; /docs lists every path")
+}
+
+async fn no_such_method() -> Problem {
+    Problem::new(Code::MethodNotAllowed, "this path takes GET and HEAD only")
+}
+
+/// On the API listener the probes show their status only.
+async fn livez() -> StatusCode {
+    StatusCode::OK
+}
+
+async fn readyz(readiness: axum::extract::State<Readiness>) -> StatusCode {
+    if readiness.is_ready() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }
+}

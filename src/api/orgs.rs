@@ -1,0 +1,109 @@
+//! `GET /orgs`, `GET /orgs/{org_id}` and `GET /orgs/{org_id}/sddcs`.
+
+use axum::{
+    extract::{Path, State},
+    response::Response,
+};
+
+use super::{
+    answer::{Answers, Encoded, Key, Known},
+    caller::SddcReader,
+    error::ApiError,
+    page::Page,
+    question::{ListQuestion, Query},
+    sddcs::admit_missing,
+};
+use crate::{
+    ids::OrgId,
+    inventory::{
+        Inventory, Scope, Served,
+        model::{Org, Sddc},
+    },
+    problem::MissingOrg,
+};
+
+/// List organizations
+///
+/// The organizations that the gateway serves and the caller may see, ordered by id.
+///
+/// Source: `GET /vmc/api/orgs`, or `GET /vmc/api/orgs/{org}` for each organization of `vmc.orgs`.
+#[utoipa::path(
+    get, path = "/orgs", tag = "orgs", params(ListQuestion),
+    responses((status = 200, description = "The organizations", body = Page<Org>))
+)]
+pub(super) async fn list_orgs(
+    State(inventory): State<Inventory>,
+    State(answers): State<Answers>,
+    _caller: SddcReader,
+    query: Query,
+    known: Known,
+) -> Result<Response, ApiError> {
+    let question = query.list()?;
+    let served = inventory.orgs().await?;
+    let (orgs, missing) = &served.content;
+    if !missing.is_empty() && !question.partial {
+        return Err(ApiError::Incomplete(missing.clone()));
+    }
+    let missing = missing.iter().map(MissingOrg::from).collect();
+    let encoded = Encoded::new(&Page::whole(orgs.iter().collect(), missing));
+    Ok(answers.answer(&encoded, &served, &known))
+}
+
+/// Show an organization
+///
+/// Source: `GET /vmc/api/orgs`, or `GET /vmc/api/orgs/{org}` for each organization of `vmc.orgs`.
+#[utoipa::path(
+    get, path = "/orgs/{org_id}", tag = "orgs",
+    params(("org_id" = String, Path, description = "The organization's `id`")),
+    responses((status = 200, description = "The organization", body = Org))
+)]
+pub(super) async fn show_org(
+    State(inventory): State<Inventory>,
+    State(answers): State<Answers>,
+    _caller: SddcReader,
+    Path(id): Path<String>,
+    query: Query,
+    known: Known,
+) -> Result<Response, ApiError> {
+    query.nothing()?;
+    let Served { content: (orgs, missing), age, service } = inventory.orgs().await?;
+    match orgs.into_iter().find(|org| org.id.as_str() == id) {
+        Some(org) => {
+            let encoded = Encoded::new(&org);
+            Ok(answers.answer(&encoded, &Served { content: (), age, service }, &known))
+        }
+        None if missing.is_empty() => Err(ApiError::OrgNotFound),
+        None => Err(ApiError::Incomplete(missing)),
+    }
+}
+
+/// List an organization's SDDCs
+///
+/// As `GET /sddcs`, for one organization.
+///
+/// Source: `GET /vmc/api/orgs/{org}/sddcs`.
+#[utoipa::path(
+    get, path = "/orgs/{org_id}/sddcs", tag = "orgs",
+    params(("org_id" = String, Path, description = "The organization's `id`"), ListQuestion),
+    responses((status = 200, description = "The organization's SDDCs", body = Page<Sddc>))
+)]
+pub(super) async fn list_org_sddcs(
+    State(inventory): State<Inventory>,
+    State(answers): State<Answers>,
+    _caller: SddcReader,
+    Path(id): Path<String>,
+    query: Query,
+    known: Known,
+) -> Result<Response, ApiError> {
+    let question = query.list()?;
+    let org: OrgId = id.parse().map_err(|_| ApiError::OrgNotFound)?;
+    let served = inventory.view(&Scope::Org(org.clone())).await?;
+    let view = &served.content;
+    let missing = admit_missing(view, question)?;
+    let key = Key::OrgSddcs { revision: view.content.revision, org: org.to_string() };
+    let encoded = answers.encoded(key, || {
+        let entries = view.content.sddcs.iter().filter(|entry| entry.sddc.org_id == org);
+        Page::whole(entries.map(|entry| &entry.sddc).collect(), missing)
+    });
+    Ok(answers.answer(&encoded, &served, &known))
+}

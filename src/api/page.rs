@@ -1,0 +1,40 @@
+//! The envelope of lists.
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::problem::MissingOrg;
+
+/// A list. Content only, with no time of ours, so that equal pictures give equal bytes everywhere.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Page<T> {
+    /// What is listed.
+    pub(super) items: Vec<T>,
+    /// Where the next page begins; `null` on the last one.
+    #[schema(required = true, example = json!(null))]
+    pub(super) next_cursor: Option<String>,
+    /// Whether every organization is in it.
+    pub(super) completeness: Completeness,
+    /// The organizations that cannot be shown.
+    #[schema(example = json!([]))]
+    pub(super) missing: Vec<MissingOrg>,
+}
+
+/// Whether a list is the whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Completeness {
+    /// Every organization is in it.
+    Complete,
+    /// Those in `missing` are not.
+    Partial,
+}
+
+impl<T> Page<T> {
+    /// The whole list on one page.
+    pub(super) fn whole(items: Vec<T>, missing: Vec<MissingOrg>) -> Self {
+        let completeness =
+            if missing.is_empty() { Completeness::Complete } else { Completeness::Partial };
+        Self { items, next_cursor: None, completeness, missing }
+    }
+}

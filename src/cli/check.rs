@@ -1,0 +1,207 @@
+//! `check`: is the configuration good, and do the credentials work?
+//!
+//! One line per step; where one fails, what to do about it.
+
+use std::process::ExitCode;
+
+use clap::Args;
+use futures_util::future::join_all;
+use tokio_util::task::TaskTracker;
+
+use super::{ConfigArgs, fail, runtime};
+use crate::{
+    access,
+    clock::Clock,
+    config::Config,
+    csp::{BasicEncoding, CspError, Mint, TokenFacts},
+    gateway::Upstreams,
+    ids::OrgId,
+    inventory::{mapping, model::Org},
+    telemetry::Metrics,
+    upstream::{Failure, Kind},
+    vmc::{Endpoint, OddCount, Reader, VmcError, wire},
+};
+
+#[derive(Debug, Args)]
+pub(super) struct Options {
+    /// Only look at the configuration; ask nobody
+    #[arg(long)]
+    offline: bool,
+    #[command(flatten)]
+    config: ConfigArgs,
+}
+
+pub(super) fn run(options: &Options) -> Result<(), ExitCode> {
+    let config = options.config.load()?;
+    say("ok", "configuration");
+    for warning in config.warnings() {
+        say("warn", &warning);
+    }
+    show_callers(&config);
+    if options.offline {
+        return Ok(());
+    }
+    if runtime()?.block_on(check(&config))? { Ok(()) } else { Err(ExitCode::FAILURE) }
+}
+
+fn say(mark: &str, line: &str) {
+    println!("{mark:<5} {line}");
+}
+
+/// Who may do what.
+fn show_callers(config: &Config) {
+    match &config.access {
+        access::Settings::Open => {
+            say("ok", "access is open: everyone who can reach the listener may sddc:read");
+        }
+        access::Settings::Callers(callers) => {
+            say("ok", &format!("{} caller(s) may ask", callers.len()));
+            for caller in callers {
+                let scopes: Vec<_> = caller.scopes.iter().map(|scope| scope.as_str()).collect();
+                let keys = caller.key_sha256.len();
+                let name = caller.name.as_str();
+                println!("      {name:<24} {} by {keys} key(s)", scopes.join(", "));
+            }
+        }
+    }
+}
+
+async fn check(config: &Config) -> Result<bool, ExitCode> {
+    let (clock, metrics) = (Clock::system(), Metrics::new());
+    let upstreams = Upstreams::new(config, &clock, &metrics).map_err(|error| fail(&error))?;
+    let tracker = TaskTracker::new();
+    let source = |org: Option<OrgId>| {
+        let (mint, tracker) = (upstreams.mint.clone(), tracker.clone());
+        crate::csp::TokenSource::new(org, mint, clock.clone(), metrics.clone(), tracker)
+    };
+    let reader = |org| {
+        let (client, base) = (upstreams.vmc.clone(), config.vmc.url.clone());
+        Reader::new(client, base, source(org), clock.clone())
+    };
+    if config.vmc.orgs.is_empty() {
+        if !mint(&upstreams.mint, None, config).await {
+            return Ok(false);
+        }
+        return Ok(list_orgs(&reader(None), config).await);
+    }
+    let orgs = config.vmc.orgs.iter();
+    let checks = orgs.map(async |org| {
+        mint(&upstreams.mint, Some(org), config).await
+            && read_org(&reader(Some(org.clone())), org, config).await
+    });
+    Ok(join_all(checks).await.into_iter().all(|good| good))
+}
+
+/// Mints a token and says what it is good for.
+async fn mint(mint: &Mint, org: Option<&OrgId>, config: &Config) -> bool {
+    let of =
+        org.map_or_else(|| "the app's own organization".to_owned(), |org| format!("org {org}"));
+    match mint.inspect(org).await {
+        Ok(facts) => {
+            show_token(&of, &facts);
+            true
+        }
+        Err(error) => {
+            say("FAIL", &format!("token of {of}: {error}"));
+            say("", &csp_advice(&error, config));
+            if matches!(error, CspError::Refused(_)) {
+                try_other_encoding(mint, org, config).await;
+            }
+            false
+        }
+    }
+}
+
+fn show_token(of: &str, facts: &TokenFacts) {
+    let life = facts.life.as_secs();
+    say("ok", &format!("token of {of}, good for {life} s"));
+    if let Some(org) = &facts.org {
+        println!("      organization  {org}");
+    }
+    for permission in &facts.permissions {
+        println!("      permission    {permission}");
+    }
+    for role in facts.writing_roles() {
+        say("warn", &format!("{role} can do more than read: a read-only role is enough"));
+    }
+}
+
+/// RFC 6749 and RFC 7617 join id and secret differently; CSP deployments differ too.
+async fn try_other_encoding(mint: &Mint, org: Option<&OrgId>, config: &Config) {
+    let (other, name) = match config.csp.basic_encoding {
+        BasicEncoding::Raw => (BasicEncoding::Form, "form"),
+        BasicEncoding::Form => (BasicEncoding::Raw, "raw"),
+    };
+    if mint.with_encoding(other).inspect(org).await.is_ok() {
+        say("", &format!("with csp.basic_encoding = \"{name}\" it works: set that"));
+    }
+}
+
+async fn list_orgs(reader: &Reader, config: &Config) -> bool {
+    let read = reader.read(Endpoint::Orgs, |body| {
+        let orgs = wire::parse_orgs(body)
+            .map_err(|_| crate::upstream::Breach::Body("a list of organizations"))?;
+        Ok(mapping::orgs(orgs, &mut OddCount::default()))
+    });
+    match read.await {
+        Ok(orgs) => {
+            say("ok", &format!("{} organization(s)", orgs.len()));
+            orgs.iter().for_each(show_org);
+            true
+        }
+        Err(error) => refused("organizations", &error, config),
+    }
+}
+
+async fn read_org(reader: &Reader, org: &OrgId, config: &Config) -> bool {
+    let read = reader.read(Endpoint::Org(org), |body| {
+        let wire =
+            wire::parse_org(body).map_err(|_| crate::upstream::Breach::Body("an organization"))?;
+        Ok(Org::from_wire(wire, &mut OddCount::default()))
+    });
+    match read.await {
+        Ok(found) => {
+            say("ok", &format!("organization {org}"));
+            found.iter().for_each(show_org);
+            true
+        }
+        Err(error) => refused(&format!("organization {org}"), &error, config),
+    }
+}
+
+fn show_org(org: &Org) {
+    println!("      {}  {}", org.id, org.display_name.as_deref().unwrap_or("(no name)"));
+}
+
+fn refused(what: &str, error: &VmcError, config: &Config) -> bool {
+    say("FAIL", &format!("{what}: {error}"));
+    let url = &config.vmc.url;
+    let advice = match error {
+        VmcError::Token(error) => csp_advice(error, config),
+        VmcError::Denied | VmcError::Unauthorized => {
+            "give the app a role of the VMware Cloud on AWS service in this organization".into()
+        }
+        VmcError::NotFound => format!("check vmc.url ({url}) and vmc.orgs"),
+        _ => format!("check vmc.url ({url}), HTTPS_PROXY and the network"),
+    };
+    say("", &advice);
+    false
+}
+
+fn csp_advice(error: &CspError, config: &Config) -> String {
+    let url = &config.csp.url;
+    match error {
+        CspError::Upstream(Failure::Connect(_)) => {
+            format!("check csp.url ({url}), HTTPS_PROXY, vmc.ca_file and the network")
+        }
+        error if error.kind() == Kind::CredentialsRejected => {
+            "check csp.client_id and csp.client_secret (or the content of csp.client_secret_file); \
+             with vmc.orgs, also that the app was added to each organization"
+                .to_owned()
+        }
+        error if error.kind() == Kind::Contract => {
+            format!("check csp.url ({url}) and csp.token_path: something else answers there")
+        }
+        _ => format!("CSP at {url} is in trouble: try again later"),
+    }
+}

@@ -1,0 +1,34 @@
+//! `key NAME`: a new caller key.
+
+use std::process::ExitCode;
+
+use super::fail;
+use crate::access::{CallerKey, CallerName};
+
+pub(super) fn run(name: &str) -> Result<(), ExitCode> {
+    let name: CallerName =
+        name.parse().map_err(|error| fail(&format_args!("{}: {error}", name.escape_debug())))?;
+    let key = CallerKey::generate().map_err(|error| fail(&error))?;
+    let digest = key.digest();
+    println!(
+        "\
+Key of {name}, shown only now: give it to the caller, and to nobody else.
+
+  {key}
+
+Let it in, in the configuration file:
+
+  [[access.callers]]
+  name = \"{name}\"
+  key_sha256 = [\"{digest}\"]
+  scopes = [\"sddc:read\"]
+
+or in the environment (several are separated by commas):
+
+  SDDC_GATEWAY_ACCESS__KEYS={name}:{digest}
+
+It is then sent as `Authorization: Bearer <key>` or `X-API-Key: <key>`.",
+        key = key.reveal(),
+    );
+    Ok(())
+}

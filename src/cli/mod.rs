@@ -1,0 +1,147 @@
+//! The commands.
+//!
+//! Output goes to standard output, the log to standard error. Exit codes: 0 well, 1 failed, 78 bad
+//! configuration (`EX_CONFIG`), in which case nothing was bound.
+
+mod check;
+mod demo;
+mod healthcheck;
+mod key;
+mod serve;
+mod simulator;
+
+use std::{io::IsTerminal, net::SocketAddr, path::PathBuf, process::ExitCode};
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::{
+    api,
+    config::{Config, Source},
+};
+
+/// Bad configuration: `EX_CONFIG` of `sysexits.h`.
+const EX_CONFIG: u8 = 78;
+
+/// Holds a VMware Cloud OAuth app's credentials, keeps one shared access token, and answers
+/// `GET /sddcs` to internal services.
+#[derive(Debug, Parser)]
+#[command(name = "sddc-gateway", version, arg_required_else_help = false)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    config: ConfigArgs,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the gateway (also what happens without a command)
+    Serve(ConfigArgs),
+    /// Run the gateway against the built-in simulator: no credentials, no configuration, no key
+    Demo(demo::Options),
+    /// Run only the simulator of CSP and VMC, for your own tests
+    Simulator(simulator::Options),
+    /// Check the configuration, and with it the credentials; say what to do about what fails
+    Check(check::Options),
+    /// Make a caller key: prints it once, and the configuration that lets it in
+    Key {
+        /// The caller's name
+        name: String,
+    },
+    /// Print the OpenAPI document
+    Openapi {
+        /// How to write it
+        #[arg(long, value_enum, default_value_t = Format::Json)]
+        format: Format,
+    },
+    /// Ask the running gateway's ops listener whether it is alive
+    Healthcheck(healthcheck::Options),
+}
+
+#[derive(Debug, Clone, Default, Args)]
+struct ConfigArgs {
+    /// The configuration file (or the variable `SDDC_GATEWAY_CONFIG`)
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Format {
+    /// JSON
+    Json,
+    /// YAML
+    Yaml,
+}
+
+impl ConfigArgs {
+    fn source(&self) -> Source {
+        Source {
+            file: self.config.clone(),
+            environment: std::env::vars_os().collect(),
+            overrides: Vec::new(),
+            stderr_is_terminal: std::io::stderr().is_terminal(),
+        }
+    }
+
+    /// Loads the configuration, or tells every fault.
+    fn load(&self) -> Result<Config, ExitCode> {
+        Config::load(&self.source()).map_err(|faults| {
+            eprintln!("{faults}");
+            ExitCode::from(EX_CONFIG)
+        })
+    }
+}
+
+/// Runs the command to its end.
+#[must_use]
+pub fn run(cli: Cli) -> ExitCode {
+    let outcome = match cli.command {
+        None => serve::run(&cli.config),
+        Some(Command::Serve(own)) => serve::run(&or(own, cli.config)),
+        Some(Command::Demo(options)) => demo::run(&options),
+        Some(Command::Simulator(options)) => simulator::run(options),
+        Some(Command::Check(options)) => check::run(&options),
+        Some(Command::Key { name }) => key::run(&name),
+        Some(Command::Openapi { format }) => {
+            let document = api::openapi_document();
+            match format {
+                Format::Json => print!("{}", api::openapi_json(&document)),
+                Format::Yaml => print!("{}", api::openapi_yaml(&document)),
+            }
+            Ok(())
+        }
+        Some(Command::Healthcheck(options)) => healthcheck::run(&options),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(code) => code,
+    }
+}
+
+/// `--config` may stand before or after `serve`.
+fn or(own: ConfigArgs, before: ConfigArgs) -> ConfigArgs {
+    if own.config.is_some() { own } else { before }
+}
+
+/// Tells what failed, and fails.
+fn fail(error: &dyn std::fmt::Display) -> ExitCode {
+    eprintln!("sddc-gateway: {error}");
+    ExitCode::FAILURE
+}
+
+/// The runtime that everything of a command runs on.
+fn runtime() -> Result<tokio::runtime::Runtime, ExitCode> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|error| fail(&error))
+}
+
+/// Where a listener of the own machine can be asked: an unspecified address is asked by loopback.
+fn reachable(address: SocketAddr) -> SocketAddr {
+    let mut address = address;
+    if address.ip().is_unspecified() {
+        address.set_ip(match address {
+            SocketAddr::V4(_) => std::net::Ipv4Addr::LOCALHOST.into(),
+            SocketAddr::V6(_) => std::net::Ipv6Addr::LOCALHOST.into(),
+        });
+    }
+    address
+}

@@ -1,0 +1,273 @@
+//! The table of keys: the one place that knows which settings there are.
+//!
+//! Loader, unknown-key check, fault texts and example file are read from it, so a key cannot be
+//! accepted without being documented, nor documented without being read (a test sets each key to
+//! nonsense and waits for the complaint).
+
+use super::keys::{
+    Key, Preset,
+    Shape::{self, Count, Credential, Credentials, Duration, Flag, List, Path, Size, Tables, Text},
+};
+
+/// The sections, in the order of the example file.
+pub(super) const SECTIONS: &[(&str, &str)] = &[
+    ("api", "The callers' listener."),
+    ("ops", "Probes and metrics, on a listener of their own."),
+    ("csp", "VMware Cloud Services: where the access token comes from."),
+    ("vmc", "VMware Cloud on AWS: where the SDDCs come from."),
+    ("inventory", "How fresh answers are."),
+    (
+        "access",
+        "Who may call. With nothing set here the gateway starts only on a loopback api.listen, where \
+         everyone is let in.",
+    ),
+    ("telemetry", "The log."),
+];
+
+/// Every key there is, section by section.
+pub const KEYS: &[Key] = &[
+    preset("api.listen", Text, "127.0.0.1:8080", "IP address and port; IPv6 in brackets."),
+    preset(
+        "api.hosts",
+        List,
+        "",
+        "Host names that callers may use in their Host header, without port. If set, any other is \
+         refused (421). Empty: any name; only loopback names where a loopback listener asks for no \
+         key.",
+    ),
+    preset(
+        "api.max_in_flight",
+        Count,
+        "1024",
+        "Requests worked on at once, 1 to 1000000. Above it the answer is 503 at once; probes are \
+         never refused.",
+    ),
+    preset(
+        "api.max_connections",
+        Count,
+        "10000",
+        "Open connections at which accepting pauses, 1 to 1000000.",
+    ),
+    preset(
+        "api.header_timeout",
+        Duration,
+        "10s",
+        "From accept, or a later request's first byte, to a whole request head. At most 1h.",
+    ),
+    preset(
+        "api.idle_timeout",
+        Duration,
+        "75s",
+        "Between the requests of one connection. At most 1h.",
+    ),
+    preset(
+        "api.write_timeout",
+        Duration,
+        "30s",
+        "How long sending may go without progress. At most 1h.",
+    ),
+    preset(
+        "api.request_timeout",
+        Duration,
+        "30s",
+        "From a request's head to the head of its answer. At most 1h.",
+    ),
+    preset(
+        "api.drain_delay",
+        Duration,
+        "3s",
+        "After SIGTERM: how long requests are still accepted while /readyz already says no. 0s to \
+         1h.",
+    ),
+    preset(
+        "api.drain",
+        Duration,
+        "20s",
+        "After that: how long what is in flight may take. 0s to 1h.",
+    ),
+    preset("ops.listen", Text, "127.0.0.1:9090", "/livez, /readyz and /metrics, nothing else."),
+    preset(
+        "csp.url",
+        Text,
+        "https://console.cloud.vmware.com",
+        "Scheme and host. Plain http only to a loopback host.",
+    ),
+    preset(
+        "csp.token_path",
+        Text,
+        "/csp/gateway/am/api/auth/token",
+        "Path of the token endpoint below csp.url.",
+    ),
+    Key {
+        name: "csp.client_id",
+        shape: Credential,
+        preset: Preset::Required("\"the-id-of-your-oauth-app\""),
+        doc: "Id of the OAuth app.",
+    },
+    Key {
+        name: "csp.client_secret",
+        shape: Credential,
+        preset: Preset::Unset("\"…\""),
+        doc: "Secret of the OAuth app. Exactly one of client_secret and client_secret_file is set; \
+              prefer the file.",
+    },
+    Key {
+        name: "csp.client_secret_file",
+        shape: Path,
+        preset: Preset::Required("\"/run/secrets/csp-client-secret\""),
+        doc: "File with the secret; one newline at its end is cut. Re-read while running.",
+    },
+    preset(
+        "csp.basic_encoding",
+        Text,
+        "raw",
+        "How id and secret are sent: raw = as they are (RFC 7617), form = form-encoded first (RFC \
+         6749 section 2.3.1).",
+    ),
+    preset(
+        "vmc.url",
+        Text,
+        "https://vmc.vmware.com",
+        "Scheme and host. Plain http only to a loopback host.",
+    ),
+    preset(
+        "vmc.orgs",
+        List,
+        "",
+        "Ids of the orgs to serve, at most 1000, each with a token of its own. Empty: one token of \
+         the app's own org, and the orgs that it can see.",
+    ),
+    preset("vmc.connect_timeout", Duration, "3s", "One connection, TLS included. At most 1h."),
+    preset("vmc.timeout", Duration, "8s", "One try of a read, to its last byte. At most 1h."),
+    preset("vmc.max_body", Size, "128MiB", "Largest upstream answer, decoded: 1KiB to 4GiB."),
+    Key {
+        name: "vmc.ca_file",
+        shape: Path,
+        preset: Preset::Unset("\"/etc/ssl/corporate-ca.pem\""),
+        doc: "PEM file with CAs trusted beside the public ones, for CSP and VMC.",
+    },
+    preset(
+        "inventory.poll",
+        Duration,
+        "30s",
+        "How often the SDDCs are read in the background; 0s = only on demand.",
+    ),
+    preset(
+        "inventory.fresh",
+        Duration,
+        "60s",
+        "How old an answer may be without asking upstream again.",
+    ),
+    preset(
+        "inventory.stale",
+        Duration,
+        "24h",
+        "How old it may get while upstream fails; older = 503. Not below fresh.",
+    ),
+    preset(
+        "inventory.stale_denied",
+        Duration,
+        "1h",
+        "The same while VMware refuses (401, 403) instead of failing. Above stale it means stale.",
+    ),
+    preset(
+        "access.open",
+        Flag,
+        "false",
+        "true: whoever reaches the listener may read. Not together with callers.",
+    ),
+    Key {
+        name: "access.keys",
+        shape: Credentials,
+        preset: Preset::Unset("[\"billing:64-hexadecimal-digits\"]"),
+        doc: "Callers in short, name:sha256 of the key each, scope sddc:read. The same name twice is \
+              one caller with two keys. `sddc-gateway key NAME` makes a key and prints this.",
+    },
+    Key {
+        name: "access.callers",
+        shape: Tables,
+        preset: Preset::Unset(
+            "name = \"billing\"\nkey_sha256 = [\"64-hexadecimal-digits\"]\nscopes = [\"sddc:read\"]",
+        ),
+        doc: "Callers, one table each. key_sha256 holds one digest, or more while keys are rotated; \
+              scopes is [\"sddc:read\"] when left out.",
+    },
+    preset(
+        "telemetry.log",
+        Text,
+        "info",
+        "off, error, warn, info, debug or trace. Libraries never log below info.",
+    ),
+    Key {
+        name: "telemetry.format",
+        shape: Text,
+        preset: Preset::Unset("\"json\""),
+        doc: "text or json. Not set: text on a terminal, else json.",
+    },
+];
+
+const fn preset(name: &'static str, shape: Shape, default: &'static str, doc: &'static str) -> Key {
+    Key { name, shape, preset: Preset::Default(default), doc }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_default_is_the_contracts() {
+        let expected = [
+            ("api.listen", "127.0.0.1:8080"),
+            ("api.hosts", ""),
+            ("api.max_in_flight", "1024"),
+            ("api.max_connections", "10000"),
+            ("api.header_timeout", "10s"),
+            ("api.idle_timeout", "75s"),
+            ("api.write_timeout", "30s"),
+            ("api.request_timeout", "30s"),
+            ("api.drain_delay", "3s"),
+            ("api.drain", "20s"),
+            ("ops.listen", "127.0.0.1:9090"),
+            ("csp.url", "https://console.cloud.vmware.com"),
+            ("csp.token_path", "/csp/gateway/am/api/auth/token"),
+            ("csp.basic_encoding", "raw"),
+            ("vmc.url", "https://vmc.vmware.com"),
+            ("vmc.orgs", ""),
+            ("vmc.connect_timeout", "3s"),
+            ("vmc.timeout", "8s"),
+            ("vmc.max_body", "128MiB"),
+            ("inventory.poll", "30s"),
+            ("inventory.fresh", "60s"),
+            ("inventory.stale", "24h"),
+            ("inventory.stale_denied", "1h"),
+            ("access.open", "false"),
+            ("telemetry.log", "info"),
+        ];
+        let defaults: Vec<_> =
+            KEYS.iter().filter_map(|key| Some((key.name, key.default()?))).collect();
+        assert_eq!(defaults, expected);
+        let without: Vec<_> =
+            KEYS.iter().filter(|key| key.default().is_none()).map(|key| key.name).collect();
+        assert_eq!(
+            without,
+            [
+                "csp.client_id",
+                "csp.client_secret",
+                "csp.client_secret_file",
+                "vmc.ca_file",
+                "access.keys",
+                "access.callers",
+                "telemetry.format",
+            ],
+        );
+    }
+
+    #[test]
+    fn names_are_unique_and_stand_in_a_section() {
+        for (at, key) in KEYS.iter().enumerate() {
+            let (section, _) = key.parts();
+            assert!(SECTIONS.iter().any(|(name, _)| *name == section), "{}", key.name);
+            assert!(KEYS[at + 1..].iter().all(|other| other.name != key.name), "{}", key.name);
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! Open or closed, and who the callers are.
+
+use super::*;
+
+#[test]
+fn access_is_open_only_on_loopback_or_knowingly() {
+    let is_open = |scene: &Scene| matches!(scene.load().access, crate::access::Settings::Open);
+    let everywhere = || Scene::minimal().with("API__LISTEN", "0.0.0.0:80");
+    assert!(is_open(&Scene::minimal()));
+    assert!(is_open(&Scene::minimal().with("API__LISTEN", "[::1]:80")));
+    assert!(is_open(&everywhere().with("ACCESS__OPEN", "true")));
+    assert_eq!(
+        everywhere().fault(),
+        "access.keys: nobody is set who may call, while api.listen is 0.0.0.0:80 \
+         (SDDC_GATEWAY_API__LISTEN), which is not loopback; add a caller (`sddc-gateway key NAME` \
+         prints what to set), or let everyone in knowingly with access.open = true",
+    );
+}
+
+#[test]
+fn an_access_key_without_a_caller_lets_nobody_in() {
+    for (name, value) in [("ACCESS__OPEN", "false"), ("ACCESS__KEYS", "")] {
+        let config = Scene::minimal().with("API__LISTEN", "0.0.0.0:80").with(name, value).load();
+        assert_eq!(callers(&config), []);
+        assert_eq!(config.warnings(), ["access: no caller is set, so nobody gets in"]);
+    }
+    assert_eq!(callers(&Scene::minimal().file("[access]\nkeys = []").load()), []);
+    assert_eq!(callers(&Scene::minimal().file("[access]\ncallers = []").load()), []);
+}
+
+#[test]
+fn openness_and_callers_exclude_each_other() {
+    for keys in [format!("billing:{}", digest("a")), String::new()] {
+        assert_eq!(
+            Scene::minimal().with("ACCESS__KEYS", &keys).file("[access]\nopen = true").fault(),
+            "access.open: true lets everyone in, but access.keys is set too \
+             (SDDC_GATEWAY_ACCESS__KEYS); keep one (gateway.toml:2)",
+        );
+    }
+}
+
+#[test]
+fn callers_from_the_environment() {
+    let (a, b) = (digest("a"), digest("b"));
+    let config =
+        Scene::minimal().with("ACCESS__KEYS", &format!("billing:{a}, backup : {b}")).load();
+    assert_eq!(callers(&config), [("billing".into(), vec![a]), ("backup".into(), vec![b])]);
+
+    for (keys, fault) in [
+        (CANARY.to_owned(), "entry 1 must be name:sha256 of the key"),
+        (format!("x:{a},y:sgw_{CANARY}"), "entry 2 has no good digest: a key's SHA-256 is 64"),
+        (format!("sgw_{CANARY}:{a}"), "entry 1 has no good name: this is a key, not a name"),
+        (format!("other:{a}"), "entry 1 has no good name: this name is reserved"),
+        (format!("x:{a},"), "entry 2 must be name:sha256 of the key"),
+        (format!("x:{a},y:{a}"), "a key of \"y\" is already \"x\"'s"),
+        (format!("x:{a},x:{a}"), "a key of \"x\" is already \"x\"'s"),
+    ] {
+        let told = Scene::minimal().with("ACCESS__KEYS", &keys).fault();
+        assert!(told.starts_with(&format!("access.keys: {fault}")), "{told}");
+    }
+}
+
+#[test]
+fn faults_of_callers_say_field_and_line() {
+    let (a, b) = (digest("a"), digest("b"));
+    let first = format!("[[access.callers]]\nname = \"one\"\nkey_sha256 = [\"{a}\"]\n");
+    for (second, fault) in [
+        (
+            format!("[[access.callers]]\nkey_sha256 = [\"{b}\"]"),
+            "name: required but not set (gateway.toml:4)",
+        ),
+        (
+            "[[access.callers]]\nname = \"two\"".into(),
+            "key_sha256: required but not set (gateway.toml:4)",
+        ),
+        (
+            format!("[[access.callers]]\nname = \"one\"\nkey_sha256 = [\"{b}\"]"),
+            "name: \"one\" is there twice; one caller may have several keys (gateway.toml:4)",
+        ),
+        (
+            format!("[[access.callers]]\nname = \"two\"\nkey_sha256 = [\n\"{b}\",\n\"{a}\"]"),
+            "key_sha256: a key of \"two\" is already \"one\"'s (gateway.toml:8)",
+        ),
+        (
+            format!("[[access.callers]]\nname = 2\nkey_sha256 = [\"{b}\"]"),
+            "name: must be a string, not a number without quotes (gateway.toml:5)",
+        ),
+        (
+            format!("[[access.callers]]\nname = \"{CANARY}!\"\nkey_sha256 = [\"{b}\"]"),
+            "name: a caller's name is 1 to 64 characters of [A-Za-z0-9._-] (gateway.toml:5)",
+        ),
+        (
+            format!("[[access.callers]]\nname = \"two\"\nkey_sha256 = [\"{b}\", \"{CANARY}\"]"),
+            "key_sha256: entry 2: a key's SHA-256 is 64 hexadecimal digits (gateway.toml:6)",
+        ),
+        (
+            format!("[[access.callers]]\nname = \"two\"\nkey_sha256 = \"{b}\""),
+            "key_sha256: must be an array of strings, not a string (gateway.toml:6)",
+        ),
+        (
+            "[[access.callers]]\nname = \"two\"\nkey_sha256 = []".into(),
+            "key_sha256: must not be empty (gateway.toml:6)",
+        ),
+        (
+            format!("[[access.callers]]\nname = \"two\"\nkey_sha256 = [\"{b}\"]\nscopes = []"),
+            "scopes: must not be empty (gateway.toml:7)",
+        ),
+        (
+            format!(
+                "[[access.callers]]\nname = \"two\"\nkey_sha256 = [\"{b}\"]\nscopes = [\"sddc:write\"]"
+            ),
+            "scopes: entry 1: unknown scope; allowed: sddc:read (gateway.toml:7)",
+        ),
+        (
+            format!(
+                "[[access.callers]]\nname = \"two\"\nkey_sha256 = [\"{b}\"]\nscope = \"{CANARY}\""
+            ),
+            "scope: unknown field; did you mean scopes? (gateway.toml:7)",
+        ),
+    ] {
+        let told = Scene::minimal().file(format!("{first}{second}")).fault();
+        assert_eq!(told, format!("access.callers.{fault}"));
+    }
+    let told = Scene::minimal().file(&first).with("ACCESS__KEYS", &format!("one:{b}")).fault();
+    assert_eq!(
+        told,
+        "access.keys: \"one\" is already one of access.callers (SDDC_GATEWAY_ACCESS__KEYS)"
+    );
+}

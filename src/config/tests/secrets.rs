@@ -1,0 +1,73 @@
+//! The client secret, and that no fault repeats a secret wherever it was put.
+
+use super::*;
+
+#[test]
+fn the_secret_is_given_once() {
+    let both = Scene::minimal().file("[csp]\nclient_secret_file = \"/dev/null\"");
+    assert_eq!(
+        both.fault(),
+        "csp.client_secret: set together with csp.client_secret_file; keep one of them \
+         (SDDC_GATEWAY_CSP__CLIENT_SECRET, gateway.toml:2)",
+    );
+    let empty = Scene::new().with("CSP__CLIENT_ID", "app").with("CSP__CLIENT_SECRET", "\n");
+    assert_eq!(
+        empty.fault(),
+        "csp.client_secret: must not be empty (SDDC_GATEWAY_CSP__CLIENT_SECRET)",
+    );
+}
+
+#[test]
+fn a_secret_file_must_hold_a_secret_from_the_start() {
+    let cases: [(&[u8], &str); 3] = [
+        (b"", "\"secret\" is an empty file"),
+        (b"\n", "\"secret\" is an empty file"),
+        (b"CANARY-s3cret\xff", "\"secret\" is not UTF-8"),
+    ];
+    for (content, fault) in cases {
+        let scene = Scene::new().with("CSP__CLIENT_ID", "app");
+        let path = scene.write("secret", content);
+        let scene = scene.with("CSP__CLIENT_SECRET_FILE", path.to_str().unwrap());
+        let expected =
+            format!("csp.client_secret_file: {fault} (SDDC_GATEWAY_CSP__CLIENT_SECRET_FILE)");
+        assert_eq!(scene.fault(), expected);
+    }
+    let file = |path: &str| {
+        Scene::new().with("CSP__CLIENT_ID", "app").with("CSP__CLIENT_SECRET_FILE", path).fault()
+    };
+    assert!(file("/nowhere/secret").contains("\"/nowhere/secret\" cannot be read: entity not"));
+    assert!(file("/").contains("cannot be read: is a directory"));
+    assert!(file("").contains("must not be empty"));
+    // The secret itself where its file's name belongs: the check for the canary is in `fault`.
+    assert!(file(CANARY).contains("client_secret_file: cannot be read: entity not found"));
+}
+
+#[test]
+fn a_secret_file_that_everybody_can_read_is_a_warning() {
+    let scene = Scene::new().with("CSP__CLIENT_ID", "app");
+    let path = scene.write("secret", CANARY);
+    let scene = scene.with("CSP__CLIENT_SECRET_FILE", path.to_str().unwrap());
+    for (mode, warnings) in [(0o400, 0), (0o640, 0), (0o644, 1)] {
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+        assert_eq!(scene.load().warnings().len(), warnings, "{mode:o}");
+    }
+}
+
+#[test]
+fn a_secret_in_a_wrong_place_is_not_repeated() {
+    for (name, value) in [
+        ("CSP__CLIENT_ID", format!("app:{CANARY}")),
+        ("CSP__CLIENT_SECRET_FILE", CANARY.to_owned()),
+        ("CSP__CLIENT_SECRT", CANARY.to_owned()),
+        ("CSP__URL", format!("https://app:{CANARY}@csp.example")),
+        ("VMC__URL", format!("http://{CANARY}@vmc.example")),
+        ("ACCESS__KEYS", format!("billing:sgw_{CANARY}")),
+        ("API__HOSTS", format!("sgw_{CANARY}!")),
+    ] {
+        // The check for the canary is in `faults`.
+        assert!(!Scene::minimal().with(name, &value).faults().is_empty(), "{name}");
+    }
+    Scene::minimal()
+        .file(format!("[csp]\nclient_secret = [\"{CANARY}\"]\nsecret = \"{CANARY}\""))
+        .fault();
+}

@@ -1,0 +1,343 @@
+//! The assembly: from a checked configuration to a running gateway.
+
+use std::{io, net::SocketAddr, sync::Arc};
+
+use tokio::net::TcpListener;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{
+    access::Policy,
+    api::{self, Answers, ApiState},
+    clock::Clock,
+    config::Config,
+    csp::{self, ClientSecret, Mint, SecretCell, SecretOrigin, TokenSource},
+    inventory::{Inventory, InventoryMetrics, Readers},
+    lifecycle::{Drain, Readiness, Reason, Signals, Tasks},
+    listener::{
+        Listener,
+        edge::{Edge, InFlight},
+        host::HostRule,
+        io::Limits,
+        ops,
+        routes::Routes,
+    },
+    reload::{Reloads, Watched},
+    telemetry::{AccessLog, Metrics},
+    upstream::{Bounds, BuildError, Client, Upstream},
+    vmc::Reader,
+};
+
+/// Bytes of CSP's answer: a token is some KiB.
+const MOST_TOKEN_BYTES: u64 = 1024 * 1024;
+/// The ops port has few askers; probes must not wait behind a flood of them.
+const OPS_CONNECTIONS: usize = 128;
+
+/// Why a gateway did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The secret's file was there when the configuration was checked, and is not any more.
+    #[error("csp.client_secret_file cannot be read: {0}")]
+    Secret(io::ErrorKind),
+    /// The upstream client.
+    #[error(transparent)]
+    Client(#[from] BuildError),
+    /// A socket.
+    #[error("{key}: {address} cannot be listened on: {error}")]
+    Bind {
+        /// The configuration key.
+        key: &'static str,
+        /// The address.
+        address: SocketAddr,
+        /// The operating system's word.
+        error: io::Error,
+    },
+}
+
+/// A running gateway.
+#[derive(Debug)]
+pub struct Gateway {
+    api: SocketAddr,
+    ops: SocketAddr,
+    readiness: Readiness,
+    tasks: Tasks,
+    close_api: CancellationToken,
+    close_ops: CancellationToken,
+    connections: TaskTracker,
+    settings: crate::listener::Settings,
+}
+
+/// The two upstreams of a configuration.
+#[derive(Debug, Clone)]
+pub struct Upstreams {
+    /// Asks CSP for tokens.
+    pub mint: Mint,
+    /// Asks VMC.
+    pub vmc: Client,
+    /// The client secret as it is now.
+    pub secret: SecretCell,
+}
+
+impl Upstreams {
+    /// Builds the clients. Connects to nothing.
+    ///
+    /// # Errors
+    /// [`StartError`] when the secret, the CA file or the system's CAs cannot be used.
+    pub fn new(config: &Config, clock: &Clock, metrics: &Metrics) -> Result<Self, StartError> {
+        let secret = SecretCell::new(read_secret(&config.csp)?);
+        let bounds = Bounds {
+            connect_timeout: config.vmc.connect_timeout,
+            timeout: config.vmc.timeout,
+            max_body: config.vmc.max_body,
+        };
+        let client = |upstream, base, bounds| {
+            let ca_file = config.vmc.ca_file.as_deref();
+            Client::new(upstream, base, bounds, ca_file, clock.clone(), metrics.clone())
+        };
+        let token_bounds = Bounds { max_body: MOST_TOKEN_BYTES, ..bounds };
+        let csp = client(Upstream::Csp, &config.csp.url, token_bounds)?;
+        let mint = Mint::new(csp, &config.csp, secret.clone());
+        let vmc = client(Upstream::Vmc, &config.vmc.url, bounds)?;
+        Ok(Self { mint, vmc, secret })
+    }
+}
+
+fn read_secret(settings: &csp::Settings) -> Result<ClientSecret, StartError> {
+    match &settings.client_secret {
+        SecretOrigin::Value(secret) => Ok(secret.clone()),
+        SecretOrigin::File(path) => {
+            let text =
+                std::fs::read_to_string(path).map_err(|error| StartError::Secret(error.kind()))?;
+            ClientSecret::from_text(&text).ok_or(StartError::Secret(io::ErrorKind::InvalidData))
+        }
+    }
+}
+
+impl Gateway {
+    /// Binds the sockets and starts everything. Minting and the first read begin at once, and
+    /// nothing waits for them.
+    ///
+    /// # Errors
+    /// [`StartError`], see there.
+    pub async fn start(
+        config: &Config,
+        clock: Clock,
+        access_log: AccessLog,
+        log_lines_dropped: impl Fn() -> usize + Send + Sync + 'static,
+    ) -> Result<Self, StartError> {
+        let metrics = Metrics::new();
+        let tasks = Tasks::new(metrics.clone());
+        let upstreams = Upstreams::new(config, &clock, &metrics)?;
+        let api_socket = bind("api.listen", config.api.listen).await?;
+        let ops_socket = bind("ops.listen", config.ops.listen).await?;
+
+        let (tokens, readers) = token_sources(config, &upstreams, &clock, &metrics, &tasks);
+        let inventory = Inventory::new(
+            readers,
+            config.inventory,
+            clock.clone(),
+            metrics.clone(),
+            tasks.tracker.clone(),
+            tasks.stop.clone(),
+        );
+        let readiness = Readiness::new(inventory.clone());
+        let reloads = Reloads::default();
+        for (_, source) in &tokens {
+            tasks.spawn("token", source.clone().keep_renewed(tasks.stop.clone()));
+        }
+        tasks.spawn("inventory", inventory.clone().keep_fresh());
+        if let Some(watched) = watch_secret(config, &upstreams, &tokens) {
+            let reader = reloads.clone();
+            let stop = tasks.stop.clone();
+            tasks.spawn("reload", reader.keep_reading(vec![watched], clock.clone(), stop));
+        }
+
+        let state = ApiState {
+            inventory: inventory.clone(),
+            answers: Answers::new(config.inventory.fresh),
+            readiness: readiness.clone(),
+        };
+        let (router, templates) = api::router(state);
+        let policy = Policy::new(&config.access);
+        let edge = Edge {
+            router,
+            routes: Routes::new(templates),
+            host: HostRule::new(config.api.listen.ip(), policy.is_open(), &config.api.hosts),
+            policy,
+            readiness: readiness.clone(),
+            in_flight: InFlight::new(config.api.max_in_flight, metrics.clone()),
+            request_timeout: config.api.request_timeout,
+            clock: clock.clone(),
+            metrics: metrics.clone(),
+            access_log,
+        };
+        let figures_of = inventory.clone();
+        let ops = ops::Ops {
+            inventory,
+            figures: Arc::new(move || {
+                InventoryMetrics::new(figures_of.clone(), tokens.clone(), clock.clone())
+            }),
+            readiness: readiness.clone(),
+            reloads,
+            metrics: metrics.clone(),
+            log_lines_dropped: Arc::new(log_lines_dropped),
+        };
+
+        let gateway = Self {
+            api: local(&api_socket, config.api.listen),
+            ops: local(&ops_socket, config.ops.listen),
+            readiness,
+            tasks,
+            close_api: CancellationToken::new(),
+            close_ops: CancellationToken::new(),
+            connections: TaskTracker::new(),
+            settings: config.api.clone(),
+        };
+        gateway.listen(edge, api_socket, &metrics);
+        gateway.listen_ops(ops, ops_socket, &config.api.hosts, &metrics);
+        Ok(gateway)
+    }
+
+    /// Where the API listens: the port is known here even if it was 0.
+    #[must_use]
+    pub fn api_address(&self) -> SocketAddr {
+        self.api
+    }
+
+    /// Where the ops port listens.
+    #[must_use]
+    pub fn ops_address(&self) -> SocketAddr {
+        self.ops
+    }
+
+    /// Runs until a signal, or until a background task ends unasked; then drains. Tells why.
+    pub async fn run(self, signals: &mut Signals) -> Reason {
+        let reason = tokio::select! {
+            reason = signals.next() => reason,
+            () = self.tasks.failed() => Reason::TaskFailed,
+        };
+        let drain = Drain {
+            readiness: self.readiness.clone(),
+            close: self.close_api.clone(),
+            connections: self.connections.clone(),
+            delay: self.settings.drain_delay,
+            limit: self.settings.drain,
+        };
+        drain.run(reason, signals).await;
+        self.stop().await;
+        reason
+    }
+
+    /// Ends at once: no drain, nothing is waited for but the background tasks.
+    pub async fn stop(self) {
+        self.close_api.cancel();
+        self.close_ops.cancel();
+        self.tasks.stop.cancel();
+        self.tasks.tracker.close();
+        let patience = std::time::Duration::from_secs(1);
+        let _ = tokio::time::timeout(patience, self.tasks.tracker.wait()).await;
+    }
+
+    fn listen(&self, edge: Edge, socket: TcpListener, metrics: &Metrics) {
+        let listener = Listener {
+            socket,
+            max_connections: self.settings.max_connections,
+            limits: Limits {
+                header: self.settings.header_timeout,
+                idle: self.settings.idle_timeout,
+                write: self.settings.write_timeout,
+            },
+            close: self.close_api.clone(),
+            connections: self.connections.clone(),
+            metrics: metrics.clone(),
+        };
+        let edge = Arc::new(edge);
+        self.tasks.tracker.spawn(listener.serve(move |request, peer, activity| {
+            let edge = edge.clone();
+            async move { edge.answer(request, peer.ip(), &activity).await }
+        }));
+    }
+
+    fn listen_ops(&self, ops: ops::Ops, socket: TcpListener, hosts: &[String], metrics: &Metrics) {
+        let host = Arc::new(HostRule::new(self.ops.ip(), true, hosts));
+        let router = ops::router(ops);
+        let listener = Listener {
+            socket,
+            max_connections: OPS_CONNECTIONS,
+            limits: Limits {
+                header: self.settings.header_timeout,
+                idle: self.settings.idle_timeout,
+                write: self.settings.write_timeout,
+            },
+            close: self.close_ops.clone(),
+            connections: TaskTracker::new(),
+            metrics: metrics.clone(),
+        };
+        self.tasks.tracker.spawn(listener.serve(move |request, _peer, activity| {
+            let (router, host) = (router.clone(), host.clone());
+            async move {
+                activity.busy();
+                let answer = ops::answer(router, &host, request).await;
+                activity.idle();
+                answer
+            }
+        }));
+    }
+}
+
+/// A token source and a reader per configured org, or one of each for the app's own org.
+fn token_sources(
+    config: &Config,
+    upstreams: &Upstreams,
+    clock: &Clock,
+    metrics: &Metrics,
+    tasks: &Tasks,
+) -> (Vec<(String, TokenSource)>, Readers) {
+    let source = |org| {
+        let tracker = tasks.tracker.clone();
+        TokenSource::new(org, upstreams.mint.clone(), clock.clone(), metrics.clone(), tracker)
+    };
+    let reader = |tokens: &TokenSource| {
+        let base = config.vmc.url.clone();
+        Reader::new(upstreams.vmc.clone(), base, tokens.clone(), clock.clone())
+    };
+    if config.vmc.orgs.is_empty() {
+        let tokens = source(None);
+        let readers = Readers::Discovered(reader(&tokens));
+        return (vec![("default".to_owned(), tokens)], readers);
+    }
+    let orgs = config.vmc.orgs.iter();
+    let sources: Vec<_> = orgs.map(|org| (org.clone(), source(Some(org.clone())))).collect();
+    let readers = sources.iter().map(|(org, tokens)| (org.clone(), reader(tokens))).collect();
+    let sources = sources.into_iter().map(|(org, tokens)| (org.to_string(), tokens)).collect();
+    (sources, Readers::Configured(readers))
+}
+
+fn watch_secret(
+    config: &Config,
+    upstreams: &Upstreams,
+    tokens: &[(String, TokenSource)],
+) -> Option<Watched> {
+    let SecretOrigin::File(path) = &config.csp.client_secret else { return None };
+    let secret = upstreams.secret.clone();
+    let sources: Vec<_> = tokens.iter().map(|(_, source)| source.clone()).collect();
+    Some(Watched {
+        key: "csp.client_secret_file",
+        path: path.clone(),
+        take: Box::new(move |text| {
+            let new = ClientSecret::from_text(text).ok_or("empty")?;
+            if secret.replace(new) {
+                tracing::info!("client secret changed");
+                sources.iter().for_each(TokenSource::secret_changed);
+            }
+            Ok(())
+        }),
+    })
+}
+
+async fn bind(key: &'static str, address: SocketAddr) -> Result<TcpListener, StartError> {
+    TcpListener::bind(address).await.map_err(|error| StartError::Bind { key, address, error })
+}
+
+fn local(socket: &TcpListener, asked: SocketAddr) -> SocketAddr {
+    socket.local_addr().unwrap_or(asked)
+}

@@ -1,0 +1,197 @@
+//! Start, readiness, drain, end.
+//!
+//! ```text
+//! SIGTERM ─► not ready, answers say `Connection: close` ─(api.drain_delay)─► accepting stops
+//!         ─(in flight ends, at most api.drain)─► background tasks end ─► exit 0
+//! ```
+//!
+//! SIGINT skips the delay, a second signal everything that is left. A background task that ends
+//! unasked takes the process down: a gateway whose poller is dead must not look healthy.
+
+use std::{
+    future::Future,
+    panic::AssertUnwindSafe,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use futures_util::FutureExt;
+use tokio::{
+    signal::unix::{Signal, SignalKind, signal},
+    sync::Notify,
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{inventory::Inventory, telemetry::Metrics};
+
+/// Whether the gateway wants requests. Cheap to clone.
+///
+/// It turns ready once a first picture exists, or a good token with an open gate, and stays so
+/// until drain or an internal fault: upstream trouble shows elsewhere, and does not take the
+/// gateway away from its callers.
+#[derive(Debug, Clone)]
+pub struct Readiness(Arc<ReadinessState>);
+
+#[derive(Debug)]
+struct ReadinessState {
+    inventory: Inventory,
+    was_ready: AtomicBool,
+    ending: AtomicBool,
+}
+
+impl Readiness {
+    /// Follows an inventory.
+    #[must_use]
+    pub fn new(inventory: Inventory) -> Self {
+        let (was_ready, ending) = (AtomicBool::new(false), AtomicBool::new(false));
+        Self(Arc::new(ReadinessState { inventory, was_ready, ending }))
+    }
+
+    /// Whether requests are wanted now. Asks no upstream.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        if self.is_ending() {
+            return false;
+        }
+        if !self.0.was_ready.load(Ordering::Relaxed) && self.0.inventory.is_ready() {
+            self.0.was_ready.store(true, Ordering::Relaxed);
+        }
+        self.0.was_ready.load(Ordering::Relaxed)
+    }
+
+    /// Whether the end has begun: answers then close their connection.
+    #[must_use]
+    pub fn is_ending(&self) -> bool {
+        self.0.ending.load(Ordering::Relaxed)
+    }
+
+    fn end(&self) {
+        self.0.ending.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Background tasks that must not end by themselves. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Tasks {
+    /// Runs everything in the background, one-shot reads too.
+    pub tracker: TaskTracker,
+    /// Tells the tasks to end.
+    pub stop: CancellationToken,
+    failed: Arc<Notify>,
+    metrics: Metrics,
+}
+
+impl Tasks {
+    /// No tasks yet.
+    #[must_use]
+    pub fn new(metrics: Metrics) -> Self {
+        Self {
+            tracker: TaskTracker::new(),
+            stop: CancellationToken::new(),
+            failed: Arc::default(),
+            metrics,
+        }
+    }
+
+    /// Spawns a task that lives until [`Tasks::stop`]. Ending earlier, or a panic, ends the process.
+    pub fn spawn(&self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
+        let tasks = self.clone();
+        self.tracker.spawn(async move {
+            let panicked = AssertUnwindSafe(task).catch_unwind().await.is_err();
+            if !tasks.stop.is_cancelled() {
+                tracing::error!(task = name, panicked, "a background task ended unasked");
+                tasks.metrics.task_failure(name);
+                tasks.failed.notify_one();
+            }
+        });
+    }
+
+    /// Returns when a task has ended unasked.
+    pub async fn failed(&self) {
+        self.failed.notified().await;
+    }
+}
+
+/// SIGTERM and SIGINT.
+#[derive(Debug)]
+pub struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+/// Why the process ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reason {
+    /// SIGTERM: a load balancer has to learn of it first.
+    Terminate,
+    /// SIGINT: somebody waits at a terminal.
+    Interrupt,
+    /// A background task ended unasked.
+    TaskFailed,
+}
+
+impl Signals {
+    /// Takes the signals over from the operating system's default.
+    ///
+    /// # Errors
+    /// When the operating system refuses.
+    pub fn listen() -> std::io::Result<Self> {
+        let terminate = signal(SignalKind::terminate())?;
+        let interrupt = signal(SignalKind::interrupt())?;
+        Ok(Self { terminate, interrupt })
+    }
+
+    /// The next signal.
+    pub async fn next(&mut self) -> Reason {
+        tokio::select! {
+            _ = self.terminate.recv() => Reason::Terminate,
+            _ = self.interrupt.recv() => Reason::Interrupt,
+        }
+    }
+}
+
+/// What is wound down, in this order.
+#[derive(Debug)]
+pub struct Drain {
+    /// Turned off first.
+    pub readiness: Readiness,
+    /// Ends accepting, and idle connections, on the API listener.
+    pub close: CancellationToken,
+    /// The API listener's connections.
+    pub connections: TaskTracker,
+    /// `api.drain_delay`.
+    pub delay: Duration,
+    /// `api.drain`.
+    pub limit: Duration,
+}
+
+impl Drain {
+    /// Winds the API listener down. A further signal cuts it short.
+    pub async fn run(self, reason: Reason, signals: &mut Signals) {
+        self.readiness.end();
+        let delay = if reason == Reason::Terminate { self.delay } else { Duration::ZERO };
+        tracing::info!(?reason, delay_s = delay.as_secs_f64(), "shutting down");
+        let wind_down = async {
+            tokio::time::sleep(delay).await;
+            self.close.cancel();
+            self.connections.close();
+            if tokio::time::timeout(self.limit, self.connections.wait()).await.is_err() {
+                let left = self.connections.len();
+                tracing::warn!(
+                    left,
+                    "connections still open at the end of api.drain: cutting them"
+                );
+            }
+        };
+        tokio::select! {
+            () = wind_down => {}
+            _ = signals.next() => {
+                tracing::warn!("second signal: not waiting any longer");
+                self.close.cancel();
+            }
+        }
+    }
+}

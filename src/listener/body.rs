@@ -1,0 +1,54 @@
+//! The body of an answer, which tells the connection when it is sent.
+
+use std::{
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use axum::body::Body;
+use bytes::Bytes;
+use http_body::{Frame, SizeHint};
+
+use super::{edge::Permit, io::Activity};
+
+/// A body that holds its request's permit, and marks the connection idle, until it is sent or given
+/// up.
+#[derive(Debug)]
+pub struct AnswerBody {
+    body: Body,
+    activity: Arc<Activity>,
+    _permit: Option<Permit>,
+}
+
+impl AnswerBody {
+    pub(super) fn new(body: Body, activity: Arc<Activity>, permit: Option<Permit>) -> Self {
+        Self { body, activity, _permit: permit }
+    }
+}
+
+impl http_body::Body for AnswerBody {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+impl Drop for AnswerBody {
+    fn drop(&mut self) {
+        self.activity.idle();
+    }
+}

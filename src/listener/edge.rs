@@ -1,0 +1,350 @@
+//! The edge: what every request to the API passes, from top to bottom.
+//!
+//! One function instead of a stack of layers: measured, the usual stack costs more than everything
+//! else that a cached answer needs. No span is opened here, and nothing is allocated that an answer
+//! does not carry.
+
+use std::{
+    net::IpAddr,
+    panic::AssertUnwindSafe,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use axum::{Router, body::Body, response::Response};
+use futures_util::FutureExt;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, header};
+use http_body::Body as _;
+use hyper::body::Incoming;
+use tower::ServiceExt;
+
+use super::{
+    body::AnswerBody,
+    host::HostRule,
+    io::Activity,
+    request_id::{X_REQUEST_ID, accept_or_new, trace_id},
+    routes::Routes,
+    target,
+};
+use crate::{
+    access::{Identity, Policy},
+    api::Outcome,
+    clock::{Clock, Instant},
+    lifecycle::Readiness,
+    problem::{CONTENT_TYPE, Code, Problem},
+    telemetry::{AccessLog, AccessRecord, HttpCall, Metrics},
+};
+
+const MOST_BODY_BYTES: u64 = 64 * 1024;
+const MOST_HEADER_BYTES: usize = 16 * 1024;
+
+/// Everything the edge needs. Shared by all connections.
+#[derive(Debug)]
+pub struct Edge {
+    /// The routes behind it.
+    pub router: Router,
+    /// The routes' templates.
+    pub routes: Routes,
+    /// Who may call.
+    pub policy: Policy,
+    /// Which names it answers for.
+    pub host: HostRule,
+    /// Whether the end has begun.
+    pub readiness: Readiness,
+    /// Requests being worked on.
+    pub in_flight: InFlight,
+    /// `api.request_timeout`.
+    pub request_timeout: Duration,
+    /// Time.
+    pub clock: Clock,
+    /// Counters.
+    pub metrics: Metrics,
+    /// One line per request.
+    pub access_log: AccessLog,
+}
+
+/// What is known of a request once it has been looked at.
+struct Seen {
+    began: Instant,
+    client: IpAddr,
+    id: HeaderValue,
+    trace: Option<String>,
+    path: String,
+    method: Method,
+    route: Arc<str>,
+    identity: Identity,
+}
+
+impl Edge {
+    /// Answers one request.
+    pub async fn answer(
+        &self,
+        request: Request<Incoming>,
+        client: IpAddr,
+        activity: &Arc<Activity>,
+    ) -> Response<AnswerBody> {
+        activity.busy();
+        let headers = request.headers();
+        let seen = Seen {
+            began: self.clock.now(),
+            client,
+            id: accept_or_new(headers), // only a sane one of the caller's is kept
+            trace: trace_id(headers).map(str::to_owned),
+            path: request.uri().path().to_owned(),
+            method: request.method().clone(),
+            route: self.routes.template(request.uri().path()),
+            identity: self.policy.identify(headers),
+        };
+        let permit = self.in_flight.enter(Routes::is_probe(&seen.route));
+        let response = match &permit {
+            Some(_) => self.work(request, &seen).await,
+            None => refuse(
+                Problem::new(Code::Overloaded, "too many requests at once")
+                    .with_retry_after(Some(Duration::from_secs(1))),
+            ),
+        };
+        let response = self.finish(response, &seen);
+        response.map(|body| AnswerBody::new(body, activity.clone(), permit))
+    }
+
+    async fn work(&self, mut request: Request<Incoming>, seen: &Seen) -> Response {
+        if let Err(problem) = self.admit(&request, seen) {
+            return refuse(problem);
+        }
+        request.extensions_mut().insert(seen.identity.clone());
+        let work = AssertUnwindSafe(self.route(request)).catch_unwind();
+        let mut work = std::pin::pin!(work);
+        // An answer from the picture is there at once: only what waits pays for a timer.
+        let worked = match futures_util::poll!(&mut work) {
+            std::task::Poll::Ready(worked) => Ok(worked),
+            std::task::Poll::Pending => tokio::time::timeout(self.request_timeout, work).await,
+        };
+        match worked {
+            Ok(Ok(response)) => response,
+            Ok(Err(_panic)) => {
+                tracing::error!(http.route = &*seen.route, "a handler panicked");
+                refuse(Problem::new(Code::Internal, "internal error"))
+            }
+            Err(_elapsed) => refuse(Problem::new(
+                Code::UpstreamTimeout,
+                "no answer could be had within the time a request may take",
+            )),
+        }
+    }
+
+    /// Refuses what is no request for this listener.
+    fn admit(&self, request: &Request<Incoming>, seen: &Seen) -> Result<(), Problem> {
+        target::check(request.uri())?;
+        let size: usize = request
+            .headers()
+            .iter()
+            .map(|(name, value)| name.as_str().len() + value.len() + 4)
+            .sum();
+        if size > MOST_HEADER_BYTES {
+            let detail = "all header fields together may have 16 KiB";
+            return Err(Problem::new(Code::TooLarge, detail)
+                .with_status(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE));
+        }
+        if request.body().size_hint().lower() > MOST_BODY_BYTES {
+            return Err(body_too_large());
+        }
+        // A load balancer asks its probes by address.
+        if Routes::is_probe(&seen.route) {
+            return Ok(());
+        }
+        self.host.check(request.uri(), request.headers())
+    }
+
+    async fn route(&self, request: Request<Incoming>) -> Response {
+        let (parts, body) = request.into_parts();
+        // No handler wants a body: what comes is read within its bound, so that the connection can
+        // be used again.
+        if !body.is_end_stream() && swallow(body).await.is_err() {
+            return refuse(body_too_large());
+        }
+        let request = Request::from_parts(parts, Body::empty());
+        self.router.clone().oneshot(request).await.unwrap_or_else(|never| match never {})
+    }
+
+    /// Makes a problem a document, adds what every answer has, counts it and writes its line.
+    fn finish(&self, response: Response, seen: &Seen) -> Response {
+        let (mut response, reason) = self.render(response, seen);
+        let headers = response.headers_mut();
+        common_headers(headers);
+        headers.insert(X_REQUEST_ID, seen.id.clone());
+        if self.readiness.is_ending() {
+            headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        self.observe(&response, seen, reason);
+        response
+    }
+
+    fn render(&self, mut response: Response, seen: &Seen) -> (Response, Option<&'static str>) {
+        let status = response.status();
+        if !(status.is_client_error() || status.is_server_error()) || Routes::is_probe(&seen.route)
+        {
+            return (response, None);
+        }
+        let problem = response.extensions_mut().remove::<Problem>();
+        // axum's own rejections carry none.
+        let problem = problem.unwrap_or_else(|| Problem::new(code_of(status), "bad request"));
+        if matches!(status.as_u16(), 401 | 403 | 421) {
+            self.metrics.access_denied(problem.reason());
+        }
+        let id = seen.id.to_str().unwrap_or_default();
+        let mut rendered = problem.render(&seen.path, id);
+        if let Some(allow) = response.headers_mut().remove(header::ALLOW) {
+            rendered.headers_mut().insert(header::ALLOW, allow);
+        }
+        (rendered, Some(problem.reason()))
+    }
+
+    fn observe(&self, response: &Response, seen: &Seen, reason: Option<&'static str>) {
+        let took = self.clock.now().since(seen.began);
+        let outcome = response.extensions().get::<Outcome>();
+        if let Some(outcome) = outcome {
+            self.metrics.cache(outcome.result);
+        }
+        let caller = match &seen.identity {
+            Identity::Known(caller) => caller.name().label(),
+            Identity::Refused(_) => self.routes.nobody(),
+        };
+        let method = method_name(&seen.method);
+        if self.access_log.is_on() {
+            self.access_log.write(&AccessRecord {
+                timestamp: self.clock.wall(),
+                level: "INFO",
+                target: "sddc_gateway::access",
+                message: "request",
+                request_id: seen.id.to_str().unwrap_or_default(),
+                trace_id: seen.trace.as_deref(),
+                caller: &caller,
+                client: seen.client,
+                method,
+                route: &seen.route,
+                status: response.status().as_u16(),
+                duration_ms: took.as_secs_f64() * 1000.0,
+                bytes: response.body().size_hint().exact(),
+                cache: outcome.map(|outcome| outcome.result.as_str()),
+                age_s: outcome.map(|outcome| outcome.age_s),
+                reason,
+            });
+        }
+        let (route, status) = (seen.route.clone(), response.status());
+        self.metrics.http_call(HttpCall { route, method, status, caller, took });
+    }
+}
+
+/// What every answer has, on both listeners. A page that needs more has set its own policy.
+pub(super) fn common_headers(headers: &mut HeaderMap) {
+    const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
+    const NOTHING: HeaderValue =
+        HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
+    const CSP: HeaderName = header::CONTENT_SECURITY_POLICY;
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, NOSNIFF);
+    if !headers.contains_key(CSP) {
+        headers.insert(CSP, NOTHING);
+    }
+    debug_assert!(!headers.get(header::CONTENT_TYPE).is_some_and(|kind| {
+        kind == CONTENT_TYPE && headers.get(header::CACHE_CONTROL).is_none()
+    }));
+}
+
+fn refuse(problem: Problem) -> Response {
+    axum::response::IntoResponse::into_response(problem)
+}
+
+fn body_too_large() -> Problem {
+    Problem::new(Code::TooLarge, "a body may have 64 KiB")
+}
+
+fn code_of(status: StatusCode) -> Code {
+    match status.as_u16() {
+        404 => Code::NotFound,
+        405 => Code::MethodNotAllowed,
+        413 => Code::TooLarge,
+        400..=499 => Code::BadRequest,
+        _ => Code::Internal,
+    }
+}
+
+/// Methods are a closed set in metrics and log lines.
+fn method_name(method: &Method) -> &'static str {
+    match method.as_str() {
+        "GET" => "GET",
+        "HEAD" => "HEAD",
+        "POST" => "POST",
+        "PUT" => "PUT",
+        "DELETE" => "DELETE",
+        "PATCH" => "PATCH",
+        "OPTIONS" => "OPTIONS",
+        _ => "other",
+    }
+}
+
+/// Reads a body away; an error if it is too long or breaks off.
+async fn swallow(body: Incoming) -> Result<(), ()> {
+    let limit = usize::try_from(MOST_BODY_BYTES).unwrap_or(usize::MAX);
+    let mut body = http_body_util::Limited::new(body, limit);
+    while let Some(frame) = http_body_util::BodyExt::frame(&mut body).await {
+        frame.map_err(|_| ())?;
+    }
+    Ok(())
+}
+
+/// Counts requests being worked on, up to a bound.
+#[derive(Debug, Clone)]
+pub struct InFlight(Arc<Count>);
+
+#[derive(Debug)]
+struct Count {
+    now: AtomicUsize,
+    most: usize,
+    metrics: Metrics,
+}
+
+/// The right to be worked on; given back when dropped.
+#[derive(Debug)]
+pub struct Permit(Arc<Count>);
+
+impl InFlight {
+    /// At most `most` at once.
+    #[must_use]
+    pub fn new(most: usize, metrics: Metrics) -> Self {
+        Self(Arc::new(Count { now: AtomicUsize::new(0), most, metrics }))
+    }
+
+    /// `None` when too many are; a probe always gets in.
+    #[must_use]
+    pub fn enter(&self, probe: bool) -> Option<Permit> {
+        let before = self.0.now.fetch_add(1, Ordering::Relaxed);
+        let permit = Permit(self.0.clone());
+        self.0.metrics.http_in_flight().inc();
+        (probe || before < self.0.most).then_some(permit)
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        self.0.now.fetch_sub(1, Ordering::Relaxed);
+        self.0.metrics.http_in_flight().dec();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn above_the_bound_only_probes_get_in_and_leaving_makes_room() {
+        let in_flight = InFlight::new(1, Metrics::new());
+        let first = in_flight.enter(false);
+        assert!(first.is_some() && in_flight.enter(false).is_none());
+        assert!(in_flight.enter(true).is_some());
+        drop(first);
+        assert!(in_flight.enter(false).is_some());
+    }
+}

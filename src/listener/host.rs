@@ -1,0 +1,144 @@
+//! Which `Host` names a listener answers for.
+//!
+//! Where no credential is asked for, a web page could read the gateway through its visitor's
+//! browser, by a name of its own that resolves to 127.0.0.1. So such a listener answers on loopback
+//! only for loopback names and `api.hosts`, and nowhere for a page of another site.
+
+use std::net::IpAddr;
+
+use http::{HeaderMap, Uri, header::HOST, uri::Authority};
+
+use crate::problem::{Code, Problem};
+
+/// The rule of one listener.
+#[derive(Debug, Clone)]
+pub struct HostRule {
+    hosts: Vec<String>,
+    names: Names,
+    /// Whether pages of other sites are refused.
+    no_cross_site: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Names {
+    Any,
+    Loopback,
+    Listed,
+}
+
+impl HostRule {
+    /// The rule for a listener on `address` that lets everyone in (`open`), or asks for keys.
+    #[must_use]
+    pub fn new(address: IpAddr, open: bool, hosts: &[String]) -> Self {
+        let names = match (open && address.is_loopback(), hosts.is_empty()) {
+            (true, _) => Names::Loopback,
+            (false, true) => Names::Any,
+            (false, false) => Names::Listed,
+        };
+        Self { hosts: hosts.to_vec(), names, no_cross_site: open }
+    }
+
+    /// Checks that a request names one host, and one that this listener answers for.
+    ///
+    /// # Errors
+    /// The problem to answer: 400, 421 or 403.
+    pub fn check(&self, uri: &Uri, headers: &HeaderMap) -> Result<(), Problem> {
+        let mut fields = headers.get_all(HOST).iter();
+        let (Some(field), None) = (fields.next(), fields.next()) else {
+            return Err(Problem::new(Code::BadRequest, "send exactly one Host header"));
+        };
+        if self.names != Names::Any {
+            // The target's own authority counts before the field (RFC 9112 section 3.2.2).
+            let named = match uri.authority() {
+                Some(authority) => Some(authority.clone()),
+                None => Authority::try_from(field.as_bytes()).ok(),
+            };
+            if !named.is_some_and(|authority| self.answers_for(authority.host())) {
+                let detail = "this gateway does not answer for the name in Host";
+                return Err(Problem::new(Code::Misdirected, detail).with_reason("host"));
+            }
+        }
+        let cross_site =
+            || headers.get_all("sec-fetch-site").iter().any(|site| site == "cross-site");
+        if self.no_cross_site && cross_site() {
+            let detail = "a web page of another site may not read this gateway";
+            return Err(Problem::new(Code::Forbidden, detail).with_reason("cross_site"));
+        }
+        Ok(())
+    }
+
+    fn answers_for(&self, host: &str) -> bool {
+        let host = host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase();
+        self.hosts.contains(&host) || (self.names == Names::Loopback && is_loopback_name(&host))
+    }
+}
+
+fn is_loopback_name(host: &str) -> bool {
+    let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+    host == "localhost"
+        || host.ends_with(".localhost")
+        || bare.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    fn status(rule: &HostRule, hosts: &[&str], site: Option<&str>) -> u16 {
+        let mut headers = HeaderMap::new();
+        for host in hosts {
+            headers.append(HOST, HeaderValue::from_str(host).unwrap());
+        }
+        if let Some(site) = site {
+            headers.insert("sec-fetch-site", HeaderValue::from_str(site).unwrap());
+        }
+        match rule.check(&Uri::from_static("/sddcs"), &headers) {
+            Ok(()) => 200,
+            Err(problem) => problem.code().entry().status.as_u16(),
+        }
+    }
+
+    #[test]
+    fn an_open_loopback_listener_answers_for_loopback_names_only() {
+        let rule = HostRule::new([127, 0, 0, 1].into(), true, &["gateway.test".to_owned()]);
+        for host in [
+            "localhost",
+            "LOCALHOST:8080",
+            "a.localhost",
+            "127.0.0.1:80",
+            "127.9.9.9",
+            "[::1]:8080",
+            "gateway.test",
+            "localhost.",
+        ] {
+            assert_eq!(status(&rule, &[host], None), 200, "{host}");
+        }
+        for host in ["evil.test", "127.0.0.1.evil.test", "localhost.evil.test", "", "a b", "[::2]"]
+        {
+            assert_eq!(status(&rule, &[host], None), 421, "{host}");
+        }
+        assert_eq!(status(&rule, &["localhost"], Some("cross-site")), 403);
+        assert_eq!(status(&rule, &["localhost"], Some("same-origin")), 200);
+    }
+
+    #[test]
+    fn elsewhere_any_name_will_do_unless_names_are_listed() {
+        let any = HostRule::new([0, 0, 0, 0].into(), false, &[]);
+        assert_eq!(status(&any, &["whatever.test"], Some("cross-site")), 200);
+        let listed = HostRule::new([0, 0, 0, 0].into(), false, &["gateway.test".to_owned()]);
+        assert_eq!(status(&listed, &["gateway.test:8080"], None), 200);
+        assert_eq!(status(&listed, &["localhost"], None), 421);
+        let open = HostRule::new([0, 0, 0, 0].into(), true, &[]);
+        assert_eq!(status(&open, &["whatever.test"], None), 200);
+        assert_eq!(status(&open, &["whatever.test"], Some("cross-site")), 403);
+    }
+
+    #[test]
+    fn no_host_and_two_hosts_are_bad_requests() {
+        let rule = HostRule::new([0, 0, 0, 0].into(), false, &[]);
+        assert_eq!(status(&rule, &[], None), 400);
+        assert_eq!(status(&rule, &["a.test", "a.test"], None), 400);
+    }
+}

@@ -1,0 +1,254 @@
+//! The time limits of one connection, told apart.
+//!
+//! hyper has one timer for a head, which also runs between requests. Here are three: to a whole
+//! head, between requests, and without progress in sending. All end in a plain close.
+
+use std::{
+    io,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicU8, AtomicU32, Ordering},
+    },
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    time::{Instant, Sleep},
+};
+
+/// What a connection is doing: shared between its IO and its requests.
+#[derive(Debug, Default)]
+pub struct Activity {
+    phase: AtomicU8,
+    requests: AtomicU32,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// A head is awaited or arriving.
+    Head,
+    /// A request is being worked on or answered.
+    Busy,
+    /// Between requests.
+    Idle,
+}
+
+impl Activity {
+    /// A whole head is there.
+    pub fn busy(&self) {
+        self.requests.fetch_add(1, Ordering::Relaxed);
+        self.phase.store(Phase::Busy as u8, Ordering::Relaxed);
+    }
+
+    /// The answer is sent.
+    pub fn idle(&self) {
+        self.phase.store(Phase::Idle as u8, Ordering::Relaxed);
+    }
+
+    fn head(&self) {
+        self.phase.store(Phase::Head as u8, Ordering::Relaxed);
+    }
+
+    fn phase(&self) -> Phase {
+        match self.phase.load(Ordering::Relaxed) {
+            0 => Phase::Head,
+            1 => Phase::Busy,
+            _ => Phase::Idle,
+        }
+    }
+}
+
+/// The limits.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// `api.header_timeout`.
+    pub header: Duration,
+    /// `api.idle_timeout`.
+    pub idle: Duration,
+    /// `api.write_timeout`.
+    pub write: Duration,
+}
+
+/// A stream with time limits.
+#[derive(Debug)]
+pub struct TimedIo<S> {
+    stream: S,
+    activity: Arc<Activity>,
+    limits: Limits,
+    /// Since when reading has waited, and in which phase after which request.
+    waiting: Option<(Phase, u32, Instant)>,
+    reading: Option<Pin<Box<Sleep>>>,
+    writing: Option<Pin<Box<Sleep>>>,
+    stalled: Option<Instant>,
+}
+
+impl<S> TimedIo<S> {
+    /// The header limit runs from here on.
+    #[expect(clippy::disallowed_methods, reason = "socket timers are tokio's, like the sockets")]
+    pub fn new(stream: S, activity: Arc<Activity>, limits: Limits) -> Self {
+        let waiting = Some((Phase::Head, 0, Instant::now()));
+        Self { stream, activity, limits, waiting, reading: None, writing: None, stalled: None }
+    }
+
+    /// Whether the wait for the peer has lasted too long.
+    #[expect(clippy::disallowed_methods, reason = "socket timers are tokio's, like the sockets")]
+    fn has_waited_too_long(&mut self, cx: &mut Context<'_>) -> bool {
+        let phase = self.activity.phase();
+        let limit = match phase {
+            Phase::Head => self.limits.header,
+            Phase::Idle => self.limits.idle,
+            Phase::Busy => return false,
+        };
+        let request = self.activity.requests.load(Ordering::Relaxed);
+        let since = match self.waiting {
+            Some((known, after, since)) if (known, after) == (phase, request) => since,
+            _ => Instant::now(),
+        };
+        self.waiting = Some((phase, request, since));
+        has_passed(&mut self.reading, since + limit, cx)
+    }
+}
+
+/// Polls a timer for `deadline`. The timer is set anew only when it fires or is too late: setting
+/// it for each request would cost more than the rest of the IO.
+#[expect(clippy::disallowed_methods, reason = "socket timers are tokio's, like the sockets")]
+fn has_passed(
+    timer: &mut Option<Pin<Box<Sleep>>>,
+    deadline: Instant,
+    cx: &mut Context<'_>,
+) -> bool {
+    let timer = timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
+    if timer.deadline() > deadline {
+        timer.as_mut().reset(deadline);
+    }
+    while timer.as_mut().poll(cx).is_ready() {
+        if deadline <= Instant::now() {
+            return true;
+        }
+        timer.as_mut().reset(deadline);
+    }
+    false
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for TimedIo<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = &mut *self;
+        let before = buffer.filled().len();
+        match Pin::new(&mut this.stream).poll_read(cx, buffer) {
+            Poll::Ready(result) => {
+                if buffer.filled().len() > before && this.activity.phase() == Phase::Idle {
+                    this.activity.head();
+                }
+                Poll::Ready(result)
+            }
+            // Reading nothing is the peer's going: hyper ends the connection without a word.
+            Poll::Pending if this.has_waited_too_long(cx) => Poll::Ready(Ok(())),
+            Poll::Pending => Poll::Pending,
+        }
+    }
+}
+
+impl<S: Unpin> TimedIo<S> {
+    #[expect(clippy::disallowed_methods, reason = "socket timers are tokio's, like the sockets")]
+    fn written<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        polled: Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
+        if polled.is_ready() {
+            self.stalled = None;
+            return polled;
+        }
+        let since = *self.stalled.get_or_insert_with(Instant::now);
+        if has_passed(&mut self.writing, since + self.limits.write, cx) {
+            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+        }
+        Poll::Pending
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for TimedIo<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let polled = Pin::new(&mut self.stream).poll_write(cx, bytes);
+        self.written(cx, polled)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let polled = Pin::new(&mut self.stream).poll_write_vectored(cx, slices);
+        self.written(cx, polled)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let polled = Pin::new(&mut self.stream).poll_flush(cx);
+        self.written(cx, polled)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(Pin::new(&mut self.stream).poll_shutdown(cx))?;
+        Poll::Ready(Ok(()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+
+    use super::*;
+
+    const LIMITS: Limits = Limits {
+        header: Duration::from_secs(10),
+        idle: Duration::from_secs(75),
+        write: Duration::from_secs(30),
+    };
+
+    #[expect(clippy::disallowed_methods, reason = "the paused clock of these tests is tokio's")]
+    async fn waits(io: &mut TimedIo<tokio::io::DuplexStream>) -> u64 {
+        let begun = Instant::now();
+        let read = io.read(&mut [0; 64]).await.unwrap();
+        assert_eq!(read, 0, "the end looks like the peer's going");
+        begun.elapsed().as_secs()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn head_and_idle_have_their_own_limits() {
+        let (ours, mut theirs) = duplex(64);
+        let activity = Arc::new(Activity::default());
+        let mut io = TimedIo::new(ours, activity.clone(), LIMITS);
+        assert_eq!(waits(&mut io).await, 10, "the first head");
+        for _ in 0..2 {
+            activity.busy();
+            activity.idle();
+            assert_eq!(waits(&mut io).await, 75, "between requests");
+        }
+        theirs.write_all(b"GET").await.unwrap();
+        assert_eq!(io.read(&mut [0; 64]).await.unwrap(), 3);
+        assert_eq!(waits(&mut io).await, 10, "from a later head's first byte");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_peer_that_takes_nothing_is_cut() {
+        let (ours, _theirs) = duplex(8);
+        let mut io = TimedIo::new(ours, Arc::default(), LIMITS);
+        let error = io.write_all(&[0; 64]).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+    }
+}

@@ -1,0 +1,182 @@
+//! The ops port: `/livez`, `/readyz`, `/metrics`, and nothing else. No probe asks an upstream.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use axum::{
+    Json, Router,
+    body::Body,
+    extract::State,
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use http::{Request, StatusCode, header};
+use prometheus_client::collector::Collector;
+use serde::Serialize;
+use tower::ServiceExt;
+
+use super::{
+    edge::common_headers,
+    host::HostRule,
+    request_id::{X_REQUEST_ID, accept_or_new},
+};
+use crate::{
+    inventory::{Inventory, InventoryMetrics, OrgStatus},
+    lifecycle::Readiness,
+    problem::{Code, Problem},
+    reload::Reloads,
+    telemetry::Metrics,
+};
+
+/// What the ops port shows.
+#[derive(Clone)]
+pub struct Ops {
+    /// The cached SDDCs.
+    pub inventory: Inventory,
+    /// Figures read from state at each scrape.
+    pub figures: Arc<dyn Fn() -> InventoryMetrics + Send + Sync>,
+    /// Whether requests are wanted.
+    pub readiness: Readiness,
+    /// The files that are re-read.
+    pub reloads: Reloads,
+    /// Counters.
+    pub metrics: Metrics,
+    /// Log lines dropped so far.
+    pub log_lines_dropped: Arc<dyn Fn() -> usize + Send + Sync>,
+}
+
+/// The body of `/readyz`.
+#[derive(Debug, Serialize)]
+struct Report {
+    ready: bool,
+    orgs: Vec<OrgReport>,
+    reload: BTreeMap<&'static str, ReloadReport>,
+}
+
+#[derive(Debug, Serialize)]
+struct OrgReport {
+    org_id: String,
+    token: TokenReport,
+    inventory: InventoryReport,
+    upstream: UpstreamReport,
+}
+
+#[derive(Debug, Serialize)]
+struct TokenReport {
+    state: &'static str,
+    expires_in_s: Option<u64>,
+    consecutive_failures: u32,
+    last_error: Option<&'static str>,
+}
+
+#[derive(Debug, Serialize)]
+struct InventoryReport {
+    sddcs: Option<usize>,
+    age_s: Option<u64>,
+    last_error: Option<&'static str>,
+}
+
+#[derive(Debug, Serialize)]
+struct UpstreamReport {
+    gate: &'static str,
+    retry_in_s: Option<u64>,
+}
+
+#[derive(Debug, Serialize)]
+struct ReloadReport {
+    ok: bool,
+    last_error: Option<&'static str>,
+}
+
+impl From<OrgStatus> for OrgReport {
+    fn from(org: OrgStatus) -> Self {
+        let error = |kind: Option<crate::upstream::Kind>| kind.map(crate::upstream::Kind::as_str);
+        let seconds = |span: Option<Duration>| span.map(|span| span.as_secs());
+        Self {
+            org_id: org.org_id,
+            token: TokenReport {
+                state: org.token.state.as_str(),
+                expires_in_s: seconds(org.token.expires_in),
+                consecutive_failures: org.token.consecutive_failures,
+                last_error: error(org.token.last_error),
+            },
+            inventory: InventoryReport {
+                sddcs: org.sddcs,
+                age_s: seconds(org.age),
+                last_error: error(org.last_error),
+            },
+            upstream: UpstreamReport {
+                gate: org.gate.name,
+                retry_in_s: seconds(org.gate.retry_in),
+            },
+        }
+    }
+}
+
+/// The ops port's router.
+pub fn router(ops: Ops) -> Router {
+    Router::new()
+        .route("/livez", get(async || "ok\n"))
+        .route("/readyz", get(readyz))
+        .route("/metrics", get(metrics))
+        .fallback(async || {
+            Problem::new(Code::NotFound, "this port has /livez, /readyz and /metrics")
+        })
+        .method_not_allowed_fallback(async || {
+            Problem::new(Code::MethodNotAllowed, "this path takes GET and HEAD only")
+        })
+        .with_state(ops)
+}
+
+/// Answers one request to the ops port.
+pub async fn answer<B>(router: Router, host: &HostRule, request: Request<B>) -> Response {
+    let (parts, _) = request.into_parts();
+    let id = accept_or_new(&parts.headers);
+    let path = parts.uri.path().to_owned();
+    let mut response = match host.check(&parts.uri, &parts.headers) {
+        Err(problem) => problem.into_response(),
+        Ok(()) => {
+            let request = Request::from_parts(parts, Body::empty());
+            router.oneshot(request).await.unwrap_or_else(|never| match never {})
+        }
+    };
+    if let Some(problem) = response.extensions_mut().remove::<Problem>() {
+        let allow = response.headers_mut().remove(header::ALLOW);
+        response = problem.render(&path, id.to_str().unwrap_or_default());
+        if let Some(allow) = allow {
+            response.headers_mut().insert(header::ALLOW, allow);
+        }
+    }
+    common_headers(response.headers_mut());
+    response.headers_mut().insert(X_REQUEST_ID, id);
+    response
+}
+
+async fn readyz(State(ops): State<Ops>) -> impl IntoResponse {
+    let ready = ops.readiness.is_ready();
+    let orgs = ops.inventory.status().into_iter().map(OrgReport::from).collect();
+    let reload = ops
+        .reloads
+        .status()
+        .into_iter()
+        .map(|(file, error)| (file, ReloadReport { ok: error.is_none(), last_error: error }))
+        .collect();
+    let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let headers = [(header::CACHE_CONTROL, "no-store")];
+    (status, headers, Json(Report { ready, orgs, reload }))
+}
+
+async fn metrics(State(ops): State<Ops>) -> Response {
+    const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    let sources: Vec<Box<dyn Collector>> =
+        vec![Box::new((ops.figures)()), Box::new(ops.reloads.clone())];
+    match ops.metrics.collect((ops.log_lines_dropped)() as u64, sources) {
+        Ok(page) => ([(header::CONTENT_TYPE, OPEN_METRICS)], page).into_response(),
+        Err(_) => Problem::new(Code::Internal, "the metrics cannot be written").into_response(),
+    }
+}
+
+impl std::fmt::Debug for Ops {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Ops")
+    }
+}

@@ -1,0 +1,124 @@
+//! Counters of what was asked, by which callers prove single flight and caching.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::route::Route;
+
+/// What the simulator was asked, since its start. Requests that met a fault are counted too: they
+/// arrived.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Stats {
+    mints: u64,
+    mint_attempts: u64,
+    sddc_list_reads: u64,
+    sddc_reads: u64,
+    org_list_reads: u64,
+    org_reads: u64,
+    task_list_reads: u64,
+    task_reads: u64,
+    unauthorized: u64,
+    faults: u64,
+    endpoints: BTreeMap<&'static str, u64>,
+}
+
+impl Stats {
+    /// Tokens issued.
+    #[must_use]
+    pub fn mints(&self) -> u64 {
+        self.mints
+    }
+
+    /// Requests for a token, whatever became of them.
+    #[must_use]
+    pub fn mint_attempts(&self) -> u64 {
+        self.mint_attempts
+    }
+
+    /// Requests for an organization's SDDCs.
+    #[must_use]
+    pub fn sddc_list_reads(&self) -> u64 {
+        self.sddc_list_reads
+    }
+
+    /// Requests for one SDDC.
+    #[must_use]
+    pub fn sddc_reads(&self) -> u64 {
+        self.sddc_reads
+    }
+
+    /// Requests for VMC's list of organizations.
+    #[must_use]
+    pub fn org_list_reads(&self) -> u64 {
+        self.org_list_reads
+    }
+
+    /// Requests for one of VMC's organizations.
+    #[must_use]
+    pub fn org_reads(&self) -> u64 {
+        self.org_reads
+    }
+
+    /// Requests for an organization's tasks.
+    #[must_use]
+    pub fn task_list_reads(&self) -> u64 {
+        self.task_list_reads
+    }
+
+    /// Requests for one task.
+    #[must_use]
+    pub fn task_reads(&self) -> u64 {
+        self.task_reads
+    }
+
+    /// Answers 401 that no fault made up, of both services.
+    #[must_use]
+    pub fn unauthorized(&self) -> u64 {
+        self.unauthorized
+    }
+
+    /// Requests that met a scripted fault.
+    #[must_use]
+    pub fn faults(&self) -> u64 {
+        self.faults
+    }
+
+    /// Requests by endpoint template (`/vmc/api/orgs/{org}/sddcs`); unknown paths are `other`.
+    #[must_use]
+    pub fn endpoints(&self) -> &BTreeMap<&'static str, u64> {
+        &self.endpoints
+    }
+
+    /// Requests to one endpoint, named by its template.
+    #[must_use]
+    pub fn endpoint(&self, template: &str) -> u64 {
+        self.endpoints.get(template).copied().unwrap_or(0)
+    }
+
+    pub(super) fn count(&mut self, route: Option<&Route<'_>>) {
+        *self.endpoints.entry(route.map_or("other", Route::template)).or_default() += 1;
+        match route {
+            Some(Route::Token | Route::Authorize | Route::ApiToken) => self.mint_attempts += 1,
+            Some(Route::Sddcs { .. }) => self.sddc_list_reads += 1,
+            Some(Route::Sddc { .. }) => self.sddc_reads += 1,
+            Some(Route::Orgs) => self.org_list_reads += 1,
+            Some(Route::Org { .. }) => self.org_reads += 1,
+            Some(Route::Tasks { .. }) => self.task_list_reads += 1,
+            Some(Route::Task { .. }) => self.task_reads += 1,
+            _ => {}
+        }
+    }
+
+    pub(super) fn count_mint(&mut self) {
+        self.mints += 1;
+    }
+
+    pub(super) fn count_unauthorized(&mut self) {
+        self.unauthorized += 1;
+    }
+
+    pub(super) fn count_fault(&mut self) {
+        self.faults += 1;
+    }
+}

@@ -1,0 +1,286 @@
+//! The organizations, SDDCs and tasks that the simulator shows.
+//!
+//! An SDDC is kept as its encoded bytes and decoded only to be changed or filtered: a list answer is
+//! made of shared buffers, and ten thousand SDDCs cost little more than their text.
+
+use std::collections::HashMap;
+
+use bytes::Bytes;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::{
+    Options,
+    documents::{Dice, Documents, Kind, wire_time},
+};
+
+mod changes;
+
+/// How many SDDCs an organization's first tasks are about.
+const TASK_SDDCS: usize = 4;
+
+/// Everything VMC would keep.
+#[derive(Debug)]
+pub(super) struct Store {
+    documents: Documents,
+    orgs: Vec<Org>,
+    sddcs: Vec<Sddc>,
+    by_id: HashMap<String, usize>,
+    /// How many SDDCs were ever generated: the next one's index.
+    generated: usize,
+    dice: Dice,
+}
+
+/// An organization and its tasks.
+#[derive(Debug)]
+pub(super) struct Org {
+    pub(super) id: String,
+    pub(super) document: Bytes,
+    pub(super) tasks: Vec<Value>,
+}
+
+/// An SDDC as it is sent.
+#[derive(Debug)]
+pub(super) struct Sddc {
+    pub(super) id: String,
+    org: usize,
+    /// Its index among the generated ones.
+    index: usize,
+    pub(super) deleted: bool,
+    /// Whether it has hosts that could change.
+    has_hosts: bool,
+    pub(super) document: Bytes,
+}
+
+impl Store {
+    /// Generates what `options` ask for. At least one organization exists.
+    pub(super) fn new(options: &Options) -> Self {
+        let documents = Documents::new(options.seed);
+        let orgs = (0..options.orgs.max(1)).map(|index| documents.org(index));
+        let orgs =
+            orgs.map(|(id, json)| Org { id, document: json.into(), tasks: Vec::new() }).collect();
+        let dice = changes::dice(options.seed);
+        let mut store =
+            Self { documents, orgs, sddcs: Vec::new(), by_id: HashMap::new(), generated: 0, dice };
+        store.sddcs.reserve(options.sddcs);
+        for _ in 0..options.sddcs {
+            let (sddc, _) = store.generate(None, None);
+            store.insert(sddc);
+        }
+        for index in 0..store.orgs.len() {
+            store.orgs[index].tasks = store.first_tasks(index);
+        }
+        store
+    }
+
+    pub(super) fn orgs(&self) -> &[Org] {
+        &self.orgs
+    }
+
+    pub(super) fn org(&self, id: &str) -> Option<&Org> {
+        self.orgs.iter().find(|org| org.id == id)
+    }
+
+    pub(super) fn sddcs(&self) -> &[Sddc] {
+        &self.sddcs
+    }
+
+    /// The SDDCs of an organization, deleted ones too, in the order of their creation.
+    pub(super) fn sddcs_of(&self, org: &str) -> impl Iterator<Item = &Sddc> {
+        self.sddcs.iter().filter(move |sddc| self.orgs[sddc.org].id == org)
+    }
+
+    pub(super) fn sddc_of(&self, org: &str, id: &str) -> Option<&Sddc> {
+        let sddc = &self.sddcs[*self.by_id.get(id)?];
+        (self.orgs[sddc.org].id == org).then_some(sddc)
+    }
+
+    /// Adds an SDDC: a generated ready one with `patch` merged over it. `id` and `org_id` of the
+    /// patch are honoured, and an SDDC of that id is replaced.
+    pub(super) fn create(&mut self, patch: Value, now: Timestamp) -> String {
+        let wanted =
+            patch["org_id"].as_str().and_then(|id| self.orgs.iter().position(|org| org.id == id));
+        let (mut sddc, mut document) = self.generate(wanted, Some(Kind::Ready));
+        let time = json!(wire_time(now));
+        merge(&mut document, json!({ "version": 1, "created": time, "updated": time }));
+        if let Some(id) = patch["id"].as_str() {
+            merge(&mut document, json!({ "resource_config": { "sddc_id": id } }));
+            id.clone_into(&mut sddc.id);
+        }
+        merge(&mut document, patch);
+        sddc.keep(&document);
+        let id = sddc.id.clone();
+        self.insert(sddc);
+        id
+    }
+
+    /// Merges `patch` into an SDDC; false when there is none of this id. Anything goes, a document
+    /// that no client could read too: that is what some tests are about. The id by which the SDDC
+    /// is addressed stays.
+    pub(super) fn patch(&mut self, id: &str, patch: Value, now: Timestamp) -> bool {
+        let Some(&at) = self.by_id.get(id) else { return false };
+        self.change(at, now, |document| merge(document, patch));
+        true
+    }
+
+    /// Edits the document at a position, as upstream would: one version on, updated now.
+    pub(super) fn change(&mut self, at: usize, now: Timestamp, edit: impl FnOnce(&mut Value)) {
+        let mut document = self.sddcs[at].decode();
+        if document.is_object() {
+            document["version"] = json!(document["version"].as_u64().unwrap_or(0) + 1);
+            document["updated"] = json!(wire_time(now));
+        }
+        edit(&mut document);
+        self.sddcs[at].keep(&document);
+    }
+
+    fn generate(&mut self, org: Option<usize>, kind: Option<Kind>) -> (Sddc, Value) {
+        let index = self.generated;
+        self.generated += 1;
+        let org = org.unwrap_or(index % self.orgs.len());
+        let made = self.documents.sddc(index, &self.orgs[org].id, kind);
+        let document = if kind.is_some() { decode(made.json.as_bytes()) } else { Value::Null };
+        let sddc = Sddc {
+            id: made.id,
+            org,
+            index,
+            deleted: false,
+            has_hosts: made.has_hosts,
+            document: Bytes::copy_from_slice(made.json.as_bytes()),
+        };
+        (sddc, document)
+    }
+
+    fn insert(&mut self, sddc: Sddc) {
+        if let Some(&at) = self.by_id.get(&sddc.id) {
+            self.sddcs[at] = sddc;
+            return;
+        }
+        self.by_id.insert(sddc.id.clone(), self.sddcs.len());
+        self.sddcs.push(sddc);
+    }
+
+    fn first_tasks(&self, index: usize) -> Vec<Value> {
+        let org = &self.orgs[index];
+        let some = self.sddcs.iter().filter(|sddc| sddc.org == index).take(TASK_SDDCS);
+        let some: Vec<_> = some
+            .map(|sddc| {
+                let document = sddc.decode();
+                let text = |key: &str| document[key].as_str().unwrap_or_default().to_owned();
+                (sddc.id.clone(), text("name"), text("sddc_state"))
+            })
+            .collect();
+        self.documents.tasks(index, &org.id, &some)
+    }
+}
+
+impl Sddc {
+    /// The document as a tree.
+    pub(super) fn decode(&self) -> Value {
+        decode(&self.document)
+    }
+
+    fn keep(&mut self, document: &Value) {
+        self.deleted = document["sddc_state"] == "DELETED";
+        let hosts = &document["resource_config"]["clusters"][0]["esx_host_list"];
+        self.has_hosts = hosts.as_array().is_some_and(|hosts| !hosts.is_empty());
+        self.document = document.to_string().into();
+    }
+}
+
+fn decode(json: &[u8]) -> Value {
+    serde_json::from_slice(json).expect("the store holds JSON only")
+}
+
+/// JSON merge patch (RFC 7396).
+fn merge(target: &mut Value, patch: Value) {
+    let Value::Object(members) = patch else {
+        *target = patch;
+        return;
+    };
+    if !target.is_object() {
+        *target = json!({});
+    }
+    let object = target.as_object_mut().expect("made an object above");
+    for (key, value) in members {
+        if value.is_null() {
+            object.remove(&key);
+        } else {
+            merge(object.entry(key).or_insert(Value::Null), value);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::UNIX_EPOCH;
+
+    fn store(seed: u64) -> Store {
+        Store::new(&Options { seed, sddcs: 12, orgs: 2, ..Options::default() })
+    }
+
+    #[test]
+    fn a_merge_patch_follows_rfc_7396() {
+        // Cases of the RFC's appendix A.
+        for (target, patch, expected) in [
+            (json!({"a": "b"}), json!({"a": "c"}), json!({"a": "c"})),
+            (json!({"a": "b"}), json!({"b": "c"}), json!({"a": "b", "b": "c"})),
+            (json!({"a": "b"}), json!({"a": null}), json!({})),
+            (json!({"a": ["b"]}), json!({"a": "c"}), json!({"a": "c"})),
+            (
+                json!({"a": {"b": "c"}}),
+                json!({"a": {"b": "d", "c": null}}),
+                json!({"a": {"b": "d"}}),
+            ),
+            (json!({"a": [{"b": "c"}]}), json!({"a": [1]}), json!({"a": [1]})),
+            (json!({"e": null}), json!({"a": 1}), json!({"e": null, "a": 1})),
+            (json!([1, 2]), json!({"a": "b", "c": null}), json!({"a": "b"})),
+            (json!({}), json!({"a": {"bb": {"ccc": null}}}), json!({"a": {"bb": {}}})),
+            (json!({"a": "foo"}), json!("bar"), json!("bar")),
+        ] {
+            let mut merged = target.clone();
+            merge(&mut merged, patch.clone());
+            assert_eq!(merged, expected, "{target} + {patch}");
+        }
+    }
+
+    #[test]
+    fn a_patch_counts_the_version_on() {
+        let mut store = store(1);
+        let id = store.sddcs()[0].id.clone();
+        let before = store.sddcs()[0].decode();
+        assert!(store.patch(&id, json!({ "name": "new" }), NOW));
+        let after = store.sddcs()[0].decode();
+        assert_eq!(after["name"], "new");
+        assert_eq!(
+            after["version"].as_u64(),
+            before["version"].as_u64().map(|version| version + 1)
+        );
+        assert_eq!(after["updated"], "1970-01-01T00:00:00.000000Z");
+        assert_eq!(after["resource_config"], before["resource_config"]);
+        assert!(!store.patch("unknown", json!({}), NOW));
+    }
+
+    #[test]
+    fn a_created_sddc_is_a_whole_one_with_the_patch_over_it() {
+        let mut store = store(1);
+        let org = store.orgs()[1].id.clone();
+        let id = store.create(json!({ "id": "mine", "name": "mine", "org_id": org }), NOW);
+        assert_eq!(id, "mine");
+        let document = store.sddc_of(&org, "mine").unwrap().decode();
+        assert_eq!((&document["id"], &document["name"]), (&json!("mine"), &json!("mine")));
+        assert_eq!(document["sddc_state"], "READY");
+        assert!(document["resource_config"]["clusters"][0]["esx_host_list"][0].is_object());
+        assert!(store.sddc_of(&store.orgs()[0].id, "mine").is_none());
+    }
+
+    #[test]
+    fn an_sddc_patched_to_deleted_counts_as_deleted() {
+        let mut store = store(1);
+        let id = store.sddcs()[2].id.clone();
+        store.patch(&id, json!({ "sddc_state": "DELETED" }), NOW);
+        assert!(store.sddcs()[2].deleted);
+    }
+}

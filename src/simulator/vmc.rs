@@ -1,0 +1,160 @@
+//! VMware Cloud on AWS: the reads of `/vmc/api`.
+//!
+//! Either header carries the token. A token without the organization is 403, an object that is not
+//! there 404; deleted SDDCs stay readable by id, and in lists that ask for them.
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts};
+use serde_json::{Value, json};
+
+use super::{
+    Simulator, csp,
+    filter::Filter,
+    reply::{self, Reply},
+    route::Route,
+    store::Store,
+    tokens::Grant,
+};
+
+/// Attributes of an SDDC that `$filter` knows.
+const SDDC_ATTRIBUTES: [&str; 5] = ["id", "name", "sddc_state", "sddc_type", "provider"];
+/// Attributes of a task that `$filter` knows.
+const TASK_ATTRIBUTES: [&str; 6] =
+    ["id", "status", "sub_status", "task_type", "resource_id", "resource_type"];
+
+/// A refusal: its status and what it says.
+type Refusal = (StatusCode, &'static str);
+
+const NO_SDDC: Refusal = (StatusCode::NOT_FOUND, "Cannot find the SDDC with given identifier");
+const NO_TASK: Refusal = (StatusCode::NOT_FOUND, "Cannot find the task with given identifier");
+const NO_CLUSTER: Refusal = (StatusCode::NOT_FOUND, "The SDDC has no primary cluster");
+const BAD_FILTER: Refusal = (StatusCode::BAD_REQUEST, "Invalid filter expression");
+const BAD_FLAG: Refusal = (StatusCode::BAD_REQUEST, "includeDeleted must be true or false");
+
+impl Simulator {
+    /// What the token of a request is good for.
+    pub(super) fn grant_of(&self, headers: &HeaderMap) -> Option<Grant> {
+        let own = headers.get("csp-auth-token").and_then(|value| value.to_str().ok());
+        let token = own.or_else(|| csp::scheme(headers, "bearer"))?;
+        self.accounts().grant(token, self.now())
+    }
+
+    pub(super) fn answer_vmc(&self, route: Route<'_>, request: &Parts) -> Reply {
+        let path = request.uri.path();
+        let Some(grant) = self.grant_of(&request.headers) else {
+            self.counters().count_unauthorized();
+            let mut reply = refusal((StatusCode::UNAUTHORIZED, "Authentication required"), path);
+            reply
+                .headers_mut()
+                .insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            return reply;
+        };
+        let query = request.uri.query().unwrap_or_default();
+        read(&self.store(), &grant, route, query).unwrap_or_else(|refused| refusal(refused, path))
+    }
+}
+
+fn read(store: &Store, grant: &Grant, route: Route<'_>, query: &str) -> Result<Reply, Refusal> {
+    if let Route::Orgs = route {
+        let seen = store.orgs().iter().filter(|org| grant.sees(&org.id));
+        return Ok(reply::json_list(seen.map(|org| org.document.clone())));
+    }
+    let org = org_of(route).filter(|org| grant.sees(org)).and_then(|org| store.org(org));
+    let forbidden = "Access not allowed to the operation for the current user";
+    let org = org.ok_or((StatusCode::FORBIDDEN, forbidden))?;
+    match route {
+        Route::Sddcs { org } => sddcs(store, org, query),
+        Route::Sddc { org, sddc } => {
+            let sddc = store.sddc_of(org, sddc).ok_or(NO_SDDC)?;
+            Ok(encoded(sddc.document.clone()))
+        }
+        Route::PrimaryCluster { org, sddc } => {
+            let sddc = store.sddc_of(org, sddc).ok_or(NO_SDDC)?.decode();
+            let cluster = &sddc["resource_config"]["clusters"][0];
+            if cluster.is_object() {
+                Ok(reply::json(StatusCode::OK, cluster))
+            } else {
+                Err(NO_CLUSTER)
+            }
+        }
+        Route::Tasks { .. } => {
+            let filter = filter_of(query, &TASK_ATTRIBUTES)?;
+            let tasks = org.tasks.iter().filter(|task| filter.admits(task));
+            Ok(reply::json_list(tasks.map(|task| task.to_string().into())))
+        }
+        Route::Task { task, .. } => {
+            let task = org.tasks.iter().find(|known| known["id"] == task).ok_or(NO_TASK)?;
+            Ok(reply::json(StatusCode::OK, task))
+        }
+        _ => Ok(encoded(org.document.clone())),
+    }
+}
+
+fn org_of(route: Route<'_>) -> Option<&str> {
+    match route {
+        Route::Org { org }
+        | Route::Sddcs { org }
+        | Route::Sddc { org, .. }
+        | Route::PrimaryCluster { org, .. }
+        | Route::Tasks { org }
+        | Route::Task { org, .. } => Some(org),
+        _ => None,
+    }
+}
+
+fn sddcs(store: &Store, org: &str, query: &str) -> Result<Reply, Refusal> {
+    let include_deleted = match parameter(query, "includeDeleted").as_deref() {
+        None | Some("false") => false,
+        Some("true") => true,
+        Some(_) => return Err(BAD_FLAG),
+    };
+    let filter = filter_of(query, &SDDC_ATTRIBUTES)?;
+    let found = store
+        .sddcs_of(org)
+        .filter(|sddc| include_deleted || !sddc.deleted)
+        .filter(|sddc| filter.is_empty() || filter.admits(&sddc.decode()));
+    Ok(reply::json_list(found.map(|sddc| sddc.document.clone())))
+}
+
+fn filter_of(query: &str, attributes: &[&str]) -> Result<Filter, Refusal> {
+    let text = parameter(query, "$filter").unwrap_or_default();
+    Filter::parse(&text, attributes).ok_or(BAD_FILTER)
+}
+
+fn parameter(query: &str, name: &str) -> Option<String> {
+    let mut pairs = url::form_urlencoded::parse(query.as_bytes());
+    pairs.find(|(found, _)| found == name).map(|(_, value)| value.into_owned())
+}
+
+fn encoded(document: Bytes) -> Reply {
+    reply::reply(StatusCode::OK, reply::JSON, document)
+}
+
+fn refusal((status, message): Refusal, path: &str) -> Reply {
+    reply::json(status, &error(status, message, path))
+}
+
+/// VMC's error document. A missing object is told with the code `0`, as seen on the real one.
+fn error(status: StatusCode, message: &str, path: &str) -> Value {
+    let code = if status == StatusCode::NOT_FOUND { 0 } else { status.as_u16() };
+    json!({
+        "status": status.as_u16(), "path": path, "retryable": matches!(status.as_u16(), 429 | 502..=504),
+        "error_code": code.to_string(), "error_messages": [message],
+    })
+}
+
+/// The error document for a status that a fault made up, or for a path that is not there.
+pub(super) fn error_for(status: StatusCode, path: &str) -> Value {
+    let message = match status.as_u16() {
+        400 => "Invalid argument",
+        401 => "Authentication required",
+        403 => "Access not allowed to the operation for the current user",
+        404 => "Not found",
+        405 => "Method not allowed",
+        429 => "Too many requests",
+        500 => "An internal error has occurred.",
+        503 => "Service temporarily unavailable",
+        _ => status.canonical_reason().unwrap_or("Error"),
+    };
+    error(status, message, path)
+}

@@ -1,0 +1,53 @@
+# The gateway in an image that holds nothing else: no shell, no package manager, no libc to patch.
+# Builds with docker, podman and buildah. HEALTHCHECK is not part of the OCI image format: podman and
+# buildah keep it only with `--format docker`.
+
+ARG RUST_IMAGE=docker.io/library/rust:1.95-bookworm
+
+FROM ${RUST_IMAGE} AS build
+WORKDIR /build
+# One self-contained file: Debian's glibc resolves names without NSS modules when linked statically.
+# Cargo applies the flag to everything unless a target is named, and then proc macros fail to load:
+# hence `--target` below, even though it is the machine's own.
+ENV RUSTFLAGS="-C target-feature=+crt-static"
+
+# Dependencies take minutes and change seldom: a layer of their own, built around an empty crate.
+COPY Cargo.toml Cargo.lock ./
+# For builds without a network, `cargo vendor --locked vendor` and the `.cargo/config.toml` that it
+# suggests may lie in the context. The patterns match nothing in an ordinary checkout; Cargo.toml is
+# named along with them because a COPY must find at least one file.
+COPY Cargo.toml .carg[o] .cargo/
+COPY Cargo.toml vendo[r] vendor/
+RUN mkdir src \
+ && echo 'fn main() {}' > src/main.rs \
+ && touch src/lib.rs \
+ && cargo build --release --locked --target "$(rustc --print host-tuple)"
+
+COPY . .
+# Sources may be older than the empty crate's artefacts, and cargo compares times.
+RUN target="$(rustc --print host-tuple)" \
+ && cargo clean --release --package sddc-gateway --target "$target" \
+ && cargo build --release --locked --target "$target" \
+ && cp "target/$target/release/sddc-gateway" /sddc-gateway
+
+FROM scratch
+ARG VERSION=unknown
+ARG REVISION=unknown
+ARG SOURCE=unknown
+LABEL org.opencontainers.image.title="sddc-gateway" \
+      org.opencontainers.image.description="Holds a VMware Cloud OAuth app's credentials, keeps one shared access token and answers GET /sddcs to internal services." \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}" \
+      org.opencontainers.image.source="${SOURCE}"
+COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
+COPY --from=build /sddc-gateway /sddc-gateway
+# Inside a container loopback reaches nobody. A listener open to others needs a caller configured.
+ENV SDDC_GATEWAY_API__LISTEN=0.0.0.0:8080 \
+    SDDC_GATEWAY_OPS__LISTEN=0.0.0.0:9090
+EXPOSE 8080 9090
+# A number, because Kubernetes' `runAsNonRoot` cannot judge a name and there is no /etc/passwd.
+USER 65532:65532
+STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=10s --timeout=3s --start-period=10s --retries=3 CMD ["/sddc-gateway", "healthcheck"]
+ENTRYPOINT ["/sddc-gateway"]

@@ -1,0 +1,57 @@
+# Nothing but Rust (rustup), a C compiler, git and make has to be there: `make test` fetches the rest.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+# Two cargo runs at once would only wait for each other's lock.
+.NOTPARALLEL:
+.DEFAULT_GOAL := help
+
+# Absolute, because not every tool runs from here.
+export override CARGO_TARGET_DIR := $(abspath $(or $(CARGO_TARGET_DIR),target))
+TOOLS := $(CARGO_TARGET_DIR)/tools
+RELEASE := $(CARGO_TARGET_DIR)/release/sddc-gateway
+
+.PHONY: help demo openapi test test-setup lint test-rust test-browser test-image
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: ## run the gateway against a built-in simulator: no credentials, no configuration
+	cargo run --release --locked -- demo
+
+openapi: ## write the published API document anew
+	mkdir -p openapi
+	# By way of a second file: a failed run must not leave an empty document.
+	for format in json yaml; do \
+	  cargo run --release --locked --quiet -- openapi --format $$format > openapi/.new; \
+	  mv openapi/.new openapi/openapi.$$format; \
+	done
+
+test: test-setup lint test-rust test-browser test-image ## everything a change must pass
+
+test-setup: ## install what the tests need (Debian packages need root)
+	tests/setup.sh
+
+lint: ## format, clippy, docs, shell scripts, Dockerfile, dependencies
+	@cargo fmt --version > /dev/null 2>&1 \
+	  || { echo 'rustfmt is missing: rustup component add rustfmt' >&2; exit 1; }
+	@cargo clippy --version > /dev/null 2>&1 \
+	  || { echo 'clippy is missing: rustup component add clippy' >&2; exit 1; }
+	@test -x $(TOOLS)/bin/cargo-deny -a -x $(TOOLS)/python/bin/hadolint \
+	  || { echo 'the linters are missing: make test-setup' >&2; exit 1; }
+	cargo fmt --all --check
+	cargo clippy --all-targets --locked -- -D warnings
+	RUSTDOCFLAGS=-Dwarnings cargo doc --no-deps --locked
+	$(TOOLS)/bin/cargo-deny --locked check bans licenses sources
+	$(TOOLS)/python/bin/shellcheck .ci/run $$(git ls-files '*.sh')
+	$(TOOLS)/python/bin/hadolint Dockerfile
+
+test-rust: ## unit and integration tests
+	cargo test --locked
+
+test-browser: ## the API page in Chromium, against `demo`
+	cargo build --release --locked
+	GATEWAY=$(RELEASE) npm --prefix tests/browser test
+
+test-image: ## build the container image and run it (root; SKIP_IMAGE=1 leaves it out)
+	tests/image/run.sh

@@ -9,9 +9,8 @@ SHELL := bash
 # Absolute, because not every tool runs from here.
 export override CARGO_TARGET_DIR := $(abspath $(or $(CARGO_TARGET_DIR),target))
 TOOLS := $(CARGO_TARGET_DIR)/tools
-RELEASE := $(CARGO_TARGET_DIR)/release/sddc-gateway
 
-.PHONY: help demo openapi test test-setup lint test-rust test-browser test-image
+.PHONY: help demo openapi test test-setup lint test-rust test-browser test-image bench
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -50,8 +49,13 @@ test-rust: ## unit and integration tests
 	cargo test --locked
 
 test-browser: ## the API page in Chromium, against `demo`
-	cargo build --release --locked
-	GATEWAY=$(RELEASE) npm --prefix tests/browser test
+	# The build that the Rust tests have made already.
+	cargo build --locked
+	GATEWAY=$(CARGO_TARGET_DIR)/debug/sddc-gateway npm --prefix tests/browser test
 
 test-image: ## build the container image and run it (root; SKIP_IMAGE=1 leaves it out)
 	tests/image/run.sh
+
+bench: ## what an answer costs, against a bare hyper server (BENCH_SECONDS=3 a round)
+	@command -v wrk > /dev/null || { echo 'wrk is missing: apt-get install wrk' >&2; exit 1; }
+	cargo bench --locked --bench serve

@@ -114,7 +114,7 @@ pub struct View {
 pub type Found = (u64, Arc<model::SddcEntry>);
 
 impl Inventory {
-    /// An empty inventory. Nothing is read before [`Inventory::start`] or the first question.
+    /// An empty inventory. Nothing is read before [`Inventory::keep_fresh`] or the first question.
     #[must_use]
     pub fn new(
         readers: Readers,
@@ -149,8 +149,8 @@ impl Inventory {
         Self(Arc::new(inner))
     }
 
-    /// Starts the background refresh, unless `inventory.poll` is zero. Returns the task that keeps
-    /// the list of orgs; each org's own runs beside it.
+    /// Keeps the picture fresh until the stop that [`Inventory::new`] was given: the list of orgs
+    /// here, each org in a task of its own. Only waits if `inventory.poll` is zero.
     pub async fn keep_fresh(self) {
         let inner = self.0;
         if inner.settings.poll.is_zero() {

@@ -3,7 +3,7 @@
 //
 //   node --test docs.mjs
 //
-// GATEWAY     the program to start in demo mode (default: the release build)
+// GATEWAY     the program to start in demo mode (default: the debug build)
 // BASE_URL    ask this gateway instead of starting one
 // CHROMIUM    the browser (default: /usr/bin/chromium)
 // SCREENSHOT  write a picture of the executed operation here
@@ -18,7 +18,7 @@ import { chromium } from 'playwright-core';
 
 const GATEWAY =
   process.env.GATEWAY ??
-  fileURLToPath(new URL('../../target/release/sddc-gateway', import.meta.url));
+  fileURLToPath(new URL('../../target/debug/sddc-gateway', import.meta.url));
 const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium';
 const START_DEADLINE_MS = 20_000;
 const STOP_DEADLINE_MS = 15_000;

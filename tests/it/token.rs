@@ -90,7 +90,10 @@ async fn a_failed_renewal_keeps_the_good_token() {
     cloud.simulator.script(Fault::on(Target::Csp, TOKEN).status(503));
     gateway.advance(1600);
     gateway.until("failed renewal", async |_| cloud.mint_attempts() > 1).await;
-    assert_eq!(gateway.get("/sddcs").await.header("cache-status"), "sddc-gateway; fwd=miss; stored");
+    assert_eq!(
+        gateway.get("/sddcs").await.header("cache-status"),
+        "sddc-gateway; fwd=miss; stored"
+    );
     gateway
         .until("failure in the probe", async |gateway| {
             gateway.state().await["token"]["last_error"] == "upstream-unavailable"

@@ -1,0 +1,63 @@
+//! Load from `wrk`, and what it cost the server.
+
+use std::{process::Command, time::Duration};
+
+use crate::server::Server;
+
+/// A load on one server.
+pub struct Load<'a> {
+    server: &'a Server,
+    headers: Vec<(String, String)>,
+}
+
+/// What one run of it gave.
+pub struct Round {
+    pub cpu_us: f64,
+    pub per_second: f64,
+    pub p50_us: f64,
+    pub p99_us: f64,
+}
+
+impl<'a> Load<'a> {
+    pub fn new(server: &'a Server, headers: &[(String, String)]) -> Self {
+        Self { server, headers: headers.to_vec() }
+    }
+
+    /// Runs it on a core of its own.
+    pub fn run(&self, span: Duration) -> Round {
+        let mut wrk = Command::new("taskset");
+        wrk.args(["-c", "1", "wrk", "-t", "1", "-c", "64", "--latency", "-d"]);
+        wrk.arg(format!("{}s", span.as_secs()));
+        for (name, value) in &self.headers {
+            wrk.args(["-H", &format!("{name}: {value}")]);
+        }
+        let before = self.server.cpu_us();
+        let output =
+            wrk.arg(self.server.url()).output().expect("wrk is installed: make bench does");
+        let cpu_us = self.server.cpu_us() - before;
+        let text = String::from_utf8_lossy(&output.stdout);
+        let failed = ["Non-2xx", "Socket errors"].iter().any(|sign| text.contains(sign));
+        assert!(output.status.success() && !failed, "{text}");
+        let requests = field(&text, "requests in", 0).parse::<f64>().expect("a count of requests");
+        Round {
+            cpu_us: cpu_us / requests,
+            per_second: field(&text, "Requests/sec:", 1).parse().expect("requests per second"),
+            p50_us: micros(&field(&text, "50%", 1)),
+            p99_us: micros(&field(&text, "99%", 1)),
+        }
+    }
+}
+
+fn field(text: &str, line: &str, at: usize) -> String {
+    let line = text.lines().find(|candidate| candidate.contains(line)).unwrap_or_default();
+    line.split_whitespace().nth(at).unwrap_or_default().to_owned()
+}
+
+fn micros(text: &str) -> f64 {
+    for (unit, factor) in [("us", 1.0), ("ms", 1e3), ("s", 1e6)] {
+        if let Some(number) = text.strip_suffix(unit) {
+            return number.parse::<f64>().unwrap_or(f64::NAN) * factor;
+        }
+    }
+    f64::NAN
+}

@@ -1,0 +1,197 @@
+//! The servers that are compared, each a process of its own, on a core that they share in turns.
+
+use std::{
+    convert::Infallible,
+    env, fs,
+    io::{BufRead, BufReader, Read, Write},
+    net::{SocketAddr, TcpStream},
+    path::Path,
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::{Response, server::conn::http1, service::service_fn};
+use hyper_util::rt::TokioIo;
+use tokio_util::task::TaskTracker;
+
+const KEY: &str = "sgw_bench";
+/// SHA-256 of `KEY`.
+const KEY_SHA256: &str = "068d80644523c92241117f133eaec7a6c8e861e47dd3cf14a78ba62719ed2414";
+
+/// A running server, ended when dropped.
+pub struct Server {
+    children: Vec<Child>,
+    address: SocketAddr,
+    path: &'static str,
+    pub ready_ms: f64,
+}
+
+/// An answer of the gateway.
+pub struct Answer {
+    pub etag: String,
+    pub body: Vec<u8>,
+}
+
+impl Server {
+    /// The gateway in front of a simulator: key auth, metrics, request id and access log on.
+    pub fn gateway(sddcs: usize) -> Self {
+        let program = env!("CARGO_BIN_EXE_sddc-gateway");
+        let mut simulator = Command::new(program)
+            .args(["simulator", "--listen", "127.0.0.1:0", "--sddcs", &sddcs.to_string()])
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the simulator starts");
+        let mut lines = BufReader::new(simulator.stdout.take().expect("it was piped")).lines();
+        let line = lines.next().expect("it says where it is").expect("in text");
+        let upstream = line.rsplit(' ').next().expect("the address is last").to_owned();
+
+        let [api, ops] = [free_port(), free_port()];
+        let begun = now();
+        let gateway = on_core_0(program)
+            .arg("serve")
+            .env("SDDC_GATEWAY_API__LISTEN", api.to_string())
+            .env("SDDC_GATEWAY_OPS__LISTEN", ops.to_string())
+            .env("SDDC_GATEWAY_CSP__URL", &upstream)
+            .env("SDDC_GATEWAY_VMC__URL", &upstream)
+            .env("SDDC_GATEWAY_CSP__CLIENT_ID", "demo-app")
+            .env("SDDC_GATEWAY_CSP__CLIENT_SECRET", "demo-secret")
+            .env("SDDC_GATEWAY_ACCESS__KEYS", format!("bench:{KEY_SHA256}"))
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("the gateway starts");
+        let children = vec![gateway, simulator];
+        let mut server = Self { children, address: api, path: "/sddcs", ready_ms: 0.0 };
+        while !is_ready(ops) {
+            assert!(begun.elapsed() < Duration::from_secs(20), "the gateway never got ready");
+        }
+        server.ready_ms = begun.elapsed().as_secs_f64() * 1000.0;
+        server.answer();
+        server
+    }
+
+    /// A bare hyper server that sends these bytes and knows nothing else.
+    pub fn bare(body: &[u8]) -> Self {
+        let file = env::temp_dir().join(format!("bench-{}-{}", std::process::id(), body.len()));
+        fs::write(&file, body).expect("the temporary folder can be written");
+        let this = env::current_exe().expect("this program has a path");
+        let mut child = on_core_0(&this)
+            .env("BARE_SERVER", &file)
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the bare server starts");
+        let mut lines = BufReader::new(child.stdout.take().expect("it was piped")).lines();
+        let address = lines.next().expect("it says where it is").expect("in text");
+        let address = address.parse().expect("an address");
+        Self { children: vec![child], address, path: "/", ready_ms: 0.0 }
+    }
+
+    pub fn url(&self) -> String {
+        format!("http://{}{}", self.address, self.path)
+    }
+
+    /// Asks once, by hand.
+    pub fn answer(&self) -> Answer {
+        let head = format!(
+            "GET {} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {KEY}\r\n\
+             Connection: close\r\n\r\n",
+            self.path
+        );
+        let mut stream = TcpStream::connect(self.address).expect("it listens");
+        stream.write_all(head.as_bytes()).expect("it reads");
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).expect("it answers");
+        let end = answer.windows(4).position(|four| four == b"\r\n\r\n").expect("a head") + 4;
+        let head = String::from_utf8_lossy(&answer[..end]).into_owned();
+        assert!(head.starts_with("HTTP/1.1 200"), "{head}");
+        let etag = head.lines().find_map(|line| line.strip_prefix("etag: "));
+        Answer { etag: etag.unwrap_or_default().to_owned(), body: answer[end..].to_vec() }
+    }
+
+    /// CPU time that the server's process has used.
+    pub fn cpu_us(&self) -> f64 {
+        let stat = self.proc("stat");
+        // The name in brackets may hold spaces; the fields after it are counted from 3.
+        let fields = stat.rsplit(')').next().unwrap_or_default();
+        let fields: Vec<_> = fields.split_whitespace().collect();
+        let ticks = |at: usize| fields[at - 3].parse::<f64>().expect("a count of ticks");
+        (ticks(14) + ticks(15)) * 1e6 / 100.0
+    }
+
+    pub fn resident_mib(&self) -> f64 {
+        let status = self.proc("status");
+        let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap_or_default();
+        let kib = line.split_whitespace().nth(1).and_then(|text| text.parse::<f64>().ok());
+        kib.unwrap_or(f64::NAN) / 1024.0
+    }
+
+    fn proc(&self, file: &str) -> String {
+        let path = format!("/proc/{}/{file}", self.children[0].id());
+        fs::read_to_string(path).expect("the process runs")
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        for child in &mut self.children {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+/// What lets a caller in.
+pub fn authorization() -> (String, String) {
+    ("Authorization".to_owned(), format!("Bearer {KEY}"))
+}
+
+fn on_core_0(program: impl AsRef<std::ffi::OsStr>) -> Command {
+    let mut command = Command::new("taskset");
+    command.args(["-c", "0"]).arg(program);
+    command
+}
+
+fn free_port() -> SocketAddr {
+    let socket = std::net::TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    socket.local_addr().expect("it is bound")
+}
+
+fn is_ready(ops: SocketAddr) -> bool {
+    let question = b"GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+    let Ok(mut stream) = TcpStream::connect(ops) else { return false };
+    let mut answer = String::new();
+    stream.write_all(question).is_ok()
+        && stream.read_to_string(&mut answer).is_ok()
+        && answer.starts_with("HTTP/1.1 200")
+}
+
+#[expect(clippy::disallowed_methods, reason = "a bench measures real time")]
+fn now() -> Instant {
+    Instant::now()
+}
+
+/// The bare server: hyper with nothing around it.
+pub fn serve_bare(body: &Path) {
+    let body = Bytes::from(fs::read(body).expect("the bytes are there"));
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    runtime.block_on(async {
+        let socket = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
+        println!("{}", socket.local_addr().expect("it is bound"));
+        let connections = TaskTracker::new();
+        loop {
+            let Ok((stream, _)) = socket.accept().await else { continue };
+            let _ = stream.set_nodelay(true);
+            let body = body.clone();
+            let service = service_fn(move |_request| {
+                let response = Response::builder()
+                    .header("content-type", "application/json")
+                    .body(Full::new(body.clone()))
+                    .expect("a fixed head");
+                async move { Ok::<_, Infallible>(response) }
+            });
+            let connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+            connections.spawn(async move { drop(connection.await) });
+        }
+    });
+}

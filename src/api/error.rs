@@ -1,5 +1,7 @@
 //! What a caller learns of a failure: the one place where errors become problems.
 
+use std::time::Duration;
+
 use axum::response::{IntoResponse, Response};
 
 use super::caller::challenge;
@@ -23,19 +25,29 @@ pub(super) enum ApiError {
     SddcNotFound,
     #[error("there is no organization with this id")]
     OrgNotFound,
-    #[error("{} organization(s) cannot be shown: see `missing`", .0.len())]
-    Incomplete(Vec<Missing>),
+    #[error("{} organization(s) cannot be shown: see `missing`", missing.len())]
+    Incomplete { missing: Vec<Missing>, retry_in: Option<Duration> },
     #[error("{}", upstream_text(.0))]
     Unavailable(Unavailable),
 }
 
+impl ApiError {
+    /// Some organizations cannot be shown, and the question does not allow a part.
+    pub(super) fn incomplete(missing: Vec<Missing>) -> Self {
+        Unavailable::Incomplete(missing).into()
+    }
+}
+
 impl From<Unavailable> for ApiError {
     fn from(unavailable: Unavailable) -> Self {
+        let retry_in = unavailable.retry_in();
         match unavailable {
             Unavailable::NoSuchSddc => Self::SddcNotFound,
             Unavailable::NoSuchOrg => Self::OrgNotFound,
-            Unavailable::Incomplete(missing) => Self::Incomplete(missing),
-            other @ (Unavailable::Upstream(_) | Unavailable::NotYet) => Self::Unavailable(other),
+            Unavailable::Incomplete(missing) => Self::Incomplete { missing, retry_in },
+            other @ (Unavailable::Upstream { .. } | Unavailable::NotYet) => {
+                Self::Unavailable(other)
+            }
         }
     }
 }
@@ -58,9 +70,9 @@ impl IntoResponse for ApiError {
             }
             Self::SddcNotFound => Problem::new(Code::SddcNotFound, detail),
             Self::OrgNotFound => Problem::new(Code::OrgNotFound, detail),
-            Self::Incomplete(missing) => Problem::new(Code::Incomplete, detail)
+            Self::Incomplete { missing, retry_in } => Problem::new(Code::Incomplete, detail)
                 .with_missing(missing.iter().map(MissingOrg::from).collect())
-                .with_retry_after(Some(DEFAULT_RETRY)),
+                .with_retry_after(Some(retry_in.unwrap_or(DEFAULT_RETRY))),
             Self::Unavailable(unavailable) => {
                 let retry_in = unavailable.retry_in();
                 let code = code(unavailable.kind());
@@ -76,7 +88,7 @@ impl IntoResponse for ApiError {
 }
 
 /// Told where the upstream did not say when to come back.
-const DEFAULT_RETRY: std::time::Duration = std::time::Duration::from_secs(1);
+const DEFAULT_RETRY: Duration = Duration::from_secs(1);
 
 fn code(kind: Kind) -> Code {
     match kind {

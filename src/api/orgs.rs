@@ -42,7 +42,7 @@ pub(super) async fn list_orgs(
     let served = inventory.orgs().await?;
     let (orgs, missing) = &served.content;
     if !missing.is_empty() && !question.partial {
-        return Err(ApiError::Incomplete(missing.clone()));
+        return Err(ApiError::incomplete(missing.clone()));
     }
     let missing = missing.iter().map(MissingOrg::from).collect();
     let encoded = Encoded::new(&Page::whole(orgs.iter().collect(), missing));
@@ -73,7 +73,7 @@ pub(super) async fn show_org(
             Ok(answers.answer(&encoded, &Served { content: (), age, service }, &known))
         }
         None if missing.is_empty() => Err(ApiError::OrgNotFound),
-        None => Err(ApiError::Incomplete(missing)),
+        None => Err(ApiError::incomplete(missing)),
     }
 }
 

@@ -82,6 +82,6 @@ pub(super) fn admit_missing(
     if view.missing.is_empty() || question.partial {
         Ok(view.missing.iter().map(MissingOrg::from).collect())
     } else {
-        Err(ApiError::Incomplete(view.missing.clone()))
+        Err(ApiError::incomplete(view.missing.clone()))
     }
 }

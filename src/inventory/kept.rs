@@ -34,6 +34,7 @@ pub(super) struct Kept<T> {
     reading: ArcSwapOption<Reading<T>>,
     trouble: ArcSwapOption<VmcError>,
     flight: Flight<Result<(), VmcError>>,
+    tried: ArcSwapOption<Instant>,
     clock: Clock,
 }
 
@@ -43,6 +44,7 @@ impl<T: PartialEq + Send + Sync + 'static> Kept<T> {
             reading: ArcSwapOption::empty(),
             trouble: ArcSwapOption::empty(),
             flight: Flight::new(tasks),
+            tried: ArcSwapOption::empty(),
             clock,
         }
     }
@@ -55,6 +57,11 @@ impl<T: PartialEq + Send + Sync + 'static> Kept<T> {
     /// How the reads since the last good one failed.
     pub(super) fn trouble(&self) -> Option<Arc<VmcError>> {
         self.trouble.load_full()
+    }
+
+    /// When the last read began, good or not.
+    pub(super) fn tried(&self) -> Option<Instant> {
+        self.tried.load().as_deref().copied()
     }
 
     /// How old the last good reading is.
@@ -76,6 +83,7 @@ impl<T: PartialEq + Send + Sync + 'static> Kept<T> {
         read: impl Future<Output = Result<T, VmcError>>,
     ) -> Result<(), VmcError> {
         let begun = self.clock.now();
+        self.tried.store(Some(Arc::new(begun)));
         let outcome = tokio::time::timeout(READ_DEADLINE, read)
             .await
             .unwrap_or_else(|_elapsed| Err(Failure::Timeout(READ_DEADLINE).into()));

@@ -59,7 +59,8 @@ use crate::{
 
 /// How long a request waits for a refresh while it has a picture that may be shown.
 const PATIENCE: Duration = Duration::from_secs(1);
-/// On demand the list of orgs is not read more often than this: orgs come and go by the month.
+/// On demand the list of orgs, and an org that VMware does not know, are not read more often than
+/// this: orgs come and go by the month.
 const LEAST_DIRECTORY_FRESH: Duration = Duration::from_secs(60);
 
 /// The picture of all served organizations. Cheap to clone.
@@ -233,15 +234,18 @@ impl Inventory {
         discovery: &Discovery,
     ) -> Result<Served<(Vec<Org>, Vec<Missing>)>, Unavailable> {
         let inner = &self.0;
-        let service = inner.freshen_list(&discovery.orgs, || discovery.refresh(inner)).await;
+        let attempt = inner.freshen_list(&discovery.orgs, || discovery.refresh(inner)).await;
         let trouble = discovery.orgs.trouble();
         let limit = Slot::limit(&inner.settings, trouble.as_deref());
         match (discovery.orgs.reading(), discovery.orgs.age()) {
             (Some(reading), Some(age)) if age <= limit => {
                 let content = (reading.content.to_vec(), Vec::new());
-                Ok(Served { content, age, service: service.into() })
+                Ok(Served { content, age, service: attempt.into() })
             }
-            _ => Err(service.unavailable(trouble)),
+            _ => {
+                let trouble = trouble.or(attempt.failure());
+                Err(Unavailable::upstream(trouble, discovery.reader.held_for()))
+            }
         }
     }
 
@@ -264,8 +268,9 @@ impl Inventory {
                 }
                 _ if matches!(trouble.as_deref(), Some(crate::vmc::VmcError::NotFound)) => {}
                 _ => {
-                    let error = attempt.unavailable(trouble);
-                    missing.push(Missing { org_id: slot.id.clone(), reason: error.kind() });
+                    let trouble = trouble.or(attempt.failure());
+                    let error = Unavailable::upstream(trouble, slot.reader.held_for());
+                    missing.push(slot.gap(&error));
                     first.get_or_insert(error);
                 }
             }
@@ -302,7 +307,8 @@ impl Inner {
                 if discovery.orgs.age().is_some() {
                     Ok(attempt.into())
                 } else {
-                    Err(attempt.unavailable(discovery.orgs.trouble()))
+                    let trouble = discovery.orgs.trouble().or(attempt.failure());
+                    Err(Unavailable::upstream(trouble, discovery.reader.held_for()))
                 }
             }
         }
@@ -310,8 +316,11 @@ impl Inner {
 
     /// Brings those slots up to date that need it, all at once.
     async fn freshen(self: &Arc<Self>, slots: &[Arc<Slot>]) -> Service {
-        let attempts =
-            slots.iter().map(|slot| self.freshen_list(&slot.sddcs, || slot.refresh(self)));
+        let (now, pause) = (self.clock.now(), self.settings.fresh.max(LEAST_DIRECTORY_FRESH));
+        let attempts = slots
+            .iter()
+            .filter(|slot| slot.wants_reading(now, pause))
+            .map(|slot| self.freshen_list(&slot.sddcs, || slot.refresh(self)));
         let attempts = join_all(attempts).await.into_iter();
         attempts.map(Service::from).fold(Service::Hit, Service::worst)
     }
@@ -346,7 +355,8 @@ impl Inner {
         if shown == 0
             && let Some(first) = slots.iter().find(|slot| !slot.is_gone())
         {
-            return Err(Unavailable::upstream(first.sddcs.trouble()));
+            let held = first.reader.held_for();
+            return Err(Unavailable::upstream(first.sddcs.trouble(), held));
         }
         let content = self.picture.load().content.clone();
         Ok(Served { content: View { content, missing }, age, service })

@@ -53,8 +53,13 @@ impl Service {
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum Unavailable {
     /// Nothing in scope can be shown.
-    #[error("nothing to show: {0}")]
-    Upstream(Arc<VmcError>),
+    #[error("nothing to show: {error}")]
+    Upstream {
+        /// Why the last read failed.
+        error: Arc<VmcError>,
+        /// When asking again may help, where that is known.
+        retry_in: Option<Duration>,
+    },
     /// Nothing in scope can be shown yet: its first read is still under way.
     #[error("nothing to show yet")]
     NotYet,
@@ -70,15 +75,19 @@ pub enum Unavailable {
 }
 
 impl Unavailable {
-    pub(super) fn upstream(trouble: Option<Arc<VmcError>>) -> Self {
-        trouble.map_or(Self::NotYet, Self::Upstream)
+    /// `held` is what is left of what holds back the next read.
+    pub(super) fn upstream(trouble: Option<Arc<VmcError>>, held: Option<Duration>) -> Self {
+        trouble.map_or(Self::NotYet, |error| {
+            let retry_in = held.or(error.retry_in());
+            Self::Upstream { error, retry_in }
+        })
     }
 
     /// What a caller learns of it.
     #[must_use]
     pub fn kind(&self) -> Kind {
         match self {
-            Self::Upstream(error) => error.kind(),
+            Self::Upstream { error, .. } => error.kind(),
             Self::NotYet => Kind::Timeout,
             Self::Incomplete(_) | Self::NoSuchOrg | Self::NoSuchSddc => Kind::Unavailable,
         }
@@ -88,8 +97,9 @@ impl Unavailable {
     #[must_use]
     pub fn retry_in(&self) -> Option<Duration> {
         match self {
-            Self::Upstream(error) => error.retry_in(),
-            Self::NotYet | Self::Incomplete(_) | Self::NoSuchOrg | Self::NoSuchSddc => None,
+            Self::Upstream { retry_in, .. } => *retry_in,
+            Self::Incomplete(missing) => missing.iter().filter_map(|gap| gap.retry_in).min(),
+            Self::NotYet | Self::NoSuchOrg | Self::NoSuchSddc => None,
         }
     }
 }
@@ -125,11 +135,11 @@ impl Attempt {
         }
     }
 
-    /// The reason why nothing can be shown: this request's own failure before an older one.
-    pub(super) fn unavailable(&self, trouble: Option<Arc<VmcError>>) -> Unavailable {
+    /// This request's own failure, where it had one.
+    pub(super) fn failure(&self) -> Option<Arc<VmcError>> {
         match self {
-            Self::Failed(error) => Unavailable::Upstream(error.clone()),
-            Self::NotNeeded | Self::Done { .. } | Self::NotDone => Unavailable::upstream(trouble),
+            Self::Failed(error) => Some(error.clone()),
+            Self::NotNeeded | Self::Done { .. } | Self::NotDone => None,
         }
     }
 }

@@ -12,7 +12,7 @@ use std::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Inner, Settings,
+    Inner, Settings, Unavailable,
     kept::Kept,
     mapping,
     model::{Org, SddcEntry},
@@ -50,6 +50,8 @@ pub struct Missing {
     pub org_id: OrgId,
     /// Why.
     pub reason: Kind,
+    /// When asking again may help, where that is known.
+    pub retry_in: Option<Duration>,
 }
 
 impl Slot {
@@ -86,8 +88,18 @@ impl Slot {
         if self.sddcs.age().is_some_and(|age| age <= limit) {
             return None;
         }
-        let reason = trouble.map_or(Kind::Timeout, |trouble| trouble.kind());
-        Some(Missing { org_id: self.id.clone(), reason })
+        Some(self.gap(&Unavailable::upstream(trouble, self.reader.held_for())))
+    }
+
+    /// This org as one that cannot be shown.
+    pub(super) fn gap(&self, why: &Unavailable) -> Missing {
+        Missing { org_id: self.id.clone(), reason: why.kind(), retry_in: why.retry_in() }
+    }
+
+    /// Whether the SDDCs should be read for a request: an org that VMware does not know is asked
+    /// for again only now and then.
+    pub(super) fn wants_reading(&self, now: Instant, pause: Duration) -> bool {
+        !self.is_gone() || self.sddcs.tried().is_none_or(|tried| now.since(tried) >= pause)
     }
 
     /// Joins or starts the refresh of the SDDCs. The merged picture is made anew before its waiters

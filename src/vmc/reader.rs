@@ -119,6 +119,12 @@ impl Reader {
         self.0.gate.status()
     }
 
+    /// What is left of what holds reads back; `None` when nothing does.
+    #[must_use]
+    pub fn held_for(&self) -> Option<Duration> {
+        self.held_until().map(|until| until.since(self.0.clock.now()))
+    }
+
     /// When what is held back is let through again; `None` when nothing holds it.
     #[must_use]
     pub fn held_until(&self) -> Option<Instant> {

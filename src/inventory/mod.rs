@@ -75,6 +75,7 @@ pub(crate) struct Inner {
     tasks: TaskTracker,
     stop: CancellationToken,
     directory: Directory,
+    /// Ordered by id.
     slots: ArcSwap<Vec<Arc<Slot>>>,
     picture: ArcSwap<Picture>,
     revisions: AtomicU64,
@@ -146,7 +147,9 @@ impl Inventory {
             absent: Mutex::default(),
         };
         let slots = configured.into_iter().map(|(id, reader)| Slot::new(id, reader, &inner));
-        inner.slots.store(Arc::new(slots.map(Arc::new).collect()));
+        let mut slots: Vec<_> = slots.map(Arc::new).collect();
+        slots.sort_by(|one, other| one.id.cmp(&other.id));
+        inner.slots.store(Arc::new(slots));
         Self(Arc::new(inner))
     }
 

@@ -210,7 +210,11 @@ impl Inventory {
             .map(|entry| Scope::Org(entry.sddc.org_id.clone()));
         // Who holds it is known without asking the others; else all must be asked.
         let scope = holder.unwrap_or(Scope::All);
-        let Served { content: view, age, service } = self.view(&scope).await?;
+        let Served { content: view, age, service } = match self.view(&scope).await {
+            // The org that held it has just left.
+            Err(Unavailable::NoSuchOrg) => self.view(&Scope::All).await?,
+            served => served?,
+        };
         match view.content.sddc(id.as_str()) {
             Some(entry) if view.shows(&entry.sddc.org_id) => {
                 let content = (view.content.revision, entry.clone());

@@ -1,7 +1,7 @@
 //! One served organization: its reader, what was read of it, and its background refresh.
 
 use std::{
-    collections::HashSet,
+    collections::{HashMap, HashSet},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -143,13 +143,13 @@ impl Slot {
         let first = self.read_sddcs_once(inner).await?;
         let Some(before) = self.sddcs.reading() else { return Ok(first) };
         if !looks_like_loss(&before.content, &first) {
-            return Ok(first);
+            return Ok(keep_newer(&before.content, first));
         }
         tracing::warn!(
             org.id = %self.id, before = before.content.len(), now = first.len(),
             "more than half of the SDDCs are not in the list: reading it again"
         );
-        self.read_sddcs_once(inner).await
+        Ok(keep_newer(&before.content, self.read_sddcs_once(inner).await?))
     }
 
     async fn read_sddcs_once(&self, inner: &Inner) -> Result<Sddcs, VmcError> {
@@ -203,6 +203,22 @@ pub(super) fn next_poll<T: PartialEq + Send + Sync + 'static>(
 
 const NO_SDDCS: Breach = Breach::Body("a list of SDDCs");
 const NO_ORG: Breach = Breach::Body("an organization");
+
+/// Of each SDDC that was there before, the copy with the higher `version`: an answer may come from a
+/// replica of VMware's that lags behind.
+fn keep_newer(before: &Sddcs, mut now: Sddcs) -> Sddcs {
+    let before: HashMap<&str, &Arc<SddcEntry>> =
+        before.iter().map(|entry| (entry.sddc.id.as_str(), entry)).collect();
+    for entry in &mut now {
+        if let Some(kept) = before.get(entry.sddc.id.as_str())
+            && entry.version.is_some()
+            && entry.version < kept.version
+        {
+            *entry = Arc::clone(kept);
+        }
+    }
+    now
+}
 
 /// A 200 that loses everything, or more than half, is read twice before it is believed: VMware's
 /// lists are eventually consistent.

@@ -12,7 +12,7 @@ use crate::{
     config::Config,
     csp::{self, ClientSecret, Mint, SecretCell, SecretOrigin, TokenSource},
     inventory::{Inventory, InventoryMetrics, Readers},
-    lifecycle::{Drain, Readiness, Reason, Signals, Tasks},
+    lifecycle::{Drain, Readiness, Reason, Signals},
     listener::{
         Listener,
         edge::{Edge, InFlight},
@@ -22,6 +22,7 @@ use crate::{
         routes::Routes,
     },
     reload::{Reloads, Watched},
+    tasks::Tasks,
     telemetry::{AccessLog, Metrics},
     upstream::{Bounds, BuildError, Client, Upstream},
     vmc::Reader,
@@ -136,20 +137,19 @@ impl Gateway {
             config.inventory,
             clock.clone(),
             metrics.clone(),
-            tasks.tracker.clone(),
-            tasks.stop.clone(),
+            tasks.clone(),
         );
         let readiness = Readiness::new(inventory.clone());
         let reloads = Reloads::default();
-        for (_, source) in &tokens {
-            tasks.spawn("token", source.clone().keep_renewed(tasks.stop.clone()));
+        let stop = || tasks.stop.clone();
+        for source in &tokens {
+            tasks.spawn("token", stop(), source.clone().keep_renewed(stop()));
         }
-        tasks.spawn("inventory", inventory.clone().keep_fresh());
-        if let Some(watched) = watch_secret(config, &upstreams, &tokens) {
-            let reader = reloads.clone();
-            let stop = tasks.stop.clone();
-            tasks.spawn("reload", reader.keep_reading(vec![watched], clock.clone(), stop));
-        }
+        tasks.spawn("inventory", stop(), inventory.clone().keep_fresh());
+        // Without a file too: SIGHUP must not end the process.
+        let files = watch_secret(config, &upstreams, &tokens).into_iter().collect();
+        let reload = reloads.clone().keep_reading(files, clock.clone(), stop());
+        tasks.spawn("reload", stop(), reload);
 
         let state = ApiState {
             inventory: inventory.clone(),
@@ -166,17 +166,19 @@ impl Gateway {
             readiness: readiness.clone(),
             in_flight: InFlight::new(config.api.max_in_flight, metrics.clone()),
             request_timeout: config.api.request_timeout,
+            body_timeout: config.api.header_timeout,
             clock: clock.clone(),
             metrics: metrics.clone(),
             access_log,
         };
-        let figures_of = inventory.clone();
+        let (figures_of, its_clock) = (inventory.clone(), clock.clone());
         let ops = ops::Ops {
             inventory,
             figures: Arc::new(move || {
-                InventoryMetrics::new(figures_of.clone(), tokens.clone(), clock.clone())
+                InventoryMetrics::new(figures_of.clone(), tokens.clone(), its_clock.clone())
             }),
             readiness: readiness.clone(),
+            clock,
             reloads,
             metrics: metrics.clone(),
             log_lines_dropped: Arc::new(log_lines_dropped),
@@ -231,48 +233,39 @@ impl Gateway {
     pub async fn stop(self) {
         self.close_api.cancel();
         self.close_ops.cancel();
-        self.tasks.stop.cancel();
-        self.tasks.tracker.close();
         let patience = std::time::Duration::from_secs(1);
-        let _ = tokio::time::timeout(patience, self.tasks.tracker.wait()).await;
+        let _ = tokio::time::timeout(patience, self.tasks.end()).await;
     }
 
     fn listen(&self, edge: Edge, socket: TcpListener, metrics: &Metrics) {
         let listener = Listener {
             socket,
             max_connections: self.settings.max_connections,
-            limits: Limits {
-                header: self.settings.header_timeout,
-                idle: self.settings.idle_timeout,
-                write: self.settings.write_timeout,
-            },
+            limits: Limits::from(&self.settings),
             close: self.close_api.clone(),
             connections: self.connections.clone(),
             metrics: metrics.clone(),
         };
         let edge = Arc::new(edge);
-        self.tasks.tracker.spawn(listener.serve(move |request, peer, activity| {
+        let serve = listener.serve(move |request, peer, activity| {
             let edge = edge.clone();
             async move { edge.answer(request, peer.ip(), &activity).await }
-        }));
+        });
+        self.tasks.spawn("api", self.close_api.clone(), serve);
     }
 
     fn listen_ops(&self, ops: ops::Ops, socket: TcpListener, hosts: &[String], metrics: &Metrics) {
-        let host = Arc::new(HostRule::new(self.ops.ip(), true, hosts));
+        let host = Arc::new(HostRule::for_ops(self.ops.ip(), hosts));
         let router = ops::router(ops);
         let listener = Listener {
             socket,
             max_connections: OPS_CONNECTIONS,
-            limits: Limits {
-                header: self.settings.header_timeout,
-                idle: self.settings.idle_timeout,
-                write: self.settings.write_timeout,
-            },
+            limits: Limits::from(&self.settings),
             close: self.close_ops.clone(),
             connections: TaskTracker::new(),
             metrics: metrics.clone(),
         };
-        self.tasks.tracker.spawn(listener.serve(move |request, _peer, activity| {
+        let serve = listener.serve(move |request, _peer, activity| {
             let (router, host) = (router.clone(), host.clone());
             async move {
                 activity.busy();
@@ -280,7 +273,8 @@ impl Gateway {
                 activity.idle();
                 answer
             }
-        }));
+        });
+        self.tasks.spawn("ops", self.close_ops.clone(), serve);
     }
 }
 
@@ -291,10 +285,10 @@ fn token_sources(
     clock: &Clock,
     metrics: &Metrics,
     tasks: &Tasks,
-) -> (Vec<(String, TokenSource)>, Readers) {
+) -> (Vec<TokenSource>, Readers) {
     let source = |org| {
-        let tracker = tasks.tracker.clone();
-        TokenSource::new(org, upstreams.mint.clone(), clock.clone(), metrics.clone(), tracker)
+        let flights = tasks.flights.clone();
+        TokenSource::new(org, upstreams.mint.clone(), clock.clone(), metrics.clone(), flights)
     };
     let reader = |tokens: &TokenSource| {
         let base = config.vmc.url.clone();
@@ -303,23 +297,19 @@ fn token_sources(
     if config.vmc.orgs.is_empty() {
         let tokens = source(None);
         let readers = Readers::Discovered(reader(&tokens));
-        return (vec![("default".to_owned(), tokens)], readers);
+        return (vec![tokens], readers);
     }
     let orgs = config.vmc.orgs.iter();
     let sources: Vec<_> = orgs.map(|org| (org.clone(), source(Some(org.clone())))).collect();
     let readers = sources.iter().map(|(org, tokens)| (org.clone(), reader(tokens))).collect();
-    let sources = sources.into_iter().map(|(org, tokens)| (org.to_string(), tokens)).collect();
+    let sources = sources.into_iter().map(|(_, tokens)| tokens).collect();
     (sources, Readers::Configured(readers))
 }
 
-fn watch_secret(
-    config: &Config,
-    upstreams: &Upstreams,
-    tokens: &[(String, TokenSource)],
-) -> Option<Watched> {
+fn watch_secret(config: &Config, upstreams: &Upstreams, tokens: &[TokenSource]) -> Option<Watched> {
     let SecretOrigin::File(path) = &config.csp.client_secret else { return None };
     let secret = upstreams.secret.clone();
-    let sources: Vec<_> = tokens.iter().map(|(_, source)| source.clone()).collect();
+    let sources = tokens.to_vec();
     Some(Watched {
         key: "csp.client_secret_file",
         path: path.clone(),

@@ -20,6 +20,7 @@ pub mod listener;
 pub mod problem;
 pub mod reload;
 pub mod simulator;
+pub mod tasks;
 pub mod telemetry;
 pub mod upstream;
 pub mod vmc;

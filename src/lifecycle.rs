@@ -9,8 +9,6 @@
 //! unasked takes the process down: a gateway whose poller is dead must not look healthy.
 
 use std::{
-    future::Future,
-    panic::AssertUnwindSafe,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -18,14 +16,10 @@ use std::{
     time::Duration,
 };
 
-use futures_util::FutureExt;
-use tokio::{
-    signal::unix::{Signal, SignalKind, signal},
-    sync::Notify,
-};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::{inventory::Inventory, telemetry::Metrics};
+use crate::inventory::Inventory;
 
 /// Whether the gateway wants requests. Cheap to clone.
 ///
@@ -70,48 +64,6 @@ impl Readiness {
 
     fn end(&self) {
         self.0.ending.store(true, Ordering::Relaxed);
-    }
-}
-
-/// Background tasks that must not end by themselves. Cheap to clone.
-#[derive(Debug, Clone)]
-pub struct Tasks {
-    /// Runs everything in the background, one-shot reads too.
-    pub tracker: TaskTracker,
-    /// Tells the tasks to end.
-    pub stop: CancellationToken,
-    failed: Arc<Notify>,
-    metrics: Metrics,
-}
-
-impl Tasks {
-    /// No tasks yet.
-    #[must_use]
-    pub fn new(metrics: Metrics) -> Self {
-        Self {
-            tracker: TaskTracker::new(),
-            stop: CancellationToken::new(),
-            failed: Arc::default(),
-            metrics,
-        }
-    }
-
-    /// Spawns a task that lives until [`Tasks::stop`]. Ending earlier, or a panic, ends the process.
-    pub fn spawn(&self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
-        let tasks = self.clone();
-        self.tracker.spawn(async move {
-            let panicked = AssertUnwindSafe(task).catch_unwind().await.is_err();
-            if !tasks.stop.is_cancelled() {
-                tracing::error!(task = name, panicked, "a background task ended unasked");
-                tasks.metrics.task_failure(name);
-                tasks.failed.notify_one();
-            }
-        });
-    }
-
-    /// Returns when a task has ended unasked.
-    pub async fn failed(&self) {
-        self.failed.notified().await;
     }
 }
 

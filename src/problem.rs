@@ -301,9 +301,9 @@ pub struct ProblemDocument<'a> {
     /// Whether the same request may succeed later.
     #[schema(example = true)]
     retryable: bool,
-    /// On `invalid-parameter`: every fault of the query, all at once.
-    #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    errors: &'a [ParameterFault],
+    /// On 400: every fault of the query, all at once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    errors: Option<&'a [ParameterFault]>,
     /// On `incomplete`: the organizations that cannot be shown.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     missing: &'a [MissingOrg],
@@ -392,7 +392,7 @@ impl Problem {
             code: entry.code,
             request_id,
             retryable: entry.retryable,
-            errors: &facts.errors,
+            errors: (facts.status == StatusCode::BAD_REQUEST).then_some(&*facts.errors),
             missing: &facts.missing,
         };
         let body = serde_json::to_vec(&document).expect("plain text and numbers serialize");

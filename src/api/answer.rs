@@ -27,6 +27,8 @@ use crate::{
 const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const VARY_ON: HeaderValue = HeaderValue::from_static("Accept-Encoding, Authorization, X-API-Key");
+/// What an older revision answered is never asked for again.
+const KEPT_UNASKED: Duration = Duration::from_secs(60);
 /// Bytes of encoded answers that are kept.
 const KEPT_BYTES: u64 = 64 * 1024 * 1024;
 
@@ -74,7 +76,11 @@ impl Answers {
         let weigh = |_: &Key, answer: &Arc<Encoded>| {
             u32::try_from(answer.body.len() + 256).unwrap_or(u32::MAX)
         };
-        let kept = moka::sync::Cache::builder().max_capacity(KEPT_BYTES).weigher(weigh).build();
+        let kept = moka::sync::Cache::builder()
+            .max_capacity(KEPT_BYTES)
+            .weigher(weigh)
+            .time_to_idle(KEPT_UNASKED)
+            .build();
         let max_age = format!("private, max-age={}", fresh.as_secs());
         let max_age = HeaderValue::from_str(&max_age).expect("digits are visible ASCII");
         Self { kept, max_age, fresh }

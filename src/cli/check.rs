@@ -8,7 +8,7 @@ use clap::Args;
 use futures_util::future::join_all;
 use tokio_util::task::TaskTracker;
 
-use super::{ConfigArgs, fail, runtime};
+use super::{ConfigArgs, block_on, fail, say};
 use crate::{
     access,
     clock::Clock,
@@ -16,10 +16,10 @@ use crate::{
     csp::{BasicEncoding, CspError, Mint, TokenFacts},
     gateway::Upstreams,
     ids::OrgId,
-    inventory::{mapping, model::Org},
+    inventory::{self, model::Org},
     telemetry::Metrics,
     upstream::{Failure, Kind},
-    vmc::{Endpoint, OddCount, Reader, VmcError, wire},
+    vmc::{Reader, VmcError},
 };
 
 #[derive(Debug, Args)]
@@ -31,36 +31,39 @@ pub(super) struct Options {
     config: ConfigArgs,
 }
 
-pub(super) fn run(options: &Options) -> Result<(), ExitCode> {
-    let config = options.config.load()?;
-    say("ok", "configuration");
-    for warning in config.warnings() {
-        say("warn", &warning);
+impl Options {
+    pub(super) fn or(self, before: ConfigArgs) -> Self {
+        Self { config: self.config.or(before), ..self }
     }
-    show_callers(&config);
-    if options.offline {
-        return Ok(());
-    }
-    if runtime()?.block_on(check(&config))? { Ok(()) } else { Err(ExitCode::FAILURE) }
 }
 
-fn say(mark: &str, line: &str) {
-    println!("{mark:<5} {line}");
+pub(super) fn run(options: &Options) -> Result<(), ExitCode> {
+    let config = options.config.load()?;
+    step("ok", "configuration");
+    for warning in config.warnings() {
+        step("warn", &warning);
+    }
+    show_callers(&config);
+    if options.offline || block_on(check(&config))? { Ok(()) } else { Err(ExitCode::FAILURE) }
+}
+
+fn step(mark: &str, line: &str) {
+    say(format_args!("{mark:<5} {line}"));
 }
 
 /// Who may do what.
 fn show_callers(config: &Config) {
     match &config.access {
         access::Settings::Open => {
-            say("ok", "access is open: everyone who can reach the listener may sddc:read");
+            step("ok", "access is open: everyone who can reach the listener may sddc:read");
         }
         access::Settings::Callers(callers) => {
-            say("ok", &format!("{} caller(s) may ask", callers.len()));
+            step("ok", &format!("{} caller(s) may ask", callers.len()));
             for caller in callers {
                 let scopes: Vec<_> = caller.scopes.iter().map(|scope| scope.as_str()).collect();
                 let keys = caller.key_sha256.len();
                 let name = caller.name.as_str();
-                println!("      {name:<24} {} by {keys} key(s)", scopes.join(", "));
+                say(format_args!("      {name:<24} {} by {keys} key(s)", scopes.join(", ")));
             }
         }
     }
@@ -82,12 +85,12 @@ async fn check(config: &Config) -> Result<bool, ExitCode> {
         if !mint(&upstreams.mint, None, config).await {
             return Ok(false);
         }
-        return Ok(list_orgs(&reader(None), config).await);
+        return Ok(list_orgs(&reader(None), &metrics, config).await);
     }
     let orgs = config.vmc.orgs.iter();
     let checks = orgs.map(async |org| {
         mint(&upstreams.mint, Some(org), config).await
-            && read_org(&reader(Some(org.clone())), org, config).await
+            && show_one_org(&reader(Some(org.clone())), org, &metrics, config).await
     });
     Ok(join_all(checks).await.into_iter().all(|good| good))
 }
@@ -102,8 +105,8 @@ async fn mint(mint: &Mint, org: Option<&OrgId>, config: &Config) -> bool {
             true
         }
         Err(error) => {
-            say("FAIL", &format!("token of {of}: {error}"));
-            say("", &csp_advice(&error, config));
+            step("FAIL", &format!("token of {of}: {error}"));
+            step("", &csp_advice(&error, config));
             if matches!(error, CspError::Refused(_)) {
                 try_other_encoding(mint, org, config).await;
             }
@@ -114,15 +117,15 @@ async fn mint(mint: &Mint, org: Option<&OrgId>, config: &Config) -> bool {
 
 fn show_token(of: &str, facts: &TokenFacts) {
     let life = facts.life.as_secs();
-    say("ok", &format!("token of {of}, good for {life} s"));
+    step("ok", &format!("token of {of}, good for {life} s"));
     if let Some(org) = &facts.org {
-        println!("      organization  {org}");
+        say(format_args!("      organization  {org}"));
     }
     for permission in &facts.permissions {
-        println!("      permission    {permission}");
+        say(format_args!("      permission    {permission}"));
     }
     for role in facts.writing_roles() {
-        say("warn", &format!("{role} can do more than read: a read-only role is enough"));
+        step("warn", &format!("{role} can do more than read: a read-only role is enough"));
     }
 }
 
@@ -133,19 +136,14 @@ async fn try_other_encoding(mint: &Mint, org: Option<&OrgId>, config: &Config) {
         BasicEncoding::Form => (BasicEncoding::Raw, "raw"),
     };
     if mint.with_encoding(other).inspect(org).await.is_ok() {
-        say("", &format!("with csp.basic_encoding = \"{name}\" it works: set that"));
+        step("", &format!("with csp.basic_encoding = \"{name}\" it works: set that"));
     }
 }
 
-async fn list_orgs(reader: &Reader, config: &Config) -> bool {
-    let read = reader.read(Endpoint::Orgs, |body| {
-        let orgs = wire::parse_orgs(body)
-            .map_err(|_| crate::upstream::Breach::Body("a list of organizations"))?;
-        Ok(mapping::orgs(orgs, &mut OddCount::default()))
-    });
-    match read.await {
+async fn list_orgs(reader: &Reader, metrics: &Metrics, config: &Config) -> bool {
+    match inventory::read_orgs(reader, metrics).await {
         Ok(orgs) => {
-            say("ok", &format!("{} organization(s)", orgs.len()));
+            step("ok", &format!("{} organization(s)", orgs.len()));
             orgs.iter().for_each(show_org);
             true
         }
@@ -153,16 +151,11 @@ async fn list_orgs(reader: &Reader, config: &Config) -> bool {
     }
 }
 
-async fn read_org(reader: &Reader, org: &OrgId, config: &Config) -> bool {
-    let read = reader.read(Endpoint::Org(org), |body| {
-        let wire =
-            wire::parse_org(body).map_err(|_| crate::upstream::Breach::Body("an organization"))?;
-        Ok(Org::from_wire(wire, &mut OddCount::default()))
-    });
-    match read.await {
+async fn show_one_org(reader: &Reader, org: &OrgId, metrics: &Metrics, config: &Config) -> bool {
+    match inventory::read_org(reader, org, metrics).await {
         Ok(found) => {
-            say("ok", &format!("organization {org}"));
-            found.iter().for_each(show_org);
+            step("ok", &format!("organization {org}"));
+            show_org(&found);
             true
         }
         Err(error) => refused(&format!("organization {org}"), &error, config),
@@ -170,11 +163,11 @@ async fn read_org(reader: &Reader, org: &OrgId, config: &Config) -> bool {
 }
 
 fn show_org(org: &Org) {
-    println!("      {}  {}", org.id, org.display_name.as_deref().unwrap_or("(no name)"));
+    say(format_args!("      {}  {}", org.id, org.display_name.as_deref().unwrap_or("(no name)")));
 }
 
 fn refused(what: &str, error: &VmcError, config: &Config) -> bool {
-    say("FAIL", &format!("{what}: {error}"));
+    step("FAIL", &format!("{what}: {error}"));
     let url = &config.vmc.url;
     let advice = match error {
         VmcError::Token(error) => csp_advice(error, config),
@@ -184,7 +177,7 @@ fn refused(what: &str, error: &VmcError, config: &Config) -> bool {
         VmcError::NotFound => format!("check vmc.url ({url}) and vmc.orgs"),
         _ => format!("check vmc.url ({url}), HTTPS_PROXY and the network"),
     };
-    say("", &advice);
+    step("", &advice);
     false
 }
 

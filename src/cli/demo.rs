@@ -6,7 +6,7 @@ use clap::Args;
 use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::{fail, reachable, runtime, serve::harden};
+use super::{block_on, fail, harden, reachable, say, serve::exit};
 use crate::{
     clock::Clock,
     config::Config,
@@ -34,19 +34,19 @@ pub(super) struct Options {
 }
 
 pub(super) fn run(options: &Options) -> Result<(), ExitCode> {
-    harden();
-    runtime()?.block_on(demo(options))
+    block_on(demo(options))
 }
 
 async fn demo(options: &Options) -> Result<(), ExitCode> {
     let socket = TcpListener::bind("127.0.0.1:0").await.map_err(|error| fail(&error))?;
     let address = socket.local_addr().map_err(|error| fail(&error))?;
     let play = simulator::Options { sddcs: options.sddcs, ..simulator::Options::default() };
-    let config = config(options, address, &play.client_id);
+    let mut config = config(options, address, &play.client_id);
     let cloud = Simulator::new(play);
 
     let (access_log, guard) = telemetry::start(config.telemetry);
     let mut signals = Signals::listen().map_err(|error| fail(&error))?;
+    config.api.max_connections = harden::connections(config.api.max_connections);
     let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
     tasks.spawn(cloud.clone().serve(socket, stop.clone()));
     tasks.spawn(change(cloud, stop.clone()));
@@ -56,10 +56,10 @@ async fn demo(options: &Options) -> Result<(), ExitCode> {
         .await
         .map_err(|error| fail(&error))?;
     welcome(gateway.api_address(), gateway.ops_address(), address);
-    gateway.run(&mut signals).await;
+    let reason = gateway.run(&mut signals).await;
     stop.cancel();
     drop(guard);
-    Ok(())
+    exit(reason)
 }
 
 fn config(options: &Options, upstream: SocketAddr, client_id: &str) -> Config {
@@ -80,7 +80,7 @@ async fn change(cloud: Simulator, stop: CancellationToken) {
 
 fn welcome(api: SocketAddr, ops: SocketAddr, upstream: SocketAddr) {
     let (api, ops) = (reachable(api), reachable(ops));
-    println!(
+    say(format_args!(
         "\
 sddc-gateway demo: the gateway in front of a simulated VMware Cloud (http://{upstream}).
 No credentials, no key; its SDDCs change now and then. Ctrl-C ends it.
@@ -96,5 +96,5 @@ Paste one of these:
   curl -i http://{api}/orgs
   curl -i 'http://{api}/sddcs?partail=allow'
 "
-    );
+    ));
 }

@@ -23,6 +23,12 @@ pub(super) struct Options {
     config: ConfigArgs,
 }
 
+impl Options {
+    pub(super) fn or(self, before: ConfigArgs) -> Self {
+        Self { config: self.config.or(before), ..self }
+    }
+}
+
 pub(super) fn run(options: &Options) -> Result<(), ExitCode> {
     let address = reachable(Config::ops_listen(&options.config.source()));
     let path = if options.ready { "/readyz" } else { "/livez" };

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use super::fail;
+use super::{fail, say};
 use crate::access::{CallerKey, CallerName};
 
 pub(super) fn run(name: &str) -> Result<(), ExitCode> {
@@ -10,7 +10,7 @@ pub(super) fn run(name: &str) -> Result<(), ExitCode> {
         name.parse().map_err(|error| fail(&format_args!("{}: {error}", name.escape_debug())))?;
     let key = CallerKey::generate().map_err(|error| fail(&error))?;
     let digest = key.digest();
-    println!(
+    say(format_args!(
         "\
 Key of {name}, shown only now: give it to the caller, and to nobody else.
 
@@ -29,6 +29,6 @@ or in the environment (several are separated by commas):
 
 It is then sent as `Authorization: Bearer <key>` or `X-API-Key: <key>`.",
         key = key.reveal(),
-    );
+    ));
     Ok(())
 }

@@ -5,12 +5,13 @@
 
 mod check;
 mod demo;
+mod harden;
 mod healthcheck;
 mod key;
 mod serve;
 mod simulator;
 
-use std::{io::IsTerminal, net::SocketAddr, path::PathBuf, process::ExitCode};
+use std::{fmt::Display, io::IsTerminal, net::SocketAddr, path::PathBuf, process::ExitCode};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -74,6 +75,11 @@ enum Format {
 }
 
 impl ConfigArgs {
+    /// `--config` may stand before the command too.
+    fn or(self, before: Self) -> Self {
+        if self.config.is_some() { self } else { before }
+    }
+
     fn source(&self) -> Source {
         Source {
             file: self.config.clone(),
@@ -95,22 +101,23 @@ impl ConfigArgs {
 /// Runs the command to its end.
 #[must_use]
 pub fn run(cli: Cli) -> ExitCode {
+    harden::memory();
     let outcome = match cli.command {
         None => serve::run(&cli.config),
-        Some(Command::Serve(own)) => serve::run(&or(own, cli.config)),
+        Some(Command::Serve(own)) => serve::run(&own.or(cli.config)),
         Some(Command::Demo(options)) => demo::run(&options),
         Some(Command::Simulator(options)) => simulator::run(options),
-        Some(Command::Check(options)) => check::run(&options),
+        Some(Command::Check(options)) => check::run(&options.or(cli.config)),
         Some(Command::Key { name }) => key::run(&name),
         Some(Command::Openapi { format }) => {
             let document = api::openapi_document();
             match format {
-                Format::Json => print!("{}", api::openapi_json(&document)),
-                Format::Yaml => print!("{}", api::openapi_yaml(&document)),
+                Format::Json => say(api::openapi_json(&document).trim_end()),
+                Format::Yaml => say(api::openapi_yaml(&document).trim_end()),
             }
             Ok(())
         }
-        Some(Command::Healthcheck(options)) => healthcheck::run(&options),
+        Some(Command::Healthcheck(options)) => healthcheck::run(&options.or(cli.config)),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -118,20 +125,26 @@ pub fn run(cli: Cli) -> ExitCode {
     }
 }
 
-/// `--config` may stand before or after `serve`.
-fn or(own: ConfigArgs, before: ConfigArgs) -> ConfigArgs {
-    if own.config.is_some() { own } else { before }
+/// Prints a text and a newline. Whoever reads it may have had enough: `sddc-gateway openapi | head`.
+fn say(text: impl Display) {
+    use std::io::Write;
+    let mut output = std::io::stdout().lock();
+    let _ = writeln!(output, "{text}").and_then(|()| output.flush());
 }
 
 /// Tells what failed, and fails.
-fn fail(error: &dyn std::fmt::Display) -> ExitCode {
+fn fail(error: &dyn Display) -> ExitCode {
     eprintln!("sddc-gateway: {error}");
     ExitCode::FAILURE
 }
 
-/// The runtime that everything of a command runs on.
-fn runtime() -> Result<tokio::runtime::Runtime, ExitCode> {
-    tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|error| fail(&error))
+/// Runs a command to its end. What still runs then, a name look-up perhaps, is not waited for.
+fn block_on<T>(command: impl Future<Output = Result<T, ExitCode>>) -> Result<T, ExitCode> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| fail(&error))?;
+    let outcome = runtime.block_on(command);
+    runtime.shutdown_background();
+    outcome
 }
 
 /// Where a listener of the own machine can be asked: an unspecified address is asked by loopback.

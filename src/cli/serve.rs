@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use super::{ConfigArgs, fail, runtime};
+use super::{ConfigArgs, block_on, fail, harden};
 use crate::{
     clock::Clock,
     config::Config,
@@ -13,26 +13,17 @@ use crate::{
 
 pub(super) fn run(args: &ConfigArgs) -> Result<(), ExitCode> {
     let config = args.load()?;
-    harden();
-    runtime()?.block_on(serve(&config))
+    block_on(serve(config))
 }
 
-/// No core dump may hold a token, and connections must not run into a low default limit.
-pub(super) fn harden() {
-    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-    let none = Rlimit { current: Some(0), maximum: Some(0) };
-    let _ = setrlimit(Resource::Core, none);
-    let files = getrlimit(Resource::Nofile);
-    let _ = setrlimit(Resource::Nofile, Rlimit { current: files.maximum, ..files });
-}
-
-async fn serve(config: &Config) -> Result<(), ExitCode> {
+async fn serve(mut config: Config) -> Result<(), ExitCode> {
     let (access_log, guard) = telemetry::start(config.telemetry);
     let mut signals = Signals::listen().map_err(|error| fail(&error))?;
     config.warnings().iter().for_each(|warning| tracing::warn!("{warning}"));
+    config.api.max_connections = harden::connections(config.api.max_connections);
     let dropped = guard.dropped();
     let lost = move || dropped.dropped_lines();
-    let gateway = Gateway::start(config, Clock::system(), access_log, lost)
+    let gateway = Gateway::start(&config, Clock::system(), access_log, lost)
         .await
         .map_err(|error| fail(&error))?;
     tracing::info!(
@@ -44,6 +35,11 @@ async fn serve(config: &Config) -> Result<(), ExitCode> {
     let reason = gateway.run(&mut signals).await;
     tracing::info!(?reason, "ended");
     drop(guard);
+    exit(reason)
+}
+
+/// A gateway that was told to end has ended well.
+pub(super) fn exit(reason: Reason) -> Result<(), ExitCode> {
     match reason {
         Reason::Terminate | Reason::Interrupt => Ok(()),
         Reason::TaskFailed => Err(ExitCode::FAILURE),

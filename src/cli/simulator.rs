@@ -6,7 +6,7 @@ use clap::Args;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use super::{fail, reachable, runtime};
+use super::{block_on, fail, reachable, say};
 use crate::{
     lifecycle::Signals,
     simulator::{self, Simulator},
@@ -44,7 +44,7 @@ impl std::fmt::Debug for Options {
 }
 
 pub(super) fn run(options: Options) -> Result<(), ExitCode> {
-    runtime()?.block_on(simulate(options))
+    block_on(simulate(options))
 }
 
 async fn simulate(options: Options) -> Result<(), ExitCode> {
@@ -62,7 +62,7 @@ async fn simulate(options: Options) -> Result<(), ExitCode> {
         client_id: options.client_id,
         client_secret: options.client_secret.into(),
     });
-    println!(
+    say(format_args!(
         "\
 Simulated CSP and VMC at http://{address}
 Point a gateway at it:
@@ -75,7 +75,7 @@ Organizations: {}
 What was asked: curl http://{address}/__stats
 ",
         cloud.org_ids().join(", ")
-    );
+    ));
     let stop = CancellationToken::new();
     let (served, ()) = tokio::join!(cloud.serve(socket, stop.clone()), async {
         signals.next().await;

@@ -17,6 +17,8 @@ use crate::{
 
 /// Taken for `expires_in` when CSP does not tell a life that can be true.
 const ASSUMED_LIFE: Duration = Duration::from_secs(300);
+// CSP counts in seconds, from a minute up; less than one would be a storm of mints.
+const SHORTEST_LIFE: Duration = Duration::from_secs(1);
 const LONGEST_LIFE: Duration = Duration::from_secs(24 * 3600);
 
 /// The client secret as it is now: shared by all token sources, swapped when its file changes.
@@ -106,7 +108,7 @@ impl Mint {
         let mut form = vec![("grant_type", "client_credentials")];
         form.extend(org.map(|org| ("orgId", org.as_str())));
         let request = self.authorize(client.request(Method::POST, url.clone()).form(&form));
-        let request = request.build().map_err(|_| Breach::Body("a request that can be built"))?;
+        let request = request.build().map_err(|_| Breach::Address)?;
         match client.call("token", request).await? {
             Reply::Json(body) => read(&body),
             Reply::Refused(status) if status == http::StatusCode::NOT_FOUND => {
@@ -154,11 +156,10 @@ fn read(body: &[u8]) -> Result<Minted, CspError> {
 /// Reads `expires_in`: seconds, as a number or a numeric string.
 fn life(expires_in: Option<&RawValue>) -> Duration {
     let told = expires_in.and_then(|raw| raw.get().trim_matches('"').trim().parse::<f64>().ok());
-    // CSP's shortest life is a minute; less than a second would be a storm of mints.
-    match told.filter(|seconds| *seconds >= 1.0) {
-        Some(seconds) => {
-            Duration::try_from_secs_f64(seconds).unwrap_or(LONGEST_LIFE).min(LONGEST_LIFE)
-        }
+    match told.filter(|seconds| *seconds > 0.0) {
+        Some(seconds) => Duration::try_from_secs_f64(seconds)
+            .unwrap_or(LONGEST_LIFE)
+            .clamp(SHORTEST_LIFE, LONGEST_LIFE),
         None => {
             tracing::warn!(
                 assumed_s = ASSUMED_LIFE.as_secs(),
@@ -185,7 +186,7 @@ mod tests {
             (r#", "expires_in": null"#, 300),
             (r#", "expires_in": 0"#, 300),
             (r#", "expires_in": -5"#, 300),
-            (r#", "expires_in": 0.001"#, 300),
+            (r#", "expires_in": 0.001"#, 1),
             (r#", "expires_in": "soon""#, 300),
             (r#", "expires_in": [1]"#, 300),
             (r#", "expires_in": "nan""#, 300),

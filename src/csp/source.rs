@@ -1,14 +1,11 @@
 //! The shared token of one organization: read, renewed, invalidated.
 
-use std::{
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Duration,
+use std::sync::{
+    Arc, Mutex, PoisonError,
+    atomic::{AtomicU64, Ordering},
 };
 
-use arc_swap::ArcSwapOption;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use tokio::sync::Notify;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -31,7 +28,7 @@ pub struct TokenSource(Arc<Shared>);
 #[derive(Debug)]
 struct Shared {
     org: Option<OrgId>,
-    label: Arc<str>,
+    label: ArcSwap<Arc<str>>,
     mint: Mint,
     clock: Clock,
     metrics: Metrics,
@@ -54,8 +51,8 @@ struct Trouble {
 pub struct TokenStatus {
     /// What there is.
     pub state: TokenState,
-    /// Time to the token's end; `None` without a token.
-    pub expires_in: Option<Duration>,
+    /// The token's end, perhaps in the past; `None` without a token.
+    pub expires_at: Option<Instant>,
     /// Mints that failed since the last good one.
     pub consecutive_failures: u32,
     /// How the last mint failed, if it did.
@@ -98,10 +95,10 @@ impl TokenSource {
         metrics: Metrics,
         tasks: TaskTracker,
     ) -> Self {
-        let label = org.as_ref().map_or("default", OrgId::as_str).into();
+        let label = Arc::from(org.as_ref().map_or("default", OrgId::as_str));
         Self(Arc::new(Shared {
             org,
-            label,
+            label: ArcSwap::from_pointee(label),
             mint,
             gate: Gate::new(clock.clone()),
             clock,
@@ -121,7 +118,7 @@ impl TokenSource {
     pub async fn token(&self) -> Result<Arc<Token>, CspError> {
         match self.usable() {
             Some(token) => Ok(token),
-            None => self.mint().await,
+            None => self.mint(0).await,
         }
     }
 
@@ -135,8 +132,22 @@ impl TokenSource {
         // A late 401 speaks of a token that is gone: the newer one stays.
         if current.as_ref().is_some_and(|token| token.generation() == refused.generation()) {
             self.0.current.compare_and_swap(&*current, None);
+            // Should the callers' mint fail, the background goes on trying.
+            self.0.wake.notify_one();
         }
         self.token().await
+    }
+
+    /// A newer token than `old`, which stays in use until there is one: a denial may be due to its
+    /// age, and it may still be good for everything else.
+    ///
+    /// # Errors
+    /// As [`TokenSource::token`].
+    pub async fn newer_than(&self, old: &Token) -> Result<Arc<Token>, CspError> {
+        match self.usable().filter(|token| token.generation() > old.generation()) {
+            Some(token) => Ok(token),
+            None => self.mint(old.generation()).await,
+        }
     }
 
     /// Renews the token ahead of its expiry, and mints the first one, until `stop`.
@@ -149,7 +160,7 @@ impl TokenSource {
                 () = self.0.wake.notified() => {}
                 () = wait => {
                     // Logged, counted and held back where it happened.
-                    let _ = stop.run_until_cancelled(self.mint()).await;
+                    let _ = stop.run_until_cancelled(self.mint(0)).await;
                 }
             }
         }
@@ -169,18 +180,32 @@ impl TokenSource {
         let state = match &*token {
             None => TokenState::None,
             Some(token) if !token.is_usable(now) => TokenState::Expired,
-            Some(token) if token.standing() == Standing::Refused => TokenState::Refused,
+            Some(token) if matches!(token.standing(), Standing::Refused(_)) => TokenState::Refused,
             Some(_) => TokenState::Valid,
         };
         let Trouble { consecutive_failures, last_error } = *self.trouble();
-        let expires_in = token.as_ref().map(|token| token.expires_at().since(now));
-        TokenStatus { state, expires_in, consecutive_failures, last_error }
+        let expires_at = token.as_ref().map(|token| token.expires_at());
+        TokenStatus { state, expires_at, consecutive_failures, last_error }
     }
 
-    /// When a mint that is held back will be tried; `None` when nothing holds it.
+    /// When a caller without a token can have one; `None` when there is one, or nothing holds its
+    /// mint back.
     #[must_use]
     pub fn held_until(&self) -> Option<Instant> {
-        self.0.gate.opens_at()
+        if self.usable().is_some() { None } else { self.0.gate.opens_at() }
+    }
+
+    /// The label of logs and metrics: the org's id, `default` while the app's own is not known.
+    #[must_use]
+    pub fn label(&self) -> Arc<str> {
+        self.0.label.load().as_ref().clone()
+    }
+
+    /// The app's own organization has become known.
+    pub fn belongs_to(&self, org: &OrgId) {
+        if *self.label() != *org.as_str() {
+            self.0.label.store(Arc::new(org.as_str().into()));
+        }
     }
 
     /// Whether mints are held back.
@@ -200,16 +225,19 @@ impl TokenSource {
         self.0.gate.opens_at().map_or(due, |opens_at| due.max(opens_at))
     }
 
-    /// Joins or starts the one mint. The task that runs it outlives its callers.
-    async fn mint(&self) -> Result<Arc<Token>, CspError> {
+    /// Joins or starts the one mint, of a generation newer than this. The task that runs it outlives
+    /// its callers.
+    async fn mint(&self, newer_than: u64) -> Result<Arc<Token>, CspError> {
         let source = self.clone();
-        self.0.flight.join(|| async move { source.mint_unless_done().await }).result().await?
+        let run = self.0.flight.join(|| async move { source.mint_unless_done(newer_than).await });
+        run.result().await?
     }
 
-    async fn mint_unless_done(&self) -> Result<Arc<Token>, CspError> {
+    async fn mint_unless_done(&self, newer_than: u64) -> Result<Arc<Token>, CspError> {
         // Between a caller's look and this run another run may have ended well.
         let now = self.0.clock.now();
-        if let Some(token) = self.usable().filter(|token| now < token.renew_at()) {
+        let done = |token: &Arc<Token>| token.generation() > newer_than && now < token.renew_at();
+        if let Some(token) = self.usable().filter(done) {
             return Ok(token);
         }
         let pass = self.0.gate.enter()?;
@@ -218,13 +246,14 @@ impl TokenSource {
                 pass.succeeded();
                 self.0.current.store(Some(token.clone()));
                 *self.trouble() = Trouble::default();
-                self.0.metrics.mint(&self.0.label, MintOutcome::Minted);
+                self.0.metrics.mint(&self.label(), MintOutcome::Minted);
                 self.0.wake.notify_one();
                 Ok(token)
             }
             Err(error) => {
                 pass.failed(hold(&error), error.clone());
                 self.note(&error);
+                self.0.wake.notify_one();
                 Err(error)
             }
         }
@@ -241,7 +270,7 @@ impl TokenSource {
             );
         }
         let life_s = minted.life.as_secs();
-        tracing::info!(org.id = &*self.0.label, generation, life_s, "token minted");
+        tracing::info!(org.id = &*self.label(), generation, life_s, "token minted");
         Ok(token)
     }
 
@@ -250,13 +279,13 @@ impl TokenSource {
             Kind::CredentialsRejected => MintOutcome::Refused,
             Kind::Unavailable | Kind::Timeout | Kind::Contract => MintOutcome::Failed,
         };
-        self.0.metrics.mint(&self.0.label, outcome);
+        self.0.metrics.mint(&self.label(), outcome);
         let mut trouble = self.trouble();
         trouble.consecutive_failures = trouble.consecutive_failures.saturating_add(1);
         trouble.last_error = Some(error.kind());
         let failures = trouble.consecutive_failures;
         drop(trouble);
-        let org = &*self.0.label;
+        let org = &*self.label();
         match (outcome, self.usable()) {
             (MintOutcome::Refused, _) => tracing::error!(
                 org.id = org, failures, %error,

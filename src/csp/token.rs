@@ -2,7 +2,10 @@
 
 use std::{
     fmt,
-    sync::atomic::{AtomicU8, Ordering},
+    sync::{
+        OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -22,7 +25,8 @@ pub struct Token {
     generation: u64,
     minted: Instant,
     lifetime: Lifetime,
-    standing: AtomicU8,
+    accepted: AtomicBool,
+    refused: OnceLock<Instant>,
 }
 
 /// What VMC has said of a token.
@@ -32,8 +36,9 @@ pub enum Standing {
     Untried,
     /// It was good for at least one call.
     Accepted,
-    /// It was refused before it was ever good: minting again at once would not help.
-    Refused,
+    /// It was refused, then for the first time, before it was ever good: minting again at once
+    /// would not help.
+    Refused(Instant),
 }
 
 /// A token's three moments, counted from the moment at which it was asked for: CSP counts `expires_in` from
@@ -69,8 +74,8 @@ impl Token {
         lifetime: Lifetime,
     ) -> Self {
         header.set_sensitive(true);
-        let standing = AtomicU8::new(Standing::Untried as u8);
-        Self { header, generation, minted, lifetime, standing }
+        let (accepted, refused) = (AtomicBool::new(false), OnceLock::new());
+        Self { header, generation, minted, lifetime, accepted, refused }
     }
 
     /// Puts the token on an upstream request: the one place where it leaves its wrapper.
@@ -111,25 +116,22 @@ impl Token {
     /// What VMC has said of it.
     #[must_use]
     pub fn standing(&self) -> Standing {
-        match self.standing.load(Ordering::Relaxed) {
-            1 => Standing::Accepted,
-            2 => Standing::Refused,
-            _ => Standing::Untried,
+        match self.refused.get() {
+            _ if self.accepted.load(Ordering::Relaxed) => Standing::Accepted,
+            Some(first) => Standing::Refused(*first),
+            None => Standing::Untried,
         }
     }
 
     /// VMC took it.
     pub fn accepted(&self) {
-        self.standing.store(Standing::Accepted as u8, Ordering::Relaxed);
+        self.accepted.store(true, Ordering::Relaxed);
     }
 
-    /// VMC refused it. Tells the standing from before.
-    pub fn refused(&self) -> Standing {
-        let before = self.standing();
-        if before == Standing::Untried {
-            self.standing.store(Standing::Refused as u8, Ordering::Relaxed);
-        }
-        before
+    /// VMC refused it. Tells what is now known of it.
+    pub fn refused(&self, now: Instant) -> Standing {
+        self.refused.get_or_init(|| now);
+        self.standing()
     }
 }
 
@@ -197,7 +199,9 @@ mod tests {
         let token = Token::new(HeaderValue::from_static("CANARY"), 1, start, plan);
         assert!(!format!("{token:?} {:?}", token.header).contains("CANARY"));
         token.accepted();
-        assert_eq!(token.refused(), Standing::Accepted);
-        assert_eq!(token.standing(), Standing::Accepted);
+        assert_eq!(token.refused(start), Standing::Accepted);
+        let other = Token::new(HeaderValue::from_static("CANARY"), 2, start, plan);
+        assert_eq!(other.standing(), Standing::Untried);
+        assert_eq!(other.refused(start), Standing::Refused(start));
     }
 }

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use super::{Inner, kept::Kept, mapping, model::Org, slot};
 use crate::{
     flight::Run,
+    ids::OrgId,
+    telemetry::Metrics,
     upstream::Breach,
     vmc::{Endpoint, OddCount, Reader, VmcError, wire},
 };
@@ -33,16 +35,7 @@ impl Discovery {
             let inner = inner.clone();
             async move {
                 let Directory::Discovered(discovery) = &inner.directory else { return Ok(()) };
-                let metrics = inner.metrics.clone();
-                let read = discovery.reader.read(Endpoint::Orgs, move |body| {
-                    let wires =
-                        wire::parse_orgs(body).map_err(|_| Breach::Body("a list of orgs"))?;
-                    let mut odd = OddCount::default();
-                    let mut orgs = mapping::orgs(wires, &mut odd);
-                    metrics.odd_documents(odd.documents);
-                    orgs.sort_by(|one, other| one.id.cmp(&other.id));
-                    Ok(orgs)
-                });
+                let read = read_orgs(&discovery.reader, &inner.metrics);
                 let outcome = discovery.orgs.update(read).await;
                 match &outcome {
                     Ok(()) => inner.reconcile(),
@@ -59,4 +52,43 @@ impl Discovery {
         inner.clock.sleep_until(slot::next_poll(&self.orgs, &self.reader, inner)).await;
         let _ = self.refresh(inner).result().await;
     }
+}
+
+/// The organizations that the token can see, ordered by name, then id.
+pub(crate) async fn read_orgs(reader: &Reader, metrics: &Metrics) -> Result<Vec<Org>, VmcError> {
+    let read = reader.read(Endpoint::Orgs, |body| {
+        let wires = wire::parse_orgs(body).map_err(|_| Breach::Body("a list of organizations"))?;
+        let mut odd = OddCount::default();
+        Ok((mapping::orgs(wires, &mut odd), odd))
+    });
+    let (mut orgs, odd) = read.await?;
+    metrics.odd_documents(odd.documents);
+    sort(&mut orgs);
+    Ok(orgs)
+}
+
+/// One organization.
+pub(crate) async fn read_org(
+    reader: &Reader,
+    id: &OrgId,
+    metrics: &Metrics,
+) -> Result<Org, VmcError> {
+    const NO_ORG: Breach = Breach::Body("an organization");
+    let read = reader.read(Endpoint::Org(id), |body| {
+        let wire = wire::parse_org(body).map_err(|_| NO_ORG)?;
+        let mut odd = OddCount::default();
+        let org = Org::from_wire(wire, &mut odd).ok_or(NO_ORG)?;
+        Ok((org, odd))
+    });
+    let (org, odd) = read.await?;
+    metrics.odd_documents(odd.documents);
+    Ok(org)
+}
+
+/// By name, then id; those without a name last.
+pub(super) fn sort(orgs: &mut [Org]) {
+    orgs.sort_by(|one, other| {
+        let key = |org: &Org| (org.name.is_none(), org.name.clone(), org.id.clone());
+        key(one).cmp(&key(other))
+    });
 }

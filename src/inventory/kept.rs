@@ -1,19 +1,23 @@
 //! One upstream list kept in memory: its last good reading, and the one refresh that may run.
 
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{
+    future::Future,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use arc_swap::ArcSwapOption;
 use tokio_util::task::TaskTracker;
 
+use super::Settings;
 use crate::{
     clock::{Clock, Instant},
     flight::{Flight, Run},
-    upstream::Failure,
     vmc::VmcError,
 };
-
-/// A shared read's own deadline: it may outlive every caller that waits for it.
-const READ_DEADLINE: Duration = Duration::from_secs(30);
 
 /// What was read, and when the read began: the content is at least as new as that.
 #[derive(Debug)]
@@ -35,6 +39,8 @@ pub(super) struct Kept<T> {
     trouble: ArcSwapOption<VmcError>,
     flight: Flight<Result<(), VmcError>>,
     tried: ArcSwapOption<Instant>,
+    /// VMware has refused since the last good reading; that it fails now too says nothing new.
+    denied: AtomicBool,
     clock: Clock,
 }
 
@@ -45,6 +51,7 @@ impl<T: PartialEq + Send + Sync + 'static> Kept<T> {
             trouble: ArcSwapOption::empty(),
             flight: Flight::new(tasks),
             tried: ArcSwapOption::empty(),
+            denied: AtomicBool::new(false),
             clock,
         }
     }
@@ -69,6 +76,15 @@ impl<T: PartialEq + Send + Sync + 'static> Kept<T> {
         self.reading.load().as_ref().map(|reading| self.clock.now().since(reading.begun))
     }
 
+    /// How old a reading may be and still be shown.
+    pub(super) fn limit(&self, settings: &Settings) -> Duration {
+        if self.denied.load(Ordering::Relaxed) {
+            settings.stale.min(settings.stale_denied)
+        } else {
+            settings.stale
+        }
+    }
+
     /// Joins the refresh under way, or starts `job`.
     pub(super) fn refresh<F>(&self, job: impl FnOnce() -> F) -> Run<Result<(), VmcError>>
     where
@@ -77,22 +93,26 @@ impl<T: PartialEq + Send + Sync + 'static> Kept<T> {
         self.flight.join(job)
     }
 
-    /// Reads within the shared deadline and keeps what came. Part of a refresh's job.
+    /// Reads, and keeps what came. Part of a refresh's job.
     pub(super) async fn update(
         &self,
         read: impl Future<Output = Result<T, VmcError>>,
     ) -> Result<(), VmcError> {
         let begun = self.clock.now();
         self.tried.store(Some(Arc::new(begun)));
-        let outcome = tokio::time::timeout(READ_DEADLINE, read)
-            .await
-            .unwrap_or_else(|_elapsed| Err(Failure::Timeout(READ_DEADLINE).into()));
-        match outcome {
+        match read.await {
             Ok(content) => {
                 self.keep(content, begun);
                 Ok(())
             }
             Err(error) => {
+                if error.is_denial() {
+                    self.denied.store(true, Ordering::Relaxed);
+                }
+                // What is gone must not come back with the next failure.
+                if matches!(error, VmcError::NotFound) {
+                    self.reading.store(None);
+                }
                 // Held back is no news: what closed the gate stays the reason.
                 if !error.is_held() || self.trouble.load().is_none() {
                     self.trouble.store(Some(Arc::new(error.clone())));
@@ -111,5 +131,6 @@ impl<T: PartialEq + Send + Sync + 'static> Kept<T> {
         };
         self.reading.store(Some(Arc::new(Reading { content, begun })));
         self.trouble.store(None);
+        self.denied.store(false, Ordering::Relaxed);
     }
 }

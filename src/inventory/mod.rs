@@ -33,8 +33,8 @@ use std::{
 
 use arc_swap::ArcSwap;
 use futures_util::future::join_all;
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
+pub(crate) use self::directory::{read_org, read_orgs};
 use self::{
     directory::{Directory, Discovery},
     kept::Kept,
@@ -48,13 +48,14 @@ pub use self::{
     service::{Served, Service, Unavailable},
     settings::Settings,
     slot::Missing,
-    status::{InventoryMetrics, OrgStatus},
+    status::{DiscoveryStatus, InventoryMetrics, OrgStatus},
 };
 use crate::{
     clock::Clock,
     ids::{OrgId, SddcId},
+    tasks::Tasks,
     telemetry::Metrics,
-    vmc::Reader,
+    vmc::{Reader, VmcError},
 };
 
 /// How long a request waits for a refresh while it has a picture that may be shown.
@@ -72,8 +73,7 @@ pub(crate) struct Inner {
     settings: Settings,
     clock: Clock,
     metrics: Metrics,
-    tasks: TaskTracker,
-    stop: CancellationToken,
+    tasks: Tasks,
     directory: Directory,
     /// Ordered by id.
     slots: ArcSwap<Vec<Arc<Slot>>>,
@@ -123,13 +123,12 @@ impl Inventory {
         settings: Settings,
         clock: Clock,
         metrics: Metrics,
-        tasks: TaskTracker,
-        stop: CancellationToken,
+        tasks: Tasks,
     ) -> Self {
         let (directory, configured) = match readers {
             Readers::Configured(orgs) => (Directory::Configured, orgs),
             Readers::Discovered(reader) => {
-                let orgs = Kept::new(clock.clone(), tasks.clone());
+                let orgs = Kept::new(clock.clone(), tasks.flights.clone());
                 (Directory::Discovered(Discovery { reader, orgs }), Vec::new())
             }
         };
@@ -138,7 +137,6 @@ impl Inventory {
             clock,
             metrics,
             tasks,
-            stop,
             directory,
             slots: ArcSwap::default(),
             picture: ArcSwap::from_pointee(Picture::empty()),
@@ -158,15 +156,15 @@ impl Inventory {
     pub async fn keep_fresh(self) {
         let inner = self.0;
         if inner.settings.poll.is_zero() {
-            return inner.stop.cancelled().await;
+            return inner.tasks.stop.cancelled().await;
         }
         match &inner.directory {
             Directory::Configured => {
                 inner.slots.load().iter().for_each(|slot| inner.spawn_poller(slot));
-                inner.stop.cancelled().await;
+                inner.tasks.stop.cancelled().await;
             }
             Directory::Discovered(discovery) => {
-                let stop = inner.stop.clone();
+                let stop = inner.tasks.stop.clone();
                 while stop.run_until_cancelled(discovery.keep_fresh(&inner)).await.is_some() {}
             }
         }
@@ -193,6 +191,9 @@ impl Inventory {
         let mut service = inner.freshen_directory().await?;
         let slots = inner.in_scope(scope)?;
         service = service.worst(inner.freshen(&slots).await);
+        if matches!(scope, Scope::Org(_)) && slots.iter().all(|slot| slot.is_gone()) {
+            return Err(Unavailable::NoSuchOrg);
+        }
         inner.look(&slots, service)
     }
 
@@ -225,7 +226,7 @@ impl Inventory {
         }
     }
 
-    /// The served organizations, ordered by id.
+    /// The served organizations, ordered by name, then id.
     ///
     /// # Errors
     /// [`Unavailable`] when none can be shown.
@@ -243,7 +244,7 @@ impl Inventory {
         let inner = &self.0;
         let attempt = inner.freshen_list(&discovery.orgs, || discovery.refresh(inner)).await;
         let trouble = discovery.orgs.trouble();
-        let limit = Slot::limit(&inner.settings, trouble.as_deref());
+        let limit = discovery.orgs.limit(&inner.settings);
         match (discovery.orgs.reading(), discovery.orgs.age()) {
             (Some(reading), Some(age)) if age <= limit => {
                 let content = (reading.content.to_vec(), Vec::new());
@@ -266,14 +267,14 @@ impl Inventory {
         let (mut age, mut service) = (Duration::ZERO, Service::Hit);
         for (slot, attempt) in join_all(attempts).await {
             let trouble = slot.org.trouble();
-            let limit = Slot::limit(&inner.settings, trouble.as_deref());
+            let limit = slot.org.limit(&inner.settings);
             match (slot.org.reading(), slot.org.age()) {
+                _ if matches!(trouble.as_deref(), Some(VmcError::NotFound)) => {}
                 (Some(reading), Some(part)) if part <= limit => {
                     age = age.max(part);
                     orgs.push(Org::clone(&reading.content));
                     service = service.worst(attempt.into());
                 }
-                _ if matches!(trouble.as_deref(), Some(crate::vmc::VmcError::NotFound)) => {}
                 _ => {
                     let trouble = trouble.or(attempt.failure());
                     let error = Unavailable::upstream(trouble, slot.reader.held_for());
@@ -282,6 +283,7 @@ impl Inventory {
                 }
             }
         }
+        directory::sort(&mut orgs);
         match first {
             Some(error) if orgs.is_empty() => Err(error),
             _ => Ok(Served { content: (orgs, missing), age, service }),
@@ -304,9 +306,9 @@ impl Inner {
         let fresh = self.settings.fresh.max(self.settings.poll * 2).max(LEAST_DIRECTORY_FRESH);
         match discovery.orgs.age() {
             Some(age) if age < fresh => Ok(Service::Hit),
+            // Its outcome shows in the next answer: this one need not wait for it.
             Some(_) => {
-                let run = discovery.refresh(self);
-                let _ = tokio::time::timeout(PATIENCE, run.result()).await;
+                drop(discovery.refresh(self));
                 Ok(Service::Hit)
             }
             None => {
@@ -328,16 +330,20 @@ impl Inner {
             .iter()
             .filter(|slot| slot.wants_reading(now, pause))
             .map(|slot| self.freshen_list(&slot.sddcs, || slot.refresh(self)));
-        let attempts = join_all(attempts).await.into_iter();
-        attempts.map(Service::from).fold(Service::Hit, Service::worst)
+        let services = join_all(attempts).await.into_iter().map(|attempt| match attempt {
+            // Gone is an answer: nothing old is shown of it.
+            Attempt::Failed(error) if matches!(*error, VmcError::NotFound) => Service::Stored,
+            attempt => attempt.into(),
+        });
+        services.fold(Service::Hit, Service::worst)
     }
 
     async fn freshen_list<T: PartialEq + Send + Sync + 'static>(
         &self,
         kept: &Kept<T>,
-        refresh: impl FnOnce() -> crate::flight::Run<Result<(), crate::vmc::VmcError>>,
+        refresh: impl FnOnce() -> crate::flight::Run<Result<(), VmcError>>,
     ) -> Attempt {
-        let limit = Slot::limit(&self.settings, kept.trouble().as_deref());
+        let limit = kept.limit(&self.settings);
         match kept.age() {
             Some(age) if age < self.settings.fresh => Attempt::NotNeeded,
             Some(age) if age <= limit => Attempt::wait(refresh(), Some(PATIENCE)).await,
@@ -365,6 +371,12 @@ impl Inner {
             let held = first.reader.held_for();
             return Err(Unavailable::upstream(first.sddcs.trouble(), held));
         }
+        if shown == 0
+            && let Directory::Discovered(discovery) = &self.directory
+        {
+            // That there is no org is as old as the list of orgs.
+            age = discovery.orgs.age().unwrap_or_default();
+        }
         let content = self.picture.load().content.clone();
         Ok(Served { content: View { content, missing }, age, service })
     }
@@ -374,7 +386,7 @@ impl Inner {
         match scope {
             Scope::All => Ok(slots.to_vec()),
             Scope::Org(id) => {
-                let slot = slots.iter().find(|slot| slot.id == *id && !slot.is_gone());
+                let slot = slots.iter().find(|slot| slot.id == *id);
                 slot.map(|slot| vec![slot.clone()]).ok_or(Unavailable::NoSuchOrg)
             }
         }
@@ -437,6 +449,9 @@ impl Inner {
             }
             slots.sort_by(|one, other| one.id.cmp(&other.id));
             *absent = absent_now;
+            if let [only] = &*slots {
+                discovery.reader.tokens().belongs_to(&only.id);
+            }
             self.slots.store(Arc::new(slots));
         }
         self.merge();
@@ -444,7 +459,8 @@ impl Inner {
 
     fn spawn_poller(self: &Arc<Self>, slot: &Arc<Slot>) {
         if !self.settings.poll.is_zero() {
-            self.tasks.spawn(slot.clone().keep_fresh(self.clone()));
+            let poller = slot.clone().keep_fresh(self.clone());
+            self.tasks.spawn("poller", slot.retired.clone(), poller);
         }
     }
 }

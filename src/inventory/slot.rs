@@ -4,7 +4,7 @@ use std::{
     collections::{HashMap, HashSet},
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -12,7 +12,7 @@ use std::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Inner, Settings, Unavailable,
+    Inner, Settings, Unavailable, directory,
     kept::Kept,
     mapping,
     model::{Org, SddcEntry},
@@ -39,6 +39,8 @@ pub(super) struct Slot {
     pub(super) org: Kept<Org>,
     /// VMware answers 404 for it: it contributes nothing, and nothing is missing without it.
     gone: AtomicBool,
+    /// Documents of the last list with something unreadable in them.
+    odd: AtomicUsize,
     /// Ends the background refresh once the org left the discovery.
     pub(super) retired: CancellationToken,
 }
@@ -56,15 +58,14 @@ pub struct Missing {
 
 impl Slot {
     pub(super) fn new(id: OrgId, reader: Reader, inner: &Inner) -> Self {
-        let kept_sddcs = Kept::new(inner.clock.clone(), inner.tasks.clone());
-        let kept_org = Kept::new(inner.clock.clone(), inner.tasks.clone());
         Self {
             id,
             reader,
-            sddcs: kept_sddcs,
-            org: kept_org,
+            sddcs: Kept::new(inner.clock.clone(), inner.tasks.flights.clone()),
+            org: Kept::new(inner.clock.clone(), inner.tasks.flights.clone()),
             gone: AtomicBool::new(false),
-            retired: inner.stop.child_token(),
+            odd: AtomicUsize::new(0),
+            retired: inner.tasks.stop.child_token(),
         }
     }
 
@@ -72,20 +73,10 @@ impl Slot {
         self.gone.load(Ordering::Relaxed)
     }
 
-    /// How old a reading may be and still be shown.
-    pub(super) fn limit(settings: &Settings, trouble: Option<&VmcError>) -> Duration {
-        if trouble.is_some_and(VmcError::is_denial) {
-            settings.stale.min(settings.stale_denied)
-        } else {
-            settings.stale
-        }
-    }
-
     /// Whether the SDDCs may be shown, and else why not.
     pub(super) fn missing(&self, settings: &Settings) -> Option<Missing> {
         let trouble = self.sddcs.trouble();
-        let limit = Self::limit(settings, trouble.as_deref());
-        if self.sddcs.age().is_some_and(|age| age <= limit) {
+        if self.sddcs.age().is_some_and(|age| age <= self.sddcs.limit(settings)) {
             return None;
         }
         Some(self.gap(&Unavailable::upstream(trouble, self.reader.held_for())))
@@ -109,7 +100,12 @@ impl Slot {
             let (slot, inner) = (self.clone(), inner.clone());
             async move {
                 let outcome = slot.sddcs.update(slot.read_sddcs(&inner)).await;
-                slot.gone.store(matches!(outcome, Err(VmcError::NotFound)), Ordering::Relaxed);
+                match outcome {
+                    Ok(()) => slot.gone.store(false, Ordering::Relaxed),
+                    Err(VmcError::NotFound) => slot.gone.store(true, Ordering::Relaxed),
+                    // Says nothing about whether there is such an org.
+                    Err(_) => {}
+                }
                 if let Err(error) = &outcome
                     && !error.is_held()
                 {
@@ -126,15 +122,14 @@ impl Slot {
         self.org.refresh(|| {
             let (slot, inner) = (self.clone(), inner.clone());
             async move {
-                let metrics = inner.metrics.clone();
-                let read = slot.reader.read(Endpoint::Org(&slot.id), move |body| {
-                    let wire = wire::parse_org(body).map_err(|_| NO_ORG)?;
-                    let mut odd = OddCount::default();
-                    let org = Org::from_wire(wire, &mut odd);
-                    metrics.odd_documents(odd.documents);
-                    org.ok_or_else(|| NO_ORG.into())
-                });
-                slot.org.update(read).await
+                let read = directory::read_org(&slot.reader, &slot.id, &inner.metrics);
+                let outcome = slot.org.update(read).await;
+                if let Err(error) = &outcome
+                    && !error.is_held()
+                {
+                    tracing::warn!(org.id = %slot.id, %error, "organization not refreshed");
+                }
+                outcome
             }
         })
     }
@@ -153,22 +148,23 @@ impl Slot {
     }
 
     async fn read_sddcs_once(&self, inner: &Inner) -> Result<Sddcs, VmcError> {
-        let (org, metrics) = (self.id.clone(), inner.metrics.clone());
-        self.reader
-            .read(Endpoint::Sddcs(&self.id), move |body| {
-                let wires = wire::parse_sddcs(body).map_err(|_| NO_SDDCS)?;
-                let mut odd = OddCount::default();
-                let entries = mapping::sddcs(wires, &org, &mut odd);
-                if odd.documents > 0 {
-                    tracing::warn!(
-                        org.id = %org, odd = odd.documents, not_shown = odd.skipped,
-                        "SDDC documents with something unreadable in them: it is shown as null"
-                    );
-                }
-                metrics.odd_documents(odd.documents);
-                Ok(entries.into_iter().map(Arc::new).collect())
-            })
-            .await
+        let org = self.id.clone();
+        let read = self.reader.read(Endpoint::Sddcs(&self.id), move |body| {
+            let wires = wire::parse_sddcs(body).map_err(|_| Breach::Body("a list of SDDCs"))?;
+            let mut odd = OddCount::default();
+            let entries = mapping::sddcs(wires, &org, &mut odd);
+            Ok((entries.into_iter().map(Arc::new).collect(), odd))
+        });
+        let (entries, odd) = read.await?;
+        inner.metrics.odd_documents(odd.documents);
+        let before = self.odd.swap(odd.documents, Ordering::Relaxed);
+        if odd.documents > 0 && odd.documents != before {
+            tracing::warn!(
+                org.id = %self.id, odd = odd.documents, not_shown = odd.skipped,
+                "SDDC documents with something unreadable in them: it is shown as null"
+            );
+        }
+        Ok(entries)
     }
 
     /// Refreshes the SDDCs every `inventory.poll`, and after a failure when the gate lets it,
@@ -200,9 +196,6 @@ pub(super) fn next_poll<T: PartialEq + Send + Sync + 'static>(
     let pause = poll.mul_f64(rand::random_range(0.9..=1.0));
     kept.reading().map_or(now, |reading| reading.begun + pause)
 }
-
-const NO_SDDCS: Breach = Breach::Body("a list of SDDCs");
-const NO_ORG: Breach = Breach::Body("an organization");
 
 /// Of each SDDC that was there before, the copy with the higher `version`: an answer may come from a
 /// replica of VMware's that lags behind.

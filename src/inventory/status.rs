@@ -75,6 +75,17 @@ impl Inventory {
         orgs
     }
 
+    /// How the orgs are found; `None` where `vmc.orgs` names them.
+    #[must_use]
+    pub fn discovery(&self) -> Option<DiscoveryStatus> {
+        let Directory::Discovered(discovery) = &self.0.directory else { return None };
+        Some(DiscoveryStatus {
+            age: discovery.orgs.age(),
+            last_error: discovery.orgs.trouble().map(|error| error.kind()),
+            gate: discovery.reader.gate(),
+        })
+    }
+
     /// Whether callers can be served: a first picture exists, or a good token with an open gate.
     #[must_use]
     pub fn is_ready(&self) -> bool {
@@ -85,18 +96,29 @@ impl Inventory {
     }
 }
 
+/// How the list of orgs is found, where `vmc.orgs` does not give it.
+#[derive(Debug)]
+pub struct DiscoveryStatus {
+    /// Age of the list; `None` before the first.
+    pub age: Option<Duration>,
+    /// How the reads since that list failed.
+    pub last_error: Option<Kind>,
+    /// The gate of these reads.
+    pub gate: GateStatus,
+}
+
 /// The figures of the inventory and its tokens, read at each scrape.
 #[derive(Debug)]
 pub struct InventoryMetrics {
     inventory: Inventory,
-    tokens: Vec<(String, TokenSource)>,
+    tokens: Vec<TokenSource>,
     clock: Clock,
 }
 
 impl InventoryMetrics {
-    /// Reads `inventory` and `tokens`, each token under its org's id.
+    /// Reads `inventory` and `tokens`.
     #[must_use]
-    pub fn new(inventory: Inventory, tokens: Vec<(String, TokenSource)>, clock: Clock) -> Self {
+    pub fn new(inventory: Inventory, tokens: Vec<TokenSource>, clock: Clock) -> Self {
         Self { inventory, tokens, clock }
     }
 }
@@ -104,6 +126,13 @@ impl InventoryMetrics {
 impl Collector for InventoryMetrics {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let orgs = self.inventory.status();
+        let labels: Vec<_> = self.tokens.iter().map(TokenSource::label).collect();
+        let mut gates: Vec<_> = orgs.iter().map(|org| (&*org.org_id, org.gate)).collect();
+        if let Some(discovery) = self.inventory.discovery()
+            && gates.iter().all(|(org, _)| *org != "default")
+        {
+            gates.push(("default", discovery.gate));
+        }
         self.token_expiry(&mut encoder)?;
         gauges(
             &mut encoder,
@@ -116,10 +145,11 @@ impl Collector for InventoryMetrics {
             &mut encoder,
             "sddc_gateway_upstream_gate_closed",
             "1 while calls are held back",
-            self.tokens
+            labels
                 .iter()
-                .map(|(org, tokens)| ("csp", org.as_str(), tokens.is_held()))
-                .chain(orgs.iter().map(|org| ("vmc", &*org.org_id, org.gate.name != "open")))
+                .zip(&self.tokens)
+                .map(|(org, tokens)| ("csp", &**org, tokens.is_held()))
+                .chain(gates.iter().map(|(org, gate)| ("vmc", *org, gate.name != "open")))
                 .map(|(upstream, org, closed)| {
                     (vec![("upstream", upstream), ("org_id", org)], f64::from(u8::from(closed)))
                 }),
@@ -140,13 +170,17 @@ impl InventoryMetrics {
     fn token_expiry(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
         #[expect(clippy::cast_precision_loss, reason = "milliseconds since 1970 are below 2^52")]
         let now = self.clock.wall().as_millisecond() as f64 / 1000.0;
+        let monotonic = self.clock.now();
+        let labels: Vec<_> = self.tokens.iter().map(TokenSource::label).collect();
         gauges(
             encoder,
             "sddc_gateway_token_expiry_timestamp_seconds",
             "When the token ends, in seconds since 1970",
-            self.tokens.iter().filter_map(|(org, tokens)| {
-                let left = tokens.status().expires_in?;
-                Some((vec![("org_id", org.as_str())], now + left.as_secs_f64()))
+            self.tokens.iter().zip(&labels).filter_map(|(tokens, org)| {
+                let end = tokens.status().expires_at?;
+                // One of the two is zero: the end may lie in the past.
+                let left = end.since(monotonic).as_secs_f64() - monotonic.since(end).as_secs_f64();
+                Some((vec![("org_id", &**org)], now + left))
             }),
         )
     }

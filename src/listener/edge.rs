@@ -1,8 +1,7 @@
 //! The edge: what every request to the API passes, from top to bottom.
 //!
 //! One function instead of a stack of layers: measured, the usual stack costs more than everything
-//! else that a cached answer needs. No span is opened here, and nothing is allocated that an answer
-//! does not carry.
+//! else that a cached answer needs. No span is opened here.
 
 use std::{
     net::IpAddr,
@@ -11,19 +10,25 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
+    task::Poll,
     time::Duration,
 };
 
-use axum::{Router, body::Body, response::Response};
+use axum::{
+    Router,
+    body::Body,
+    response::{IntoResponse, Response},
+};
 use futures_util::FutureExt;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri, header};
 use http_body::Body as _;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use tower::ServiceExt;
 
 use super::{
     body::AnswerBody,
-    host::HostRule,
+    host::{HostRule, only_host},
     io::Activity,
     request_id::{X_REQUEST_ID, accept_or_new, trace_id},
     routes::Routes,
@@ -34,7 +39,7 @@ use crate::{
     api::Outcome,
     clock::{Clock, Instant},
     lifecycle::Readiness,
-    problem::{CONTENT_TYPE, Code, Problem},
+    problem::{Code, Problem},
     telemetry::{AccessLog, AccessRecord, HttpCall, Metrics},
 };
 
@@ -58,6 +63,8 @@ pub struct Edge {
     pub in_flight: InFlight,
     /// `api.request_timeout`.
     pub request_timeout: Duration,
+    /// How long a body may take to arrive: `api.header_timeout`.
+    pub body_timeout: Duration,
     /// Time.
     pub clock: Clock,
     /// Counters.
@@ -71,11 +78,19 @@ struct Seen {
     began: Instant,
     client: IpAddr,
     id: HeaderValue,
-    trace: Option<String>,
-    path: String,
+    traceparent: Option<HeaderValue>,
+    uri: Uri,
     method: Method,
     route: Arc<str>,
     identity: Identity,
+}
+
+/// How a request ended.
+struct End<'a> {
+    status: StatusCode,
+    bytes: Option<u64>,
+    outcome: Option<&'a Outcome>,
+    reason: Option<&'static str>,
 }
 
 impl Edge {
@@ -87,62 +102,67 @@ impl Edge {
         activity: &Arc<Activity>,
     ) -> Response<AnswerBody> {
         activity.busy();
-        let headers = request.headers();
-        let seen = Seen {
-            began: self.clock.now(),
-            client,
-            id: accept_or_new(headers), // only a sane one of the caller's is kept
-            trace: trace_id(headers).map(str::to_owned),
-            path: request.uri().path().to_owned(),
-            method: request.method().clone(),
-            route: self.routes.template(request.uri().path()),
-            identity: self.policy.identify(headers),
-        };
+        let seen = self.look_at(&request, client);
+        let mut departure = Departure { edge: self, seen: Some(&seen) };
         let permit = self.in_flight.enter(Routes::is_probe(&seen.route));
         let response = match &permit {
             Some(_) => self.work(request, &seen).await,
-            None => refuse(
-                Problem::new(Code::Overloaded, "too many requests at once")
-                    .with_retry_after(Some(Duration::from_secs(1))),
-            ),
+            None => Problem::new(Code::Overloaded, "too many requests at once")
+                .with_retry_after(Some(Duration::from_secs(1)))
+                .into_response(),
         };
+        departure.seen = None;
         let response = self.finish(response, &seen);
         response.map(|body| AnswerBody::new(body, activity.clone(), permit))
     }
 
+    fn look_at(&self, request: &Request<Incoming>, client: IpAddr) -> Seen {
+        let headers = request.headers();
+        Seen {
+            began: self.clock.now(),
+            client,
+            id: accept_or_new(headers), // only a sane one of the caller's is kept
+            traceparent: headers.get("traceparent").cloned(),
+            uri: request.uri().clone(),
+            method: request.method().clone(),
+            route: self.routes.template(request.uri().path()),
+            identity: self.policy.identify(headers),
+        }
+    }
+
     async fn work(&self, mut request: Request<Incoming>, seen: &Seen) -> Response {
         if let Err(problem) = self.admit(&request, seen) {
-            return refuse(problem);
+            return problem.into_response();
         }
         request.extensions_mut().insert(seen.identity.clone());
         let work = AssertUnwindSafe(self.route(request)).catch_unwind();
         let mut work = std::pin::pin!(work);
         // An answer from the picture is there at once: only what waits pays for a timer.
         let worked = match futures_util::poll!(&mut work) {
-            std::task::Poll::Ready(worked) => Ok(worked),
-            std::task::Poll::Pending => tokio::time::timeout(self.request_timeout, work).await,
+            Poll::Ready(worked) => Ok(worked),
+            Poll::Pending => tokio::time::timeout(self.request_timeout, work).await,
         };
-        match worked {
-            Ok(Ok(response)) => response,
+        let problem = match worked {
+            Ok(Ok(Ok(response))) => return response,
+            Ok(Ok(Err(problem))) => problem,
             Ok(Err(_panic)) => {
                 tracing::error!(http.route = &*seen.route, "a handler panicked");
-                refuse(Problem::new(Code::Internal, "internal error"))
+                Problem::new(Code::Internal, "internal error")
             }
-            Err(_elapsed) => refuse(Problem::new(
-                Code::UpstreamTimeout,
-                "no answer could be had within the time a request may take",
-            )),
-        }
+            Err(_elapsed) => {
+                let detail = "no answer could be had within the time a request may take";
+                Problem::new(Code::UpstreamTimeout, detail)
+            }
+        };
+        problem.into_response()
     }
 
     /// Refuses what is no request for this listener.
     fn admit(&self, request: &Request<Incoming>, seen: &Seen) -> Result<(), Problem> {
         target::check(request.uri())?;
-        let size: usize = request
-            .headers()
-            .iter()
-            .map(|(name, value)| name.as_str().len() + value.len() + 4)
-            .sum();
+        let fields = request.headers().iter();
+        // As on the wire: the colon, the blank and the line's end count too.
+        let size: usize = fields.map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
         if size > MOST_HEADER_BYTES {
             let detail = "all header fields together may have 16 KiB";
             return Err(Problem::new(Code::TooLarge, detail)
@@ -153,20 +173,22 @@ impl Edge {
         }
         // A load balancer asks its probes by address.
         if Routes::is_probe(&seen.route) {
-            return Ok(());
+            return only_host(request.headers()).map(|_| ());
         }
         self.host.check(request.uri(), request.headers())
     }
 
-    async fn route(&self, request: Request<Incoming>) -> Response {
+    async fn route(&self, request: Request<Incoming>) -> Result<Response, Problem> {
         let (parts, body) = request.into_parts();
         // No handler wants a body: what comes is read within its bound, so that the connection can
         // be used again.
-        if !body.is_end_stream() && swallow(body).await.is_err() {
-            return refuse(body_too_large());
+        if !body.is_end_stream() {
+            let swallowed = tokio::time::timeout(self.body_timeout, swallow(body)).await;
+            let late = || Problem::new(Code::BadRequest, "the body did not arrive in time");
+            swallowed.map_err(|_| late())??;
         }
         let request = Request::from_parts(parts, Body::empty());
-        self.router.clone().oneshot(request).await.unwrap_or_else(|never| match never {})
+        Ok(self.router.clone().oneshot(request).await.unwrap_or_else(|never| match never {}))
     }
 
     /// Makes a problem a document, adds what every answer has, counts it and writes its line.
@@ -178,34 +200,42 @@ impl Edge {
         if self.readiness.is_ending() {
             headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
-        self.observe(&response, seen, reason);
+        let end = End {
+            status: response.status(),
+            bytes: response.body().size_hint().exact(),
+            outcome: response.extensions().get::<Outcome>(),
+            reason,
+        };
+        self.observe(seen, &end);
         response
     }
 
     fn render(&self, mut response: Response, seen: &Seen) -> (Response, Option<&'static str>) {
         let status = response.status();
-        if !(status.is_client_error() || status.is_server_error()) || Routes::is_probe(&seen.route)
-        {
+        if !status.is_client_error() && !status.is_server_error() {
             return (response, None);
         }
-        let problem = response.extensions_mut().remove::<Problem>();
-        // axum's own rejections carry none.
-        let problem = problem.unwrap_or_else(|| Problem::new(code_of(status), "bad request"));
+        let problem = match response.extensions_mut().remove::<Problem>() {
+            Some(problem) => problem,
+            // On this listener a probe shows its status only.
+            None if Routes::is_probe(&seen.route) => return (response, None),
+            // axum's own rejections carry none.
+            None => Problem::new(code_of(status), "the request cannot be read"),
+        };
         if matches!(status.as_u16(), 401 | 403 | 421) {
             self.metrics.access_denied(problem.reason());
         }
         let id = seen.id.to_str().unwrap_or_default();
-        let mut rendered = problem.render(&seen.path, id);
+        let mut rendered = problem.render(seen.uri.path(), id);
         if let Some(allow) = response.headers_mut().remove(header::ALLOW) {
             rendered.headers_mut().insert(header::ALLOW, allow);
         }
         (rendered, Some(problem.reason()))
     }
 
-    fn observe(&self, response: &Response, seen: &Seen, reason: Option<&'static str>) {
+    fn observe(&self, seen: &Seen, end: &End<'_>) {
         let took = self.clock.now().since(seen.began);
-        let outcome = response.extensions().get::<Outcome>();
-        if let Some(outcome) = outcome {
+        if let Some(outcome) = end.outcome {
             self.metrics.cache(outcome.result);
         }
         let caller = match &seen.identity {
@@ -220,21 +250,37 @@ impl Edge {
                 target: "sddc_gateway::access",
                 message: "request",
                 request_id: seen.id.to_str().unwrap_or_default(),
-                trace_id: seen.trace.as_deref(),
+                trace_id: seen.traceparent.as_ref().and_then(trace_id),
                 caller: &caller,
                 client: seen.client,
                 method,
                 route: &seen.route,
-                status: response.status().as_u16(),
+                status: end.status.as_u16(),
                 duration_ms: took.as_secs_f64() * 1000.0,
-                bytes: response.body().size_hint().exact(),
-                cache: outcome.map(|outcome| outcome.result.as_str()),
-                age_s: outcome.map(|outcome| outcome.age_s),
-                reason,
+                bytes: end.bytes,
+                cache: end.outcome.map(|outcome| outcome.result.as_str()),
+                age_s: end.outcome.map(|outcome| outcome.age_s),
+                reason: end.reason,
             });
         }
-        let (route, status) = (seen.route.clone(), response.status());
-        self.metrics.http_call(HttpCall { route, method, status, caller, took });
+        let route = seen.route.clone();
+        self.metrics.http_call(HttpCall { route, method, status: end.status, caller, took });
+    }
+}
+
+/// Sees a caller who leaves before the answer: the future of its request is dropped.
+struct Departure<'a> {
+    edge: &'a Edge,
+    seen: Option<&'a Seen>,
+}
+
+impl Drop for Departure<'_> {
+    fn drop(&mut self) {
+        let Some(seen) = self.seen else { return };
+        // Nobody gets this status: it is nginx's for the same.
+        let status = StatusCode::from_u16(499).expect("three digits");
+        let end = End { status, bytes: None, outcome: None, reason: Some("client_left") };
+        self.edge.observe(seen, &end);
     }
 }
 
@@ -248,13 +294,6 @@ pub(super) fn common_headers(headers: &mut HeaderMap) {
     if !headers.contains_key(CSP) {
         headers.insert(CSP, NOTHING);
     }
-    debug_assert!(!headers.get(header::CONTENT_TYPE).is_some_and(|kind| {
-        kind == CONTENT_TYPE && headers.get(header::CACHE_CONTROL).is_none()
-    }));
-}
-
-fn refuse(problem: Problem) -> Response {
-    axum::response::IntoResponse::into_response(problem)
 }
 
 fn body_too_large() -> Problem {
@@ -285,12 +324,18 @@ fn method_name(method: &Method) -> &'static str {
     }
 }
 
-/// Reads a body away; an error if it is too long or breaks off.
-async fn swallow(body: Incoming) -> Result<(), ()> {
+/// Reads a body away, within its bound.
+async fn swallow(body: Incoming) -> Result<(), Problem> {
     let limit = usize::try_from(MOST_BODY_BYTES).unwrap_or(usize::MAX);
-    let mut body = http_body_util::Limited::new(body, limit);
-    while let Some(frame) = http_body_util::BodyExt::frame(&mut body).await {
-        frame.map_err(|_| ())?;
+    let mut body = Limited::new(body, limit);
+    while let Some(frame) = body.frame().await {
+        if let Err(error) = frame {
+            return Err(if error.is::<LengthLimitError>() {
+                body_too_large()
+            } else {
+                Problem::new(Code::BadRequest, "the body breaks off")
+            });
+        }
     }
     Ok(())
 }

@@ -6,7 +6,7 @@
 
 use std::net::IpAddr;
 
-use http::{HeaderMap, Uri, header::HOST, uri::Authority};
+use http::{HeaderMap, HeaderValue, Uri, header::HOST, uri::Authority};
 
 use crate::problem::{Code, Problem};
 
@@ -30,6 +30,8 @@ impl HostRule {
     /// The rule for a listener on `address` that lets everyone in (`open`), or asks for keys.
     #[must_use]
     pub fn new(address: IpAddr, open: bool, hosts: &[String]) -> Self {
+        // An IPv4 address written as IPv6 is the same socket.
+        let address = address.to_canonical();
         let names = match (open && address.is_loopback(), hosts.is_empty()) {
             (true, _) => Names::Loopback,
             (false, true) => Names::Any,
@@ -38,26 +40,20 @@ impl HostRule {
         Self { hosts: hosts.to_vec(), names, no_cross_site: open }
     }
 
+    /// The rule for probes and metrics on `address`: never a key, and elsewhere than on loopback
+    /// asked by address, so that `api.hosts` has no say there.
+    #[must_use]
+    pub fn for_ops(address: IpAddr, hosts: &[String]) -> Self {
+        let hosts = if address.to_canonical().is_loopback() { hosts } else { &[] };
+        Self::new(address, true, hosts)
+    }
+
     /// Checks that a request names one host, and one that this listener answers for.
     ///
     /// # Errors
     /// The problem to answer: 400, 421 or 403.
     pub fn check(&self, uri: &Uri, headers: &HeaderMap) -> Result<(), Problem> {
-        let mut fields = headers.get_all(HOST).iter();
-        let (Some(field), None) = (fields.next(), fields.next()) else {
-            return Err(Problem::new(Code::BadRequest, "send exactly one Host header"));
-        };
-        if self.names != Names::Any {
-            // The target's own authority counts before the field (RFC 9112 section 3.2.2).
-            let named = match uri.authority() {
-                Some(authority) => Some(authority.clone()),
-                None => Authority::try_from(field.as_bytes()).ok(),
-            };
-            if !named.is_some_and(|authority| self.answers_for(authority.host())) {
-                let detail = "this gateway does not answer for the name in Host";
-                return Err(Problem::new(Code::Misdirected, detail).with_reason("host"));
-            }
-        }
+        self.check_name(uri, only_host(headers)?)?;
         let cross_site =
             || headers.get_all("sec-fetch-site").iter().any(|site| site == "cross-site");
         if self.no_cross_site && cross_site() {
@@ -67,9 +63,37 @@ impl HostRule {
         Ok(())
     }
 
+    fn check_name(&self, uri: &Uri, field: &HeaderValue) -> Result<(), Problem> {
+        if self.names == Names::Any {
+            return Ok(());
+        }
+        // The target's own authority counts before the field (RFC 9112 section 3.2.2).
+        let named = match uri.authority() {
+            Some(authority) => Some(authority.clone()),
+            None => Authority::try_from(field.as_bytes()).ok(),
+        };
+        if named.is_some_and(|authority| self.answers_for(authority.host())) {
+            return Ok(());
+        }
+        let detail = "this gateway does not answer for the name in Host";
+        Err(Problem::new(Code::Misdirected, detail).with_reason("host"))
+    }
+
     fn answers_for(&self, host: &str) -> bool {
         let host = host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase();
         self.hosts.contains(&host) || (self.names == Names::Loopback && is_loopback_name(&host))
+    }
+}
+
+/// The one `Host` field that every request has.
+///
+/// # Errors
+/// 400 for none or two.
+pub(super) fn only_host(headers: &HeaderMap) -> Result<&HeaderValue, Problem> {
+    let mut fields = headers.get_all(HOST).iter();
+    match (fields.next(), fields.next()) {
+        (Some(field), None) => Ok(field),
+        _ => Err(Problem::new(Code::BadRequest, "send exactly one Host header")),
     }
 }
 
@@ -77,13 +101,11 @@ fn is_loopback_name(host: &str) -> bool {
     let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
     host == "localhost"
         || host.ends_with(".localhost")
-        || bare.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+        || bare.parse::<IpAddr>().is_ok_and(|address| address.to_canonical().is_loopback())
 }
 
 #[cfg(test)]
 mod tests {
-    use http::HeaderValue;
-
     use super::*;
 
     fn status(rule: &HostRule, hosts: &[&str], site: Option<&str>) -> u16 {
@@ -121,6 +143,24 @@ mod tests {
         }
         assert_eq!(status(&rule, &["localhost"], Some("cross-site")), 403);
         assert_eq!(status(&rule, &["localhost"], Some("same-origin")), 200);
+    }
+
+    #[test]
+    fn an_ipv4_address_in_ipv6_clothes_is_loopback_too() {
+        let rule = HostRule::new("::ffff:127.0.0.1".parse().unwrap(), true, &[]);
+        assert_eq!(status(&rule, &["evil.test"], None), 421);
+        assert_eq!(status(&rule, &["[::ffff:127.0.0.1]:8080"], None), 200);
+    }
+
+    #[test]
+    fn the_ops_port_is_asked_by_address_unless_it_is_on_loopback() {
+        let hosts = ["gateway.test".to_owned()];
+        let outward = HostRule::for_ops([0, 0, 0, 0].into(), &hosts);
+        assert_eq!(status(&outward, &["10.1.2.3:9090"], None), 200);
+        assert_eq!(status(&outward, &["10.1.2.3:9090"], Some("cross-site")), 403);
+        let loopback = HostRule::for_ops([127, 0, 0, 1].into(), &hosts);
+        assert_eq!(status(&loopback, &["10.1.2.3:9090"], None), 421);
+        assert_eq!(status(&loopback, &["gateway.test"], None), 200);
     }
 
     #[test]

@@ -19,6 +19,8 @@ use tokio::{
     time::{Instant, Sleep},
 };
 
+use super::Settings;
+
 /// What a connection is doing: shared between its IO and its requests.
 #[derive(Debug, Default)]
 pub struct Activity {
@@ -72,6 +74,16 @@ pub struct Limits {
     pub write: Duration,
 }
 
+impl From<&Settings> for Limits {
+    fn from(settings: &Settings) -> Self {
+        Self {
+            header: settings.header_timeout,
+            idle: settings.idle_timeout,
+            write: settings.write_timeout,
+        }
+    }
+}
+
 /// A stream with time limits.
 #[derive(Debug)]
 pub struct TimedIo<S> {
@@ -96,6 +108,11 @@ impl<S> TimedIo<S> {
     /// Whether the wait for the peer has lasted too long.
     #[expect(clippy::disallowed_methods, reason = "socket timers are tokio's, like the sockets")]
     fn has_waited_too_long(&mut self, cx: &mut Context<'_>) -> bool {
+        if self.stalled.is_some() {
+            // An answer is still going out: sending has a limit of its own.
+            self.waiting = None;
+            return false;
+        }
         let phase = self.activity.phase();
         let limit = match phase {
             Phase::Head => self.limits.header,

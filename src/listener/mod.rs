@@ -85,12 +85,16 @@ impl Listener {
         places: &Arc<Semaphore>,
     ) -> (TcpStream, SocketAddr, Option<OwnedSemaphorePermit>) {
         let place = places.clone().acquire_owned().await.ok();
+        let mut failing = false;
         loop {
             match self.socket.accept().await {
                 Ok((stream, peer)) => return (stream, peer, place),
                 Err(error) => {
                     self.metrics.connection_error("accept");
-                    tracing::warn!(%error, "a connection could not be accepted");
+                    // Once a spell: want of file descriptors lasts, and comes back at each try.
+                    if !std::mem::replace(&mut failing, true) {
+                        tracing::warn!(%error, "connections cannot be accepted");
+                    }
                     tokio::time::sleep(ACCEPT_PAUSE).await;
                 }
             }

@@ -1,6 +1,6 @@
 //! The ops port: `/livez`, `/readyz`, `/metrics`, and nothing else. No probe asks an upstream.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use axum::{
     Json, Router,
@@ -9,6 +9,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
+use futures_util::FutureExt;
 use http::{Request, StatusCode, header};
 use prometheus_client::collector::Collector;
 use serde::Serialize;
@@ -20,11 +21,13 @@ use super::{
     request_id::{X_REQUEST_ID, accept_or_new},
 };
 use crate::{
+    clock::{Clock, Instant},
     inventory::{Inventory, InventoryMetrics, OrgStatus},
     lifecycle::Readiness,
     problem::{Code, Problem},
     reload::Reloads,
     telemetry::Metrics,
+    upstream::Kind,
 };
 
 /// What the ops port shows.
@@ -36,6 +39,8 @@ pub struct Ops {
     pub figures: Arc<dyn Fn() -> InventoryMetrics + Send + Sync>,
     /// Whether requests are wanted.
     pub readiness: Readiness,
+    /// Time.
+    pub clock: Clock,
     /// The files that are re-read.
     pub reloads: Reloads,
     /// Counters.
@@ -49,6 +54,9 @@ pub struct Ops {
 struct Report {
     ready: bool,
     orgs: Vec<OrgReport>,
+    /// Only where the orgs are found instead of configured.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    discovery: Option<DiscoveryReport>,
     reload: BTreeMap<&'static str, ReloadReport>,
 }
 
@@ -82,20 +90,33 @@ struct UpstreamReport {
 }
 
 #[derive(Debug, Serialize)]
+struct DiscoveryReport {
+    age_s: Option<u64>,
+    last_error: Option<&'static str>,
+    gate: &'static str,
+}
+
+#[derive(Debug, Serialize)]
 struct ReloadReport {
     ok: bool,
     last_error: Option<&'static str>,
 }
 
-impl From<OrgStatus> for OrgReport {
-    fn from(org: OrgStatus) -> Self {
-        let error = |kind: Option<crate::upstream::Kind>| kind.map(crate::upstream::Kind::as_str);
-        let seconds = |span: Option<Duration>| span.map(|span| span.as_secs());
+fn error(kind: Option<Kind>) -> Option<&'static str> {
+    kind.map(Kind::as_str)
+}
+
+fn seconds(span: Option<Duration>) -> Option<u64> {
+    span.map(|span| span.as_secs())
+}
+
+impl OrgReport {
+    fn new(org: OrgStatus, now: Instant) -> Self {
         Self {
             org_id: org.org_id,
             token: TokenReport {
                 state: org.token.state.as_str(),
-                expires_in_s: seconds(org.token.expires_in),
+                expires_in_s: seconds(org.token.expires_at.map(|end| end.since(now))),
                 consecutive_failures: org.token.consecutive_failures,
                 last_error: error(org.token.last_error),
             },
@@ -132,13 +153,15 @@ pub async fn answer<B>(router: Router, host: &HostRule, request: Request<B>) -> 
     let (parts, _) = request.into_parts();
     let id = accept_or_new(&parts.headers);
     let path = parts.uri.path().to_owned();
-    let mut response = match host.check(&parts.uri, &parts.headers) {
-        Err(problem) => problem.into_response(),
-        Ok(()) => {
-            let request = Request::from_parts(parts, Body::empty());
-            router.oneshot(request).await.unwrap_or_else(|never| match never {})
-        }
+    let admitted = host.check(&parts.uri, &parts.headers);
+    let work = async {
+        admitted?;
+        let request = Request::from_parts(parts, Body::empty());
+        Ok(router.oneshot(request).await.unwrap_or_else(|never| match never {}))
     };
+    let worked = AssertUnwindSafe(work).catch_unwind().await;
+    let worked = worked.unwrap_or_else(|_| Err(Problem::new(Code::Internal, "internal error")));
+    let mut response = worked.unwrap_or_else(Problem::into_response);
     if let Some(problem) = response.extensions_mut().remove::<Problem>() {
         let allow = response.headers_mut().remove(header::ALLOW);
         response = problem.render(&path, id.to_str().unwrap_or_default());
@@ -153,7 +176,13 @@ pub async fn answer<B>(router: Router, host: &HostRule, request: Request<B>) -> 
 
 async fn readyz(State(ops): State<Ops>) -> impl IntoResponse {
     let ready = ops.readiness.is_ready();
-    let orgs = ops.inventory.status().into_iter().map(OrgReport::from).collect();
+    let now = ops.clock.now();
+    let orgs = ops.inventory.status().into_iter().map(|org| OrgReport::new(org, now)).collect();
+    let discovery = ops.inventory.discovery().map(|discovery| DiscoveryReport {
+        age_s: seconds(discovery.age),
+        last_error: error(discovery.last_error),
+        gate: discovery.gate.name,
+    });
     let reload = ops
         .reloads
         .status()
@@ -162,7 +191,7 @@ async fn readyz(State(ops): State<Ops>) -> impl IntoResponse {
         .collect();
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let headers = [(header::CACHE_CONTROL, "no-store")];
-    (status, headers, Json(Report { ready, orgs, reload }))
+    (status, headers, Json(Report { ready, orgs, discovery, reload }))
 }
 
 async fn metrics(State(ops): State<Ops>) -> Response {

@@ -12,7 +12,8 @@ const MOST_TARGET_BYTES: usize = 8 * 1024;
 /// The problem to answer: 414 or 400.
 pub(super) fn check(uri: &Uri) -> Result<(), Problem> {
     let (path, query) = (uri.path(), uri.query().unwrap_or_default());
-    if path.len() + query.len() > MOST_TARGET_BYTES {
+    let mark = usize::from(uri.query().is_some());
+    if path.len() + mark + query.len() > MOST_TARGET_BYTES {
         let detail = "a target may have 8 KiB";
         return Err(Problem::new(Code::TooLarge, detail).with_status(StatusCode::URI_TOO_LONG));
     }

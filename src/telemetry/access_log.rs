@@ -16,8 +16,10 @@ pub struct AccessLog(Option<Arc<Sink>>);
 
 struct Sink {
     format: Format,
-    writer: Box<dyn Fn() -> Box<dyn Write> + Send + Sync>,
+    write: Box<WriteLine>,
 }
+
+type WriteLine = dyn Fn(&[u8]) + Send + Sync;
 
 /// What one line says.
 #[derive(Debug, Clone, Copy, Serialize)]
@@ -71,12 +73,9 @@ thread_local! {
 }
 
 impl AccessLog {
-    /// A log that makes a writer for each line: a handle on a queue, not a file.
-    pub fn new(
-        format: Format,
-        writer: impl Fn() -> Box<dyn Write> + Send + Sync + 'static,
-    ) -> Self {
-        Self(Some(Arc::new(Sink { format, writer: Box::new(writer) })))
+    /// A log whose lines, each whole, are given to `write`, which must not block.
+    pub fn new(format: Format, write: impl Fn(&[u8]) + Send + Sync + 'static) -> Self {
+        Self(Some(Arc::new(Sink { format, write: Box::new(write) })))
     }
 
     /// No lines: `telemetry.log` is above `info`.
@@ -106,8 +105,7 @@ impl AccessLog {
                     let _ = writeln!(line, "{}", Text(record));
                 }
             }
-            // The queue counts what it has to drop.
-            let _ = (sink.writer)().write_all(line);
+            (sink.write)(line);
         });
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! A writer that cannot keep up costs lines, which are counted, and never a caller's time.
 
-use std::io::{self, BufWriter};
+use std::io::{self, BufWriter, Write};
 
 use tracing::level_filters::LevelFilter;
 use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
@@ -51,7 +51,8 @@ pub fn start(settings: Settings) -> (AccessLog, LogGuard) {
     // A second gateway in the process keeps the first one's subscriber.
     let _ = tracing_subscriber::registry().with(lines).try_init();
     let access = if settings.log >= LevelFilter::INFO {
-        AccessLog::new(settings.format, move || Box::new(writer.clone()))
+        // The queue counts what it has to drop.
+        AccessLog::new(settings.format, move |line| drop(writer.clone().write_all(line)))
     } else {
         AccessLog::off()
     };

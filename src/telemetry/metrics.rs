@@ -19,7 +19,6 @@ use prometheus_client::{
 };
 
 use super::process::Process;
-use crate::upstream::Upstream;
 
 /// Seconds; from a cached answer to a request's deadline.
 const HTTP_BUCKETS: [f64; 13] =
@@ -122,7 +121,7 @@ pub struct HttpCall {
 #[derive(Debug)]
 pub struct UpstreamCall {
     /// Which one.
-    pub upstream: Upstream,
+    pub upstream: &'static str,
     /// What was asked: a closed set.
     pub endpoint: &'static str,
     /// The status, once a head arrived.
@@ -236,7 +235,7 @@ impl Metrics {
 
     /// Counts a try at an upstream and its duration.
     pub fn upstream_call(&self, call: &UpstreamCall) {
-        let (upstream, endpoint) = (call.upstream.as_str(), call.endpoint);
+        let (upstream, endpoint) = (call.upstream, call.endpoint);
         let status = match call.status {
             _ if call.timed_out => "timeout".to_owned(),
             Some(status) => status.as_u16().to_string(),

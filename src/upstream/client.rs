@@ -142,7 +142,7 @@ impl Client {
             Err(_elapsed) => (None, Err(Failure::Timeout(self.bounds.timeout))),
         };
         self.metrics.upstream_call(&UpstreamCall {
-            upstream: self.upstream,
+            upstream: self.upstream.as_str(),
             endpoint,
             status,
             timed_out: matches!(outcome, Err(Failure::Timeout(_))),

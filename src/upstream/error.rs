@@ -48,6 +48,9 @@ pub enum Breach {
     /// Longer than the bound.
     #[error("an answer of more than {0} bytes")]
     TooLarge(u64),
+    /// The address makes no request: nothing was sent.
+    #[error("an address that no request can be made for")]
+    Address,
     /// Not JSON, or JSON of another shape.
     #[error("a body that is not {0}")]
     Body(&'static str),

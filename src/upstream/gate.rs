@@ -24,7 +24,14 @@ pub const REFUSED_HOLD: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 pub struct Gate<E> {
     clock: Clock,
-    state: Arc<Mutex<State<E>>>,
+    inner: Arc<Mutex<Inner<E>>>,
+}
+
+#[derive(Debug)]
+struct Inner<E> {
+    state: State<E>,
+    /// Grows with each reset: what began before it has no say in what came after.
+    resets: u64,
 }
 
 #[derive(Debug)]
@@ -72,7 +79,7 @@ pub struct GateStatus {
 
 impl<E> Clone for Gate<E> {
     fn clone(&self) -> Self {
-        Self { clock: self.clock.clone(), state: self.state.clone() }
+        Self { clock: self.clock.clone(), inner: self.inner.clone() }
     }
 }
 
@@ -80,7 +87,7 @@ impl<E: Clone> Gate<E> {
     /// An open gate.
     #[must_use]
     pub fn new(clock: Clock) -> Self {
-        Self { clock, state: Arc::new(Mutex::new(State::Open)) }
+        Self { clock, inner: Arc::new(Mutex::new(Inner { state: State::Open, resets: 0 })) }
     }
 
     /// Asks to pass. The verdict on the call is given to the [`Pass`].
@@ -89,27 +96,27 @@ impl<E: Clone> Gate<E> {
     /// [`Held`] while the gate is closed, or while the one call after that is under way.
     pub fn enter(&self) -> Result<Pass<E>, Held<E>> {
         let now = self.clock.now();
-        let mut state = self.lock();
-        let probe = match &*state {
+        let mut inner = self.lock();
+        let probe = match &inner.state {
             State::Open => false,
             State::Closed { until, because, .. } if now < *until => {
                 return Err(Held { retry_in: until.since(now), because: because.clone() });
             }
             State::Closed { failures, because, .. } => {
-                *state = State::Probing { failures: *failures, because: because.clone() };
+                inner.state = State::Probing { failures: *failures, because: because.clone() };
                 true
             }
             State::Probing { because, .. } => {
                 return Err(Held { retry_in: FIRST_HOLD, because: because.clone() });
             }
         };
-        Ok(Pass { gate: self.clone(), probe, judged: false })
+        Ok(Pass { gate: self.clone(), probe, resets: inner.resets, judged: false })
     }
 
     /// When the gate lets something through again; `None` while it is open.
     #[must_use]
     pub fn opens_at(&self) -> Option<Instant> {
-        match &*self.lock() {
+        match &self.lock().state {
             State::Open => None,
             State::Closed { until, .. } => Some(*until),
             State::Probing { .. } => Some(self.clock.now() + FIRST_HOLD),
@@ -118,14 +125,16 @@ impl<E: Clone> Gate<E> {
 
     /// Opens the gate: what closed it is known to be mended.
     pub fn reset(&self) {
-        *self.lock() = State::Open;
+        let mut inner = self.lock();
+        inner.state = State::Open;
+        inner.resets += 1;
     }
 
     /// For probes and metrics.
     #[must_use]
     pub fn status(&self) -> GateStatus {
         let now = self.clock.now();
-        match &*self.lock() {
+        match &self.lock().state {
             State::Open => GateStatus { name: "open", retry_in: None },
             State::Closed { until, .. } => {
                 GateStatus { name: "closed", retry_in: Some(until.since(now)) }
@@ -134,8 +143,8 @@ impl<E: Clone> Gate<E> {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State<E>> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Inner<E>> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -145,6 +154,7 @@ impl<E: Clone> Gate<E> {
 pub struct Pass<E: Clone> {
     gate: Gate<E>,
     probe: bool,
+    resets: u64,
     judged: bool,
 }
 
@@ -152,10 +162,10 @@ impl<E: Clone> Pass<E> {
     /// The upstream answered: the gate is open.
     pub fn succeeded(mut self) {
         self.judged = true;
-        let mut state = self.gate.lock();
+        let mut inner = self.gate.lock();
         // A call that began before the gate closed proves nothing about now.
-        if self.probe {
-            *state = State::Open;
+        if self.probe && inner.resets == self.resets {
+            inner.state = State::Open;
         }
     }
 
@@ -163,8 +173,9 @@ impl<E: Clone> Pass<E> {
     pub fn failed(mut self, hold: Hold, because: E) {
         self.judged = true;
         let now = self.gate.clock.now();
-        let mut state = self.gate.lock();
-        let failures = match &*state {
+        let mut inner = self.gate.lock();
+        let failures = match &inner.state {
+            _ if inner.resets != self.resets => return,
             State::Open => 0,
             State::Probing { failures, .. } if self.probe => failures.saturating_add(1),
             // Others that were under way with the one that closed it: one outage, counted once.
@@ -174,7 +185,7 @@ impl<E: Clone> Pass<E> {
             Hold::Backoff => jittered(backoff(failures)),
             Hold::For(span) => span.clamp(FIRST_HOLD, LONGEST_RETRY_AFTER),
         };
-        *state = State::Closed { until: now + span, failures, because };
+        inner.state = State::Closed { until: now + span, failures, because };
     }
 }
 
@@ -184,9 +195,12 @@ impl<E: Clone> Drop for Pass<E> {
             return;
         }
         let now = self.gate.clock.now();
-        let mut state = self.gate.lock();
-        if let State::Probing { failures, because } = &*state {
-            *state = State::Closed { until: now, failures: *failures, because: because.clone() };
+        let mut inner = self.gate.lock();
+        if inner.resets == self.resets
+            && let State::Probing { failures, because } = &inner.state
+        {
+            inner.state =
+                State::Closed { until: now, failures: *failures, because: because.clone() };
         }
     }
 }
@@ -272,5 +286,14 @@ mod tests {
         assert_eq!(gate.status().name, "closed");
         gate.reset();
         assert_eq!(gate.status(), GateStatus { name: "open", retry_in: None });
+    }
+
+    #[test]
+    fn what_began_before_a_reset_does_not_close_the_gate_after_it() {
+        let (_, gate) = gate();
+        let early = gate.enter().unwrap();
+        gate.reset();
+        early.failed(Hold::For(REFUSED_HOLD), "the old secret");
+        assert!(gate.enter().is_ok());
     }
 }

@@ -15,13 +15,16 @@ use crate::{
     csp::{Standing, Token, TokenSource},
     flight::Lost,
     ids::OrgId,
-    upstream::{Client, Gate, GateStatus, Hold, Kind, REFUSED_HOLD, Reply},
+    upstream::{Breach, Client, Failure, Gate, GateStatus, Hold, Kind, REFUSED_HOLD, Reply},
 };
 
 // VMware's own client renews its token on a 403 too: roles change, and a token made before the
 // change does not know.
 const TOKEN_TOO_YOUNG_TO_BE_STALE: Duration = Duration::from_secs(30);
 const BETWEEN_MINTS_FOR_403: Duration = Duration::from_secs(60);
+/// A shared read's own deadline, mint and second try included: it may outlive every caller that
+/// waits for it.
+const READ_DEADLINE: Duration = Duration::from_secs(30);
 
 /// Reads VMware Cloud on AWS for one organization (or, for the list of organizations, for the
 /// app's own). Cheap to clone; clones share the gate.
@@ -145,7 +148,9 @@ impl Reader {
         check: impl FnOnce(&[u8]) -> Result<T, VmcError> + Send + 'static,
     ) -> Result<T, VmcError> {
         let pass = self.0.gate.enter()?;
-        let outcome = match self.signed(endpoint).await {
+        let signed = tokio::time::timeout(READ_DEADLINE, self.signed(endpoint)).await;
+        let late = |_| Err(Failure::Timeout(READ_DEADLINE).into());
+        let outcome = match signed.unwrap_or_else(late) {
             Ok(body) => tokio::task::spawn_blocking(move || check(&body))
                 .await
                 .unwrap_or(Err(VmcError::Lost(Lost))),
@@ -155,6 +160,12 @@ impl Reader {
             // Without a token VMC was not asked: CSP's own gate holds that back.
             Err(VmcError::Token(_)) => {}
             Ok(_) | Err(VmcError::NotFound) => pass.succeeded(),
+            // It answers, if not what was asked: holding back would mend nothing.
+            Err(VmcError::Upstream(Failure::Contract(Breach::Status(status))))
+                if status.is_client_error() =>
+            {
+                pass.succeeded();
+            }
             Err(error) => pass.failed(hold(error), error.clone()),
         }
         outcome
@@ -162,23 +173,30 @@ impl Reader {
 
     async fn signed(&self, endpoint: Endpoint<'_>) -> Result<Bytes, VmcError> {
         let mut token = self.0.tokens.token().await?;
-        if token.standing() == Standing::Refused {
-            // The gate has held since the refusal; the same token would be refused again.
+        if let Standing::Refused(first) = token.standing() {
+            // Perhaps to another reader of the same token: it would be refused here too.
+            if self.0.clock.now().since(first) < REFUSED_HOLD {
+                return Err(VmcError::Unauthorized);
+            }
             token = self.0.tokens.replace(&token).await?;
         }
-        match self.attempt(endpoint, &token).await {
+        let now = self.0.clock.now();
+        let token = match self.attempt(endpoint, &token).await {
             Try::Answer(answer) => return answer,
             // A late 401 to a token that is gone is no verdict on the one that replaced it.
-            Try::Unauthorized if token.refused() == Standing::Accepted => {}
+            Try::Unauthorized if token.refused(now) == Standing::Accepted => {
+                self.0.tokens.replace(&token).await?
+            }
             Try::Unauthorized => return Err(VmcError::Unauthorized),
-            Try::Denied if self.may_be_stale(&token) => {}
+            Try::Denied if self.may_be_stale(&token) => {
+                self.0.tokens.newer_than(&token).await.map_err(|_| VmcError::Denied)?
+            }
             Try::Denied => return Err(VmcError::Denied),
-        }
-        let token = self.0.tokens.replace(&token).await?;
+        };
         match self.attempt(endpoint, &token).await {
             Try::Answer(answer) => answer,
             Try::Unauthorized => {
-                token.refused();
+                token.refused(now);
                 Err(VmcError::Unauthorized)
             }
             Try::Denied => Err(VmcError::Denied),
@@ -190,7 +208,7 @@ impl Reader {
         let request = token.sign(client.request(Method::GET, endpoint.url(base)));
         let reply = match request.build() {
             Ok(request) => client.call(endpoint.as_str(), request).await,
-            Err(_) => return Try::Answer(Err(VmcError::NotFound)),
+            Err(_) => return Try::Answer(Err(Breach::Address.into())),
         };
         match reply {
             Ok(Reply::Refused(StatusCode::UNAUTHORIZED)) => Try::Unauthorized,
@@ -199,9 +217,13 @@ impl Reader {
                 token.accepted();
                 Try::Answer(Ok(body))
             }
-            Ok(Reply::Refused(StatusCode::NOT_FOUND)) => Try::Answer(Err(VmcError::NotFound)),
+            // Who is told what is wrong with the question has been let in.
             Ok(Reply::Refused(status)) => {
-                Try::Answer(Err(crate::upstream::Breach::Status(status).into()))
+                token.accepted();
+                Try::Answer(Err(match status {
+                    StatusCode::NOT_FOUND => VmcError::NotFound,
+                    status => Breach::Status(status).into(),
+                }))
             }
             Err(failure) => Try::Answer(Err(failure.into())),
         }

@@ -140,7 +140,8 @@ impl Setup {
     pub async fn start(self) -> TestGateway {
         let log = Captured::start();
         let writer = log.clone();
-        let access_log = AccessLog::new(Format::Json, move || Box::new(writer.clone()));
+        let access_log =
+            AccessLog::new(Format::Json, move |line| writer.clone().write_all(line).unwrap());
         let gateway =
             Gateway::start(&self.config, self.clock.clone(), access_log, || 0).await.unwrap();
         TestGateway {

@@ -321,9 +321,8 @@ mod tests {
                 .unwrap();
         let sddc = ("id".to_owned(), "name".to_owned(), "READY".to_owned());
         for task in documents.tasks(0, "org", &[sddc]) {
-            let names = |value: &Value| {
-                value.as_object().unwrap().keys().cloned().collect::<BTreeSet<_>>()
-            };
+            let names =
+                |value: &Value| value.as_object().unwrap().keys().cloned().collect::<BTreeSet<_>>();
             assert_eq!(names(&task), names(&sample));
             assert!(task["params"].to_string().contains("CANARY-"));
         }

@@ -1,0 +1,93 @@
+//! Background tasks: tracked, cancellable, never silent.
+
+use std::{future::Future, panic::AssertUnwindSafe, sync::Arc};
+
+use futures_util::FutureExt;
+use tokio::sync::Notify;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::telemetry::Metrics;
+
+/// The background tasks of one gateway. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Tasks {
+    /// Tells every task to end.
+    pub stop: CancellationToken,
+    /// Runs one-shot reads and mints. Nobody waits for them at the end: their callers are gone.
+    pub flights: TaskTracker,
+    lasting: TaskTracker,
+    failed: Arc<Notify>,
+    metrics: Metrics,
+}
+
+impl Tasks {
+    /// No tasks yet.
+    #[must_use]
+    pub fn new(metrics: Metrics) -> Self {
+        Self {
+            stop: CancellationToken::new(),
+            flights: TaskTracker::new(),
+            lasting: TaskTracker::new(),
+            failed: Arc::default(),
+            metrics,
+        }
+    }
+
+    /// Spawns a task that lives until `stop`, which it watches itself. One that ends earlier, or
+    /// panics, ends the process: a gateway whose poller is dead must not look healthy.
+    pub fn spawn(
+        &self,
+        name: &'static str,
+        stop: CancellationToken,
+        task: impl Future<Output = ()> + Send + 'static,
+    ) {
+        let tasks = self.clone();
+        self.lasting.spawn(async move {
+            let panicked = AssertUnwindSafe(task).catch_unwind().await.is_err();
+            if panicked || !stop.is_cancelled() {
+                tracing::error!(task = name, panicked, "a background task ended unasked");
+                tasks.metrics.task_failure(name);
+                tasks.failed.notify_one();
+            }
+        });
+    }
+
+    /// Returns when a task has ended unasked.
+    pub async fn failed(&self) {
+        self.failed.notified().await;
+    }
+
+    /// Tells the tasks to end, and waits until they have.
+    pub async fn end(&self) {
+        self.stop.cancel();
+        self.lasting.close();
+        self.lasting.wait().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_task_that_ends_unasked_or_panics_is_told() {
+        let tasks = Tasks::new(Metrics::new());
+        tasks.spawn("short", tasks.stop.clone(), async {});
+        tasks.failed().await;
+        tasks.spawn("broken", tasks.stop.clone(), async { panic!("on purpose") });
+        tasks.failed().await;
+        let page = tasks.metrics.collect(0, Vec::new()).unwrap();
+        for task in ["short", "broken"] {
+            let line = format!("sddc_gateway_task_failures_total{{task=\"{task}\"}} 1");
+            assert!(page.contains(&line), "{page}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_task_that_ends_when_told_is_no_failure() {
+        let tasks = Tasks::new(Metrics::new());
+        tasks.spawn("good", tasks.stop.clone(), tasks.stop.clone().cancelled_owned());
+        tasks.end().await;
+        assert!(!tasks.metrics.collect(0, Vec::new()).unwrap().contains("task=\"good\""));
+    }
+}

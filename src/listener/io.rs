@@ -216,7 +216,14 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for TimedIo<S> {
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let polled = Pin::new(&mut self.stream).poll_flush(cx);
-        self.written(cx, polled)
+        let flushed = self.written(cx, polled);
+        // hyper has read ahead by then and may not read again until something comes: without this
+        // the idle limit would begin only when the timer of the head that is done with fires.
+        let idle = flushed.is_ready() && self.activity.phase() == Phase::Idle;
+        if idle && self.has_waited_too_long(cx) {
+            cx.waker().wake_by_ref(); // to the read that ends the connection
+        }
+        flushed
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -259,6 +266,20 @@ mod tests {
         theirs.write_all(b"GET").await.unwrap();
         assert_eq!(io.read(&mut [0; 64]).await.unwrap(), 3);
         assert_eq!(waits(&mut io).await, 10, "from a later head's first byte");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_idle_limit_begins_with_the_flush_of_an_answer() {
+        let (ours, _theirs) = duplex(64);
+        let activity = Arc::new(Activity::default());
+        let limits = Limits { idle: Duration::from_secs(5), ..LIMITS };
+        let mut io = TimedIo::new(ours, activity.clone(), limits);
+        assert!(futures_util::poll!(std::pin::pin!(io.read(&mut [0; 64]))).is_pending());
+        activity.busy();
+        activity.idle();
+        io.flush().await.unwrap();
+        tokio::time::advance(Duration::from_secs(3)).await;
+        assert_eq!(waits(&mut io).await, 2);
     }
 
     #[tokio::test(start_paused = true)]

@@ -19,7 +19,10 @@ use sddc_gateway::{
     telemetry::{AccessLog, Format},
 };
 use serde_json::Value;
-use tokio::net::TcpListener;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+};
 use tokio_util::{
     sync::{CancellationToken, DropGuard},
     task::TaskTracker,
@@ -125,6 +128,21 @@ impl Setup {
         self.with(|config| config.vmc.orgs = orgs.iter().map(|org| org.parse().unwrap()).collect())
     }
 
+    /// Lets another caller in, and gives the key.
+    pub fn with_caller(mut self, name: &str, scopes: &[Scope]) -> (Self, CallerKey) {
+        let key = CallerKey::generate().unwrap();
+        let caller = CallerSettings {
+            name: name.parse().unwrap(),
+            key_sha256: vec![key.digest()],
+            scopes: scopes.to_vec(),
+        };
+        match &mut self.config.access {
+            access::Settings::Callers(callers) => callers.push(caller),
+            access::Settings::Open => panic!("everyone is let in already"),
+        }
+        (self, key)
+    }
+
     /// Everyone is let in.
     pub fn open(mut self) -> Self {
         self.config.access = access::Settings::Open;
@@ -190,6 +208,23 @@ impl TestGateway {
         let answer = Answer::of(request).await;
         answer.holds_what_every_answer_holds();
         answer
+    }
+
+    /// The text of the caller's key.
+    pub fn key(&self) -> &str {
+        self.key.as_ref().expect("a caller with a key").reveal()
+    }
+
+    /// Sends bytes that no client library would, and reads until the gateway closes.
+    pub async fn raw(&self, request: &str) -> String {
+        let exchange = async {
+            let mut stream = TcpStream::connect(self.api).await.unwrap();
+            stream.write_all(request.as_bytes()).await.unwrap();
+            let mut answer = Vec::new();
+            stream.read_to_end(&mut answer).await.unwrap();
+            String::from_utf8_lossy(&answer).into_owned()
+        };
+        tokio::time::timeout(DEADLINE, exchange).await.expect("an answer in time")
     }
 
     /// Asks the ops port.
@@ -266,6 +301,16 @@ impl Answer {
         } else {
             self.status.as_u16().to_string()
         }
+    }
+
+    /// Status and problem code.
+    pub fn told(&self) -> (u16, String) {
+        (self.status.as_u16(), self.code())
+    }
+
+    /// How the cache served it: `Cache-Status` after the gateway's name.
+    pub fn served(&self) -> &str {
+        self.header("cache-status").strip_prefix("sddc-gateway; ").unwrap_or_default()
     }
 
     /// The names of the listed items.
@@ -395,6 +440,12 @@ pub fn clock() -> Clock {
 /// A cloud with the simulator's defaults, and a clock that both sides go by.
 pub async fn cloud() -> Cloud {
     Cloud::start(&clock(), simulator::Options::default()).await
+}
+
+/// A cloud of several organizations, three SDDCs each.
+pub async fn cloud_of(orgs: usize) -> Cloud {
+    let options = simulator::Options { orgs, sddcs: orgs * 3, ..simulator::Options::default() };
+    Cloud::start(&clock(), options).await
 }
 
 /// A cloud whose tokens live for so long.

@@ -3,11 +3,14 @@
 //! No test sleeps, and none needs a network: a wait is for an event, with a deadline that is only
 //! reached when something is wrong. Where time matters it comes from a clock that the test moves.
 
-#![expect(clippy::unwrap_used, reason = "a helper that fails fails its test")]
+#![expect(clippy::unwrap_used, reason = "a test's own trouble may panic, in its helpers too")]
 #![expect(unreachable_pub, reason = "nothing outside sees a test binary")]
 
+mod facade;
 mod harness;
+mod inventory;
 mod openapi;
 mod process;
 mod token;
+mod upstream_faults;
 mod wire;

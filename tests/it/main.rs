@@ -11,6 +11,7 @@ mod harness;
 mod inventory;
 mod openapi;
 mod process;
+mod tls;
 mod token;
 mod upstream_faults;
 mod wire;

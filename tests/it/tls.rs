@@ -1,0 +1,89 @@
+//! Real TLS to the upstreams: a private CA is trusted only where `vmc.ca_file` says so.
+
+use std::{io::Write, sync::Arc};
+
+use http::StatusCode;
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rustls::{
+    ServerConfig,
+    pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer},
+};
+use tempfile::NamedTempFile;
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsAcceptor;
+use tokio_util::task::TaskTracker;
+
+use crate::harness::{Captured, Cloud, Setup, cloud};
+
+/// TLS in front of the simulator, for the names given. Returns its port and its CA's file.
+async fn terminate(cloud: &Cloud, names: &[&str]) -> (u16, NamedTempFile) {
+    let mut params = CertificateParams::new(Vec::new()).unwrap();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let ca = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
+    let key = KeyPair::generate().unwrap();
+    let names: Vec<_> = names.iter().map(ToString::to_string).collect();
+    let leaf = CertificateParams::new(names).unwrap().signed_by(&key, &ca).unwrap();
+    let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![leaf.der().clone()], key)
+        .unwrap();
+
+    let acceptor = TlsAcceptor::from(Arc::new(config));
+    let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = socket.local_addr().unwrap().port();
+    let (upstream, tasks) = (cloud.address, TaskTracker::new());
+    tasks.clone().spawn(async move {
+        while let Ok((stream, _)) = socket.accept().await {
+            let acceptor = acceptor.clone();
+            tasks.spawn(async move {
+                let Ok(mut outer) = acceptor.accept(stream).await else { return };
+                let mut inner = TcpStream::connect(upstream).await.unwrap();
+                let _ = tokio::io::copy_bidirectional(&mut outer, &mut inner).await;
+            });
+        }
+    });
+    let mut file = NamedTempFile::new().unwrap();
+    file.write_all(ca.pem().as_bytes()).unwrap();
+    (port, file)
+}
+
+fn over_tls(cloud: &Cloud, port: u16) -> Setup {
+    Setup::on_demand(cloud).with(|config| {
+        config.csp.url = format!("https://localhost:{port}").parse().unwrap();
+        config.vmc.url = config.csp.url.clone();
+    })
+}
+
+#[tokio::test]
+async fn a_private_ca_is_trusted_if_the_operator_says_so() {
+    let cloud = cloud().await;
+    let (port, ca) = terminate(&cloud, &["localhost"]).await;
+    let path = ca.path().to_owned();
+    let gateway =
+        over_tls(&cloud, port).with(|config| config.vmc.ca_file = Some(path)).start().await;
+    let answer = gateway.get("/sddcs").await;
+    assert_eq!(answer.status, StatusCode::OK, "{}", answer.text());
+    assert_eq!((cloud.mints(), cloud.sddc_reads()), (1, 1));
+}
+
+#[tokio::test]
+async fn an_unknown_ca_and_a_wrong_name_are_refused_and_told() {
+    for (names, trusted, why) in [
+        (&["localhost"], false, "UnknownIssuer"),
+        (&["elsewhere.test"], true, "not valid for name"),
+    ] {
+        let cloud = cloud().await;
+        let (port, ca) = terminate(&cloud, names).await;
+        let path = trusted.then(|| ca.path().to_owned());
+        let gateway = over_tls(&cloud, port).with(|config| config.vmc.ca_file = path).start().await;
+        let answer = gateway.get("/sddcs").await;
+        assert_eq!(answer.code(), "upstream-unavailable");
+        assert_eq!(cloud.mint_attempts(), 0, "no credential was sent");
+        assert!(!answer.text().contains("certificate"));
+        assert!(Captured::events().contains(why), "the log says why: {why}");
+    }
+}

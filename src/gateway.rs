@@ -151,39 +151,16 @@ impl Gateway {
         let reload = reloads.clone().keep_reading(files, clock.clone(), stop());
         tasks.spawn("reload", stop(), reload);
 
-        let state = ApiState {
-            inventory: inventory.clone(),
-            answers: Answers::new(config.inventory.fresh),
-            readiness: readiness.clone(),
-        };
-        let (router, templates) = api::router(state);
-        let policy = Policy::new(&config.access);
-        let edge = Edge {
-            router,
-            routes: Routes::new(templates),
-            host: HostRule::new(config.api.listen.ip(), policy.is_open(), &config.api.hosts),
-            policy,
-            readiness: readiness.clone(),
-            in_flight: InFlight::new(config.api.max_in_flight, metrics.clone()),
-            request_timeout: config.api.request_timeout,
-            body_timeout: config.api.header_timeout,
-            clock: clock.clone(),
-            metrics: metrics.clone(),
-            access_log,
-        };
-        let (figures_of, its_clock) = (inventory.clone(), clock.clone());
+        let edge = edge(config, inventory.clone(), &readiness, &clock, &metrics, access_log);
         let ops = ops::Ops {
+            figures: InventoryMetrics::new(inventory.clone(), tokens, clock.clone()),
             inventory,
-            figures: Arc::new(move || {
-                InventoryMetrics::new(figures_of.clone(), tokens.clone(), its_clock.clone())
-            }),
             readiness: readiness.clone(),
             clock,
             reloads,
             metrics: metrics.clone(),
             log_lines_dropped: Arc::new(log_lines_dropped),
         };
-
         let gateway = Self {
             api: local(&api_socket, config.api.listen),
             ops: local(&ops_socket, config.ops.listen),
@@ -275,6 +252,34 @@ impl Gateway {
             }
         });
         self.tasks.spawn("ops", self.close_ops.clone(), serve);
+    }
+}
+
+/// The API listener's edge, with the routes behind it.
+fn edge(
+    config: &Config,
+    inventory: Inventory,
+    readiness: &Readiness,
+    clock: &Clock,
+    metrics: &Metrics,
+    access_log: AccessLog,
+) -> Edge {
+    let answers = Answers::new(config.inventory.fresh);
+    let (router, templates) =
+        api::router(ApiState { inventory, answers, readiness: readiness.clone() });
+    let policy = Policy::new(&config.access);
+    Edge {
+        router,
+        routes: Routes::new(templates),
+        host: HostRule::new(config.api.listen.ip(), policy.is_open(), &config.api.hosts),
+        policy,
+        readiness: readiness.clone(),
+        in_flight: InFlight::new(config.api.max_in_flight, metrics.clone()),
+        request_timeout: config.api.request_timeout,
+        body_timeout: config.api.header_timeout,
+        clock: clock.clone(),
+        metrics: metrics.clone(),
+        access_log,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Inner, kept::Kept, mapping, model::Org, slot};
+use super::{inner::Inner, kept::Kept, mapping, model::Org, slot};
 use crate::{
     flight::Run,
     ids::OrgId,

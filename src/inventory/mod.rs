@@ -13,6 +13,7 @@
 //! the caller said that a part will do.
 
 mod directory;
+mod inner;
 mod kept;
 pub mod mapping;
 pub mod model;
@@ -23,11 +24,7 @@ mod slot;
 mod status;
 
 use std::{
-    collections::HashMap,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, Mutex, atomic::AtomicU64},
     time::Duration,
 };
 
@@ -37,10 +34,10 @@ use futures_util::future::join_all;
 pub(crate) use self::directory::{read_org, read_orgs};
 use self::{
     directory::{Directory, Discovery},
+    inner::Inner,
     kept::Kept,
     model::Org,
-    picture::{Part, Picture},
-    service::Attempt,
+    picture::Picture,
     slot::Slot,
 };
 pub use self::{
@@ -58,32 +55,9 @@ use crate::{
     vmc::{Reader, VmcError},
 };
 
-/// How long a request waits for a refresh while it has a picture that may be shown.
-const PATIENCE: Duration = Duration::from_secs(1);
-/// On demand the list of orgs, and an org that VMware does not know, are not read more often than
-/// this: orgs come and go by the month.
-const LEAST_DIRECTORY_FRESH: Duration = Duration::from_secs(60);
-
 /// The picture of all served organizations. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Inventory(Arc<Inner>);
-
-#[derive(Debug)]
-pub(crate) struct Inner {
-    settings: Settings,
-    clock: Clock,
-    metrics: Metrics,
-    tasks: Tasks,
-    directory: Directory,
-    /// Ordered by id.
-    slots: ArcSwap<Vec<Arc<Slot>>>,
-    picture: ArcSwap<Picture>,
-    revisions: AtomicU64,
-    /// Held while the picture or the slots are made anew; never by a request.
-    making: Mutex<()>,
-    /// Orgs that the last discovery did not list: absent twice running, they are dropped.
-    absent: Mutex<Vec<OrgId>>,
-}
 
 /// What the inventory is read through.
 #[derive(Debug)]
@@ -101,6 +75,15 @@ pub enum Scope {
     All,
     /// One org.
     Org(OrgId),
+}
+
+impl Scope {
+    fn holds(&self, org: &OrgId) -> bool {
+        match self {
+            Self::All => true,
+            Self::Org(only) => only == org,
+        }
+    }
 }
 
 /// The SDDCs in scope.
@@ -148,6 +131,7 @@ impl Inventory {
         let mut slots: Vec<_> = slots.map(Arc::new).collect();
         slots.sort_by(|one, other| one.id.cmp(&other.id));
         inner.slots.store(Arc::new(slots));
+        inner.merge();
         Self(Arc::new(inner))
     }
 
@@ -188,13 +172,9 @@ impl Inventory {
             return Ok(Served { content: view, age, service: Service::Hit });
         }
         drop(picture);
-        let mut service = inner.freshen_directory().await?;
-        let slots = inner.in_scope(scope)?;
-        service = service.worst(inner.freshen(&slots).await);
-        if matches!(scope, Scope::Org(_)) && slots.iter().all(|slot| slot.is_gone()) {
-            return Err(Unavailable::NoSuchOrg);
-        }
-        inner.look(&slots, service)
+        let service = inner.freshen_directory().await?;
+        let service = service.worst(inner.freshen(&inner.in_scope(scope)).await);
+        inner.look(scope, service)
     }
 
     /// One SDDC and the revision it is of, from the picture of its org.
@@ -296,171 +276,5 @@ impl View {
     #[must_use]
     pub fn shows(&self, org: &OrgId) -> bool {
         self.missing.iter().all(|missing| missing.org_id != *org)
-    }
-}
-
-impl Inner {
-    /// Reads the list of orgs if there is none, or none young enough.
-    async fn freshen_directory(self: &Arc<Self>) -> Result<Service, Unavailable> {
-        let Directory::Discovered(discovery) = &self.directory else { return Ok(Service::Hit) };
-        let fresh = self.settings.fresh.max(self.settings.poll * 2).max(LEAST_DIRECTORY_FRESH);
-        match discovery.orgs.age() {
-            Some(age) if age < fresh => Ok(Service::Hit),
-            // Its outcome shows in the next answer: this one need not wait for it.
-            Some(_) => {
-                drop(discovery.refresh(self));
-                Ok(Service::Hit)
-            }
-            None => {
-                let attempt = Attempt::wait(discovery.refresh(self), None).await;
-                if discovery.orgs.age().is_some() {
-                    Ok(attempt.into())
-                } else {
-                    let trouble = discovery.orgs.trouble().or(attempt.failure());
-                    Err(Unavailable::upstream(trouble, discovery.reader.held_for()))
-                }
-            }
-        }
-    }
-
-    /// Brings those slots up to date that need it, all at once.
-    async fn freshen(self: &Arc<Self>, slots: &[Arc<Slot>]) -> Service {
-        let (now, pause) = (self.clock.now(), self.settings.fresh.max(LEAST_DIRECTORY_FRESH));
-        let attempts = slots
-            .iter()
-            .filter(|slot| slot.wants_reading(now, pause))
-            .map(|slot| self.freshen_list(&slot.sddcs, || slot.refresh(self)));
-        let services = join_all(attempts).await.into_iter().map(|attempt| match attempt {
-            // Gone is an answer: nothing old is shown of it.
-            Attempt::Failed(error) if matches!(*error, VmcError::NotFound) => Service::Stored,
-            attempt => attempt.into(),
-        });
-        services.fold(Service::Hit, Service::worst)
-    }
-
-    async fn freshen_list<T: PartialEq + Send + Sync + 'static>(
-        &self,
-        kept: &Kept<T>,
-        refresh: impl FnOnce() -> crate::flight::Run<Result<(), VmcError>>,
-    ) -> Attempt {
-        let limit = kept.limit(&self.settings);
-        match kept.age() {
-            Some(age) if age < self.settings.fresh => Attempt::NotNeeded,
-            Some(age) if age <= limit => Attempt::wait(refresh(), Some(PATIENCE)).await,
-            _ => Attempt::wait(refresh(), None).await,
-        }
-    }
-
-    /// What the slots show now.
-    fn look(&self, slots: &[Arc<Slot>], service: Service) -> Result<Served<View>, Unavailable> {
-        let mut missing = Vec::new();
-        let mut age = Duration::ZERO;
-        let mut shown = 0_usize;
-        for slot in slots.iter().filter(|slot| !slot.is_gone()) {
-            match slot.missing(&self.settings) {
-                Some(gap) => missing.push(gap),
-                None => {
-                    shown += 1;
-                    age = age.max(slot.sddcs.age().unwrap_or_default());
-                }
-            }
-        }
-        if shown == 0
-            && let Some(first) = slots.iter().find(|slot| !slot.is_gone())
-        {
-            let held = first.reader.held_for();
-            return Err(Unavailable::upstream(first.sddcs.trouble(), held));
-        }
-        if shown == 0
-            && let Directory::Discovered(discovery) = &self.directory
-        {
-            // That there is no org is as old as the list of orgs.
-            age = discovery.orgs.age().unwrap_or_default();
-        }
-        let content = self.picture.load().content.clone();
-        Ok(Served { content: View { content, missing }, age, service })
-    }
-
-    fn in_scope(&self, scope: &Scope) -> Result<Vec<Arc<Slot>>, Unavailable> {
-        let slots = self.slots.load();
-        match scope {
-            Scope::All => Ok(slots.to_vec()),
-            Scope::Org(id) => {
-                let slot = slots.iter().find(|slot| slot.id == *id);
-                slot.map(|slot| vec![slot.clone()]).ok_or(Unavailable::NoSuchOrg)
-            }
-        }
-    }
-
-    /// Makes the merged picture anew from what the slots hold.
-    fn merge(&self) {
-        let _making = self.making.lock().unwrap_or_else(PoisonError::into_inner);
-        let slots = self.slots.load();
-        let served = || slots.iter().filter(|slot| !slot.is_gone());
-        let readings: Vec<_> = served().map(|slot| (slot, slot.sddcs.reading())).collect();
-        let oldest = readings.iter().map(|(_, reading)| reading.as_ref().map(|kept| kept.begun));
-        let oldest = oldest.collect::<Option<Vec<_>>>().and_then(|begun| begun.into_iter().min());
-        let parts: Vec<_> = readings
-            .iter()
-            .filter_map(|(slot, reading)| {
-                let sddcs = reading.as_ref()?.content.clone();
-                Some(Part { org: slot.id.clone(), sddcs })
-            })
-            .collect();
-        let before = self.picture.load();
-        let content = if before.content.is_of(&parts) {
-            before.content.clone()
-        } else {
-            let revision = self.revisions.fetch_add(1, Ordering::Relaxed) + 1;
-            Arc::new(Content::merge(revision, parts))
-        };
-        self.picture.store(Arc::new(Picture { content, oldest }));
-    }
-
-    /// Opens slots for orgs that the discovery lists now, and retires those it lost twice.
-    fn reconcile(self: &Arc<Self>) {
-        let Directory::Discovered(discovery) = &self.directory else { return };
-        let Some(reading) = discovery.orgs.reading() else { return };
-        {
-            let _making = self.making.lock().unwrap_or_else(PoisonError::into_inner);
-            let mut absent = self.absent.lock().unwrap_or_else(PoisonError::into_inner);
-            let before: HashMap<_, _> =
-                self.slots.load().iter().map(|slot| (slot.id.clone(), slot.clone())).collect();
-            let listed = |id: &OrgId| reading.content.iter().any(|org| org.id == *id);
-            let mut slots = Vec::new();
-            for org in reading.content.iter() {
-                slots.push(before.get(&org.id).cloned().unwrap_or_else(|| {
-                    tracing::info!(org.id = %org.id, "organization found");
-                    let slot =
-                        Arc::new(Slot::new(org.id.clone(), discovery.reader.sibling(), self));
-                    self.spawn_poller(&slot);
-                    slot
-                }));
-            }
-            let mut absent_now = Vec::new();
-            for slot in before.values().filter(|slot| !listed(&slot.id)) {
-                if absent.contains(&slot.id) {
-                    tracing::info!(org.id = %slot.id, "organization gone");
-                    slot.retired.cancel();
-                } else {
-                    absent_now.push(slot.id.clone());
-                    slots.push(slot.clone());
-                }
-            }
-            slots.sort_by(|one, other| one.id.cmp(&other.id));
-            *absent = absent_now;
-            if let [only] = &*slots {
-                discovery.reader.tokens().belongs_to(&only.id);
-            }
-            self.slots.store(Arc::new(slots));
-        }
-        self.merge();
-    }
-
-    fn spawn_poller(self: &Arc<Self>, slot: &Arc<Slot>) {
-        if !self.settings.poll.is_zero() {
-            let poller = slot.clone().keep_fresh(self.clone());
-            self.tasks.spawn("poller", slot.retired.clone(), poller);
-        }
     }
 }

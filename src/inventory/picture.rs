@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use super::model::SddcEntry;
+use super::{model::SddcEntry, slot::Slot};
 use crate::{
     clock::Instant,
     ids::{OrgId, SddcId},
@@ -12,6 +12,9 @@ use crate::{
 #[derive(Debug, Clone)]
 pub(super) struct Picture {
     pub(super) content: Arc<Content>,
+    /// The served orgs, and when the reading began that is in the content: here, so that no age
+    /// speaks of a newer one.
+    pub(super) orgs: Vec<(Arc<Slot>, Option<Instant>)>,
     /// When the oldest reading of all orgs began; `None` while an org has no reading.
     pub(super) oldest: Option<Instant>,
 }
@@ -36,7 +39,7 @@ pub(super) struct Part {
 
 impl Picture {
     pub(super) fn empty() -> Self {
-        Self { content: Arc::default(), oldest: None }
+        Self { content: Arc::default(), orgs: Vec::new(), oldest: None }
     }
 
     /// The age of the oldest part, if every org has one.

@@ -12,7 +12,7 @@ use std::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Inner, Settings, Unavailable, directory,
+    Inner, Unavailable, directory,
     kept::Kept,
     mapping,
     model::{Org, SddcEntry},
@@ -73,13 +73,9 @@ impl Slot {
         self.gone.load(Ordering::Relaxed)
     }
 
-    /// Whether the SDDCs may be shown, and else why not.
-    pub(super) fn missing(&self, settings: &Settings) -> Option<Missing> {
-        let trouble = self.sddcs.trouble();
-        if self.sddcs.age().is_some_and(|age| age <= self.sddcs.limit(settings)) {
-            return None;
-        }
-        Some(self.gap(&Unavailable::upstream(trouble, self.reader.held_for())))
+    /// Why the SDDCs cannot be shown, where that is so.
+    pub(super) fn unavailable(&self) -> Unavailable {
+        Unavailable::upstream(self.sddcs.trouble(), self.reader.held_for())
     }
 
     /// This org as one that cannot be shown.

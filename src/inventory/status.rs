@@ -108,7 +108,7 @@ pub struct DiscoveryStatus {
 }
 
 /// The figures of the inventory and its tokens, read at each scrape.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct InventoryMetrics {
     inventory: Inventory,
     tokens: Vec<TokenSource>,

@@ -36,7 +36,7 @@ pub struct Ops {
     /// The cached SDDCs.
     pub inventory: Inventory,
     /// Figures read from state at each scrape.
-    pub figures: Arc<dyn Fn() -> InventoryMetrics + Send + Sync>,
+    pub figures: InventoryMetrics,
     /// Whether requests are wanted.
     pub readiness: Readiness,
     /// Time.
@@ -196,8 +196,7 @@ async fn readyz(State(ops): State<Ops>) -> impl IntoResponse {
 
 async fn metrics(State(ops): State<Ops>) -> Response {
     const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    let sources: Vec<Box<dyn Collector>> =
-        vec![Box::new((ops.figures)()), Box::new(ops.reloads.clone())];
+    let sources: Vec<Box<dyn Collector>> = vec![Box::new(ops.figures), Box::new(ops.reloads)];
     match ops.metrics.collect((ops.log_lines_dropped)() as u64, sources) {
         Ok(page) => ([(header::CONTENT_TYPE, OPEN_METRICS)], page).into_response(),
         Err(_) => Problem::new(Code::Internal, "the metrics cannot be written").into_response(),

@@ -14,12 +14,7 @@ use crate::{
     inventory::{Inventory, InventoryMetrics, Readers},
     lifecycle::{Drain, Readiness, Reason, Signals},
     listener::{
-        Listener,
-        edge::{Edge, InFlight},
-        host::HostRule,
-        io::Limits,
-        ops,
-        routes::Routes,
+        Listener, edge::Edge, host::HostRule, in_flight::InFlight, io::Limits, ops, routes::Routes,
     },
     reload::{Reloads, Watched},
     tasks::Tasks,

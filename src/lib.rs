@@ -4,6 +4,19 @@
 //! ```text
 //! caller ──► listener ──► access ──► api ──► inventory ──► vmc ──► csp ──► VMware Cloud
 //! ```
+//!
+//! Read the modules in that order; nothing points back up.
+//!
+//! - [`listener`]: sockets, time limits, and the edge that every request passes; the ops port
+//! - [`access`]: who calls, and what they may do
+//! - [`api`]: handlers, answers and their freshness, the published document
+//! - [`inventory`]: the cached SDDCs, kept fresh, merged into one picture
+//! - [`vmc`]: reads of VMware Cloud on AWS, as types that have no place for a secret
+//! - [`csp`]: the one access token per organization: minted, shared, renewed, invalidated
+//! - [`upstream`]: the leaf below both: deadlines, bounded bodies, the gate
+//!
+//! Around them: [`cli`] has the commands, [`config`] the settings, [`gateway`] puts a running gateway
+//! together, [`lifecycle`] winds it down, [`simulator`] plays VMware Cloud.
 
 pub mod access;
 pub mod api;

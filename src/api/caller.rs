@@ -1,7 +1,7 @@
 //! The extractor of who asks.
 
 use axum::extract::FromRequestParts;
-use http::{HeaderValue, header::WWW_AUTHENTICATE, request::Parts};
+use http::request::Parts;
 
 use super::error::ApiError;
 use crate::access::{Caller, Identity, Refusal, Scope};
@@ -26,16 +26,4 @@ impl<S: Sync> FromRequestParts<S> for SddcReader {
         };
         Err(ApiError::Unauthenticated(refusal))
     }
-}
-
-/// `WWW-Authenticate` (RFC 6750 section 3): an error is named only if a credential was sent.
-pub(super) fn challenge(refusal: Refusal) -> (http::HeaderName, HeaderValue) {
-    let value = match refusal {
-        Refusal::Missing => "Bearer realm=\"sddc-gateway\"",
-        Refusal::Unknown | Refusal::Conflict => {
-            "Bearer realm=\"sddc-gateway\", error=\"invalid_token\""
-        }
-        Refusal::Malformed => "Bearer realm=\"sddc-gateway\", error=\"invalid_request\"",
-    };
-    (WWW_AUTHENTICATE, HeaderValue::from_static(value))
 }

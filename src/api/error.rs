@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use axum::response::{IntoResponse, Response};
+use http::{HeaderName, HeaderValue, header::WWW_AUTHENTICATE};
 
-use super::caller::challenge;
 use crate::{
     access::{Refusal, Scope},
     inventory::{Missing, Unavailable},
@@ -97,6 +97,18 @@ fn code(kind: Kind) -> Code {
         Kind::Contract => Code::UpstreamContract,
         Kind::CredentialsRejected => Code::UpstreamCredentialsRejected,
     }
+}
+
+/// `WWW-Authenticate` (RFC 6750 section 3): an error is named only if a credential was sent.
+fn challenge(refusal: Refusal) -> (HeaderName, HeaderValue) {
+    let value = match refusal {
+        Refusal::Missing => "Bearer realm=\"sddc-gateway\"",
+        Refusal::Unknown | Refusal::Conflict => {
+            "Bearer realm=\"sddc-gateway\", error=\"invalid_token\""
+        }
+        Refusal::Malformed => "Bearer realm=\"sddc-gateway\", error=\"invalid_request\"",
+    };
+    (WWW_AUTHENTICATE, HeaderValue::from_static(value))
 }
 
 fn refusal_text(refusal: Refusal) -> &'static str {

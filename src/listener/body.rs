@@ -1,4 +1,4 @@
-//! The body of an answer, which tells the connection when it is sent.
+//! The body of an answer, which tells the connection when it is done with.
 
 use std::{
     pin::Pin,
@@ -10,10 +10,10 @@ use axum::body::Body;
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 
-use super::{edge::Permit, io::Activity};
+use super::{in_flight::Permit, io::Activity};
 
-/// A body that holds its request's permit, and marks the connection idle, until it is sent or given
-/// up.
+/// A body that holds its request's permit until the connection has taken it whole or given it up,
+/// and then marks the connection idle. What is still going out then has the write limit.
 #[derive(Debug)]
 pub struct AnswerBody {
     body: Body,

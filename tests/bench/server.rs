@@ -73,11 +73,11 @@ impl Server {
 
     /// A bare hyper server that sends these bytes and knows nothing else.
     pub fn bare(body: &[u8]) -> Self {
-        let file = env::temp_dir().join(format!("bench-{}-{}", std::process::id(), body.len()));
-        fs::write(&file, body).expect("the temporary folder can be written");
+        let mut file = tempfile::NamedTempFile::new().expect("the temporary folder is writable");
+        file.write_all(body).expect("the temporary folder has room");
         let this = env::current_exe().expect("this program has a path");
         let mut child = on_core_0(&this)
-            .env("BARE_SERVER", &file)
+            .env("BARE_SERVER", file.path())
             .stdout(Stdio::piped())
             .spawn()
             .expect("the bare server starts");

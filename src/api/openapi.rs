@@ -3,14 +3,16 @@
 //! Examples are what the gateway answers about the simulator's data, so they are always of the shape
 //! that they stand beside.
 
+use std::borrow::Cow;
+
 use http::StatusCode;
 use serde_json::{Value, json};
 use utoipa::{
     OpenApi,
     openapi::{
-        Content, HeaderBuilder, ObjectBuilder, OpenApi as Document, Ref, RefOr, Response,
+        Content, HeaderBuilder, ObjectBuilder, OpenApi as Document, Ref, RefOr, Required, Response,
         ResponseBuilder, SecurityRequirement, Type,
-        path::{Operation, ParameterBuilder},
+        path::{Operation, ParameterBuilder, ParameterIn},
         security::{ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityScheme},
     },
 };
@@ -86,7 +88,22 @@ pub fn json(document: &Document) -> String {
 /// Never: every key of the document is a string.
 #[must_use]
 pub fn yaml(document: &Document) -> String {
-    document.to_yaml().expect("the document has string keys only")
+    let yaml = document.to_yaml().expect("the document has string keys only");
+    yaml.lines().map(quote_timestamp).fold(String::with_capacity(yaml.len()), |mut text, line| {
+        text.push_str(&line);
+        text.push('\n');
+        text
+    })
+}
+
+/// Readers of YAML 1.1 take a bare timestamp for a date; in our documents it is a string.
+fn quote_timestamp(line: &str) -> Cow<'_, str> {
+    match line.rsplit_once(' ') {
+        Some((key, value)) if value.parse::<jiff::Timestamp>().is_ok() => {
+            format!("{key} '{value}'").into()
+        }
+        _ => line.into(),
+    }
 }
 
 /// The gateway's answers about the simulator's SDDCs and organizations.
@@ -132,6 +149,10 @@ impl Examples {
     }
 }
 
+/// What an answer from the picture carries, 200 or 304.
+const FRESHNESS: [&str; 6] =
+    ["ETag", "Age", "Cache-Control", "Cache-Status", "Vary", "X-Request-Id"];
+
 /// Adds what is the same for each operation: examples, headers, 304, and its problems.
 fn complete(path: &str, operation: &mut Operation, examples: &Examples) {
     for parameter in operation.parameters.iter_mut().flatten() {
@@ -146,12 +167,29 @@ fn complete(path: &str, operation: &mut Operation, examples: &Examples) {
         if let Some(RefOr::T(content)) = answer.content.get_mut("application/json") {
             content.example = Some(examples.answer(path));
         }
-        describe_headers(answer, &["ETag", "Age", "Cache-Control", "Cache-Status", "X-Request-Id"]);
+        describe_headers(answer, &FRESHNESS);
     }
+    let asked = [
+        (
+            "If-None-Match",
+            "`ETag`s that the caller has, or `*`: answered with 304 if it still holds",
+        ),
+        ("X-Request-Id", "1 to 64 characters of `[A-Za-z0-9._-]`: comes back, and is in the log"),
+    ];
+    operation.parameters.get_or_insert_default().extend(asked.map(|(name, text)| {
+        let schema = ObjectBuilder::new().schema_type(Type::String).build();
+        let parameter = ParameterBuilder::new()
+            .name(name)
+            .parameter_in(ParameterIn::Header)
+            .required(Required::False)
+            .description(Some(text))
+            .schema(Some(schema));
+        parameter.build().into()
+    }));
     let responses = &mut operation.responses.responses;
     let mut unchanged =
         ResponseBuilder::new().description("The caller has it already (`If-None-Match`)").build();
-    describe_headers(&mut unchanged, &["ETag", "Age", "Cache-Status", "X-Request-Id"]);
+    describe_headers(&mut unchanged, &FRESHNESS);
     responses.insert("304".into(), unchanged.into());
     for (status, codes) in problems(path) {
         responses.insert(status.as_str().to_owned(), problem(status, &codes, path).into());
@@ -210,7 +248,7 @@ fn problem(status: StatusCode, codes: &[Code], path: &str) -> Response {
         .description(description)
         .content("application/problem+json", content)
         .build();
-    let mut headers = vec!["X-Request-Id"];
+    let mut headers = vec!["Cache-Control", "X-Request-Id"];
     match status.as_u16() {
         401 => headers.push("WWW-Authenticate"),
         502..=504 => headers.push("Retry-After"),
@@ -225,7 +263,10 @@ fn describe_headers(response: &mut Response, names: &[&str]) {
         let (kind, text) = match *name {
             "ETag" => (Type::String, "Weak validator: equal content has an equal one"),
             "Age" => (Type::Integer, "Seconds since the oldest part of the answer was read"),
-            "Cache-Control" => (Type::String, "`private, max-age=` and `inventory.fresh`"),
+            "Cache-Control" => {
+                (Type::String, "`private, max-age=` and `inventory.fresh`; `no-store` on a problem")
+            }
+            "Vary" => (Type::String, "What else an answer depends on"),
             "Cache-Status" => (Type::String, "How the answer was served (RFC 9211)"),
             "Retry-After" => (Type::Integer, "Seconds after which asking again may help"),
             "WWW-Authenticate" => (Type::String, "How to authenticate (RFC 6750)"),

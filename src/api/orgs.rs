@@ -16,7 +16,7 @@ use super::{
 use crate::{
     ids::OrgId,
     inventory::{
-        Inventory, Scope, Served,
+        Inventory, Scope,
         model::{Org, Sddc},
     },
     problem::MissingOrg,
@@ -66,15 +66,9 @@ pub(super) async fn show_org(
     known: Known,
 ) -> Result<Response, ApiError> {
     query.nothing()?;
-    let Served { content: (orgs, missing), age, service } = inventory.orgs().await?;
-    match orgs.into_iter().find(|org| org.id.as_str() == id) {
-        Some(org) => {
-            let encoded = Encoded::new(&org);
-            Ok(answers.answer(&encoded, &Served { content: (), age, service }, &known))
-        }
-        None if missing.is_empty() => Err(ApiError::OrgNotFound),
-        None => Err(ApiError::incomplete(missing)),
-    }
+    let id = id.parse().map_err(|_| ApiError::OrgNotFound)?;
+    let served = inventory.org(&id).await?;
+    Ok(answers.answer(&Encoded::new(&served.content), &served, &known))
 }
 
 /// List an organization's SDDCs

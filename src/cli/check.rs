@@ -55,7 +55,7 @@ fn step(mark: &str, line: &str) {
 fn show_callers(config: &Config) {
     match &config.access {
         access::Settings::Open => {
-            step("ok", "access is open: everyone who can reach the listener may sddc:read");
+            step("ok", "access is open: everyone who can reach the listener has sddc:read");
         }
         access::Settings::Callers(callers) => {
             step("ok", &format!("{} caller(s) may ask", callers.len()));
@@ -171,8 +171,11 @@ fn refused(what: &str, error: &VmcError, config: &Config) -> bool {
     let url = &config.vmc.url;
     let advice = match error {
         VmcError::Token(error) => csp_advice(error, config),
-        VmcError::Denied | VmcError::Unauthorized => {
+        VmcError::Denied => {
             "give the app a role of the VMware Cloud on AWS service in this organization".into()
+        }
+        VmcError::Unauthorized => {
+            format!("csp.url ({}) and vmc.url ({url}) must belong together", config.csp.url)
         }
         VmcError::NotFound => format!("check vmc.url ({url}) and vmc.orgs"),
         _ => format!("check vmc.url ({url}), HTTPS_PROXY and the network"),

@@ -26,7 +26,7 @@ const EX_CONFIG: u8 = 78;
 /// Holds a VMware Cloud OAuth app's credentials, keeps one shared access token, and answers
 /// `GET /sddcs` to internal services.
 #[derive(Debug, Parser)]
-#[command(name = "sddc-gateway", version, arg_required_else_help = false)]
+#[command(name = "sddc-gateway", version, propagate_version = true)]
 pub struct Cli {
     #[command(subcommand)]
     command: Option<Command>,

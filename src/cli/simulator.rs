@@ -12,6 +12,8 @@ use crate::{
     simulator::{self, Simulator},
 };
 
+const DEFAULT_SECRET: &str = "demo-secret";
+
 #[derive(Args)]
 pub(super) struct Options {
     /// Where both services listen
@@ -33,7 +35,7 @@ pub(super) struct Options {
     #[arg(long, value_name = "ID", default_value = "demo-app")]
     client_id: String,
     /// Its secret
-    #[arg(long, value_name = "SECRET", default_value = "demo-secret", hide_default_value = false)]
+    #[arg(long, value_name = "SECRET", default_value = DEFAULT_SECRET)]
     client_secret: String,
 }
 
@@ -54,6 +56,9 @@ async fn simulate(options: Options) -> Result<(), ExitCode> {
     let address = reachable(socket.local_addr().map_err(|error| fail(&error))?);
     let mut signals = Signals::listen().map_err(|error| fail(&error))?;
     let client_id = options.client_id.clone();
+    // Who gave a secret knows it, and may have it from elsewhere.
+    let secret =
+        if options.client_secret == DEFAULT_SECRET { DEFAULT_SECRET } else { "<as given>" };
     let cloud = Simulator::new(simulator::Options {
         orgs: options.orgs,
         sddcs: options.sddcs,
@@ -70,6 +75,7 @@ Point a gateway at it:
   SDDC_GATEWAY_CSP__URL=http://{address}
   SDDC_GATEWAY_VMC__URL=http://{address}
   SDDC_GATEWAY_CSP__CLIENT_ID={client_id}
+  SDDC_GATEWAY_CSP__CLIENT_SECRET={secret}
 
 Organizations: {}
 What was asked: curl http://{address}/__stats

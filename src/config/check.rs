@@ -198,12 +198,9 @@ pub(super) fn access(reader: &mut Reader<'_>, listen: SocketAddr) -> crate::acce
             );
         }
         (Some(true), None) => return Open,
-        (None, None) if !reader.is_set("access.open") => {
-            if !value::is_loopback(listen.ip()) {
-                refuse_unasked_openness(reader, listen);
-            }
-            return Open;
-        }
+        (_, None) if !value::is_loopback(listen.ip()) => refuse_unasked_openness(reader, listen),
+        // An explicit `false` is a wish: it lets nobody in, on loopback too.
+        (None, None) if !reader.is_set("access.open") => return Open,
         _ => {}
     }
     Callers(callers)

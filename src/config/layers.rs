@@ -190,7 +190,8 @@ fn config_file(source: &Source) -> Option<(PathBuf, &'static str)> {
     let flag = source.file.clone().map(|path| (path, "--config"));
     flag.or_else(|| {
         let (_, path) = source.environment.iter().find(|(name, _)| name == CONFIG_VARIABLE)?;
-        Some((path.into(), CONFIG_VARIABLE))
+        // Empty is how a compose file says "not set".
+        (!path.is_empty()).then(|| (path.into(), CONFIG_VARIABLE))
     })
 }
 

@@ -174,7 +174,8 @@ pub const KEYS: &[Key] = &[
         "access.open",
         Flag,
         "false",
-        "true: whoever reaches the listener may read. Not together with callers.",
+        "true: whoever reaches the listener may read. Not together with callers. Written as false it \
+         lets nobody in without a caller, on loopback too.",
     ),
     Key {
         name: "access.keys",

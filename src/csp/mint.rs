@@ -146,7 +146,7 @@ impl Mint {
 fn read(body: &[u8]) -> Result<Minted, CspError> {
     let answer: Answer =
         serde_json::from_slice(body).map_err(|_| Breach::Body("a token answer"))?;
-    let token = answer.access_token.filter(|token| !token.expose_secret().is_empty());
+    let token = answer.access_token.filter(|token| !token.expose_secret().trim().is_empty());
     let token = token.ok_or(Breach::Body("an answer with an access token"))?;
     let header = HeaderValue::from_str(token.expose_secret())
         .map_err(|_| Breach::Body("an answer with a token that can be sent"))?;
@@ -210,6 +210,7 @@ mod tests {
             "{}",
             r#"{"access_token": null}"#,
             r#"{"access_token": ""}"#,
+            r#"{"access_token": "  "}"#,
             r#"{"access_token": 5}"#,
             "{\"access_token\": \"a\\nb\"}",
         ] {

@@ -1,6 +1,9 @@
 //! Which organizations are served: those of `vmc.orgs`, or those that the app's token can see.
 
-use std::sync::Arc;
+use std::{
+    collections::HashSet,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use super::{inner::Inner, kept::Kept, mapping, model::Org, slot};
 use crate::{
@@ -25,9 +28,28 @@ pub(super) enum Directory {
 pub(super) struct Discovery {
     pub(super) reader: Reader,
     pub(super) orgs: Kept<Vec<Org>>,
+    /// Orgs that the last list lacked: absent twice running, they are dropped.
+    absent: Mutex<Vec<OrgId>>,
 }
 
 impl Discovery {
+    pub(super) fn new(reader: Reader, orgs: Kept<Vec<Org>>) -> Self {
+        Self { reader, orgs, absent: Mutex::default() }
+    }
+
+    /// Keeps those orgs that the list lacks for the first time.
+    fn believe(&self, mut listed: Vec<Org>) -> Vec<Org> {
+        let mut absent = self.absent.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = self.orgs.reading().map(|reading| reading.content).unwrap_or_default();
+        let lacks = |org: &&Org| listed.iter().all(|other| other.id != org.id);
+        let again: Vec<_> =
+            before.iter().filter(lacks).filter(|org| !absent.contains(&org.id)).cloned().collect();
+        *absent = again.iter().map(|org| org.id.clone()).collect();
+        listed.extend(again);
+        sort(&mut listed);
+        listed
+    }
+
     /// Joins or starts the refresh of the list; slots are opened and retired before its waiters go
     /// on.
     pub(super) fn refresh(&self, inner: &Arc<Inner>) -> Run<Result<(), VmcError>> {
@@ -35,7 +57,10 @@ impl Discovery {
             let inner = inner.clone();
             async move {
                 let Directory::Discovered(discovery) = &inner.directory else { return Ok(()) };
-                let read = read_orgs(&discovery.reader, &inner.metrics);
+                let read = async {
+                    let listed = read_orgs(&discovery.reader, &inner.metrics).await?;
+                    Ok(discovery.believe(listed))
+                };
                 let outcome = discovery.orgs.update(read).await;
                 match &outcome {
                     Ok(()) => inner.reconcile(),
@@ -63,6 +88,8 @@ pub(crate) async fn read_orgs(reader: &Reader, metrics: &Metrics) -> Result<Vec<
     });
     let (mut orgs, odd) = read.await?;
     metrics.odd_documents(odd.documents);
+    let mut seen = HashSet::new();
+    orgs.retain(|org| seen.insert(org.id.clone()));
     sort(&mut orgs);
     Ok(orgs)
 }

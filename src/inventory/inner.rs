@@ -14,7 +14,7 @@ use futures_util::future::join_all;
 
 use super::{
     Content, Scope, Served, Service, Settings, Unavailable, View,
-    directory::Directory,
+    directory::{Directory, Discovery},
     kept::Kept,
     picture::{Part, Picture},
     service::Attempt,
@@ -43,8 +43,6 @@ pub(super) struct Inner {
     pub(super) revisions: AtomicU64,
     /// Held while the picture or the slots are made anew; never by a request.
     pub(super) making: Mutex<()>,
-    /// Orgs that the last discovery did not list: absent twice running, they are dropped.
-    pub(super) absent: Mutex<Vec<OrgId>>,
 }
 
 impl Inner {
@@ -71,19 +69,15 @@ impl Inner {
         }
     }
 
-    /// Brings those slots up to date that need it, all at once.
-    pub(super) async fn freshen(self: &Arc<Self>, slots: &[Arc<Slot>]) -> Service {
+    /// Brings those slots up to date that need it, all at once. Tells how each was.
+    pub(super) async fn freshen(self: &Arc<Self>, slots: &[Arc<Slot>]) -> Vec<(OrgId, Service)> {
         let (now, pause) = (self.clock.now(), self.settings.fresh.max(LEAST_DIRECTORY_FRESH));
-        let attempts = slots
-            .iter()
-            .filter(|slot| slot.wants_reading(now, pause))
-            .map(|slot| self.freshen_list(&slot.sddcs, || slot.refresh(self)));
-        let services = join_all(attempts).await.into_iter().map(|attempt| match attempt {
-            // Gone is an answer: nothing old is shown of it.
-            Attempt::Failed(error) if matches!(*error, VmcError::NotFound) => Service::Stored,
-            attempt => attempt.into(),
-        });
-        services.fold(Service::Hit, Service::worst)
+        let attempts =
+            slots.iter().filter(|slot| slot.wants_reading(now, pause)).map(async |slot| {
+                let attempt = self.freshen_list(&slot.sddcs, || slot.refresh(self)).await;
+                (slot.id.clone(), attempt.into())
+            });
+        join_all(attempts).await
     }
 
     pub(super) async fn freshen_list<T: PartialEq + Send + Sync + 'static>(
@@ -99,18 +93,24 @@ impl Inner {
         }
     }
 
-    /// What the picture shows of a scope now.
+    /// What the picture shows of a scope now. Of `services`, those count whose org is shown.
     pub(super) fn look(
         &self,
         scope: &Scope,
-        service: Service,
+        mut service: Service,
+        services: &[(OrgId, Service)],
     ) -> Result<Served<View>, Unavailable> {
         let (picture, now) = (self.picture.load(), self.clock.now());
         let (mut shown, mut missing) = (None, Vec::new());
         for (slot, begun) in picture.orgs.iter().filter(|(slot, _)| scope.holds(&slot.id)) {
             let age = begun.map(|begun| now.since(begun));
-            match age.filter(|age| *age <= slot.sddcs.limit(&self.settings)) {
-                Some(age) => shown = shown.max(Some(age)),
+            // The limit is for as long as upstream fails: what was just read well is shown.
+            match age.filter(|age| slot.sddcs.may_show(*age, &self.settings)) {
+                Some(age) => {
+                    shown = shown.max(Some(age));
+                    let own = services.iter().find(|(org, _)| *org == slot.id);
+                    service = own.map_or(service, |(_, own)| service.worst(*own));
+                }
                 None => missing.push(slot),
             }
         }
@@ -118,6 +118,10 @@ impl Inner {
             (Some(oldest), _, _) => oldest,
             (None, Some(first), _) => return Err(first.unavailable()),
             (None, None, Scope::Org(_)) => return Err(Unavailable::NoSuchOrg),
+            // All are gone: a wrong base URL looks like that, and no SDDCs would be a wrong answer.
+            (None, None, Scope::All) if !self.slots.load().is_empty() => {
+                return Err(Unavailable::upstream(Some(Arc::new(VmcError::NotFound)), None));
+            }
             // That there is no org is as old as the list of orgs.
             (None, None, Scope::All) => self.directory_age().unwrap_or_default(),
         };
@@ -162,44 +166,37 @@ impl Inner {
         self.picture.store(Arc::new(Picture { content, orgs, oldest }));
     }
 
-    /// Opens slots for orgs that the discovery lists now, and retires those it lost twice.
+    /// Opens slots for orgs that have been discovered, and retires those that are not any more.
     pub(super) fn reconcile(self: &Arc<Self>) {
         let Directory::Discovered(discovery) = &self.directory else { return };
         let Some(reading) = discovery.orgs.reading() else { return };
         {
             let _making = self.making.lock().unwrap_or_else(PoisonError::into_inner);
-            let mut absent = self.absent.lock().unwrap_or_else(PoisonError::into_inner);
-            let before: HashMap<_, _> =
+            let mut before: HashMap<_, _> =
                 self.slots.load().iter().map(|slot| (slot.id.clone(), slot.clone())).collect();
-            let listed = |id: &OrgId| reading.content.iter().any(|org| org.id == *id);
-            let mut slots = Vec::new();
-            for org in reading.content.iter() {
-                slots.push(before.get(&org.id).cloned().unwrap_or_else(|| {
-                    tracing::info!(org.id = %org.id, "organization found");
-                    let slot =
-                        Arc::new(Slot::new(org.id.clone(), discovery.reader.sibling(), self));
-                    self.spawn_poller(&slot);
-                    slot
-                }));
-            }
-            let mut absent_now = Vec::new();
-            for slot in before.values().filter(|slot| !listed(&slot.id)) {
-                if absent.contains(&slot.id) {
-                    tracing::info!(org.id = %slot.id, "organization gone");
-                    slot.retired.cancel();
-                } else {
-                    absent_now.push(slot.id.clone());
-                    slots.push(slot.clone());
-                }
+            let mut slots: Vec<_> = reading
+                .content
+                .iter()
+                .map(|org| before.remove(&org.id).unwrap_or_else(|| self.open(&org.id, discovery)))
+                .collect();
+            for slot in before.values() {
+                tracing::info!(org.id = %slot.id, "organization gone");
+                slot.retired.cancel();
             }
             slots.sort_by(|one, other| one.id.cmp(&other.id));
-            *absent = absent_now;
             if let [only] = &*slots {
                 discovery.reader.tokens().belongs_to(&only.id);
             }
             self.slots.store(Arc::new(slots));
         }
         self.merge();
+    }
+
+    fn open(self: &Arc<Self>, org: &OrgId, discovery: &Discovery) -> Arc<Slot> {
+        tracing::info!(org.id = %org, "organization found");
+        let slot = Arc::new(Slot::new(org.clone(), discovery.reader.sibling(), self));
+        self.spawn_poller(&slot);
+        slot
     }
 
     pub(super) fn spawn_poller(self: &Arc<Self>, slot: &Arc<Slot>) {

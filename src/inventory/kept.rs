@@ -85,6 +85,11 @@ impl<T: PartialEq + Send + Sync + 'static> Kept<T> {
         }
     }
 
+    /// Whether a reading of this age may be shown: the limit is for as long as upstream fails.
+    pub(super) fn may_show(&self, age: Duration, settings: &Settings) -> bool {
+        self.trouble.load().is_none() || age <= self.limit(settings)
+    }
+
     /// Joins the refresh under way, or starts `job`.
     pub(super) fn refresh<F>(&self, job: impl FnOnce() -> F) -> Run<Result<(), VmcError>>
     where

@@ -112,7 +112,7 @@ impl Inventory {
             Readers::Configured(orgs) => (Directory::Configured, orgs),
             Readers::Discovered(reader) => {
                 let orgs = Kept::new(clock.clone(), tasks.flights.clone());
-                (Directory::Discovered(Discovery { reader, orgs }), Vec::new())
+                (Directory::Discovered(Discovery::new(reader, orgs)), Vec::new())
             }
         };
         let inner = Inner {
@@ -125,7 +125,6 @@ impl Inventory {
             picture: ArcSwap::from_pointee(Picture::empty()),
             revisions: AtomicU64::new(0),
             making: Mutex::default(),
-            absent: Mutex::default(),
         };
         let slots = configured.into_iter().map(|(id, reader)| Slot::new(id, reader, &inner));
         let mut slots: Vec<_> = slots.map(Arc::new).collect();
@@ -173,8 +172,8 @@ impl Inventory {
         }
         drop(picture);
         let service = inner.freshen_directory().await?;
-        let service = service.worst(inner.freshen(&inner.in_scope(scope)).await);
-        inner.look(scope, service)
+        let services = inner.freshen(&inner.in_scope(scope)).await;
+        inner.look(scope, service, &services)
     }
 
     /// One SDDC and the revision it is of, from the picture of its org.
@@ -213,7 +212,7 @@ impl Inventory {
     pub async fn orgs(&self) -> Result<Served<(Vec<Org>, Vec<Missing>)>, Unavailable> {
         match &self.0.directory {
             Directory::Discovered(discovery) => self.discovered_orgs(discovery).await,
-            Directory::Configured => self.configured_orgs().await,
+            Directory::Configured => self.configured_orgs(&self.0.in_scope(&Scope::All)).await,
         }
     }
 
@@ -224,9 +223,8 @@ impl Inventory {
         let inner = &self.0;
         let attempt = inner.freshen_list(&discovery.orgs, || discovery.refresh(inner)).await;
         let trouble = discovery.orgs.trouble();
-        let limit = discovery.orgs.limit(&inner.settings);
         match (discovery.orgs.reading(), discovery.orgs.age()) {
-            (Some(reading), Some(age)) if age <= limit => {
+            (Some(reading), Some(age)) if discovery.orgs.may_show(age, &inner.settings) => {
                 let content = (reading.content.to_vec(), Vec::new());
                 Ok(Served { content, age, service: attempt.into() })
             }
@@ -237,9 +235,38 @@ impl Inventory {
         }
     }
 
-    async fn configured_orgs(&self) -> Result<Served<(Vec<Org>, Vec<Missing>)>, Unavailable> {
+    /// One served organization.
+    ///
+    /// # Errors
+    /// [`Unavailable::NoSuchOrg`], or why that cannot be said for certain.
+    pub async fn org(&self, id: &OrgId) -> Result<Served<Org>, Unavailable> {
+        let Served { content: orgs, age, service } = match &self.0.directory {
+            Directory::Discovered(discovery) => {
+                let served = self.discovered_orgs(discovery).await?;
+                Served { content: served.content.0, age: served.age, service: served.service }
+            }
+            // Which orgs there are is known here: only the one in question is asked for.
+            Directory::Configured => {
+                let slots = self.0.in_scope(&Scope::Org(id.clone()));
+                if slots.is_empty() {
+                    return Err(Unavailable::NoSuchOrg);
+                }
+                let served = self.configured_orgs(&slots).await;
+                let gone = slots.iter().all(|slot| slot.is_unknown());
+                let served =
+                    served.map_err(|error| if gone { Unavailable::NoSuchOrg } else { error })?;
+                Served { content: served.content.0, age: served.age, service: served.service }
+            }
+        };
+        let org = orgs.into_iter().find(|org| org.id == *id).ok_or(Unavailable::NoSuchOrg)?;
+        Ok(Served { content: org, age, service })
+    }
+
+    async fn configured_orgs(
+        &self,
+        slots: &[Arc<Slot>],
+    ) -> Result<Served<(Vec<Org>, Vec<Missing>)>, Unavailable> {
         let inner = &self.0;
-        let slots = inner.slots.load_full();
         let attempts = slots.iter().map(async |slot| {
             (slot, inner.freshen_list(&slot.org, || slot.refresh_org(inner)).await)
         });
@@ -247,10 +274,9 @@ impl Inventory {
         let (mut age, mut service) = (Duration::ZERO, Service::Hit);
         for (slot, attempt) in join_all(attempts).await {
             let trouble = slot.org.trouble();
-            let limit = slot.org.limit(&inner.settings);
             match (slot.org.reading(), slot.org.age()) {
-                _ if matches!(trouble.as_deref(), Some(VmcError::NotFound)) => {}
-                (Some(reading), Some(part)) if part <= limit => {
+                _ if slot.is_unknown() => {}
+                (Some(reading), Some(part)) if slot.org.may_show(part, &inner.settings) => {
                     age = age.max(part);
                     orgs.push(Org::clone(&reading.content));
                     service = service.worst(attempt.into());
@@ -266,6 +292,9 @@ impl Inventory {
         directory::sort(&mut orgs);
         match first {
             Some(error) if orgs.is_empty() => Err(error),
+            None if orgs.is_empty() => {
+                Err(Unavailable::upstream(Some(Arc::new(VmcError::NotFound)), None))
+            }
             _ => Ok(Served { content: (orgs, missing), age, service }),
         }
     }

@@ -78,6 +78,11 @@ impl Slot {
         Unavailable::upstream(self.sddcs.trouble(), self.reader.held_for())
     }
 
+    /// Whether VMware answers 404 for the organization's own document.
+    pub(super) fn is_unknown(&self) -> bool {
+        matches!(self.org.trouble().as_deref(), Some(VmcError::NotFound))
+    }
+
     /// This org as one that cannot be shown.
     pub(super) fn gap(&self, why: &Unavailable) -> Missing {
         Missing { org_id: self.id.clone(), reason: why.kind(), retry_in: why.retry_in() }
@@ -98,12 +103,17 @@ impl Slot {
                 let outcome = slot.sddcs.update(slot.read_sddcs(&inner)).await;
                 match outcome {
                     Ok(()) => slot.gone.store(false, Ordering::Relaxed),
-                    Err(VmcError::NotFound) => slot.gone.store(true, Ordering::Relaxed),
+                    Err(VmcError::NotFound) => {
+                        if !slot.gone.swap(true, Ordering::Relaxed) {
+                            tracing::warn!(org.id = %slot.id, "organization dropped: VMware answers 404");
+                        }
+                    }
                     // Says nothing about whether there is such an org.
                     Err(_) => {}
                 }
                 if let Err(error) = &outcome
                     && !error.is_held()
+                    && !slot.is_gone()
                 {
                     tracing::warn!(org.id = %slot.id, %error, "SDDCs not refreshed");
                 }
@@ -131,7 +141,11 @@ impl Slot {
     }
 
     async fn read_sddcs(&self, inner: &Inner) -> Result<Sddcs, VmcError> {
-        let first = self.read_sddcs_once(inner).await?;
+        let first = match self.read_sddcs_once(inner).await {
+            // That an org is gone looks like loss too.
+            Err(VmcError::NotFound) if !self.is_gone() => self.read_sddcs_once(inner).await?,
+            first => first?,
+        };
         let Some(before) = self.sddcs.reading() else { return Ok(first) };
         if !looks_like_loss(&before.content, &first) {
             return Ok(keep_newer(&before.content, first));

@@ -72,7 +72,7 @@ impl HostRule {
             Some(authority) => Some(authority.clone()),
             None => Authority::try_from(field.as_bytes()).ok(),
         };
-        if named.is_some_and(|authority| self.answers_for(authority.host())) {
+        if named.is_some_and(|named| is_plain(&named) && self.answers_for(named.host())) {
             return Ok(());
         }
         let detail = "this gateway does not answer for the name in Host";
@@ -95,6 +95,12 @@ pub(super) fn only_host(headers: &HeaderMap) -> Result<&HeaderValue, Problem> {
         (Some(field), None) => Ok(field),
         _ => Err(Problem::new(Code::BadRequest, "send exactly one Host header")),
     }
+}
+
+/// A host, perhaps with a port; no user, nothing that is no port.
+fn is_plain(authority: &Authority) -> bool {
+    let rest = authority.as_str().strip_prefix(authority.host());
+    rest.is_some_and(|rest| rest.is_empty() || authority.port_u16().is_some())
 }
 
 fn is_loopback_name(host: &str) -> bool {
@@ -137,8 +143,17 @@ mod tests {
         ] {
             assert_eq!(status(&rule, &[host], None), 200, "{host}");
         }
-        for host in ["evil.test", "127.0.0.1.evil.test", "localhost.evil.test", "", "a b", "[::2]"]
-        {
+        for host in [
+            "user@localhost",
+            "localhost:abc",
+            "localhost:99999",
+            "evil.test",
+            "127.0.0.1.evil.test",
+            "localhost.evil.test",
+            "",
+            "a b",
+            "[::2]",
+        ] {
             assert_eq!(status(&rule, &[host], None), 421, "{host}");
         }
         assert_eq!(status(&rule, &["localhost"], Some("cross-site")), 403);

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderValue, Method, StatusCode, header};
 use serde::{Deserialize, de::DeserializeOwned};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::{
     BasicEncoding, Fault, Simulator,
@@ -47,8 +47,8 @@ impl Simulator {
                 Ok(reply::empty(StatusCode::NO_CONTENT))
             }
             ("/__csp", _, "PATCH") => self.change_csp(body),
-            ("/__sddcs", _, "POST") => parse(body).map(|patch: Value| {
-                let id = self.create_sddc(patch);
+            ("/__sddcs", _, "POST") => parse::<Map<String, Value>>(body).map(|patch| {
+                let id = self.create_sddc(patch.into());
                 reply::json(StatusCode::CREATED, &json!({ "id": id }))
             }),
             (_, Some(id), "PATCH") => parse(body).map(|patch| done(self.patch_sddc(id, patch))),

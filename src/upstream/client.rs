@@ -155,6 +155,8 @@ impl Client {
         let status = response.status();
         match status.as_u16() {
             200 => {}
+            // A page that says 404 comes from something in between, or from a wrong base URL.
+            404 if !is_json(response.headers()) => return Err(Breach::ContentType.into()),
             400 | 401 | 403 | 404 => return Ok(Reply::Refused(status)),
             429 => {
                 let retry_after = self.retry_after(response.headers());

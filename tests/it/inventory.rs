@@ -442,9 +442,9 @@ async fn orgs_that_cannot_be_read_are_missing() {
     assert_eq!(part.json()["completeness"], "partial");
     assert_eq!(part.json()["items"].as_array().unwrap().len(), 1);
     assert_eq!(gateway.get(&format!("/orgs/{}", orgs[0])).await.status, StatusCode::OK);
-    for unsure in [orgs[1].as_str(), "unknown"] {
-        assert_eq!(gateway.get(&format!("/orgs/{unsure}")).await.code(), "incomplete", "{unsure}");
-    }
+    assert_eq!(gateway.get(&format!("/orgs/{}", orgs[1])).await.code(), "upstream-unavailable");
+    // Which orgs there are is configured: no other has to be asked to know that there is none.
+    assert_eq!(gateway.get("/orgs/unknown").await.code(), "org-not-found");
 }
 
 // One SDDC.
@@ -668,5 +668,81 @@ async fn callers_and_the_poller_together_cost_one_read_per_interval() {
             .await;
         assert_eq!(cloud.sddc_reads(), reads);
         gateway.advance(30);
+    }
+}
+
+// What must not look like the truth.
+
+#[tokio::test]
+async fn a_page_that_says_404_is_no_answer_about_an_org() {
+    let cloud = cloud_of(2).await;
+    let gateway = Setup::on_demand(&cloud).start().await;
+    assert_eq!(gateway.get("/sddcs").await.names().len(), 6);
+    let page = Fault::on(Target::Vmc, &sddcs_of(&cloud.simulator.org_ids()[0]));
+    cloud.simulator.script(page.kind(FaultKind::Html).status(404));
+    gateway.advance(61);
+    let answer = gateway.get("/sddcs").await;
+    assert_eq!(answer.names().len(), 6, "the old picture stays");
+    assert_eq!(answer.served(), "fwd=stale; fwd-status=502; detail=stale-upstream-contract");
+}
+
+#[tokio::test]
+async fn one_404_is_read_again_before_an_org_is_dropped() {
+    let cloud = cloud_of(2).await;
+    let gateway = Setup::on_demand(&cloud).start().await;
+    gateway.get("/sddcs").await;
+    let glitch = Fault::on(Target::Vmc, &sddcs_of(&cloud.simulator.org_ids()[0]));
+    cloud.simulator.script(glitch.status(404).times(1));
+    gateway.advance(61);
+    let answer = gateway.get("/sddcs").await;
+    assert_eq!((answer.names().len(), answer.served()), (6, "fwd=miss; stored"));
+}
+
+#[tokio::test]
+async fn when_every_org_is_gone_the_answer_is_not_an_empty_list() {
+    let cloud = cloud().await;
+    cloud.simulator.script(Fault::on(Target::Vmc, "*").status(404));
+    let gateway = Setup::on_demand(&cloud).with_configured_orgs(&cloud).start().await;
+    for path in ["/sddcs", "/orgs"] {
+        assert_eq!(gateway.get(path).await.code(), "upstream-contract", "{path}");
+    }
+}
+
+#[tokio::test]
+async fn an_org_that_is_listed_twice_is_served_once() {
+    let cloud = cloud().await;
+    let org = &cloud.simulator.org_ids()[0];
+    let twice = json!([{ "id": org }, { "id": org }]).to_string();
+    cloud.simulator.script(Fault::on(Target::Vmc, ORGS).body(twice));
+    let gateway = Setup::on_demand(&cloud).start().await;
+    assert_eq!(gateway.get("/sddcs").await.names().len(), 4);
+    assert_eq!(gateway.get("/orgs").await.json()["items"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn what_was_just_read_is_shown_however_short_the_limits_are() {
+    let cloud = cloud().await;
+    let setup = Setup::on_demand(&cloud).with(|config| {
+        config.inventory.fresh = std::time::Duration::ZERO;
+        config.inventory.stale = std::time::Duration::ZERO;
+    });
+    let gateway = setup.start().await;
+    for _ in 0..2 {
+        assert_eq!(gateway.get("/sddcs").await.served(), "fwd=miss; stored");
+        gateway.advance(1);
+    }
+}
+
+#[tokio::test]
+async fn an_org_absent_once_stays_in_the_list_of_orgs_too() {
+    let cloud = cloud_of(2).await;
+    let orgs = cloud.simulator.org_ids();
+    let gateway = Setup::on_demand(&cloud).start().await;
+    gateway.get("/orgs").await;
+    list_only(&cloud, &[&orgs[0]]);
+    for left in [2, 1] {
+        gateway.advance(61);
+        let answer = gateway.get("/orgs").await;
+        assert_eq!(answer.json()["items"].as_array().unwrap().len(), left);
     }
 }

@@ -19,11 +19,17 @@ fn access_is_open_only_on_loopback_or_knowingly() {
 
 #[test]
 fn an_access_key_without_a_caller_lets_nobody_in() {
-    for (name, value) in [("ACCESS__OPEN", "false"), ("ACCESS__KEYS", "")] {
-        let config = Scene::minimal().with("API__LISTEN", "0.0.0.0:80").with(name, value).load();
+    for (name, value, listen) in [
+        ("ACCESS__OPEN", "false", "127.0.0.1:80"),
+        ("ACCESS__KEYS", "", "127.0.0.1:80"),
+        ("ACCESS__KEYS", "", "0.0.0.0:80"),
+    ] {
+        let config = Scene::minimal().with("API__LISTEN", listen).with(name, value).load();
         assert_eq!(callers(&config), []);
         assert_eq!(config.warnings(), ["access: no caller is set, so nobody gets in"]);
     }
+    let refused = Scene::minimal().with("API__LISTEN", "0.0.0.0:80").with("ACCESS__OPEN", "false");
+    assert!(refused.fault().starts_with("access.keys: nobody is set who may call"));
     assert_eq!(callers(&Scene::minimal().file("[access]\nkeys = []").load()), []);
     assert_eq!(callers(&Scene::minimal().file("[access]\ncallers = []").load()), []);
 }

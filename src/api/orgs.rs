@@ -19,7 +19,6 @@ use crate::{
         Inventory, Scope,
         model::{Org, Sddc},
     },
-    problem::MissingOrg,
 };
 
 /// List organizations
@@ -41,10 +40,7 @@ pub(super) async fn list_orgs(
     let question = query.list()?;
     let served = inventory.orgs().await?;
     let (orgs, missing) = &served.content;
-    if !missing.is_empty() && !question.partial {
-        return Err(ApiError::incomplete(missing.clone()));
-    }
-    let missing = missing.iter().map(MissingOrg::from).collect();
+    let missing = admit_missing(missing, question)?;
     let encoded = Encoded::new(&Page::whole(orgs.iter().collect(), missing));
     Ok(answers.answer(&encoded, &served, &known))
 }
@@ -89,15 +85,15 @@ pub(super) async fn list_org_sddcs(
     query: Query,
     known: Known,
 ) -> Result<Response, ApiError> {
-    let question = query.list()?;
+    query.list()?;
     let org: OrgId = id.parse().map_err(|_| ApiError::OrgNotFound)?;
     let served = inventory.view(&Scope::Org(org.clone())).await?;
     let view = &served.content;
-    let missing = admit_missing(view, question)?;
     let key = Key::OrgSddcs { revision: view.content.revision, org: org.to_string() };
     let encoded = answers.encoded(key, || {
         let entries = view.content.sddcs.iter().filter(|entry| entry.sddc.org_id == org);
-        Page::whole(entries.map(|entry| &entry.sddc).collect(), missing)
+        // Of one org nothing can be missing: it is shown, or the answer is its problem.
+        Page::whole(entries.map(|entry| &entry.sddc).collect(), Vec::new())
     });
     Ok(answers.answer(&encoded, &served, &known))
 }

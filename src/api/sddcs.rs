@@ -13,7 +13,7 @@ use super::{
     question::{ListQuestion, Query},
 };
 use crate::{
-    inventory::{Inventory, Scope, View, model::Sddc},
+    inventory::{Inventory, Missing, Scope, model::Sddc},
     problem::MissingOrg,
 };
 
@@ -38,7 +38,7 @@ pub(super) async fn list_sddcs(
     let question = query.list()?;
     let served = inventory.view(&Scope::All).await?;
     let view = &served.content;
-    let missing = admit_missing(view, question)?;
+    let missing = admit_missing(&view.missing, question)?;
     let key = Key::Sddcs { revision: view.content.revision, missing: missing.clone() };
     let encoded = answers.encoded(key, || {
         let entries = view.content.sddcs.iter().filter(|entry| view.shows(&entry.sddc.org_id));
@@ -76,12 +76,12 @@ pub(super) async fn show_sddc(
 
 /// The orgs that cannot be shown: an error, unless the question allows a part.
 pub(super) fn admit_missing(
-    view: &View,
+    missing: &[Missing],
     question: ListQuestion,
 ) -> Result<Vec<MissingOrg>, ApiError> {
-    if view.missing.is_empty() || question.partial {
-        Ok(view.missing.iter().map(MissingOrg::from).collect())
+    if missing.is_empty() || question.partial {
+        Ok(missing.iter().map(MissingOrg::from).collect())
     } else {
-        Err(ApiError::incomplete(view.missing.clone()))
+        Err(ApiError::incomplete(missing.to_vec()))
     }
 }

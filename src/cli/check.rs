@@ -28,13 +28,7 @@ pub(super) struct Options {
     #[arg(long)]
     offline: bool,
     #[command(flatten)]
-    config: ConfigArgs,
-}
-
-impl Options {
-    pub(super) fn or(self, before: ConfigArgs) -> Self {
-        Self { config: self.config.or(before), ..self }
-    }
+    pub(super) config: ConfigArgs,
 }
 
 pub(super) fn run(options: &Options) -> Result<(), ExitCode> {

@@ -107,7 +107,10 @@ pub fn run(cli: Cli) -> ExitCode {
         Some(Command::Serve(own)) => serve::run(&own.or(cli.config)),
         Some(Command::Demo(options)) => demo::run(&options),
         Some(Command::Simulator(options)) => simulator::run(options),
-        Some(Command::Check(options)) => check::run(&options.or(cli.config)),
+        Some(Command::Check(mut options)) => {
+            options.config = options.config.or(cli.config);
+            check::run(&options)
+        }
         Some(Command::Key { name }) => key::run(&name),
         Some(Command::Openapi { format }) => {
             let document = api::openapi_document();
@@ -117,7 +120,10 @@ pub fn run(cli: Cli) -> ExitCode {
             }
             Ok(())
         }
-        Some(Command::Healthcheck(options)) => healthcheck::run(&options.or(cli.config)),
+        Some(Command::Healthcheck(mut options)) => {
+            options.config = options.config.or(cli.config);
+            healthcheck::run(&options)
+        }
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -240,24 +240,19 @@ impl Inventory {
     /// # Errors
     /// [`Unavailable::NoSuchOrg`], or why that cannot be said for certain.
     pub async fn org(&self, id: &OrgId) -> Result<Served<Org>, Unavailable> {
-        let Served { content: orgs, age, service } = match &self.0.directory {
-            Directory::Discovered(discovery) => {
-                let served = self.discovered_orgs(discovery).await?;
-                Served { content: served.content.0, age: served.age, service: served.service }
-            }
+        let served = match &self.0.directory {
+            Directory::Discovered(discovery) => self.discovered_orgs(discovery).await?,
             // Which orgs there are is known here: only the one in question is asked for.
             Directory::Configured => {
                 let slots = self.0.in_scope(&Scope::Org(id.clone()));
-                if slots.is_empty() {
+                let served = self.configured_orgs(&slots).await;
+                if slots.iter().all(|slot| slot.is_unknown()) {
                     return Err(Unavailable::NoSuchOrg);
                 }
-                let served = self.configured_orgs(&slots).await;
-                let gone = slots.iter().all(|slot| slot.is_unknown());
-                let served =
-                    served.map_err(|error| if gone { Unavailable::NoSuchOrg } else { error })?;
-                Served { content: served.content.0, age: served.age, service: served.service }
+                served?
             }
         };
+        let Served { content: (orgs, _), age, service } = served;
         let org = orgs.into_iter().find(|org| org.id == *id).ok_or(Unavailable::NoSuchOrg)?;
         Ok(Served { content: org, age, service })
     }

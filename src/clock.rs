@@ -17,6 +17,10 @@ use tokio::sync::watch;
 /// least this often.
 const LONGEST_NAP: Duration = Duration::from_secs(2);
 
+/// Moments this long before the machine's start can be told apart: what was read before it has an
+/// age too.
+const BEFORE_BOOT: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
+
 /// A moment on the monotonic clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Instant(Duration);
@@ -69,8 +73,7 @@ impl Clock {
     /// A clock for tests: it starts at `wall` and moves only by [`Clock::advance`].
     #[must_use]
     pub fn manual(wall: Timestamp) -> Self {
-        // Far from zero, so that a test can look back.
-        let monotonic = Instant(Duration::from_secs(1_000_000));
+        let monotonic = Instant(BEFORE_BOOT);
         Self(Source::Manual(Arc::new(watch::Sender::new(Manual { monotonic, wall }))))
     }
 
@@ -124,13 +127,13 @@ impl Clock {
 #[cfg(target_os = "linux")]
 fn boottime() -> Duration {
     let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
-    Duration::try_from(now).unwrap_or_default()
+    BEFORE_BOOT + Duration::try_from(now).unwrap_or_default()
 }
 
 #[cfg(not(target_os = "linux"))]
 fn boottime() -> Duration {
     let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
-    Duration::try_from(now).unwrap_or_default()
+    BEFORE_BOOT + Duration::try_from(now).unwrap_or_default()
 }
 
 #[cfg(test)]

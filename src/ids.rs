@@ -78,6 +78,10 @@ id! {
     /// An SDDC: `id` of the upstream document.
     SddcId
 }
+id! {
+    /// A task: `id` of the upstream document.
+    TaskId
+}
 
 #[cfg(test)]
 mod tests {

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::ids::{OrgId, SddcId};
+use crate::ids::{OrgId, SddcId, TaskId};
 
 /// What the picture holds of one SDDC.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -222,6 +222,57 @@ pub struct Org {
     pub updated_at: Option<Timestamp>,
 }
 
+/// A task: work that VMware Cloud does or did on an organization, mostly on one of its SDDCs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Task {
+    /// The task's id: a UUID today, to be treated as opaque. Source: `id`.
+    #[schema(value_type = String, example = "7a5c0000-0000-4000-8000-000000000001")]
+    pub id: TaskId,
+    /// The organization under which the task was read.
+    #[schema(value_type = String, example = "0a1b2c3d-4e5f-4a6b-8c7d-9e0f1a2b3c4d")]
+    pub org_id: OrgId,
+    /// The SDDC that it works on; `null` if it is about something else. Source: `resource_id`, where
+    /// `resource_type` is `sddc`.
+    #[schema(value_type = Option<String>, required = true, example = "5ddc0000-0000-4000-8000-000000000003")]
+    pub sddc_id: Option<SddcId>,
+    /// What it does, such as `SDDC-PROVISION`. VMware publishes no list. Source: `task_type`.
+    #[serde(rename = "type")]
+    #[schema(required = true, example = "SDDC-PROVISION")]
+    pub kind: Option<Box<str>>,
+    /// `STARTED`, `CANCELING`, `FINISHED`, `FAILED`, `CANCELED`, or a newer value. Source: `status`.
+    #[schema(required = true, example = "STARTED")]
+    pub status: Option<Box<str>>,
+    /// What it is at within its status; open. Source: `sub_status`.
+    #[schema(required = true, example = "DEPLOY_GATEWAYS")]
+    pub sub_status: Option<Box<str>>,
+    /// The phase in progress, such as `SDDC_DEPLOY_GATEWAY`. Source: `phase_in_progress`.
+    #[schema(required = true, example = "SDDC_DEPLOY_GATEWAY")]
+    pub phase: Option<Box<str>>,
+    /// How far it is, in percent. Source: `progress_percent`.
+    #[schema(required = true, example = 46)]
+    pub progress_percent: Option<u32>,
+    /// Minutes that are left; `null` without an estimate. Source: `estimated_remaining_minutes`,
+    /// where it is not below 0.
+    #[schema(required = true, example = 58)]
+    pub estimated_remaining_minutes: Option<u32>,
+    /// When it began, UTC. Source: `start_time`.
+    #[schema(required = true, example = "2025-03-20T09:59:56.485Z")]
+    pub started_at: Option<Timestamp>,
+    /// When it ended, UTC; `null` while it runs. Source: `end_time`.
+    #[schema(required = true, example = json!(null))]
+    pub ended_at: Option<Timestamp>,
+    /// Name of the user who asked for it (personal data). Source: `user_name`.
+    #[schema(required = true, example = "ops-bot@example.com")]
+    pub created_by: Option<Box<str>>,
+    /// The task that this one is a part of. Source: `parent_task_id`.
+    #[schema(value_type = Option<String>, required = true, example = json!(null))]
+    pub parent_task_id: Option<TaskId>,
+    /// Why it failed, in VMware's words for customers, at most 500 characters. Source:
+    /// `customer_error_message`, else `localized_error_message`.
+    #[schema(required = true, example = json!(null))]
+    pub error: Option<Box<str>>,
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::{Value, json};
@@ -258,6 +309,11 @@ mod tests {
                 schema::<Host>(),
                 "id sddc_id cluster_id name hostname state instance_type availability_zone \
                  state_updated_at",
+            ),
+            (
+                schema::<Task>(),
+                "id org_id sddc_id type status sub_status phase progress_percent \
+                 estimated_remaining_minutes started_at ended_at created_by parent_task_id error",
             ),
             (schema::<Org>(), "id name display_name state type created_at updated_at"),
             (schema::<Capacity>(), "cpu_cores cpu_ghz memory_gib storage_gib"),

@@ -292,7 +292,7 @@ mod tests {
 
     #[test]
     fn every_field_is_required_described_and_in_the_contracts_order() {
-        let fields: [(Value, &str); 5] = [
+        let fields: [(Value, &str); 6] = [
             (
                 schema::<Sddc>(),
                 "id org_id name state provider region deployment_type sddc_type access_state \

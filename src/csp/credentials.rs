@@ -65,7 +65,8 @@ impl ClientSecret {
         (!text.is_empty()).then(|| Self(text.to_owned().into()))
     }
 
-    /// The one place where the secret leaves its wrapper: HTTP Basic on the token call.
+    /// The one place where the secret leaves its wrapper: for HTTP Basic on the token call, and to
+    /// find it in a text.
     pub(super) fn expose(&self) -> &str {
         self.0.expose_secret()
     }

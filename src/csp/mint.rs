@@ -3,6 +3,7 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
+use base64::{Engine, prelude::BASE64_STANDARD_NO_PAD};
 use http::{HeaderValue, Method};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
@@ -133,14 +134,31 @@ impl Mint {
         match encoding {
             BasicEncoding::Raw => request.basic_auth(client_id.as_str(), Some(secret.expose())),
             BasicEncoding::Form => {
-                let encode = |text: &str| {
-                    url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>()
-                };
-                let secret = SecretString::from(encode(secret.expose()));
-                request.basic_auth(encode(client_id.as_str()), Some(secret.expose_secret()))
+                let (id, secret) = (form(client_id.as_str()), form(secret.expose()));
+                request.basic_auth(id.expose_secret(), Some(secret.expose_secret()))
             }
         }
     }
+
+    /// The client secret in every form in which it may be sent, of either encoding: `check` tries
+    /// both.
+    pub(super) fn secrets(&self) -> [SecretString; 4] {
+        let secret = self.0.secret.0.load();
+        let (id, raw) = (self.0.client_id.as_str(), secret.expose());
+        let (form_id, form) = (form(id), form(raw));
+        [raw.into(), basic(id, raw), basic(form_id.expose_secret(), form.expose_secret()), form]
+    }
+}
+
+/// As in a form: RFC 6749 section 2.3.1.
+fn form(text: &str) -> SecretString {
+    url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>().into()
+}
+
+/// What follows `Basic` in the header (RFC 7617), less the padding.
+fn basic(id: &str, secret: &str) -> SecretString {
+    let pair = SecretString::from(format!("{id}:{secret}"));
+    BASE64_STANDARD_NO_PAD.encode(pair.expose_secret()).into()
 }
 
 fn read(body: &[u8]) -> Result<Minted, CspError> {

@@ -11,6 +11,7 @@ mod credentials;
 mod error;
 mod facts;
 mod mint;
+mod scrub;
 mod settings;
 mod source;
 mod token;
@@ -20,6 +21,7 @@ pub use self::{
     error::CspError,
     facts::TokenFacts,
     mint::{Mint, SecretCell},
+    scrub::Scrubber,
     settings::{BasicEncoding, SecretOrigin, Settings},
     source::{TokenSource, TokenState, TokenStatus},
     token::{Standing, Token},

@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
-    CspError, Mint, Token,
+    CspError, Mint, Scrubber, Token,
     token::{Lifetime, Standing},
 };
 use crate::{
@@ -164,6 +164,14 @@ impl TokenSource {
                 }
             }
         }
+    }
+
+    /// Blanks out this source's secrets as they are now: the app's, and the current token.
+    #[must_use]
+    pub fn scrubber(&self) -> Scrubber {
+        let token = self.0.current.load();
+        let token = token.as_ref().and_then(|token| token.secret());
+        Scrubber::new(self.0.mint.secrets().into_iter().chain(token))
     }
 
     /// Another secret is there: what was refused is tried again at once.

@@ -11,6 +11,7 @@ use std::{
 
 use http::HeaderValue;
 use reqwest::RequestBuilder;
+use secrecy::SecretString;
 
 use crate::clock::Instant;
 
@@ -78,9 +79,14 @@ impl Token {
         Self { header, generation, minted, lifetime, accepted, refused }
     }
 
-    /// Puts the token on an upstream request: the one place where it leaves its wrapper.
+    /// Puts the token on an upstream request: the one place where it leaves the gateway.
     pub fn sign(&self, request: RequestBuilder) -> RequestBuilder {
         request.header("csp-auth-token", self.header.clone())
+    }
+
+    /// The token's text, to find it in another one.
+    pub(super) fn secret(&self) -> Option<SecretString> {
+        self.header.to_str().ok().map(SecretString::from)
     }
 
     /// Grows with each mint of the organization.

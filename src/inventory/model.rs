@@ -25,6 +25,15 @@ pub struct SddcEntry {
     pub version: Option<i64>,
 }
 
+/// What is held of one task.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TaskEntry {
+    /// The document.
+    pub task: Task,
+    /// Upstream `version`: grows with every change of the task and tells which copy is newer.
+    pub version: Option<i64>,
+}
+
 /// A software-defined data center (SDDC) on VMware Cloud on AWS.
 ///
 /// Values that VMware Cloud does not give, for instance while an SDDC is being deployed, are `null`.

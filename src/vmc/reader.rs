@@ -50,6 +50,10 @@ pub enum Endpoint<'a> {
     Org(&'a OrgId),
     /// `GET /vmc/api/orgs/{org}/sddcs`.
     Sddcs(&'a OrgId),
+    /// `GET /vmc/api/orgs/{org}/sddcs?includeDeleted=true`.
+    SddcsWithDeleted(&'a OrgId),
+    /// `GET /vmc/api/orgs/{org}/tasks`.
+    Tasks(&'a OrgId),
 }
 
 impl Endpoint<'_> {
@@ -60,6 +64,8 @@ impl Endpoint<'_> {
             Self::Orgs => "orgs",
             Self::Org(_) => "org",
             Self::Sddcs(_) => "sddcs",
+            Self::SddcsWithDeleted(_) => "sddcs_with_deleted",
+            Self::Tasks(_) => "tasks",
         }
     }
 
@@ -72,10 +78,16 @@ impl Endpoint<'_> {
                 Self::Org(org) => {
                     path.push(org.as_str());
                 }
-                Self::Sddcs(org) => {
+                Self::Sddcs(org) | Self::SddcsWithDeleted(org) => {
                     path.extend([org.as_str(), "sddcs"]);
                 }
+                Self::Tasks(org) => {
+                    path.extend([org.as_str(), "tasks"]);
+                }
             }
+        }
+        if let Self::SddcsWithDeleted(_) = self {
+            url.set_query(Some("includeDeleted=true"));
         }
         url
     }
@@ -249,6 +261,31 @@ fn hold(error: &VmcError) -> Hold {
         Kind::CredentialsRejected => Hold::For(REFUSED_HOLD),
         Kind::Unavailable | Kind::Timeout | Kind::Contract => {
             error.retry_in().map_or(Hold::Backoff, Hold::For)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_read_has_its_url_and_its_label() {
+        let base = Url::parse("https://vmc.example/ignored").unwrap();
+        let org: OrgId = "o-1".parse().unwrap();
+        for (endpoint, url, label) in [
+            (Endpoint::Orgs, "/vmc/api/orgs", "orgs"),
+            (Endpoint::Org(&org), "/vmc/api/orgs/o-1", "org"),
+            (Endpoint::Sddcs(&org), "/vmc/api/orgs/o-1/sddcs", "sddcs"),
+            (
+                Endpoint::SddcsWithDeleted(&org),
+                "/vmc/api/orgs/o-1/sddcs?includeDeleted=true",
+                "sddcs_with_deleted",
+            ),
+            (Endpoint::Tasks(&org), "/vmc/api/orgs/o-1/tasks", "tasks"),
+        ] {
+            assert_eq!(endpoint.url(&base).as_str(), format!("https://vmc.example{url}"));
+            assert_eq!(endpoint.as_str(), label);
         }
     }
 }

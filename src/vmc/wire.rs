@@ -111,6 +111,27 @@ wanted! {
         "created" created: Timestamp,
         "updated" updated: Timestamp,
     }
+
+    /// A task, from `GET /vmc/api/orgs/{org}/tasks`. Its `params`, `error_message` and
+    /// `service_errors` are VMware's own and may carry credentials.
+    pub struct Task {
+        "id" id: Box<str>,
+        "version" version: i64,
+        "user_name" user_name: Box<str>,
+        "status" status: Box<str>,
+        "sub_status" sub_status: Box<str>,
+        "task_type" kind: Box<str>,
+        "resource_type" resource_type: Box<str>,
+        "resource_id" resource_id: Box<str>,
+        "phase_in_progress" phase: Box<str>,
+        "progress_percent" progress_percent: i64,
+        "estimated_remaining_minutes" estimated_remaining_minutes: i64,
+        "start_time" start_time: Timestamp,
+        "end_time" end_time: Timestamp,
+        "parent_task_id" parent_task_id: Box<str>,
+        "customer_error_message" customer_error_message: Box<str>,
+        "localized_error_message" localized_error_message: Box<str>,
+    }
 }
 
 /// A whole answer that is not what it should be. Says nothing of what it was.
@@ -157,6 +178,14 @@ pub fn parse_orgs(body: &[u8]) -> Result<Vec<Lenient<Org>>, NotReadable> {
 /// `NotJson`, `NotAnObject`.
 pub fn parse_org(body: &[u8]) -> Result<Org, NotReadable> {
     one(body)
+}
+
+/// Reads a list of tasks, as [`parse_sddcs`] does.
+///
+/// # Errors
+/// `NotJson`, `NotAList`.
+pub fn parse_tasks(body: &[u8]) -> Result<Vec<Lenient<Task>>, NotReadable> {
+    list(body)
 }
 
 fn list<T: FromJson>(body: &[u8]) -> Result<List<T>, NotReadable> {

@@ -1,19 +1,23 @@
 //! From VMware's documents to ours (contract section 4.1, "Mapping").
 //!
-//! Flow: [`wire`] types → [`SddcEntry`], [`Org`].
+//! Flow: [`wire`] types → [`SddcEntry`], [`TaskEntry`](super::model::TaskEntry), [`Org`].
 //!
 //! What is absent or odd becomes `null`; nothing is guessed. Sums and counts over something that is
 //! not wholly known are `null` too: a number that is too low looks like a true one. The same
 //! upstream document always gives the same document.
 
 mod public_url;
+mod task;
 #[cfg(test)]
 mod tests;
 
 use std::{
     collections::{HashMap, hash_map::Entry},
+    hash::Hash,
     sync::Arc,
 };
+
+pub use self::task::{MOST_TASKS, TaskList, tasks};
 
 use super::model::{Capacity, Cluster, Host, Org, Sddc, SddcEntry};
 use crate::{
@@ -24,14 +28,29 @@ use crate::{
 /// Maps a list of SDDCs of one org. What has no usable id is left out and counted; of an id that is
 /// there twice only the newer copy stays.
 pub fn sddcs(wires: Vec<Lenient<wire::Sddc>>, org: &OrgId, odd: &mut OddCount) -> Vec<SddcEntry> {
-    let mut entries: Vec<SddcEntry> = Vec::with_capacity(wires.len());
-    let mut places: HashMap<SddcId, usize> = HashMap::with_capacity(wires.len());
+    let read = |wire, odd: &mut OddCount| SddcEntry::from_wire(wire, org, odd);
+    distinct(wires, odd, read, |entry| (&entry.sddc.id, entry.version))
+}
+
+/// Maps a list of organizations. What has no usable id is left out and counted.
+pub fn orgs(wires: Vec<Lenient<wire::Org>>, odd: &mut OddCount) -> Vec<Org> {
+    wires.into_iter().filter_map(|wire| document(wire, odd, Org::from_wire)).collect()
+}
+
+/// Reads each element of a list. `key` is an entry's id and version: of an id that is there twice
+/// only the newer copy stays, in the place of the first.
+fn distinct<W, E, I: Clone + Eq + Hash>(
+    wires: Vec<Lenient<W>>,
+    odd: &mut OddCount,
+    read: impl Fn(W, &mut OddCount) -> Option<E>,
+    key: impl Fn(&E) -> (&I, Option<i64>),
+) -> Vec<E> {
+    let mut entries: Vec<E> = Vec::with_capacity(wires.len());
+    let mut places: HashMap<I, usize> = HashMap::with_capacity(wires.len());
     for wire in wires {
-        let Some(entry) = document(wire, odd, |wire, odd| SddcEntry::from_wire(wire, org, odd))
-        else {
-            continue;
-        };
-        match places.entry(entry.sddc.id.clone()) {
+        let Some(entry) = document(wire, odd, &read) else { continue };
+        let (id, version) = key(&entry);
+        match places.entry(id.clone()) {
             Entry::Vacant(place) => {
                 place.insert(entries.len());
                 entries.push(entry);
@@ -39,18 +58,13 @@ pub fn sddcs(wires: Vec<Lenient<wire::Sddc>>, org: &OrgId, odd: &mut OddCount) -
             Entry::Occupied(place) => {
                 odd.document::<()>(|_| None);
                 let kept = &mut entries[*place.get()];
-                if entry.version > kept.version {
+                if version > key(kept).1 {
                     *kept = entry;
                 }
             }
         }
     }
     entries
-}
-
-/// Maps a list of organizations. What has no usable id is left out and counted.
-pub fn orgs(wires: Vec<Lenient<wire::Org>>, odd: &mut OddCount) -> Vec<Org> {
-    wires.into_iter().filter_map(|wire| document(wire, odd, Org::from_wire)).collect()
 }
 
 fn document<W, T>(

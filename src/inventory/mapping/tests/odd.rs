@@ -126,6 +126,7 @@ proptest! {
             let mut odd = OddCount::default();
             let _ = wire::parse_sddcs(&body).map(|wires| sddcs(wires, &org(), &mut odd));
             let _ = wire::parse_orgs(&body).map(|wires| orgs(wires, &mut odd));
+            let _ = wire::parse_tasks(&body).map(|it| tasks(it, &org(), &mut odd, &|text| text));
             let _ = wire::parse_sddc(&body).map(|it| SddcEntry::from_wire(it, &org(), &mut odd));
             let _ = wire::parse_org(&body).map(|it| Org::from_wire(it, &mut odd));
         }

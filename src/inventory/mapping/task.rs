@@ -1,0 +1,344 @@
+//! Tasks: which of them are kept, and what a caller learns of a failure.
+
+use crate::{
+    ids::{OrgId, SddcId, TaskId},
+    inventory::model::{Task, TaskEntry},
+    vmc::{Lenient, OddCount, wire},
+};
+
+use super::distinct;
+
+/// Most tasks that are kept of one organization. VMware never forgets one, so that a list may be
+/// megabytes long.
+pub const MOST_TASKS: usize = 1000;
+
+/// Characters of an error text.
+const LONGEST_ERROR: usize = 500;
+
+/// An organization's tasks.
+#[derive(Debug, Default, PartialEq)]
+pub struct TaskList {
+    /// The newest first, at most [`MOST_TASKS`].
+    pub entries: Vec<TaskEntry>,
+    /// How many older ones were dropped for the bound.
+    pub dropped: usize,
+}
+
+/// Maps a list of tasks of one org. What has no usable id is left out and counted; of an id that is
+/// there twice only the newer copy stays.
+///
+/// Only the [`MOST_TASKS`] that began last are kept, running or not. Those of which the begin is not
+/// known come last; what began at the same moment is ordered by id.
+///
+/// `scrub` takes the gateway's own secrets out of an error text, before the text is cut: what is left
+/// of a secret that is cut in two could not be recognized.
+pub fn tasks(
+    wires: Vec<Lenient<wire::Task>>,
+    org: &OrgId,
+    odd: &mut OddCount,
+    scrub: &dyn Fn(Box<str>) -> Box<str>,
+) -> TaskList {
+    let read = |wire, odd: &mut OddCount| odd.document(|odd| entry(wire, org, odd));
+    let mut entries = distinct(wires, odd, read, |entry| (&entry.task.id, entry.version));
+    entries.sort_unstable_by(|TaskEntry { task: one, .. }, TaskEntry { task: other, .. }| {
+        other.started_at.cmp(&one.started_at).then_with(|| one.id.cmp(&other.id))
+    });
+    let dropped = entries.len().saturating_sub(MOST_TASKS);
+    entries.truncate(MOST_TASKS);
+    entries.shrink_to_fit();
+    for TaskEntry { task, .. } in &mut entries {
+        task.error = task.error.take().map(|text| fit_to_show(text, scrub));
+    }
+    TaskList { entries, dropped }
+}
+
+/// Maps one task; its error text is still as it came.
+fn entry(wire: wire::Task, org: &OrgId, odd: &mut OddCount) -> Option<TaskEntry> {
+    let id: TaskId = wire.id.known(odd)?.parse().ok()?;
+    let task = Task {
+        id,
+        org_id: org.clone(),
+        sddc_id: sddc_id(wire.resource_type, wire.resource_id, odd),
+        kind: wire.kind.known(odd),
+        status: wire.status.known(odd),
+        sub_status: wire.sub_status.known(odd),
+        phase: wire.phase.known(odd),
+        progress_percent: percent(wire.progress_percent).known(odd),
+        estimated_remaining_minutes: minutes(wire.estimated_remaining_minutes).known(odd),
+        started_at: wire.start_time.known(odd),
+        ended_at: wire.end_time.known(odd),
+        created_by: wire.user_name.known(odd),
+        parent_task_id: wire.parent_task_id.known(odd).and_then(|id| parsed(&id).known(odd)),
+        error: error(wire.customer_error_message, wire.localized_error_message, odd),
+    };
+    Some(TaskEntry { task, version: wire.version.known(odd) })
+}
+
+fn sddc_id(
+    resource_type: Lenient<Box<str>>,
+    resource_id: Lenient<Box<str>>,
+    odd: &mut OddCount,
+) -> Option<SddcId> {
+    let of_an_sddc = resource_type.known(odd).is_some_and(|it| it.eq_ignore_ascii_case("sddc"));
+    let id = of_an_sddc.then(|| resource_id.known(odd)).flatten()?;
+    parsed(&id).known(odd)
+}
+
+fn parsed<T: std::str::FromStr>(id: &str) -> Lenient<T> {
+    id.parse().map_or(Lenient::Odd, Lenient::Value)
+}
+
+fn percent(told: Lenient<i64>) -> Lenient<u32> {
+    match told {
+        Lenient::Value(percent @ 0..=100) => {
+            percent.try_into().map_or(Lenient::Odd, Lenient::Value)
+        }
+        Lenient::Value(_) | Lenient::Odd => Lenient::Odd,
+        Lenient::Absent => Lenient::Absent,
+    }
+}
+
+/// Below 0 stands for "no estimate".
+fn minutes(told: Lenient<i64>) -> Lenient<u32> {
+    match told {
+        Lenient::Value(..0) | Lenient::Absent => Lenient::Absent,
+        Lenient::Value(minutes) => minutes.try_into().map_or(Lenient::Odd, Lenient::Value),
+        Lenient::Odd => Lenient::Odd,
+    }
+}
+
+/// The text for customers, else the localized one. A blank one is none.
+fn error(
+    customer: Lenient<Box<str>>,
+    localized: Lenient<Box<str>>,
+    odd: &mut OddCount,
+) -> Option<Box<str>> {
+    let mut told = |text: Lenient<Box<str>>| text.known(odd).filter(|it| !it.trim().is_empty());
+    let (customer, localized) = (told(customer), told(localized));
+    customer.or(localized)
+}
+
+/// Without secrets, on one line, and no longer than it may be.
+fn fit_to_show(text: Box<str>, scrub: &dyn Fn(Box<str>) -> Box<str>) -> Box<str> {
+    let mut text = scrub(text);
+    if text.contains(char::is_control) {
+        // On one line a secret may read as it is that was broken over two.
+        text = scrub(text.replace(char::is_control, " ").into());
+    }
+    match text.char_indices().nth(LONGEST_ERROR) {
+        Some((end, _)) => text[..end].into(),
+        None => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    const TASK: &str = include_str!("../../../tests/fixtures/upstream/task.json");
+    const ORG: &str = "0a1b2c3d-4e5f-4a6b-8c7d-9e0f1a2b3c4d";
+    const SECRET: &str = "held secret";
+
+    fn map_text(list: &str) -> (TaskList, OddCount) {
+        let mut odd = OddCount::default();
+        let wires = wire::parse_tasks(list.as_bytes()).unwrap();
+        let scrub = |text: Box<str>| text.replace(SECRET, "***").into();
+        (tasks(wires, &ORG.parse().unwrap(), &mut odd, &scrub), odd)
+    }
+
+    fn map_all(documents: &[Value]) -> (TaskList, OddCount) {
+        map_text(&json!(documents).to_string())
+    }
+
+    /// Maps the sample with these changes; tells how many fields were odd.
+    fn changed(changes: &Value) -> (Task, usize) {
+        let mut document: Value = serde_json::from_str(TASK).unwrap();
+        for (key, value) in changes.as_object().unwrap() {
+            document[key] = value.clone();
+        }
+        let (mut list, odd) = map_all(&[document]);
+        assert_eq!((list.entries.len(), list.dropped, odd.skipped), (1, 0, 0));
+        assert_eq!(odd.documents, odd.fields.min(1));
+        (list.entries.swap_remove(0).task, odd.fields)
+    }
+
+    fn error(changes: &Value) -> Option<String> {
+        let (task, odd) = changed(changes);
+        assert_eq!(odd, 0);
+        task.error.map(String::from)
+    }
+
+    fn ids(list: &TaskList) -> Vec<&str> {
+        list.entries.iter().map(|entry| entry.task.id.as_str()).collect()
+    }
+
+    #[test]
+    fn the_sample_becomes_its_document() {
+        let (list, odd) = map_text(&format!("[{TASK}]"));
+        assert_eq!(odd, OddCount::default());
+        assert_eq!(list.entries[0].version, Some(12));
+        let expected = json!({
+            "id": "7a5c0000-0000-4000-8000-000000000001",
+            "org_id": ORG,
+            "sddc_id": "5ddc0000-0000-4000-8000-000000000003",
+            "type": "SDDC-PROVISION",
+            "status": "STARTED",
+            "sub_status": "DEPLOY_GATEWAYS",
+            "phase": "SDDC_DEPLOY_GATEWAY",
+            "progress_percent": 46,
+            "estimated_remaining_minutes": 58,
+            "started_at": "2025-03-20T09:59:56.485Z",
+            "ended_at": null,
+            "created_by": "ops-bot@example.com",
+            "parent_task_id": null,
+            "error": null,
+        });
+        assert_eq!(serde_json::to_value(&list.entries[0].task).unwrap(), expected);
+    }
+
+    #[test]
+    fn a_task_of_which_only_the_id_is_known_is_a_document() {
+        let (list, odd) = map_all(&[json!({"id": "a"})]);
+        assert_eq!(odd, OddCount::default());
+        let task = serde_json::to_value(&list.entries[0].task).unwrap();
+        let told = task.as_object().unwrap().iter().filter(|(_, value)| !value.is_null());
+        assert_eq!(told.map(|(key, _)| key.as_str()).collect::<Vec<_>>(), ["id", "org_id"]);
+    }
+
+    #[test]
+    fn only_a_task_of_an_sddc_has_its_id() {
+        for (kind, id, shown, odd) in [
+            (json!("sddc"), json!("a"), Some("a"), 0),
+            (json!("SDDC"), json!("a"), Some("a"), 0),
+            (json!("sddc"), Value::Null, None, 0),
+            (json!("sddc"), json!("a/b"), None, 1),
+            (json!("sddc"), json!(7), None, 1),
+            (json!("org"), json!("a/b"), None, 0),
+            (Value::Null, json!("a"), None, 0),
+            (json!([]), json!("a"), None, 1),
+        ] {
+            let (task, counted) = changed(&json!({"resource_type": kind, "resource_id": id}));
+            assert_eq!(task.sddc_id.as_ref().map(SddcId::as_str), shown, "{kind} {id}");
+            assert_eq!(counted, odd, "{kind} {id}");
+        }
+    }
+
+    #[test]
+    fn odd_numbers_and_ids_are_null_and_counted() {
+        for (progress, shown, odd) in [
+            (json!(0), Some(0), 0),
+            (json!(100), Some(100), 0),
+            (json!("46"), Some(46), 0),
+            (json!(-1), None, 1),
+            (json!(101), None, 1),
+            (json!(1e15), None, 1),
+            (json!("half"), None, 1),
+        ] {
+            let (task, counted) = changed(&json!({"progress_percent": progress}));
+            assert_eq!((task.progress_percent, counted), (shown, odd), "{progress}");
+        }
+        for (minutes, shown, odd) in [
+            (json!(0), Some(0), 0),
+            (json!(-1), None, 0),
+            (json!(i64::MIN), None, 0),
+            (json!(1_i64 << 40), None, 1),
+            (json!({}), None, 1),
+        ] {
+            let (task, counted) = changed(&json!({"estimated_remaining_minutes": minutes}));
+            assert_eq!((task.estimated_remaining_minutes, counted), (shown, odd), "{minutes}");
+        }
+        let (task, counted) = changed(&json!({"parent_task_id": "x y"}));
+        assert_eq!((task.parent_task_id, counted), (None, 1));
+        let (task, _) = changed(&json!({"parent_task_id": "p"}));
+        assert_eq!(task.parent_task_id.unwrap().as_str(), "p");
+    }
+
+    #[test]
+    fn the_error_is_the_customers_else_the_localized_never_another() {
+        let texts = |customer: &str, localized: &str| {
+            error(&json!({
+                "customer_error_message": customer, "localized_error_message": localized,
+                "error_message": "INTERNAL", "service_errors": [{"default_message": "INTERNAL"}],
+                "params": {"password": "INTERNAL"},
+            }))
+        };
+        assert_eq!(texts("one", "two").as_deref(), Some("one"));
+        assert_eq!(texts("", "two").as_deref(), Some("two"));
+        assert_eq!(texts("\n ", "two").as_deref(), Some("two"));
+        assert_eq!(texts("", ""), None);
+        let (task, odd) = changed(&json!({"customer_error_message": {"text": "one"}}));
+        assert_eq!((task.error, odd), (None, 1));
+    }
+
+    #[test]
+    fn an_error_is_one_line_of_at_most_500_characters() {
+        let told = |text: &str| error(&json!({"customer_error_message": text})).unwrap();
+        assert_eq!(told("a\r\nb\tc\u{7f}d\u{85}e\0"), "a  b c d e ");
+        assert_eq!(told(&"ü".repeat(500)), "ü".repeat(500));
+        assert_eq!(told(&"€".repeat(501)), "€".repeat(500));
+    }
+
+    #[test]
+    fn a_secret_is_scrubbed_before_the_text_is_cut() {
+        let told = |text: &str| error(&json!({"customer_error_message": text})).unwrap();
+        for before in 485..=505 {
+            let shown = told(&format!("{}{SECRET}{}", "x".repeat(before), "y".repeat(20)));
+            assert!(!shown.contains("held") && !shown.contains('h'), "{before}: {shown}");
+            assert_eq!(shown.chars().count(), 500, "{before}");
+        }
+        assert_eq!(told("login as held\tsecret failed"), "login as *** failed");
+    }
+
+    #[test]
+    fn of_an_id_that_is_there_twice_the_newer_version_stays() {
+        let copy =
+            |version: i64, status: &str| json!({"id": "a", "version": version, "status": status});
+        for documents in [[copy(2, "NEW"), copy(1, "OLD")], [copy(1, "OLD"), copy(2, "NEW")]] {
+            let (list, odd) = map_all(&documents);
+            assert_eq!(ids(&list), ["a"]);
+            assert_eq!(list.entries[0].task.status.as_deref(), Some("NEW"));
+            assert_eq!((odd.documents, odd.skipped, list.dropped), (1, 1, 0));
+        }
+    }
+
+    #[test]
+    fn what_has_no_usable_id_is_left_out_and_counted() {
+        let (list, odd) = map_text(r#"[null, 1, {}, {"id": 5}, {"id": "a/b"}, {"id": "a"}]"#);
+        assert_eq!(ids(&list), ["a"]);
+        assert_eq!((odd.documents, odd.skipped), (5, 5));
+    }
+
+    #[test]
+    fn the_newest_come_first_and_those_without_a_time_last() {
+        let at = |id: &str, start: Value| json!({"id": id, "start_time": start});
+        let (list, _) = map_all(&[
+            at("none-b", Value::Null),
+            at("old", json!("2024-01-01T00:00:00Z")),
+            at("same-b", json!("2025-01-01T00:00:00Z")),
+            at("none-a", json!("soon")),
+            at("same-a", json!("2025-01-01T01:00:00+01:00")),
+            at("new", json!("2025-01-01T00:00:00.000001Z")),
+        ]);
+        assert_eq!(ids(&list), ["new", "same-a", "same-b", "old", "none-a", "none-b"]);
+    }
+
+    #[test]
+    fn of_a_long_list_the_newest_are_kept() {
+        let begun = |minute: usize| {
+            json!({
+                "id": format!("{minute:04}"),
+                "start_time": format!("2025-01-{:02}T{:02}:{:02}:00Z", minute / 1440 + 1, minute / 60 % 24, minute % 60),
+                "customer_error_message": "failed: held secret",
+            })
+        };
+        // Neither the order nor copies of what is kept cost a place.
+        let documents: Vec<Value> =
+            (0..MOST_TASKS + 500).rev().chain([1499, 0]).map(begun).collect();
+        let (list, odd) = map_all(&documents);
+        assert_eq!((list.entries.len(), list.dropped, odd.skipped), (MOST_TASKS, 500, 2));
+        assert_eq!((ids(&list)[0], ids(&list)[MOST_TASKS - 1]), ("1499", "0500"));
+        assert!(list.entries.iter().all(|it| it.task.error.as_deref() == Some("failed: ***")));
+    }
+}

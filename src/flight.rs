@@ -58,6 +58,12 @@ impl<T: Clone + Send + Sync + 'static> Flight<T> {
         });
         Run { slot, started: true }
     }
+
+    /// Whether no run is under way.
+    pub fn is_idle(&self) -> bool {
+        let latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
+        !latest.as_ref().is_some_and(is_under_way)
+    }
 }
 
 fn is_under_way<T>(slot: &Slot<T>) -> bool {

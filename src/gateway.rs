@@ -141,6 +141,7 @@ impl Gateway {
             tasks.spawn("token", stop(), source.clone().keep_renewed(stop()));
         }
         tasks.spawn("inventory", stop(), inventory.clone().keep_fresh());
+        tasks.spawn("turns", stop(), inventory.clone().keep_turning());
         // Without a file too: SIGHUP must not end the process.
         let files = watch_secret(config, &upstreams, &tokens).into_iter().collect();
         let reload = reloads.clone().keep_reading(files, clock.clone(), stop());

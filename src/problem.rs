@@ -25,6 +25,7 @@ pub enum Code {
     Misdirected,
     NotFound,
     SddcNotFound,
+    TaskNotFound,
     OrgNotFound,
     MethodNotAllowed,
     TooLarge,
@@ -35,6 +36,7 @@ pub enum Code {
     Incomplete,
     Overloaded,
     UpstreamTimeout,
+    NotCached,
 }
 
 /// What is fixed for a code.
@@ -56,7 +58,7 @@ pub struct Entry {
 
 impl Code {
     /// Every code.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 19] = [
         Self::InvalidParameter,
         Self::BadRequest,
         Self::Unauthenticated,
@@ -64,6 +66,7 @@ impl Code {
         Self::Misdirected,
         Self::NotFound,
         Self::SddcNotFound,
+        Self::TaskNotFound,
         Self::OrgNotFound,
         Self::MethodNotAllowed,
         Self::TooLarge,
@@ -74,6 +77,7 @@ impl Code {
         Self::Incomplete,
         Self::Overloaded,
         Self::UpstreamTimeout,
+        Self::NotCached,
     ];
 
     /// What is fixed for this code.
@@ -136,6 +140,14 @@ impl Code {
                 retryable: false,
                 cause: "No SDDC that you may see has this id. Deleted SDDCs are not shown.",
                 remedy: "Take the id from `GET /sddcs`.",
+            },
+            Self::TaskNotFound => &Entry {
+                code: "task-not-found",
+                status: StatusCode::NOT_FOUND,
+                title: "No such task",
+                retryable: false,
+                cause: "No task that you may see has this id, or it is older than the newest 1000 of its organization, which are all that the gateway keeps.",
+                remedy: "Take the id from `GET /tasks`.",
             },
             Self::OrgNotFound => &Entry {
                 code: "org-not-found",
@@ -216,6 +228,14 @@ impl Code {
                 retryable: true,
                 cause: "VMware Cloud gave no whole answer in time, and the gateway has no picture young enough to show.",
                 remedy: "Try again later. Operator: `vmc.timeout` bounds one try.",
+            },
+            Self::NotCached => &Entry {
+                code: "not-cached",
+                status: StatusCode::GATEWAY_TIMEOUT,
+                title: "Nothing is kept",
+                retryable: true,
+                cause: "The request says `Cache-Control: only-if-cached`, and the gateway keeps no picture that may be shown and is as new as the request wants it.",
+                remedy: "Ask without `only-if-cached`: the gateway then reads VMware Cloud.",
             },
         }
     }

@@ -139,6 +139,9 @@ impl Answers {
                 let why = why.map_or("refresh-pending", Kind::as_str);
                 format!("sddc-gateway; hit; ttl={sign}{ttl}; detail=stale-{why}")
             }
+            Service::StaleOnly => {
+                format!("sddc-gateway; hit; ttl={sign}{ttl}; detail=stale-only-if-cached")
+            }
             Service::RefreshFailed(why) => {
                 let status = match why {
                     Kind::Unavailable => 503,
@@ -157,7 +160,7 @@ fn result(service: Service) -> CacheResult {
         Service::Hit => CacheResult::Hit,
         Service::Stored => CacheResult::Miss,
         Service::Collapsed => CacheResult::Collapsed,
-        Service::Stale(_) | Service::RefreshFailed(_) => CacheResult::Stale,
+        Service::Stale(_) | Service::StaleOnly | Service::RefreshFailed(_) => CacheResult::Stale,
     }
 }
 

@@ -27,6 +27,8 @@ pub(super) enum ApiError {
     OrgNotFound,
     #[error("{} organization(s) cannot be shown: see `missing`", missing.len())]
     Incomplete { missing: Vec<Missing>, retry_in: Option<Duration> },
+    #[error("nothing is kept that could be shown without asking VMware Cloud")]
+    NotCached,
     #[error("{}", upstream_text(.0))]
     Unavailable(Unavailable),
 }
@@ -42,7 +44,8 @@ impl From<Unavailable> for ApiError {
     fn from(unavailable: Unavailable) -> Self {
         let retry_in = unavailable.retry_in();
         match unavailable {
-            Unavailable::NoSuchSddc => Self::SddcNotFound,
+            Unavailable::NoSuchId => Self::SddcNotFound,
+            Unavailable::NotCached => Self::NotCached,
             Unavailable::NoSuchOrg => Self::OrgNotFound,
             Unavailable::Incomplete(missing) => Self::Incomplete { missing, retry_in },
             other @ (Unavailable::Upstream { .. } | Unavailable::NotYet) => {
@@ -70,6 +73,7 @@ impl IntoResponse for ApiError {
             }
             Self::SddcNotFound => Problem::new(Code::SddcNotFound, detail),
             Self::OrgNotFound => Problem::new(Code::OrgNotFound, detail),
+            Self::NotCached => Problem::new(Code::NotCached, detail),
             Self::Incomplete { missing, retry_in } => Problem::new(Code::Incomplete, detail)
                 .with_missing(missing.iter().map(MissingOrg::from).collect())
                 .with_retry_after(Some(retry_in.unwrap_or(DEFAULT_RETRY))),

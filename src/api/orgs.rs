@@ -16,7 +16,7 @@ use super::{
 use crate::{
     ids::OrgId,
     inventory::{
-        Inventory, Scope,
+        Demand, Inventory, Orgs, Scope, SddcList,
         model::{Org, Sddc},
     },
 };
@@ -38,8 +38,8 @@ pub(super) async fn list_orgs(
     known: Known,
 ) -> Result<Response, ApiError> {
     let question = query.list()?;
-    let served = inventory.orgs().await?;
-    let (orgs, missing) = &served.content;
+    let served = inventory.orgs(&Scope::All, &Demand::default()).await?;
+    let Orgs { orgs, missing } = &served.content;
     let missing = admit_missing(missing, question)?;
     let encoded = Encoded::new(&Page::whole(orgs.iter().collect(), missing));
     Ok(answers.answer(&encoded, &served, &known))
@@ -63,7 +63,7 @@ pub(super) async fn show_org(
 ) -> Result<Response, ApiError> {
     query.nothing()?;
     let id = id.parse().map_err(|_| ApiError::OrgNotFound)?;
-    let served = inventory.org(&id).await?;
+    let served = inventory.org(&Scope::Org(id), &Demand::default()).await?;
     Ok(answers.answer(&Encoded::new(&served.content), &served, &known))
 }
 
@@ -87,11 +87,12 @@ pub(super) async fn list_org_sddcs(
 ) -> Result<Response, ApiError> {
     query.list()?;
     let org: OrgId = id.parse().map_err(|_| ApiError::OrgNotFound)?;
-    let served = inventory.view(&Scope::Org(org.clone())).await?;
+    let served =
+        inventory.sddcs(SddcList::Present, &Scope::Org(org.clone()), &Demand::default()).await?;
     let view = &served.content;
     let key = Key::OrgSddcs { revision: view.content.revision, org: org.to_string() };
     let encoded = answers.encoded(key, || {
-        let entries = view.content.sddcs.iter().filter(|entry| entry.sddc.org_id == org);
+        let entries = view.content.entries.iter().filter(|entry| entry.sddc.org_id == org);
         // Of one org nothing can be missing: it is shown, or the answer is its problem.
         Page::whole(entries.map(|entry| &entry.sddc).collect(), Vec::new())
     });

@@ -13,7 +13,8 @@ use super::{
     question::{ListQuestion, Query},
 };
 use crate::{
-    inventory::{Inventory, Missing, Scope, model::Sddc},
+    ids::SddcId,
+    inventory::{Demand, Found, Inventory, Missing, Scope, SddcList, model::Sddc},
     problem::MissingOrg,
 };
 
@@ -36,12 +37,12 @@ pub(super) async fn list_sddcs(
     known: Known,
 ) -> Result<Response, ApiError> {
     let question = query.list()?;
-    let served = inventory.view(&Scope::All).await?;
+    let served = inventory.sddcs(SddcList::Present, &Scope::All, &Demand::default()).await?;
     let view = &served.content;
     let missing = admit_missing(&view.missing, question)?;
     let key = Key::Sddcs { revision: view.content.revision, missing: missing.clone() };
     let encoded = answers.encoded(key, || {
-        let entries = view.content.sddcs.iter().filter(|entry| view.shows(&entry.sddc.org_id));
+        let entries = view.content.entries.iter().filter(|entry| view.shows(&entry.sddc.org_id));
         Page::whole(entries.map(|entry| &entry.sddc).collect(), missing)
     });
     Ok(answers.answer(&encoded, &served, &known))
@@ -66,9 +67,9 @@ pub(super) async fn show_sddc(
     known: Known,
 ) -> Result<Response, ApiError> {
     query.nothing()?;
-    let id = id.parse().map_err(|_| ApiError::SddcNotFound)?;
-    let served = inventory.sddc(&id).await?;
-    let (revision, entry) = &served.content;
+    let id: SddcId = id.parse().map_err(|_| ApiError::SddcNotFound)?;
+    let served = inventory.sddc(&id, &Scope::All, |_| true, &Demand::default()).await?;
+    let Found { revision, entry } = &served.content;
     let key = Key::Sddc { revision: *revision, id: id.to_string() };
     let encoded = answers.encoded(key, || &entry.sddc);
     Ok(answers.answer(&encoded, &served, &known))

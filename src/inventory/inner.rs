@@ -10,22 +10,20 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use futures_util::future::join_all;
+use futures_util::{FutureExt, future::join_all};
 
 use super::{
-    Content, Scope, Served, Service, Settings, Unavailable, View,
+    Demand, Scope, Served, Service, Settings, Unavailable, View,
     directory::{Directory, Discovery},
-    kept::Kept,
-    picture::{Part, Picture},
+    entry::Entry,
+    list::{self, Kind, Merged},
+    model::{SddcEntry, TaskEntry},
     service::Attempt,
     slot::Slot,
+    turns::Turns,
 };
-use crate::{
-    clock::Clock, flight::Run, ids::OrgId, tasks::Tasks, telemetry::Metrics, vmc::VmcError,
-};
+use crate::{clock::Clock, ids::OrgId, tasks::Tasks, telemetry::Metrics, vmc::VmcError};
 
-/// How long a request waits for a refresh while it has a picture that may be shown.
-const PATIENCE: Duration = Duration::from_secs(1);
 /// On demand the list of orgs, and an org that VMware does not know, are not read more often than
 /// this: orgs come and go by the month.
 const LEAST_DIRECTORY_FRESH: Duration = Duration::from_secs(60);
@@ -39,19 +37,27 @@ pub(super) struct Inner {
     pub(super) directory: Directory,
     /// Ordered by id.
     pub(super) slots: ArcSwap<Vec<Arc<Slot>>>,
-    pub(super) picture: ArcSwap<Picture>,
+    pub(super) sddcs: Merged<SddcEntry>,
+    pub(super) with_deleted: Merged<SddcEntry>,
+    pub(super) task_list: Merged<TaskEntry>,
     pub(super) revisions: AtomicU64,
+    /// What watchers wait for.
+    pub(super) turns: Turns,
     /// Held while the picture or the slots are made anew; never by a request.
     pub(super) making: Mutex<()>,
 }
 
 impl Inner {
     /// Reads the list of orgs if there is none, or none young enough.
-    pub(super) async fn freshen_directory(self: &Arc<Self>) -> Result<Service, Unavailable> {
+    pub(super) async fn freshen_directory(
+        self: &Arc<Self>,
+        demand: &Demand,
+    ) -> Result<Service, Unavailable> {
         let Directory::Discovered(discovery) = &self.directory else { return Ok(Service::Hit) };
         let fresh = self.settings.fresh.max(self.settings.poll * 2).max(LEAST_DIRECTORY_FRESH);
         match discovery.orgs.age() {
-            Some(age) if age < fresh => Ok(Service::Hit),
+            Some(age) if age < fresh || demand.only_if_cached => Ok(Service::Hit),
+            None if demand.only_if_cached => Err(Unavailable::NotCached),
             // Its outcome shows in the next answer: this one need not wait for it.
             Some(_) => {
                 drop(discovery.refresh(self));
@@ -69,43 +75,68 @@ impl Inner {
         }
     }
 
-    /// Brings those slots up to date that need it, all at once. Tells how each was.
-    pub(super) async fn freshen(self: &Arc<Self>, slots: &[Arc<Slot>]) -> Vec<(OrgId, Service)> {
+    /// A list that is fresh and complete as it is.
+    pub(super) fn fresh_view<E: Entry>(
+        &self,
+        kind: &'static Kind<E>,
+        scope: &Scope,
+        demand: &Demand,
+    ) -> Option<Served<View<E>>> {
+        let picture = (kind.merged)(self).picture.load();
+        let age = picture.age(self.clock.now())?;
+        if *scope != Scope::All || age >= self.settings.fresh || demand.wants_newer_than(Some(age))
+        {
+            return None;
+        }
+        if !kind.is_main {
+            picture.orgs.iter().for_each(|(slot, _)| (kind.of)(slot).kept.note_question());
+        }
+        let content = View { content: picture.content.clone(), missing: Vec::new() };
+        Some(Served { content, age, service: Service::Hit })
+    }
+
+    /// How old the parts in scope are; `None` if one was never read.
+    pub(super) fn age<E: Entry>(&self, kind: &'static Kind<E>, scope: &Scope) -> Option<Duration> {
+        let (picture, now) = ((kind.merged)(self).picture.load(), self.clock.now());
+        let mut parts = picture.orgs.iter().filter(|(slot, _)| scope.holds(&slot.id));
+        parts.try_fold(Duration::ZERO, |oldest, (_, begun)| {
+            begun.map(|begun| oldest.max(now.since(begun)))
+        })
+    }
+
+    /// Brings a list of those slots up to date that need it, all at once. Tells how each was.
+    pub(super) async fn freshen<E: Entry>(
+        self: &Arc<Self>,
+        kind: &'static Kind<E>,
+        slots: &[Arc<Slot>],
+        demand: &Demand,
+    ) -> Vec<(OrgId, Service)> {
         let (now, pause) = (self.clock.now(), self.settings.fresh.max(LEAST_DIRECTORY_FRESH));
         let attempts =
-            slots.iter().filter(|slot| slot.wants_reading(now, pause)).map(async |slot| {
-                let attempt = self.freshen_list(&slot.sddcs, || slot.refresh(self)).await;
+            slots.iter().filter(|slot| slot.wants_reading(kind, now, pause)).map(async |slot| {
+                let refresh = || slot.refresh(self, kind);
+                let kept = &(kind.of)(slot).kept;
+                let attempt = kept.freshen(&self.settings, demand, refresh).await;
                 (slot.id.clone(), attempt.into())
             });
         join_all(attempts).await
     }
 
-    pub(super) async fn freshen_list<T: PartialEq + Send + Sync + 'static>(
-        &self,
-        kept: &Kept<T>,
-        refresh: impl FnOnce() -> Run<Result<(), VmcError>>,
-    ) -> Attempt {
-        let limit = kept.limit(&self.settings);
-        match kept.age() {
-            Some(age) if age < self.settings.fresh => Attempt::NotNeeded,
-            Some(age) if age <= limit => Attempt::wait(refresh(), Some(PATIENCE)).await,
-            _ => Attempt::wait(refresh(), None).await,
-        }
-    }
-
     /// What the picture shows of a scope now. Of `services`, those count whose org is shown.
-    pub(super) fn look(
+    pub(super) fn look<E: Entry>(
         &self,
+        kind: &'static Kind<E>,
         scope: &Scope,
+        demand: &Demand,
         mut service: Service,
         services: &[(OrgId, Service)],
-    ) -> Result<Served<View>, Unavailable> {
-        let (picture, now) = (self.picture.load(), self.clock.now());
+    ) -> Result<Served<View<E>>, Unavailable> {
+        let (picture, now) = ((kind.merged)(self).picture.load(), self.clock.now());
         let (mut shown, mut missing) = (None, Vec::new());
         for (slot, begun) in picture.orgs.iter().filter(|(slot, _)| scope.holds(&slot.id)) {
             let age = begun.map(|begun| now.since(begun));
-            // The limit is for as long as upstream fails: what was just read well is shown.
-            match age.filter(|age| slot.sddcs.may_show(*age, &self.settings)) {
+            let kept = &(kind.of)(slot).kept;
+            match age.filter(|age| kept.may_show(*age, &self.settings, demand)) {
                 Some(age) => {
                     shown = shown.max(Some(age));
                     let own = services.iter().find(|(org, _)| *org == slot.id);
@@ -114,18 +145,19 @@ impl Inner {
                 None => missing.push(slot),
             }
         }
-        let age = match (shown, missing.first(), scope) {
-            (Some(oldest), _, _) => oldest,
-            (None, Some(first), _) => return Err(first.unavailable()),
-            (None, None, Scope::Org(_)) => return Err(Unavailable::NoSuchOrg),
+        let age = match (shown, missing.first()) {
+            (Some(oldest), _) => oldest,
+            (None, Some(_)) if demand.only_if_cached => return Err(Unavailable::NotCached),
+            (None, Some(first)) => return Err(first.unavailable(kind)),
+            (None, None) if scope.is_one() => return Err(Unavailable::NoSuchOrg),
             // All are gone: a wrong base URL looks like that, and no SDDCs would be a wrong answer.
-            (None, None, Scope::All) if !self.slots.load().is_empty() => {
+            (None, None) if !self.in_scope(scope).is_empty() => {
                 return Err(Unavailable::upstream(Some(Arc::new(VmcError::NotFound)), None));
             }
             // That there is no org is as old as the list of orgs.
-            (None, None, Scope::All) => self.directory_age().unwrap_or_default(),
+            (None, None) => self.directory_age().unwrap_or_default(),
         };
-        let missing = missing.into_iter().map(|slot| slot.gap(&slot.unavailable())).collect();
+        let missing = missing.into_iter().map(|slot| slot.gap(&slot.unavailable(kind))).collect();
         let content = picture.content.clone();
         Ok(Served { content: View { content, missing }, age, service })
     }
@@ -142,28 +174,25 @@ impl Inner {
         self.slots.load().iter().filter(|slot| scope.holds(&slot.id)).cloned().collect()
     }
 
-    /// Makes the merged picture anew from what the slots hold.
-    pub(super) fn merge(&self) {
-        let _making = self.making.lock().unwrap_or_else(PoisonError::into_inner);
-        let slots = self.slots.load();
-        let (mut parts, mut orgs) = (Vec::new(), Vec::new());
-        for slot in slots.iter().filter(|slot| !slot.is_gone()) {
-            let reading = slot.sddcs.reading();
-            orgs.push((slot.clone(), reading.as_ref().map(|reading| reading.begun)));
-            parts.extend(
-                reading.map(|reading| Part { org: slot.id.clone(), sddcs: reading.content }),
-            );
+    /// Makes the merged picture of a kind of list anew from what the slots hold, and wakes who
+    /// watches it.
+    pub(super) fn merge<E: Entry>(&self, kind: &'static Kind<E>) {
+        {
+            let _making = self.making.lock().unwrap_or_else(PoisonError::into_inner);
+            let next = || self.revisions.fetch_add(1, Ordering::Relaxed) + 1;
+            (kind.merged)(self).make(kind, &self.slots.load(), next);
         }
-        // `None` sorts first: an org without a reading leaves no oldest one.
-        let oldest = orgs.iter().map(|(_, begun)| *begun).min().flatten();
-        let before = self.picture.load();
-        let content = if before.content.is_of(&parts) {
-            before.content.clone()
-        } else {
-            let revision = self.revisions.fetch_add(1, Ordering::Relaxed) + 1;
-            Arc::new(Content::merge(revision, parts))
-        };
-        self.picture.store(Arc::new(Picture { content, orgs, oldest }));
+        if kind.is_main {
+            self.turn();
+            self.turns.moved();
+        }
+    }
+
+    /// The same for every kind, after the orgs have changed.
+    pub(super) fn merge_all(&self) {
+        self.merge(&list::WITH_DELETED);
+        self.merge(&list::TASKS);
+        self.merge(&list::SDDCS);
     }
 
     /// Opens slots for orgs that have been discovered, and retires those that are not any more.
@@ -189,20 +218,27 @@ impl Inner {
             }
             self.slots.store(Arc::new(slots));
         }
-        self.merge();
+        self.merge_all();
     }
 
     fn open(self: &Arc<Self>, org: &OrgId, discovery: &Discovery) -> Arc<Slot> {
         tracing::info!(org.id = %org, "organization found");
         let slot = Arc::new(Slot::new(org.clone(), discovery.reader.sibling(), self));
-        self.spawn_poller(&slot);
+        self.spawn_pollers(&slot);
         slot
     }
 
-    pub(super) fn spawn_poller(self: &Arc<Self>, slot: &Arc<Slot>) {
-        if !self.settings.poll.is_zero() {
-            let poller = slot.clone().keep_fresh(self.clone());
-            self.tasks.spawn("poller", slot.retired.clone(), poller);
+    /// Starts the background refreshes of an org.
+    pub(super) fn spawn_pollers(self: &Arc<Self>, slot: &Arc<Slot>) {
+        let spawn = |poller| self.tasks.spawn("poller", slot.retired.clone(), poller);
+        spawn(slot.clone().keep_fresh(self.clone(), &list::SDDCS).boxed());
+        if self.settings.poll.is_zero() {
+            return;
+        }
+        spawn(slot.clone().keep_fresh(self.clone(), &list::WITH_DELETED).boxed());
+        spawn(slot.clone().keep_fresh(self.clone(), &list::TASKS).boxed());
+        if matches!(self.directory, Directory::Configured) {
+            spawn(slot.clone().keep_org_fresh(self.clone()).boxed());
         }
     }
 }

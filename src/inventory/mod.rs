@@ -12,9 +12,12 @@
 //! picture stays. What is too old to be shown is missing, and what is missing is an error unless
 //! the caller said that a part will do.
 
+mod demand;
 mod directory;
+mod entry;
 mod inner;
 mod kept;
+mod list;
 pub mod mapping;
 pub mod model;
 mod picture;
@@ -22,6 +25,7 @@ mod service;
 mod settings;
 mod slot;
 mod status;
+mod turns;
 
 use std::{
     sync::{Arc, Mutex, atomic::AtomicU64},
@@ -32,24 +36,28 @@ use arc_swap::ArcSwap;
 use futures_util::future::join_all;
 
 pub(crate) use self::directory::{read_org, read_orgs};
-use self::{
-    directory::{Directory, Discovery},
-    inner::Inner,
-    kept::Kept,
-    model::Org,
-    picture::Picture,
-    slot::Slot,
-};
 pub use self::{
+    demand::{Demand, Scope},
+    entry::Entry,
     picture::Content,
     service::{Served, Service, Unavailable},
     settings::Settings,
     slot::Missing,
     status::{DiscoveryStatus, InventoryMetrics, OrgStatus},
+    turns::Watch,
+};
+use self::{
+    directory::{Directory, Discovery},
+    inner::Inner,
+    kept::Kept,
+    list::{Kind, Merged},
+    model::{Org, SddcEntry, TaskEntry},
+    slot::Slot,
+    turns::Turns,
 };
 use crate::{
     clock::Clock,
-    ids::{OrgId, SddcId},
+    ids::{OrgId, SddcId, TaskId},
     tasks::Tasks,
     telemetry::Metrics,
     vmc::{Reader, VmcError},
@@ -68,35 +76,42 @@ pub enum Readers {
     Discovered(Reader),
 }
 
-/// What a question is about.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Scope {
-    /// Every served org.
-    All,
-    /// One org.
-    Org(OrgId),
-}
-
-impl Scope {
-    fn holds(&self, org: &OrgId) -> bool {
-        match self {
-            Self::All => true,
-            Self::Org(only) => only == org,
-        }
-    }
-}
-
-/// The SDDCs in scope.
-#[derive(Debug, Clone)]
-pub struct View {
-    /// SDDCs of all orgs, some perhaps too old to be shown: see `missing`.
-    pub content: Arc<Content>,
+/// The documents of a list that are in scope.
+#[derive(Debug)]
+pub struct View<E> {
+    /// Documents of all orgs, some of them not in scope or too old to be shown: see
+    /// [`View::shows`].
+    pub content: Arc<Content<E>>,
     /// Orgs in scope that must not be shown.
     pub missing: Vec<Missing>,
 }
 
-/// One SDDC and the [revision](Content::revision) it is of.
-pub type Found = (u64, Arc<model::SddcEntry>);
+/// One document and the [revision](Content::revision) it is of.
+#[derive(Debug)]
+pub struct Found<E> {
+    /// The content's revision.
+    pub revision: u64,
+    /// The document.
+    pub entry: Arc<E>,
+}
+
+/// The organizations in scope.
+#[derive(Debug)]
+pub struct Orgs {
+    /// Those that can be shown.
+    pub orgs: Vec<Org>,
+    /// Those that cannot.
+    pub missing: Vec<Missing>,
+}
+
+/// Which SDDCs a question is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum SddcList {
+    /// Without deleted ones: what the poller keeps.
+    Present,
+    /// With deleted ones.
+    WithDeleted,
+}
 
 impl Inventory {
     /// An empty inventory. Nothing is read before [`Inventory::keep_fresh`] or the first question.
@@ -122,112 +137,190 @@ impl Inventory {
             tasks,
             directory,
             slots: ArcSwap::default(),
-            picture: ArcSwap::from_pointee(Picture::empty()),
+            sddcs: Merged::default(),
+            with_deleted: Merged::default(),
+            task_list: Merged::default(),
             revisions: AtomicU64::new(0),
+            turns: Turns::default(),
             making: Mutex::default(),
         };
         let slots = configured.into_iter().map(|(id, reader)| Slot::new(id, reader, &inner));
         let mut slots: Vec<_> = slots.map(Arc::new).collect();
         slots.sort_by(|one, other| one.id.cmp(&other.id));
         inner.slots.store(Arc::new(slots));
-        inner.merge();
+        inner.merge_all();
         Self(Arc::new(inner))
     }
 
     /// Keeps the picture fresh until the stop that [`Inventory::new`] was given: the list of orgs
-    /// here, each org in a task of its own. Only waits if `inventory.poll` is zero.
+    /// here, each org in tasks of its own. Where `inventory.poll` is zero, only while it is watched.
     pub async fn keep_fresh(self) {
         let inner = self.0;
-        if inner.settings.poll.is_zero() {
-            return inner.tasks.stop.cancelled().await;
-        }
+        let stop = inner.tasks.stop.clone();
         match &inner.directory {
             Directory::Configured => {
-                inner.slots.load().iter().for_each(|slot| inner.spawn_poller(slot));
-                inner.tasks.stop.cancelled().await;
+                inner.slots.load().iter().for_each(|slot| inner.spawn_pollers(slot));
+                stop.cancelled().await;
             }
+            Directory::Discovered(_) if inner.settings.poll.is_zero() => stop.cancelled().await,
             Directory::Discovered(discovery) => {
-                let stop = inner.tasks.stop.clone();
                 while stop.run_until_cancelled(discovery.keep_fresh(&inner)).await.is_some() {}
             }
         }
     }
 
-    /// The SDDCs in scope, as fresh as can be had in time.
+    /// The SDDCs in scope, as new as is demanded, or as can be had in time.
     ///
-    /// Costs no lock, no allocation and no wait while the picture is fresh.
+    /// Costs no lock, no allocation and no wait while the picture of all orgs is fresh.
     ///
     /// # Errors
     /// [`Unavailable`] when no org in scope has anything to show, or there is no such org. Some
     /// orgs missing is no error here, see [`View::missing`].
-    pub async fn view(&self, scope: &Scope) -> Result<Served<View>, Unavailable> {
-        let inner = &self.0;
-        let picture = inner.picture.load();
-        if *scope == Scope::All
-            && let Some(age) = picture.age(inner.clock.now())
-            && age < inner.settings.fresh
-        {
-            let view = View { content: picture.content.clone(), missing: Vec::new() };
-            return Ok(Served { content: view, age, service: Service::Hit });
+    pub async fn sddcs(
+        &self,
+        which: SddcList,
+        scope: &Scope,
+        demand: &Demand,
+    ) -> Result<Served<View<SddcEntry>>, Unavailable> {
+        match which {
+            SddcList::Present => self.view(&list::SDDCS, scope, demand).await,
+            SddcList::WithDeleted => self.view(&list::WITH_DELETED, scope, demand).await,
         }
-        drop(picture);
-        let service = inner.freshen_directory().await?;
-        let services = inner.freshen(&inner.in_scope(scope)).await;
-        inner.look(scope, service, &services)
     }
 
-    /// One SDDC and the revision it is of, from the picture of its org.
+    /// The newest tasks in scope, at most [`mapping::MOST_TASKS`] of each org.
     ///
     /// # Errors
-    /// [`Unavailable::NoSuchSddc`], or why that cannot be said for certain.
-    pub async fn sddc(&self, id: &SddcId) -> Result<Served<Found>, Unavailable> {
-        let holder = self
-            .0
-            .picture
-            .load()
-            .content
-            .sddc(id.as_str())
-            .map(|entry| Scope::Org(entry.sddc.org_id.clone()));
+    /// As [`Inventory::sddcs`].
+    pub async fn tasks(
+        &self,
+        scope: &Scope,
+        demand: &Demand,
+    ) -> Result<Served<View<TaskEntry>>, Unavailable> {
+        self.view(&list::TASKS, scope, demand).await
+    }
+
+    async fn view<E: Entry>(
+        &self,
+        kind: &'static Kind<E>,
+        scope: &Scope,
+        demand: &Demand,
+    ) -> Result<Served<View<E>>, Unavailable> {
+        let inner = &self.0;
+        if let Some(served) = inner.fresh_view(kind, scope, demand) {
+            return Ok(served);
+        }
+        let service = inner.freshen_directory(demand).await?;
+        let services = inner.freshen(kind, &inner.in_scope(scope), demand).await;
+        inner.look(kind, scope, demand, service, &services)
+    }
+
+    /// One SDDC, from the picture of its org.
+    ///
+    /// `sees` tells which SDDCs the caller may see: any other takes the way of one that does not
+    /// exist.
+    ///
+    /// # Errors
+    /// [`Unavailable::NoSuchId`], or why that cannot be said for certain.
+    pub async fn sddc(
+        &self,
+        id: &SddcId,
+        scope: &Scope,
+        sees: impl Fn(&SddcEntry) -> bool,
+        demand: &Demand,
+    ) -> Result<Served<Found<SddcEntry>>, Unavailable> {
+        self.find(&list::SDDCS, id.as_str(), scope, sees, demand).await
+    }
+
+    /// One task, from the list of its org.
+    ///
+    /// # Errors
+    /// As [`Inventory::sddc`].
+    pub async fn task(
+        &self,
+        id: &TaskId,
+        scope: &Scope,
+        sees: impl Fn(&TaskEntry) -> bool,
+        demand: &Demand,
+    ) -> Result<Served<Found<TaskEntry>>, Unavailable> {
+        self.find(&list::TASKS, id.as_str(), scope, sees, demand).await
+    }
+
+    async fn find<E: Entry>(
+        &self,
+        kind: &'static Kind<E>,
+        id: &str,
+        scope: &Scope,
+        sees: impl Fn(&E) -> bool,
+        demand: &Demand,
+    ) -> Result<Served<Found<E>>, Unavailable> {
+        let sees = |entry: &E| scope.holds(entry.org()) && sees(entry);
+        let known = (kind.merged)(&self.0).picture.load().content.get(id).cloned();
         // Who holds it is known without asking the others; else all must be asked.
-        let scope = holder.unwrap_or(Scope::All);
-        let Served { content: view, age, service } = match self.view(&scope).await {
-            // The org that held it has just left.
-            Err(Unavailable::NoSuchOrg) => self.view(&Scope::All).await?,
-            served => served?,
+        let holder = known.filter(|entry| sees(entry)).map(|it| Scope::Org(it.org().clone()));
+        let Served { content: view, age, service } = match holder {
+            None => self.view(kind, scope, demand).await?,
+            Some(holder) => match self.view(kind, &holder, demand).await {
+                // The org that held it has just left.
+                Err(Unavailable::NoSuchOrg) => self.view(kind, scope, demand).await?,
+                served => served?,
+            },
         };
-        match view.content.sddc(id.as_str()) {
-            Some(entry) if view.shows(&entry.sddc.org_id) => {
-                let content = (view.content.revision, entry.clone());
+        match view.content.get(id) {
+            Some(entry) if sees(entry) && view.shows(entry.org()) => {
+                let content = Found { revision: view.content.revision, entry: entry.clone() };
                 Ok(Served { content, age, service })
             }
-            _ if view.missing.is_empty() => Err(Unavailable::NoSuchSddc),
+            _ if view.missing.is_empty() => Err(Unavailable::NoSuchId),
             _ => Err(Unavailable::Incomplete(view.missing)),
         }
     }
 
-    /// The served organizations, ordered by name, then id.
+    /// The picture's SDDCs as they are, whatever their age. Asks no upstream.
+    #[must_use]
+    pub fn known(&self) -> Arc<Content<SddcEntry>> {
+        self.0.sddcs.picture.load().content.clone()
+    }
+
+    /// How old the SDDCs in scope are; `None` if some were never read. Asks no upstream.
+    #[must_use]
+    pub fn age(&self, which: SddcList, scope: &Scope) -> Option<Duration> {
+        match which {
+            SddcList::Present => self.0.age(&list::SDDCS, scope),
+            SddcList::WithDeleted => self.0.age(&list::WITH_DELETED, scope),
+        }
+    }
+
+    /// The served organizations in scope, ordered by name, then id.
     ///
     /// # Errors
     /// [`Unavailable`] when none can be shown.
-    pub async fn orgs(&self) -> Result<Served<(Vec<Org>, Vec<Missing>)>, Unavailable> {
+    pub async fn orgs(&self, scope: &Scope, demand: &Demand) -> Result<Served<Orgs>, Unavailable> {
         match &self.0.directory {
-            Directory::Discovered(discovery) => self.discovered_orgs(discovery).await,
-            Directory::Configured => self.configured_orgs(&self.0.in_scope(&Scope::All)).await,
+            Directory::Discovered(discovery) => {
+                let mut served = self.discovered_orgs(discovery, demand).await?;
+                served.content.orgs.retain(|org| scope.holds(&org.id));
+                Ok(served)
+            }
+            Directory::Configured => self.configured_orgs(&self.0.in_scope(scope), demand).await,
         }
     }
 
     async fn discovered_orgs(
         &self,
         discovery: &Discovery,
-    ) -> Result<Served<(Vec<Org>, Vec<Missing>)>, Unavailable> {
+        demand: &Demand,
+    ) -> Result<Served<Orgs>, Unavailable> {
         let inner = &self.0;
-        let attempt = inner.freshen_list(&discovery.orgs, || discovery.refresh(inner)).await;
-        let trouble = discovery.orgs.trouble();
-        match (discovery.orgs.reading(), discovery.orgs.age()) {
-            (Some(reading), Some(age)) if discovery.orgs.may_show(age, &inner.settings) => {
-                let content = (reading.content.to_vec(), Vec::new());
+        let (kept, settings) = (&discovery.orgs, &inner.settings);
+        let attempt = kept.freshen(settings, demand, || discovery.refresh(inner)).await;
+        let trouble = kept.trouble();
+        match (kept.reading(), kept.age()) {
+            (Some(reading), Some(age)) if kept.may_show(age, settings, demand) => {
+                let content = Orgs { orgs: reading.content.to_vec(), missing: Vec::new() };
                 Ok(Served { content, age, service: attempt.into() })
             }
+            _ if demand.only_if_cached => Err(Unavailable::NotCached),
             _ => {
                 let trouble = trouble.or(attempt.failure());
                 Err(Unavailable::upstream(trouble, discovery.reader.held_for()))
@@ -239,31 +332,32 @@ impl Inventory {
     ///
     /// # Errors
     /// [`Unavailable::NoSuchOrg`], or why that cannot be said for certain.
-    pub async fn org(&self, id: &OrgId) -> Result<Served<Org>, Unavailable> {
+    pub async fn org(&self, scope: &Scope, demand: &Demand) -> Result<Served<Org>, Unavailable> {
         let served = match &self.0.directory {
-            Directory::Discovered(discovery) => self.discovered_orgs(discovery).await?,
+            Directory::Discovered(discovery) => self.discovered_orgs(discovery, demand).await?,
             // Which orgs there are is known here: only the one in question is asked for.
             Directory::Configured => {
-                let slots = self.0.in_scope(&Scope::Org(id.clone()));
-                let served = self.configured_orgs(&slots).await;
+                let slots = self.0.in_scope(scope);
+                let served = self.configured_orgs(&slots, demand).await;
                 if slots.iter().all(|slot| slot.is_unknown()) {
                     return Err(Unavailable::NoSuchOrg);
                 }
                 served?
             }
         };
-        let Served { content: (orgs, _), age, service } = served;
-        let org = orgs.into_iter().find(|org| org.id == *id).ok_or(Unavailable::NoSuchOrg)?;
-        Ok(Served { content: org, age, service })
+        let Served { content, age, service } = served;
+        let org = content.orgs.into_iter().find(|org| scope.holds(&org.id));
+        Ok(Served { content: org.ok_or(Unavailable::NoSuchOrg)?, age, service })
     }
 
     async fn configured_orgs(
         &self,
         slots: &[Arc<Slot>],
-    ) -> Result<Served<(Vec<Org>, Vec<Missing>)>, Unavailable> {
-        let inner = &self.0;
+        demand: &Demand,
+    ) -> Result<Served<Orgs>, Unavailable> {
+        let (inner, settings) = (&self.0, &self.0.settings);
         let attempts = slots.iter().map(async |slot| {
-            (slot, inner.freshen_list(&slot.org, || slot.refresh_org(inner)).await)
+            (slot, slot.org.freshen(settings, demand, || slot.refresh_org(inner)).await)
         });
         let (mut orgs, mut missing, mut first) = (Vec::new(), Vec::new(), None);
         let (mut age, mut service) = (Duration::ZERO, Service::Hit);
@@ -271,7 +365,7 @@ impl Inventory {
             let trouble = slot.org.trouble();
             match (slot.org.reading(), slot.org.age()) {
                 _ if slot.is_unknown() => {}
-                (Some(reading), Some(part)) if slot.org.may_show(part, &inner.settings) => {
+                (Some(reading), Some(part)) if slot.org.may_show(part, settings, demand) => {
                     age = age.max(part);
                     orgs.push(Org::clone(&reading.content));
                     service = service.worst(attempt.into());
@@ -286,17 +380,18 @@ impl Inventory {
         }
         directory::sort(&mut orgs);
         match first {
+            Some(_) if orgs.is_empty() && demand.only_if_cached => Err(Unavailable::NotCached),
             Some(error) if orgs.is_empty() => Err(error),
-            None if orgs.is_empty() => {
+            None if orgs.is_empty() && !slots.is_empty() => {
                 Err(Unavailable::upstream(Some(Arc::new(VmcError::NotFound)), None))
             }
-            _ => Ok(Served { content: (orgs, missing), age, service }),
+            _ => Ok(Served { content: Orgs { orgs, missing }, age, service }),
         }
     }
 }
 
-impl View {
-    /// Whether an org's SDDCs may be shown.
+impl<E> View<E> {
+    /// Whether an org's documents may be shown; whether it is in scope is the asker's to know.
     #[must_use]
     pub fn shows(&self, org: &OrgId) -> bool {
         self.missing.iter().all(|missing| missing.org_id != *org)

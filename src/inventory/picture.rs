@@ -1,17 +1,14 @@
-//! The merged picture: what every request reads, without a lock.
+//! The merged picture of one kind of list: what every request reads, without a lock.
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use super::{model::SddcEntry, slot::Slot};
-use crate::{
-    clock::Instant,
-    ids::{OrgId, SddcId},
-};
+use super::{entry::Entry, slot::Slot};
+use crate::{clock::Instant, ids::OrgId};
 
 /// Content and its age. A new one for each reading; the content only when something changed.
-#[derive(Debug, Clone)]
-pub(super) struct Picture {
-    pub(super) content: Arc<Content>,
+#[derive(Debug)]
+pub(super) struct Picture<E> {
+    pub(super) content: Arc<Content<E>>,
     /// The served orgs, and when the reading began that is in the content: here, so that no age
     /// speaks of a newer one.
     pub(super) orgs: Vec<(Arc<Slot>, Option<Instant>)>,
@@ -19,27 +16,28 @@ pub(super) struct Picture {
     pub(super) oldest: Option<Instant>,
 }
 
-/// SDDCs of all orgs that were ever read, whatever their age.
-#[derive(Debug, Default)]
-pub struct Content {
+/// Documents of all orgs that were ever read, whatever their age.
+#[derive(Debug)]
+pub struct Content<E> {
     /// Another one for each change; good in this process only.
     pub revision: u64,
-    /// Ordered by name, then id; those without a name last.
-    pub sddcs: Vec<Arc<SddcEntry>>,
-    by_id: HashMap<SddcId, usize>,
-    parts: Vec<Part>,
+    /// In the order of [`Entry::order`].
+    pub entries: Vec<Arc<E>>,
+    by_id: HashMap<Box<str>, usize>,
+    parts: Vec<Part<E>>,
+    bytes: usize,
 }
 
 /// What one org contributed.
-#[derive(Debug, Clone)]
-pub(super) struct Part {
+#[derive(Debug)]
+pub(super) struct Part<E> {
     pub(super) org: OrgId,
-    pub(super) sddcs: Arc<Vec<Arc<SddcEntry>>>,
+    pub(super) entries: Arc<Vec<Arc<E>>>,
 }
 
-impl Picture {
+impl<E: Entry> Picture<E> {
     pub(super) fn empty() -> Self {
-        Self { content: Arc::default(), orgs: Vec::new(), oldest: None }
+        Self { content: Arc::new(Content::merge(0, Vec::new())), orgs: Vec::new(), oldest: None }
     }
 
     /// The age of the oldest part, if every org has one.
@@ -48,31 +46,34 @@ impl Picture {
     }
 }
 
-impl Content {
+impl<E: Entry> Content<E> {
     /// Merges what the orgs contribute.
-    pub(super) fn merge(revision: u64, parts: Vec<Part>) -> Self {
-        let mut sddcs: Vec<_> = parts.iter().flat_map(|part| part.sddcs.iter().cloned()).collect();
-        sddcs.sort_by(|one, other| sort_key(one).cmp(&sort_key(other)));
-        let ids = sddcs.iter().enumerate().map(|(at, entry)| (entry.sddc.id.clone(), at));
-        Self { revision, by_id: ids.collect(), sddcs, parts }
+    pub(super) fn merge(revision: u64, parts: Vec<Part<E>>) -> Self {
+        let mut entries: Vec<_> =
+            parts.iter().flat_map(|part| part.entries.iter().cloned()).collect();
+        entries.sort_by(|one, other| one.order(other));
+        let by_id = entries.iter().enumerate().map(|(at, entry)| (entry.id().into(), at));
+        let bytes = entries.iter().map(|entry| entry.bytes() + 3 * entry.id().len()).sum();
+        Self { revision, by_id: by_id.collect(), entries, parts, bytes }
     }
 
     /// Whether these parts would give this content.
-    pub(super) fn is_of(&self, parts: &[Part]) -> bool {
+    pub(super) fn is_of(&self, parts: &[Part<E>]) -> bool {
         self.parts.len() == parts.len()
             && self.parts.iter().zip(parts).all(|(mine, theirs)| {
-                mine.org == theirs.org && Arc::ptr_eq(&mine.sddcs, &theirs.sddcs)
+                mine.org == theirs.org && Arc::ptr_eq(&mine.entries, &theirs.entries)
             })
     }
 
-    /// One SDDC.
+    /// One document.
     #[must_use]
-    pub fn sddc(&self, id: &str) -> Option<&Arc<SddcEntry>> {
-        self.by_id.get(id).map(|at| &self.sddcs[*at])
+    pub fn get(&self, id: &str) -> Option<&Arc<E>> {
+        self.by_id.get(id).map(|at| &self.entries[*at])
     }
-}
 
-fn sort_key(entry: &SddcEntry) -> (bool, Option<&str>, &SddcId) {
-    let name = entry.sddc.name.as_deref();
-    (name.is_none(), name, &entry.sddc.id)
+    /// Bytes of memory that the documents take; an estimate.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
 }

@@ -27,6 +27,8 @@ pub enum Service {
     Stored,
     /// From an old picture: the refresh is held back, or not done yet (`None`).
     Stale(Option<Kind>),
+    /// From an old picture, as the request allows no other (`only-if-cached`).
+    StaleOnly,
     /// From an old picture: the refresh that this request waited for failed.
     RefreshFailed(Kind),
 }
@@ -43,8 +45,9 @@ impl Service {
             Self::Hit => 0,
             Self::Collapsed => 1,
             Self::Stored => 2,
-            Self::Stale(_) => 3,
-            Self::RefreshFailed(_) => 4,
+            Self::StaleOnly => 3,
+            Self::Stale(_) => 4,
+            Self::RefreshFailed(_) => 5,
         }
     }
 }
@@ -69,9 +72,12 @@ pub enum Unavailable {
     /// No served org has this id.
     #[error("no such organization")]
     NoSuchOrg,
-    /// No SDDC has this id.
-    #[error("no such SDDC")]
-    NoSuchSddc,
+    /// No document of the list has this id.
+    #[error("no such id")]
+    NoSuchId,
+    /// Nothing in scope can be shown without asking upstream, which the request forbids.
+    #[error("nothing kept")]
+    NotCached,
 }
 
 impl Unavailable {
@@ -88,8 +94,8 @@ impl Unavailable {
     pub fn kind(&self) -> Kind {
         match self {
             Self::Upstream { error, .. } => error.kind(),
-            Self::NotYet => Kind::Timeout,
-            Self::Incomplete(_) | Self::NoSuchOrg | Self::NoSuchSddc => Kind::Unavailable,
+            Self::NotYet | Self::NotCached => Kind::Timeout,
+            Self::Incomplete(_) | Self::NoSuchOrg | Self::NoSuchId => Kind::Unavailable,
         }
     }
 
@@ -99,7 +105,7 @@ impl Unavailable {
         match self {
             Self::Upstream { retry_in, .. } => *retry_in,
             Self::Incomplete(missing) => missing.iter().filter_map(|gap| gap.retry_in).min(),
-            Self::NotYet | Self::NoSuchOrg | Self::NoSuchSddc => None,
+            Self::NotYet | Self::NoSuchOrg | Self::NoSuchId | Self::NotCached => None,
         }
     }
 }
@@ -109,6 +115,8 @@ impl Unavailable {
 pub(super) enum Attempt {
     /// The picture was fresh.
     NotNeeded,
+    /// The request wants what is kept, or nothing.
+    NotAllowed,
     /// The refresh went well; whether this request began it.
     Done { started: bool },
     /// The refresh failed, or was held back.
@@ -139,7 +147,7 @@ impl Attempt {
     pub(super) fn failure(&self) -> Option<Arc<VmcError>> {
         match self {
             Self::Failed(error) => Some(error.clone()),
-            Self::NotNeeded | Self::Done { .. } | Self::NotDone => None,
+            Self::NotNeeded | Self::NotAllowed | Self::Done { .. } | Self::NotDone => None,
         }
     }
 }
@@ -148,6 +156,7 @@ impl From<Attempt> for Service {
     fn from(attempt: Attempt) -> Self {
         match attempt {
             Attempt::NotNeeded => Self::Hit,
+            Attempt::NotAllowed => Self::StaleOnly,
             Attempt::Done { started: true } => Self::Stored,
             Attempt::Done { started: false } => Self::Collapsed,
             Attempt::NotDone => Self::Stale(None),

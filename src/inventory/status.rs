@@ -55,9 +55,9 @@ impl Inventory {
                 org_id: slot.id.to_string(),
                 token: slot.reader.tokens().status(),
                 gate: slot.reader.gate(),
-                sddcs: slot.sddcs.reading().map(|reading| reading.content.len()),
-                age: slot.sddcs.age(),
-                last_error: slot.sddcs.trouble().map(|error| error.kind()),
+                sddcs: slot.sddcs.kept.reading().map(|reading| reading.content.len()),
+                age: slot.sddcs.kept.age(),
+                last_error: slot.sddcs.kept.trouble().map(|error| error.kind()),
             })
             .collect();
         if orgs.is_empty()
@@ -186,9 +186,9 @@ impl InventoryMetrics {
     }
 
     fn sddcs_by_state(&self) -> BTreeMap<(String, &'static str), u32> {
-        let content = self.inventory.0.picture.load().content.clone();
+        let content = self.inventory.0.sddcs.picture.load().content.clone();
         let mut states = BTreeMap::new();
-        for entry in &content.sddcs {
+        for entry in &content.entries {
             let state = entry.sddc.state.as_deref().unwrap_or("null");
             let state = KNOWN_STATES.into_iter().find(|known| *known == state).unwrap_or("other");
             *states.entry((entry.sddc.org_id.to_string(), state)).or_insert(0) += 1;

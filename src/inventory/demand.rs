@@ -1,0 +1,56 @@
+//! What a request wants to know: of which orgs, and how new.
+
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
+
+use crate::ids::OrgId;
+
+/// Which orgs a question is about: those that its caller may see, or one of them.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Scope {
+    /// Every served org.
+    All,
+    /// Those of them that are named here.
+    Only(Arc<BTreeSet<OrgId>>),
+    /// One org, named in the question.
+    Org(OrgId),
+    /// One org, named in the question, that the caller may not see: it takes the way of one that
+    /// does not exist.
+    Hidden,
+}
+
+impl Scope {
+    pub(super) fn holds(&self, org: &OrgId) -> bool {
+        match self {
+            Self::All => true,
+            Self::Only(orgs) => orgs.contains(org),
+            Self::Org(only) => only == org,
+            Self::Hidden => false,
+        }
+    }
+
+    /// Whether the question names one org: that there is none such is then an answer.
+    pub(super) fn is_one(&self) -> bool {
+        matches!(self, Self::Org(_) | Self::Hidden)
+    }
+}
+
+/// How new an answer has to be (request `Cache-Control`: RFC 9111 section 5.2.1, RFC 5861). The
+/// default asks for nothing in particular.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Demand {
+    /// What is older is answered from a read that begins after the request came: `max-age`, or
+    /// zero for `no-cache`.
+    pub newest: Option<Duration>,
+    /// Nothing is read for this request: `only-if-cached`.
+    pub only_if_cached: bool,
+    /// How much older than fresh an answer may be if reading fails: `stale-if-error`. Lengthens no
+    /// limit of the gateway's own.
+    pub stale_if_error: Option<Duration>,
+}
+
+impl Demand {
+    /// Whether what is kept, of this age, will not do.
+    pub(super) fn wants_newer_than(&self, age: Option<Duration>) -> bool {
+        self.newest.is_some_and(|newest| newest.is_zero() || age.is_none_or(|age| age > newest))
+    }
+}

@@ -1,0 +1,139 @@
+//! What the lists that are merged over all orgs are made of.
+
+use std::{cmp::Ordering, fmt::Debug, mem::size_of};
+
+use super::model::{Capacity, Cluster, Host, SddcEntry, TaskEntry};
+use crate::ids::OrgId;
+
+/// One document of a list, with what the merged picture has to know of it.
+pub trait Entry: Debug + PartialEq + Send + Sync + 'static {
+    /// Unique among the documents of all orgs.
+    fn id(&self) -> &str;
+
+    /// The org that it was read under.
+    fn org(&self) -> &OrgId;
+
+    /// Upstream `version`: tells which of two copies is newer.
+    fn version(&self) -> Option<i64>;
+
+    /// The order of lists for which nothing else was asked.
+    fn order(&self, other: &Self) -> Ordering;
+
+    /// Bytes of memory that it takes, its texts included; an estimate.
+    fn bytes(&self) -> usize;
+}
+
+impl Entry for SddcEntry {
+    fn id(&self) -> &str {
+        self.sddc.id.as_str()
+    }
+
+    fn org(&self) -> &OrgId {
+        &self.sddc.org_id
+    }
+
+    fn version(&self) -> Option<i64> {
+        self.version
+    }
+
+    /// By name, then id; those without a name last.
+    fn order(&self, other: &Self) -> Ordering {
+        let key = |entry: &Self| entry.sddc.name.is_none();
+        (key(self), &self.sddc.name, &self.sddc.id).cmp(&(
+            key(other),
+            &other.sddc.name,
+            &other.sddc.id,
+        ))
+    }
+
+    fn bytes(&self) -> usize {
+        let sddc = &self.sddc;
+        let texts = [
+            &sddc.name,
+            &sddc.state,
+            &sddc.provider,
+            &sddc.region,
+            &sddc.deployment_type,
+            &sddc.sddc_type,
+            &sddc.access_state,
+            &sddc.account_link_state,
+            &sddc.version,
+            &sddc.created_by,
+            &sddc.vcenter_url,
+            &sddc.nsx_manager_url,
+            &sddc.vpc_cidr,
+        ];
+        size_of::<Self>()
+            + sddc.id.as_str().len()
+            + lengths(texts)
+            + zones(sddc.availability_zones.as_deref())
+            + self.clusters.iter().map(cluster_bytes).sum::<usize>()
+            + self.hosts.iter().map(host_bytes).sum::<usize>()
+    }
+}
+
+fn cluster_bytes(cluster: &Cluster) -> usize {
+    let texts = [&cluster.name, &cluster.state, &cluster.instance_type, &cluster.vsan_version];
+    size_of::<Cluster>()
+        + size_of::<Option<Capacity>>()
+        + cluster.id.as_deref().map_or(0, str::len)
+        + lengths(texts)
+        + zones(cluster.availability_zones.as_deref())
+}
+
+fn host_bytes(host: &Host) -> usize {
+    let texts = [
+        &host.id,
+        &host.name,
+        &host.hostname,
+        &host.state,
+        &host.instance_type,
+        &host.availability_zone,
+    ];
+    size_of::<Host>() + lengths(texts)
+}
+
+fn lengths<const N: usize>(texts: [&Option<Box<str>>; N]) -> usize {
+    texts.iter().filter_map(|text| text.as_deref()).map(str::len).sum()
+}
+
+fn zones(zones: Option<&[Box<str>]>) -> usize {
+    zones.unwrap_or_default().iter().map(|zone| size_of::<Box<str>>() + zone.len()).sum()
+}
+
+impl Entry for TaskEntry {
+    fn id(&self) -> &str {
+        self.task.id.as_str()
+    }
+
+    fn org(&self) -> &OrgId {
+        &self.task.org_id
+    }
+
+    fn version(&self) -> Option<i64> {
+        self.version
+    }
+
+    /// The newest first, then by id; those without a start last.
+    fn order(&self, other: &Self) -> Ordering {
+        let newest = other.task.started_at.cmp(&self.task.started_at);
+        newest.then_with(|| self.task.id.cmp(&other.task.id))
+    }
+
+    fn bytes(&self) -> usize {
+        let task = &self.task;
+        let texts = [
+            &task.kind,
+            &task.status,
+            &task.sub_status,
+            &task.phase,
+            &task.created_by,
+            &task.error,
+        ];
+        let ids = [task.sddc_id.as_ref().map(|id| id.as_str().len())];
+        size_of::<Self>()
+            + task.id.as_str().len()
+            + ids.iter().flatten().sum::<usize>()
+            + lengths(texts)
+    }
+}

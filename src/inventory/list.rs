@@ -1,0 +1,243 @@
+//! The kinds of lists that are read per org and merged over all of them.
+//!
+//! ```text
+//! Kind: endpoint ─► parse ─► Slot's List (one org) ─► Merged (all orgs) ─► what requests read
+//! ```
+//!
+//! All kinds share one way of being read, believed, kept and merged. What differs between them
+//! stands in their [`Kind`].
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use arc_swap::ArcSwap;
+
+use super::{
+    Inner,
+    entry::Entry,
+    kept::Kept,
+    mapping,
+    model::{SddcEntry, TaskEntry},
+    picture::{Content, Part, Picture},
+    slot::Slot,
+};
+use crate::{
+    clock::Clock,
+    csp::TokenSource,
+    ids::OrgId,
+    tasks::Tasks,
+    upstream::Breach,
+    vmc::{Endpoint, OddCount, VmcError, wire},
+};
+
+/// The documents of one org.
+pub(super) type Entries<E> = Vec<Arc<E>>;
+
+/// What is particular to a kind of list.
+#[derive(Debug)]
+pub(super) struct Kind<E: 'static> {
+    /// For log lines.
+    pub(super) name: &'static str,
+    /// Its part in an org.
+    pub(super) of: fn(&Slot) -> &List<E>,
+    /// Its whole.
+    pub(super) merged: fn(&Inner) -> &Merged<E>,
+    endpoint: fn(&OrgId) -> Endpoint<'_>,
+    parse: fn(&[u8], &OrgId, &TokenSource, &mut OddCount) -> Result<Vec<E>, VmcError>,
+    /// Polled always, and the one that tells whether VMware knows the org. Others are polled while
+    /// they are asked for.
+    pub(super) is_main: bool,
+    /// What looks like loss is read again before it is believed.
+    may_be_lost: bool,
+}
+
+/// The SDDCs, deleted ones apart.
+pub(super) static SDDCS: Kind<SddcEntry> = Kind {
+    name: "SDDCs",
+    of: |slot| &slot.sddcs,
+    merged: |inner| &inner.sddcs,
+    endpoint: |org| Endpoint::Sddcs(org),
+    parse: parse_sddcs,
+    is_main: true,
+    may_be_lost: true,
+};
+
+/// The SDDCs, deleted ones included.
+pub(super) static WITH_DELETED: Kind<SddcEntry> = Kind {
+    name: "SDDCs with deleted ones",
+    of: |slot| &slot.with_deleted,
+    merged: |inner| &inner.with_deleted,
+    endpoint: |org| Endpoint::SddcsWithDeleted(org),
+    parse: parse_sddcs,
+    is_main: false,
+    may_be_lost: true,
+};
+
+/// The newest tasks.
+pub(super) static TASKS: Kind<TaskEntry> = Kind {
+    name: "tasks",
+    of: |slot| &slot.tasks,
+    merged: |inner| &inner.task_list,
+    endpoint: |org| Endpoint::Tasks(org),
+    parse: parse_tasks,
+    is_main: false,
+    // Old ones leave the list as new ones come.
+    may_be_lost: false,
+};
+
+fn parse_sddcs(
+    body: &[u8],
+    org: &OrgId,
+    _: &TokenSource,
+    odd: &mut OddCount,
+) -> Result<Vec<SddcEntry>, VmcError> {
+    let wires = wire::parse_sddcs(body).map_err(|_| Breach::Body("a list of SDDCs"))?;
+    Ok(mapping::sddcs(wires, org, odd))
+}
+
+fn parse_tasks(
+    body: &[u8],
+    org: &OrgId,
+    tokens: &TokenSource,
+    odd: &mut OddCount,
+) -> Result<Vec<TaskEntry>, VmcError> {
+    let wires = wire::parse_tasks(body).map_err(|_| Breach::Body("a list of tasks"))?;
+    let scrubber = tokens.scrubber();
+    let tasks = mapping::tasks(wires, org, odd, &|text| scrubber.scrub(text));
+    if tasks.dropped > 0 {
+        tracing::debug!(org.id = %org, dropped = tasks.dropped, "older tasks are not kept");
+    }
+    Ok(tasks.entries)
+}
+
+/// One org's part of a kind of list.
+#[derive(Debug)]
+pub(super) struct List<E> {
+    pub(super) kept: Kept<Entries<E>>,
+    /// Documents of the last reading with something unreadable in them.
+    odd: AtomicUsize,
+}
+
+impl<E: Entry> List<E> {
+    pub(super) fn new(clock: &Clock, tasks: &Tasks) -> Self {
+        let kept = Kept::new(clock.clone(), tasks.flights.clone());
+        Self { kept, odd: AtomicUsize::new(0) }
+    }
+
+    /// Reads the list, twice where the first answer looks like loss.
+    pub(super) async fn read(
+        &self,
+        kind: &'static Kind<E>,
+        slot: &Slot,
+        inner: &Inner,
+    ) -> Result<Entries<E>, VmcError> {
+        let first = match self.read_once(kind, slot, inner).await {
+            // That an org is gone looks like loss too.
+            Err(VmcError::NotFound) if kind.is_main && !slot.is_gone() => {
+                self.read_once(kind, slot, inner).await?
+            }
+            first => first?,
+        };
+        let Some(before) = self.kept.reading() else { return Ok(first) };
+        if !kind.may_be_lost || !looks_like_loss(&before.content, &first) {
+            return Ok(keep_newer(&before.content, first));
+        }
+        tracing::warn!(
+            org.id = %slot.id, before = before.content.len(), now = first.len(),
+            "more than half of the {} are not in the list: reading it again", kind.name
+        );
+        Ok(keep_newer(&before.content, self.read_once(kind, slot, inner).await?))
+    }
+
+    async fn read_once(
+        &self,
+        kind: &'static Kind<E>,
+        slot: &Slot,
+        inner: &Inner,
+    ) -> Result<Entries<E>, VmcError> {
+        let (org, tokens) = (slot.id.clone(), slot.reader.tokens().clone());
+        let read = slot.reader.read((kind.endpoint)(&slot.id), move |body| {
+            let mut odd = OddCount::default();
+            let entries = (kind.parse)(body, &org, &tokens, &mut odd)?;
+            Ok((entries.into_iter().map(Arc::new).collect(), odd))
+        });
+        let (entries, odd) = read.await?;
+        inner.metrics.odd_documents(odd.documents);
+        let before = self.odd.swap(odd.documents, Ordering::Relaxed);
+        if odd.documents > 0 && odd.documents != before {
+            tracing::warn!(
+                org.id = %slot.id, odd = odd.documents, not_shown = odd.skipped,
+                "documents of {} with something unreadable in them: it is shown as null", kind.name
+            );
+        }
+        Ok(entries)
+    }
+}
+
+/// Of each document that was there before the copy with the higher `version`: an answer may come
+/// from a replica of VMware's that lags behind. What has not changed stays the same `Arc`.
+fn keep_newer<E: Entry>(before: &Entries<E>, mut now: Entries<E>) -> Entries<E> {
+    let before: HashMap<&str, &Arc<E>> = before.iter().map(|entry| (entry.id(), entry)).collect();
+    for entry in &mut now {
+        if let Some(kept) = before.get(entry.id())
+            && ((entry.version().is_some() && entry.version() < kept.version()) || entry == *kept)
+        {
+            *entry = Arc::clone(kept);
+        }
+    }
+    now
+}
+
+/// A 200 that loses everything, or more than half, is read twice before it is believed: VMware's
+/// lists are eventually consistent.
+fn looks_like_loss<E: Entry>(before: &Entries<E>, now: &Entries<E>) -> bool {
+    let now: HashSet<&str> = now.iter().map(|entry| entry.id()).collect();
+    let lost = before.iter().filter(|entry| !now.contains(entry.id())).count();
+    lost * 2 > before.len()
+}
+
+/// A kind of list, merged over all orgs.
+#[derive(Debug)]
+pub(super) struct Merged<E> {
+    pub(super) picture: ArcSwap<Picture<E>>,
+}
+
+impl<E: Entry> Default for Merged<E> {
+    fn default() -> Self {
+        Self { picture: ArcSwap::from_pointee(Picture::empty()) }
+    }
+}
+
+impl<E: Entry> Merged<E> {
+    /// Makes the picture anew from what the orgs hold; `next_revision` is asked for a number if
+    /// the content has changed. One at a time: see [`Inner::merge`].
+    pub(super) fn make(
+        &self,
+        kind: &'static Kind<E>,
+        slots: &[Arc<Slot>],
+        next_revision: impl FnOnce() -> u64,
+    ) {
+        let (mut parts, mut orgs) = (Vec::new(), Vec::new());
+        for slot in slots.iter().filter(|slot| !slot.is_gone()) {
+            let reading = (kind.of)(slot).kept.reading();
+            orgs.push((slot.clone(), reading.as_ref().map(|reading| reading.begun)));
+            parts.extend(
+                reading.map(|reading| Part { org: slot.id.clone(), entries: reading.content }),
+            );
+        }
+        // `None` sorts first: an org without a reading leaves no oldest one.
+        let oldest = orgs.iter().map(|(_, begun)| *begun).min().flatten();
+        let before = self.picture.load();
+        let content = if before.content.is_of(&parts) {
+            before.content.clone()
+        } else {
+            Arc::new(Content::merge(next_revision(), parts))
+        };
+        self.picture.store(Arc::new(Picture { content, orgs, oldest }));
+    }
+}

@@ -1,0 +1,158 @@
+//! What watchers wait for: that the SDDCs have changed, or that the picture's freshness has turned.
+//!
+//! A picture turns old, and then too old, by nothing but time. One task sleeps until the next such
+//! moment, so that watchers need no timers of their own.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use tokio::sync::{Notify, watch};
+
+use super::{Demand, Inner, Inventory, slot::Slot};
+use crate::{clock::Instant, ids::OrgId};
+
+/// What was last told to the watchers, and how they are told.
+#[derive(Debug)]
+pub(super) struct Turns {
+    told: Mutex<State>,
+    sender: watch::Sender<u64>,
+    /// The next moment has moved.
+    moved: Notify,
+    watching: watch::Sender<usize>,
+}
+
+/// What watchers can tell apart: another content, or an org whose part is now old, too old, or
+/// fresh again.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct State {
+    revision: u64,
+    orgs: Vec<(OrgId, Phase)>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Fresh,
+    Old,
+    Missing,
+}
+
+impl Default for Turns {
+    fn default() -> Self {
+        Self {
+            told: Mutex::default(),
+            sender: watch::Sender::new(0),
+            moved: Notify::new(),
+            watching: watch::Sender::new(0),
+        }
+    }
+}
+
+/// A place from which the turns are watched.
+#[derive(Debug)]
+pub struct Watch {
+    receiver: watch::Receiver<u64>,
+    inner: Arc<Inner>,
+}
+
+impl Watch {
+    /// Returns at the next turn after the last one that was seen here.
+    pub async fn turned(&mut self) {
+        // The sender lives as long as `inner`, which is held here.
+        let _ = self.receiver.changed().await;
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.inner.turns.watching.send_modify(|count| *count -= 1);
+    }
+}
+
+impl Inventory {
+    /// Watches the SDDCs from here on. Where nothing is polled, watching keeps them fresh.
+    #[must_use]
+    pub fn watch(&self) -> Watch {
+        let inner = self.0.clone();
+        inner.turns.watching.send_modify(|count| *count += 1);
+        Watch { receiver: inner.turns.sender.subscribe(), inner }
+    }
+
+    /// Tells watchers what time alone brings about. Ends with the stop that [`Inventory::new`] was
+    /// given.
+    pub async fn keep_turning(self) {
+        let inner = self.0;
+        let stop = inner.tasks.stop.clone();
+        let turning = async {
+            loop {
+                inner.turn();
+                let moved = inner.turns.moved.notified();
+                match inner.next_turn() {
+                    Some(next) => {
+                        tokio::select! {
+                            () = inner.clock.sleep_until(next) => {}
+                            () = moved => {}
+                        }
+                    }
+                    None => moved.await,
+                }
+            }
+        };
+        stop.run_until_cancelled(turning).await;
+    }
+}
+
+impl Turns {
+    /// Returns once somebody watches.
+    pub(super) async fn watched(&self) {
+        // The sender lives in `self`.
+        let _ = self.watching.subscribe().wait_for(|count| *count > 0).await;
+    }
+
+    /// The picture has been made anew: the next turn may be another one.
+    pub(super) fn moved(&self) {
+        self.moved.notify_one();
+    }
+}
+
+impl Inner {
+    /// Tells the watchers if something that they can see is not as it was.
+    pub(super) fn turn(&self) {
+        let now = self.clock.now();
+        let mut told = self.turns.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let picture = self.sddcs.picture.load();
+        let orgs = picture.orgs.iter();
+        let orgs = orgs.map(|(slot, begun)| (slot.id.clone(), self.phase(slot, *begun, now)));
+        let state = State { revision: picture.content.revision, orgs: orgs.collect() };
+        if *told != state {
+            *told = state;
+            self.turns.sender.send_modify(|count| *count += 1);
+        }
+    }
+
+    fn phase(&self, slot: &Slot, begun: Option<Instant>, now: Instant) -> Phase {
+        let Some(age) = begun.map(|begun| now.since(begun)) else { return Phase::Missing };
+        if !slot.sddcs.kept.may_show(age, &self.settings, &Demand::default()) {
+            Phase::Missing
+        } else if age < self.settings.fresh {
+            Phase::Fresh
+        } else {
+            Phase::Old
+        }
+    }
+
+    /// When the next part turns old or too old.
+    fn next_turn(&self) -> Option<Instant> {
+        /// At the limit a part is still shown.
+        const OVER: Duration = Duration::from_millis(1);
+        let now = self.clock.now();
+        let picture = self.sddcs.picture.load();
+        let turns = picture.orgs.iter().filter_map(|(slot, begun)| {
+            let limit = slot.sddcs.kept.limit(&self.settings).saturating_add(OVER);
+            let turns = begun.map(|begun| [begun + self.settings.fresh, begun + limit])?;
+            turns.into_iter().filter(|turn| *turn > now).min()
+        });
+        turns.min()
+    }
+}

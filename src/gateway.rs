@@ -11,11 +11,10 @@ use crate::{
     clock::Clock,
     config::Config,
     csp::{self, ClientSecret, Mint, SecretCell, SecretOrigin, TokenSource},
+    in_flight::InFlight,
     inventory::{Inventory, InventoryMetrics, Readers},
     lifecycle::{Drain, Readiness, Reason, Signals},
-    listener::{
-        Listener, edge::Edge, host::HostRule, in_flight::InFlight, io::Limits, ops, routes::Routes,
-    },
+    listener::{Listener, edge::Edge, host::HostRule, io::Limits, ops, routes::Routes},
     reload::{Reloads, Watched},
     tasks::Tasks,
     telemetry::{AccessLog, Metrics},
@@ -129,7 +128,7 @@ impl Gateway {
         let (tokens, readers) = token_sources(config, &upstreams, &clock, &metrics, &tasks);
         let inventory = Inventory::new(
             readers,
-            config.inventory,
+            config.inventory.clone(),
             clock.clone(),
             metrics.clone(),
             tasks.clone(),

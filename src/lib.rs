@@ -27,6 +27,7 @@ pub mod csp;
 pub mod flight;
 pub mod gateway;
 pub mod ids;
+pub mod in_flight;
 pub mod inventory;
 pub mod lifecycle;
 pub mod listener;

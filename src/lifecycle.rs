@@ -33,14 +33,14 @@ pub struct Readiness(Arc<ReadinessState>);
 struct ReadinessState {
     inventory: Inventory,
     was_ready: AtomicBool,
-    ending: AtomicBool,
+    ending: CancellationToken,
 }
 
 impl Readiness {
     /// Follows an inventory.
     #[must_use]
     pub fn new(inventory: Inventory) -> Self {
-        let (was_ready, ending) = (AtomicBool::new(false), AtomicBool::new(false));
+        let (was_ready, ending) = (AtomicBool::new(false), CancellationToken::new());
         Self(Arc::new(ReadinessState { inventory, was_ready, ending }))
     }
 
@@ -59,11 +59,16 @@ impl Readiness {
     /// Whether the end has begun: answers then close their connection.
     #[must_use]
     pub fn is_ending(&self) -> bool {
-        self.0.ending.load(Ordering::Relaxed)
+        self.0.ending.is_cancelled()
+    }
+
+    /// Returns when the end begins: who waits is answered, streams end.
+    pub async fn ending(&self) {
+        self.0.ending.cancelled().await;
     }
 
     fn end(&self) {
-        self.0.ending.store(true, Ordering::Relaxed);
+        self.0.ending.cancel();
     }
 }
 

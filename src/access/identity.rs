@@ -4,7 +4,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use http::{HeaderMap, header};
 
-use super::{CallerName, KeyDigest, Scope, Settings};
+use super::{CallerName, KeyDigest, Scope, Settings, View};
 
 const X_API_KEY: http::HeaderName = http::HeaderName::from_static("x-api-key");
 
@@ -26,6 +26,7 @@ pub struct Caller(Arc<CallerEntry>);
 struct CallerEntry {
     name: CallerName,
     scopes: Vec<Scope>,
+    view: Arc<View>,
 }
 
 /// What the edge found out about a request's sender. Held with the request until a handler asks
@@ -65,8 +66,8 @@ impl Refusal {
 }
 
 impl Caller {
-    fn new(name: CallerName, scopes: Vec<Scope>) -> Self {
-        Self(Arc::new(CallerEntry { name, scopes }))
+    fn new(name: CallerName, scopes: Vec<Scope>, view: View) -> Self {
+        Self(Arc::new(CallerEntry { name, scopes, view: Arc::new(view) }))
     }
 
     /// For log lines and metrics.
@@ -80,6 +81,12 @@ impl Caller {
     pub fn has(&self, scope: Scope) -> bool {
         self.0.scopes.contains(&scope)
     }
+
+    /// What the caller may see.
+    #[must_use]
+    pub fn view(&self) -> &Arc<View> {
+        &self.0.view
+    }
 }
 
 impl Policy {
@@ -88,13 +95,18 @@ impl Policy {
     pub fn new(settings: &Settings) -> Self {
         let rules = match settings {
             Settings::Open => {
-                Rules::Open(Caller::new(CallerName::anonymous(), vec![Scope::SddcRead]))
+                let name = CallerName::anonymous();
+                Rules::Open(Caller::new(name, vec![Scope::SddcRead], View::default()))
             }
             Settings::Callers(callers) => Rules::Callers(
                 callers
                     .iter()
                     .flat_map(|entry| {
-                        let caller = Caller::new(entry.name.clone(), entry.scopes.clone());
+                        let caller = Caller::new(
+                            entry.name.clone(),
+                            entry.scopes.clone(),
+                            entry.view.clone(),
+                        );
                         entry.key_sha256.iter().map(move |digest| (*digest, caller.clone()))
                     })
                     .collect(),
@@ -178,6 +190,7 @@ mod tests {
             name: name.parse().unwrap(),
             key_sha256: keys.iter().map(|key| KeyDigest::of(key.as_bytes())).collect(),
             scopes: vec![Scope::SddcRead],
+            view: View::default(),
         };
         Policy::new(&Settings::Callers(vec![
             caller("billing", &["key-a", "key-a-next"]),

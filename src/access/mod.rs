@@ -1,7 +1,7 @@
 //! Who calls, and what they may do.
 //!
 //! Flow: request headers → [`Identity`] (once per request, at the edge) → [`Caller`] (what a
-//! handler asks for) → its [`Scope`] → a view of the inventory.
+//! handler asks for) → its [`Scope`] and its [`View`] of the inventory.
 //!
 //! Keys are 256 random bits; only their SHA-256 is stored, and it is what they are looked up by, so
 //! the work per request does not depend on how much of a guess is right.
@@ -9,6 +9,7 @@
 mod identity;
 mod key;
 mod settings;
+mod view;
 
 use std::{fmt, str::FromStr, sync::Arc};
 
@@ -18,6 +19,7 @@ pub use self::{
     identity::{Caller, Identity, Policy, Refusal},
     key::{CallerKey, InvalidKeyDigest, KeyDigest},
     settings::{CallerSettings, Settings},
+    view::{InvalidNamePattern, NamePattern, View},
 };
 
 /// What a caller may do. No scope shows secrets.

@@ -1,6 +1,6 @@
 //! Who may call: section `[access]`.
 
-use super::{CallerName, KeyDigest, Scope};
+use super::{CallerName, KeyDigest, Scope, View};
 
 /// Whether callers must show who they are. Decided once, at start, from which keys are set; never
 /// from how many callers there are.
@@ -22,4 +22,6 @@ pub struct CallerSettings {
     pub key_sha256: Vec<KeyDigest>,
     /// `scopes`.
     pub scopes: Vec<Scope>,
+    /// `orgs`, `sddc_ids`, `sddc_names`: what it may see.
+    pub view: View,
 }

@@ -3,7 +3,7 @@
 //! What people put here by mistake is the key itself instead of its digest, so a fault quotes
 //! nothing of a caller but a name that was found good.
 
-use std::{collections::HashMap, fmt::Display};
+use std::{collections::HashMap, fmt::Display, str::FromStr, sync::Arc};
 
 use toml::{
     Spanned,
@@ -17,12 +17,14 @@ use super::{
     reader::Reader,
 };
 use crate::access::{
-    CallerName, CallerSettings, InvalidCallerName, InvalidKeyDigest, KeyDigest, Scope,
+    CallerName, CallerSettings, InvalidCallerName, InvalidKeyDigest, KeyDigest, NamePattern, Scope,
+    View,
 };
+use crate::ids::{OrgId, SddcId};
 
 const TABLES: &str = "access.callers";
 const SHORT: &str = "access.keys";
-const FIELDS: [&str; 3] = ["name", "key_sha256", "scopes"];
+const FIELDS: [&str; 6] = ["name", "key_sha256", "scopes", "orgs", "sddc_ids", "sddc_names"];
 
 /// Reads both forms. What is wrong is noted and left out.
 pub(super) fn read(reader: &mut Reader<'_>) -> Vec<CallerSettings> {
@@ -52,6 +54,7 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Vec<CallerSettings> {
                 name,
                 key_sha256: vec![digest],
                 scopes: vec![Scope::SddcRead],
+                view: View::default(),
             }),
         }
     }
@@ -99,6 +102,11 @@ impl Roll {
         let name = name(reader, table, origin);
         let digests = list(reader, table, "key_sha256", str::parse::<KeyDigest>, origin);
         let scopes = list(reader, table, "scopes", str::parse::<Scope>, origin);
+        let view = View {
+            orgs: parsed::<OrgId, _>(reader, table, "orgs", origin).map(Arc::new),
+            sddc_ids: parsed::<SddcId, _>(reader, table, "sddc_ids", origin),
+            sddc_names: parsed::<NamePattern, _>(reader, table, "sddc_names", origin),
+        };
         if digests.is_none() {
             reader.fault(&subject("key_sha256"), "required but not set", origin);
         }
@@ -118,6 +126,7 @@ impl Roll {
             scopes: scopes.map_or(vec![Scope::SddcRead], |scopes| {
                 scopes.into_iter().map(|(scope, _)| scope).collect()
             }),
+            view,
         });
     }
 
@@ -165,6 +174,21 @@ fn name(reader: &mut Reader<'_>, table: &DeTable<'_>, origin: &Origin) -> Option
     };
     let origin = origin.part(&value.span());
     parsed.map_err(|fault| reader.fault(&subject("name"), fault, &origin)).ok()
+}
+
+/// The good items of a list without their origins.
+fn parsed<T, C>(
+    reader: &mut Reader<'_>,
+    table: &DeTable<'_>,
+    field: &str,
+    origin: &Origin,
+) -> Option<C>
+where
+    T: FromStr<Err: Display>,
+    C: FromIterator<T>,
+{
+    let items = list(reader, table, field, str::parse::<T>, origin)?;
+    Some(items.into_iter().map(|(item, _)| item).collect())
 }
 
 /// The good items of a list, `None` if the field is not there.

@@ -50,6 +50,7 @@ pub(super) fn api(reader: &mut Reader<'_>) -> listener::Settings {
         hosts: hosts.into_iter().map(|(host, _)| host).collect(),
         max_in_flight: reader.value("api.max_in_flight", value::count(1..=MAX_COUNT)),
         max_connections: reader.value("api.max_connections", value::count(1..=MAX_COUNT)),
+        max_watchers: reader.value("api.max_watchers", value::count(1..=MAX_COUNT)),
         header_timeout: reader.value("api.header_timeout", timeout),
         idle_timeout: reader.value("api.idle_timeout", timeout),
         write_timeout: reader.value("api.write_timeout", timeout),
@@ -180,7 +181,19 @@ pub(super) fn inventory(reader: &mut Reader<'_>) -> inventory::Settings {
         reader.fault(set, problem, &origin);
     }
     // A refusal is never a reason to show older data than a failure.
-    inventory::Settings { poll, fresh, stale, stale_denied: stale_denied.min(stale) }
+    let stale_denied = stale_denied.min(stale);
+    let snapshot_file = reader.optional("inventory.snapshot_file", |text| {
+        let path = value::path(text)?;
+        // The file itself need not be there yet.
+        match path.parent() {
+            Some(directory) if directory != Path::new("") && !directory.is_dir() => {
+                Err(format!("there is no directory {}", directory.display()))
+            }
+            _ if path.is_dir() => Err("is a directory".to_owned()),
+            _ => Ok(path),
+        }
+    });
+    inventory::Settings { poll, fresh, stale, stale_denied, snapshot_file }
 }
 
 pub(super) fn access(reader: &mut Reader<'_>, listen: SocketAddr) -> crate::access::Settings {

@@ -49,6 +49,13 @@ pub const KEYS: &[Key] = &[
         "Open connections at which accepting pauses, 1 to 1000000.",
     ),
     preset(
+        "api.max_watchers",
+        Count,
+        "6000",
+        "Long polls and event streams at once, 1 to 1000000. Above it the answer is 503 at once. Each \
+         holds a connection of api.max_connections.",
+    ),
+    preset(
         "api.header_timeout",
         Duration,
         "10s",
@@ -170,6 +177,14 @@ pub const KEYS: &[Key] = &[
         "1h",
         "The same while VMware refuses (401, 403) instead of failing. Above stale it means stale.",
     ),
+    Key {
+        name: "inventory.snapshot_file",
+        shape: Path,
+        preset: Preset::Unset("\"/var/lib/sddc-gateway/snapshot\""),
+        doc: "File that keeps the last good picture, in a directory that is there and writable: a \
+              restart during an outage still answers. Only what callers are shown, and no secret; \
+              mode 0600.",
+    },
     preset(
         "access.open",
         Flag,
@@ -188,10 +203,13 @@ pub const KEYS: &[Key] = &[
         name: "access.callers",
         shape: Tables,
         preset: Preset::Unset(
-            "name = \"billing\"\nkey_sha256 = [\"64-hexadecimal-digits\"]\nscopes = [\"sddc:read\"]",
+            "name = \"billing\"\nkey_sha256 = [\"64-hexadecimal-digits\"]\nscopes = [\"sddc:read\"]\n\
+             orgs = [\"0a1b2c3d-4e5f-4a6b-8c7d-9e0f1a2b3c4d\"]\nsddc_names = [\"prod-*\"]",
         ),
         doc: "Callers, one table each. key_sha256 holds one digest, or more while keys are rotated; \
-              scopes is [\"sddc:read\"] when left out.",
+              scopes is [\"sddc:read\"] when left out. orgs, sddc_ids and sddc_names (patterns: * is \
+              any characters, ? is one) limit what the caller sees; what is left out limits nothing, \
+              and all that are set hold together.",
     },
     preset(
         "telemetry.log",
@@ -222,6 +240,7 @@ mod tests {
             ("api.hosts", ""),
             ("api.max_in_flight", "1024"),
             ("api.max_connections", "10000"),
+            ("api.max_watchers", "6000"),
             ("api.header_timeout", "10s"),
             ("api.idle_timeout", "75s"),
             ("api.write_timeout", "30s"),
@@ -256,6 +275,7 @@ mod tests {
                 "csp.client_secret",
                 "csp.client_secret_file",
                 "vmc.ca_file",
+                "inventory.snapshot_file",
                 "access.keys",
                 "access.callers",
                 "telemetry.format",

@@ -1,9 +1,9 @@
 //! What the operator sets of the picture's freshness: section `[inventory]`.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 /// Section `[inventory]`.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Settings {
     /// `inventory.poll`: background refresh; zero = only on demand.
     pub poll: Duration,
@@ -13,4 +13,6 @@ pub struct Settings {
     pub stale: Duration,
     /// `inventory.stale_denied`: the same when VMware refuses instead of failing.
     pub stale_denied: Duration,
+    /// `inventory.snapshot_file`: keeps the last good picture over a restart.
+    pub snapshot_file: Option<PathBuf>,
 }

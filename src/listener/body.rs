@@ -10,7 +10,8 @@ use axum::body::Body;
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 
-use super::{in_flight::Permit, io::Activity};
+use super::io::Activity;
+use crate::in_flight::Permit;
 
 /// A body that holds its request's permit until the connection has taken it whole or given it up,
 /// and then marks the connection idle. What is still going out then has the write limit.

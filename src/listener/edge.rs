@@ -3,7 +3,7 @@
 //! One function instead of a stack of layers: measured, the usual stack costs more than everything
 //! else that a cached answer needs. No span is opened here.
 
-use std::{net::IpAddr, panic::AssertUnwindSafe, sync::Arc, task::Poll, time::Duration};
+use std::{net::IpAddr, panic::AssertUnwindSafe, pin::Pin, sync::Arc, task::Poll, time::Duration};
 
 use axum::{
     Router,
@@ -15,12 +15,12 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri,
 use http_body::Body as _;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Incoming;
+use tokio::time::error::Elapsed;
 use tower::ServiceExt;
 
 use super::{
     body::AnswerBody,
     host::{HostRule, only_host},
-    in_flight::InFlight,
     io::Activity,
     request_id::{X_REQUEST_ID, accept_or_new, trace_id},
     routes::Routes,
@@ -30,6 +30,7 @@ use crate::{
     access::{Identity, Policy},
     api::Outcome,
     clock::{Clock, Instant},
+    in_flight::{InFlight, Permit},
     lifecycle::Readiness,
     problem::{Code, Problem},
     telemetry::{AccessLog, AccessRecord, HttpCall, Metrics},
@@ -98,7 +99,7 @@ impl Edge {
         let mut departure = Departure { edge: self, seen: Some(&seen) };
         let permit = self.in_flight.enter(Routes::is_probe(&seen.route));
         let response = match &permit {
-            Some(_) => self.work(request, &seen).await,
+            Some(permit) => self.work(request, &seen, permit).await,
             None => Problem::new(Code::Overloaded, "too many requests at once")
                 .with_retry_after(Some(Duration::from_secs(1)))
                 .into_response(),
@@ -122,17 +123,18 @@ impl Edge {
         }
     }
 
-    async fn work(&self, mut request: Request<Incoming>, seen: &Seen) -> Response {
+    async fn work(&self, mut request: Request<Incoming>, seen: &Seen, permit: &Permit) -> Response {
         if let Err(problem) = self.admit(&request, seen) {
             return problem.into_response();
         }
         request.extensions_mut().insert(seen.identity.clone());
+        request.extensions_mut().insert(permit.clone());
         let work = AssertUnwindSafe(self.route(request)).catch_unwind();
         let mut work = std::pin::pin!(work);
         // An answer from the picture is there at once: only what waits pays for a timer.
         let worked = match futures_util::poll!(&mut work) {
             Poll::Ready(worked) => Ok(worked),
-            Poll::Pending => tokio::time::timeout(self.request_timeout, work).await,
+            Poll::Pending => self.in_time(work, permit).await,
         };
         let problem = match worked {
             Ok(Ok(Ok(response))) => return response,
@@ -141,12 +143,26 @@ impl Edge {
                 tracing::error!(http.route = &*seen.route, "a handler panicked");
                 Problem::new(Code::Internal, "internal error")
             }
-            Err(_elapsed) => {
+            Err(_late) => {
                 let detail = "no answer could be had within the time a request may take";
                 Problem::new(Code::UpstreamTimeout, detail)
             }
         };
         problem.into_response()
+    }
+
+    /// Waits for at most `api.request_timeout`, not counting while the request is parked.
+    async fn in_time<T>(
+        &self,
+        mut work: Pin<&mut impl Future<Output = T>>,
+        permit: &Permit,
+    ) -> Result<T, Elapsed> {
+        loop {
+            match tokio::time::timeout(self.request_timeout, &mut work).await {
+                Err(_) if permit.is_parked() => {}
+                worked => return worked,
+            }
+        }
     }
 
     /// Refuses what is no request for this listener.

@@ -6,7 +6,6 @@
 pub mod body;
 pub mod edge;
 pub mod host;
-pub mod in_flight;
 pub mod io;
 pub mod ops;
 pub mod request_id;

@@ -14,6 +14,8 @@ pub struct Settings {
     pub max_in_flight: usize,
     /// `api.max_connections`: open connections at which accepting pauses.
     pub max_connections: usize,
+    /// `api.max_watchers`: long polls and event streams at once; above it 503 `overloaded`.
+    pub max_watchers: usize,
     /// `api.header_timeout`: from accept, or a later request's first byte, to a whole head.
     pub header_timeout: Duration,
     /// `api.idle_timeout`: between requests of one connection.

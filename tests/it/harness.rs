@@ -103,6 +103,7 @@ impl Setup {
             name: "tester".parse().unwrap(),
             key_sha256: vec![key.digest()],
             scopes: vec![Scope::SddcRead],
+            view: access::View::default(),
         }]);
         config.inventory.poll = Duration::ZERO;
         config.api.drain_delay = Duration::ZERO;
@@ -135,6 +136,7 @@ impl Setup {
             name: name.parse().unwrap(),
             key_sha256: vec![key.digest()],
             scopes: scopes.to_vec(),
+            view: access::View::default(),
         };
         match &mut self.config.access {
             access::Settings::Callers(callers) => callers.push(caller),

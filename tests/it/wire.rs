@@ -237,6 +237,7 @@ async fn a_page_of_another_site_is_refused_where_no_key_is_asked_for() {
         name: "page".parse().unwrap(),
         key_sha256: vec![key.digest()],
         scopes: vec![Scope::SddcRead],
+        view: access::View::default(),
     };
     let keyed = Setup::on_demand(&cloud)
         .with(|config| config.access = access::Settings::Callers(vec![caller]))

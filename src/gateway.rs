@@ -146,7 +146,10 @@ impl Gateway {
         let reload = reloads.clone().keep_reading(files, clock.clone(), stop());
         tasks.spawn("reload", stop(), reload);
 
-        let edge = edge(config, inventory.clone(), &readiness, &clock, &metrics, access_log);
+        let answers = Answers::new(config.inventory.fresh, tasks.flights.clone());
+        let state =
+            ApiState { inventory: inventory.clone(), answers, readiness: readiness.clone() };
+        let edge = edge(config, state, &clock, &metrics, access_log);
         let ops = ops::Ops {
             figures: InventoryMetrics::new(inventory.clone(), tokens, clock.clone()),
             inventory,
@@ -253,22 +256,20 @@ impl Gateway {
 /// The API listener's edge, with the routes behind it.
 fn edge(
     config: &Config,
-    inventory: Inventory,
-    readiness: &Readiness,
+    state: ApiState,
     clock: &Clock,
     metrics: &Metrics,
     access_log: AccessLog,
 ) -> Edge {
-    let answers = Answers::new(config.inventory.fresh);
-    let (router, templates) =
-        api::router(ApiState { inventory, answers, readiness: readiness.clone() });
+    let readiness = state.readiness.clone();
+    let (router, templates) = api::router(state);
     let policy = Policy::new(&config.access);
     Edge {
         router,
         routes: Routes::new(templates),
         host: HostRule::new(config.api.listen.ip(), policy.is_open(), &config.api.hosts),
         policy,
-        readiness: readiness.clone(),
+        readiness,
         in_flight: InFlight::new(config.api.max_in_flight, metrics.clone()),
         request_timeout: config.api.request_timeout,
         body_timeout: config.api.header_timeout,

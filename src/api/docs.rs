@@ -1,18 +1,25 @@
 //! The docs in the browser, and the pages on problems. No key needed, nothing loaded from elsewhere.
 
-use std::sync::{Arc, LazyLock};
+use std::{
+    borrow::Cow,
+    sync::{Arc, LazyLock},
+};
 
 use axum::{
-    extract::Path,
-    response::{IntoResponse, Redirect, Response},
+    extract::{Path, State},
+    response::{Redirect, Response},
 };
+use bytes::Bytes;
 use http::{
-    HeaderValue, StatusCode,
-    header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE},
+    HeaderValue,
+    header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, VARY},
 };
 use utoipa_swagger_ui::Config;
 
-use super::openapi;
+use super::{
+    answer::{Answers, Asked, Encoded},
+    openapi,
+};
 use crate::problem::{Code, Problem};
 
 /// The pages' own policy: everything from here, nothing inline but styles.
@@ -23,16 +30,35 @@ const POLICY: HeaderValue = HeaderValue::from_static(
 const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
 const SCRIPT: HeaderValue = HeaderValue::from_static("text/javascript; charset=utf-8");
 const STYLE: HeaderValue = HeaderValue::from_static("text/css; charset=utf-8");
+const VARY_ON: HeaderValue = HeaderValue::from_static("Accept-Encoding");
 /// Another version may run behind the same address tomorrow.
 const FOR_A_WHILE: HeaderValue = HeaderValue::from_static("public, max-age=300");
 
-/// Swagger UI's own start page takes a foreign document from `?url=`; this one has ours alone.
-const PAGE: &str = include_str!("docs/index.html");
-const START: &str = include_str!("docs/start.js");
-const SHEET: &str = include_str!("docs/problem.css");
+/// A part of the docs. It never changes while the process runs.
+type Part = LazyLock<Arc<Encoded>>;
 
-static JSON: LazyLock<String> = LazyLock::new(|| openapi::json(&openapi::document()));
-static YAML: LazyLock<String> = LazyLock::new(|| openapi::yaml(&openapi::document()));
+/// Swagger UI's own start page takes a foreign document from `?url=`; this one has ours alone.
+static PAGE: Part = LazyLock::new(|| fixed(include_str!("docs/index.html")));
+static START: Part = LazyLock::new(|| fixed(include_str!("docs/start.js")));
+static SHEET: Part = LazyLock::new(|| fixed(include_str!("docs/problem.css")));
+static JSON: Part = LazyLock::new(|| fixed(openapi::json(&openapi::document())));
+static YAML: Part = LazyLock::new(|| fixed(openapi::yaml(&openapi::document())));
+static UI_SHEET: LazyLock<Option<Arc<Encoded>>> = LazyLock::new(|| vendored("swagger-ui.css"));
+static UI: LazyLock<Option<Arc<Encoded>>> = LazyLock::new(|| vendored("swagger-ui-bundle.js"));
+static PROBLEMS: LazyLock<Vec<(Code, Arc<Encoded>)>> =
+    LazyLock::new(|| Code::ALL.map(|code| (code, fixed(explanation(code)))).into());
+
+fn fixed(part: impl Into<Bytes>) -> Arc<Encoded> {
+    Arc::new(Encoded::fixed(part))
+}
+
+fn vendored(name: &str) -> Option<Arc<Encoded>> {
+    let part = utoipa_swagger_ui::serve(name, Arc::new(Config::from("/openapi.json"))).ok()??;
+    Some(match part.bytes {
+        Cow::Borrowed(bytes) => fixed(bytes),
+        Cow::Owned(bytes) => fixed(bytes),
+    })
+}
 
 /// `/` leads to the docs.
 pub(super) async fn index() -> Redirect {
@@ -40,45 +66,52 @@ pub(super) async fn index() -> Redirect {
 }
 
 /// The docs.
-pub(super) async fn page() -> Response {
-    file(HTML, PAGE)
+pub(super) async fn page(State(answers): State<Answers>, asked: Asked) -> Response {
+    send(&answers, &asked, HTML, &PAGE)
 }
 
 /// What the docs are made of.
-pub(super) async fn asset(Path(name): Path<String>) -> Result<Response, Problem> {
-    match name.as_str() {
-        "start.js" => Ok(file(SCRIPT, START)),
-        "problem.css" => Ok(file(STYLE, SHEET)),
-        "swagger-ui.css" => vendored(&name, STYLE),
-        "swagger-ui-bundle.js" => vendored(&name, SCRIPT),
-        _ => Err(Problem::new(Code::NotFound, "the docs have no such part")),
-    }
-}
-
-fn vendored(name: &str, kind: HeaderValue) -> Result<Response, Problem> {
-    match utoipa_swagger_ui::serve(name, Arc::new(Config::from("/openapi.json"))) {
-        Ok(Some(part)) => Ok(file(kind, part.bytes.into_owned())),
-        Ok(None) | Err(_) => Err(Problem::new(Code::Internal, "a part of the docs is missing")),
-    }
+pub(super) async fn asset(
+    State(answers): State<Answers>,
+    Path(name): Path<String>,
+    asked: Asked,
+) -> Result<Response, Problem> {
+    let (kind, part) = match name.as_str() {
+        "start.js" => (SCRIPT, Some(&*START)),
+        "problem.css" => (STYLE, Some(&*SHEET)),
+        "swagger-ui.css" => (STYLE, UI_SHEET.as_ref()),
+        "swagger-ui-bundle.js" => (SCRIPT, UI.as_ref()),
+        _ => return Err(Problem::new(Code::NotFound, "the docs have no such part")),
+    };
+    let part = part.ok_or_else(|| Problem::new(Code::Internal, "a part of the docs is missing"))?;
+    Ok(send(&answers, &asked, kind, part))
 }
 
 /// The OpenAPI document as JSON.
-pub(super) async fn json() -> Response {
-    file(HeaderValue::from_static("application/json"), JSON.as_str())
+pub(super) async fn json(State(answers): State<Answers>, asked: Asked) -> Response {
+    send(&answers, &asked, HeaderValue::from_static("application/json"), &JSON)
 }
 
 /// The OpenAPI document as YAML (RFC 9512).
-pub(super) async fn yaml() -> Response {
-    file(HeaderValue::from_static("application/yaml"), YAML.as_str())
+pub(super) async fn yaml(State(answers): State<Answers>, asked: Asked) -> Response {
+    send(&answers, &asked, HeaderValue::from_static("application/yaml"), &YAML)
 }
 
 /// What a problem's `type` leads to: cause and remedy.
-pub(super) async fn problem(Path(code): Path<String>) -> Result<Response, Problem> {
-    let code = Code::ALL.into_iter().find(|known| known.as_str() == code);
-    let code = code.ok_or_else(|| Problem::new(Code::NotFound, "there is no such problem"))?;
+pub(super) async fn problem(
+    State(answers): State<Answers>,
+    Path(code): Path<String>,
+    asked: Asked,
+) -> Result<Response, Problem> {
+    let page = PROBLEMS.iter().find(|(known, _)| known.as_str() == code);
+    let (_, page) = page.ok_or_else(|| Problem::new(Code::NotFound, "there is no such problem"))?;
+    Ok(send(&answers, &asked, HTML, page))
+}
+
+fn explanation(code: Code) -> String {
     let entry = code.entry();
     let retry = if entry.retryable { "may succeed later" } else { "will fail again" };
-    let html = format!(
+    format!(
         "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n<title>{title}</title>\n\
          <link rel=\"stylesheet\" href=\"/docs/problem.css\">\n<h1>{title}</h1>\n\
          <p><code>{code}</code>, status {status}; the same request {retry}.</p>\n\
@@ -89,8 +122,7 @@ pub(super) async fn problem(Path(code): Path<String>) -> Result<Response, Proble
         status = entry.status.as_u16(),
         cause = escape(entry.cause),
         remedy = escape(entry.remedy),
-    );
-    Ok(file(HTML, html))
+    )
 }
 
 /// Text in HTML; `code` in backquotes becomes an element.
@@ -107,10 +139,13 @@ fn escape(text: &str) -> String {
     html
 }
 
-fn file(kind: HeaderValue, body: impl IntoResponse) -> Response {
-    let headers =
-        [(CONTENT_TYPE, kind), (CACHE_CONTROL, FOR_A_WHILE), (CONTENT_SECURITY_POLICY, POLICY)];
-    (StatusCode::OK, headers, body).into_response()
+fn send(answers: &Answers, asked: &Asked, kind: HeaderValue, part: &Arc<Encoded>) -> Response {
+    let mut response = answers.send(part, asked, kind);
+    let headers = response.headers_mut();
+    headers.insert(CACHE_CONTROL, FOR_A_WHILE);
+    headers.insert(CONTENT_SECURITY_POLICY, POLICY);
+    headers.insert(VARY, VARY_ON);
+    response
 }
 
 #[cfg(test)]

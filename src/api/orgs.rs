@@ -6,7 +6,7 @@ use axum::{
 };
 
 use super::{
-    answer::{Answers, Encoded, Key, Known},
+    answer::{Answers, Asked, Key},
     caller::SddcReader,
     error::ApiError,
     page::Page,
@@ -35,14 +35,14 @@ pub(super) async fn list_orgs(
     State(answers): State<Answers>,
     _caller: SddcReader,
     query: Query,
-    known: Known,
+    asked: Asked,
 ) -> Result<Response, ApiError> {
     let question = query.list()?;
     let served = inventory.orgs(&Scope::All, &Demand::default()).await?;
     let Orgs { orgs, missing } = &served.content;
     let missing = admit_missing(missing, question)?;
-    let encoded = Encoded::new(&Page::whole(orgs.iter().collect(), missing));
-    Ok(answers.answer(&encoded, &served, &known))
+    let encoded = answers.same(&Page::whole(orgs.iter().collect(), missing));
+    Ok(answers.answer(&encoded, &served, &asked, None))
 }
 
 /// Show an organization
@@ -59,12 +59,12 @@ pub(super) async fn show_org(
     _caller: SddcReader,
     Path(id): Path<String>,
     query: Query,
-    known: Known,
+    asked: Asked,
 ) -> Result<Response, ApiError> {
     query.nothing()?;
     let id = id.parse().map_err(|_| ApiError::OrgNotFound)?;
     let served = inventory.org(&Scope::Org(id), &Demand::default()).await?;
-    Ok(answers.answer(&Encoded::new(&served.content), &served, &known))
+    Ok(answers.answer(&answers.same(&served.content), &served, &asked, None))
 }
 
 /// List an organization's SDDCs
@@ -83,7 +83,7 @@ pub(super) async fn list_org_sddcs(
     _caller: SddcReader,
     Path(id): Path<String>,
     query: Query,
-    known: Known,
+    asked: Asked,
 ) -> Result<Response, ApiError> {
     query.list()?;
     let org: OrgId = id.parse().map_err(|_| ApiError::OrgNotFound)?;
@@ -96,5 +96,5 @@ pub(super) async fn list_org_sddcs(
         // Of one org nothing can be missing: it is shown, or the answer is its problem.
         Page::whole(entries.map(|entry| &entry.sddc).collect(), Vec::new())
     });
-    Ok(answers.answer(&encoded, &served, &known))
+    Ok(answers.answer(&encoded, &served, &asked, None))
 }

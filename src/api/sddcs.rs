@@ -6,7 +6,7 @@ use axum::{
 };
 
 use super::{
-    answer::{Answers, Key, Known},
+    answer::{Answers, Asked, Key},
     caller::SddcReader,
     error::ApiError,
     page::Page,
@@ -34,7 +34,7 @@ pub(super) async fn list_sddcs(
     State(answers): State<Answers>,
     _caller: SddcReader,
     query: Query,
-    known: Known,
+    asked: Asked,
 ) -> Result<Response, ApiError> {
     let question = query.list()?;
     let served = inventory.sddcs(SddcList::Present, &Scope::All, &Demand::default()).await?;
@@ -45,7 +45,7 @@ pub(super) async fn list_sddcs(
         let entries = view.content.entries.iter().filter(|entry| view.shows(&entry.sddc.org_id));
         Page::whole(entries.map(|entry| &entry.sddc).collect(), missing)
     });
-    Ok(answers.answer(&encoded, &served, &known))
+    Ok(answers.answer(&encoded, &served, &asked, None))
 }
 
 /// Show an SDDC
@@ -64,7 +64,7 @@ pub(super) async fn show_sddc(
     _caller: SddcReader,
     Path(id): Path<String>,
     query: Query,
-    known: Known,
+    asked: Asked,
 ) -> Result<Response, ApiError> {
     query.nothing()?;
     let id: SddcId = id.parse().map_err(|_| ApiError::SddcNotFound)?;
@@ -72,7 +72,7 @@ pub(super) async fn show_sddc(
     let Found { revision, entry } = &served.content;
     let key = Key::Sddc { revision: *revision, id: id.to_string() };
     let encoded = answers.encoded(key, || &entry.sddc);
-    Ok(answers.answer(&encoded, &served, &known))
+    Ok(answers.answer(&encoded, &served, &asked, None))
 }
 
 /// The orgs that cannot be shown: an error, unless the question allows a part.

@@ -21,6 +21,9 @@ pub struct Served<T> {
 pub enum Service {
     /// From a picture that is fresh, without asking upstream.
     Hit,
+    /// From a picture that is fresh, though the request wants a newer one: its caller has spent its
+    /// budget of reads.
+    OverBudget,
     /// From a read that another request or the poller began.
     Collapsed,
     /// From a read that this request began.
@@ -43,11 +46,12 @@ impl Service {
     fn rank(self) -> u8 {
         match self {
             Self::Hit => 0,
-            Self::Collapsed => 1,
-            Self::Stored => 2,
-            Self::StaleOnly => 3,
-            Self::Stale(_) => 4,
-            Self::RefreshFailed(_) => 5,
+            Self::OverBudget => 1,
+            Self::Collapsed => 2,
+            Self::Stored => 3,
+            Self::StaleOnly => 4,
+            Self::Stale(_) => 5,
+            Self::RefreshFailed(_) => 6,
         }
     }
 }

@@ -173,6 +173,8 @@ impl Setup {
             key: self.key,
             http: reqwest::Client::builder()
                 .no_proxy()
+                // What is sent and what comes is the test's to see.
+                .no_gzip()
                 .redirect(reqwest::redirect::Policy::none())
                 .pool_max_idle_per_host(200)
                 .build()
@@ -344,17 +346,19 @@ impl Answer {
     }
 }
 
-const ALLOWED_HEADERS: [&str; 18] = [
+const ALLOWED_HEADERS: [&str; 20] = [
     "age",
     "allow",
     "cache-control",
     "cache-status",
     "connection",
+    "content-encoding",
     "content-length",
     "content-security-policy",
     "content-type",
     "date",
     "etag",
+    "link",
     "location",
     "retry-after",
     "transfer-encoding",

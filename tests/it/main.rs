@@ -6,6 +6,7 @@
 #![expect(clippy::unwrap_used, reason = "a test's own trouble may panic, in its helpers too")]
 #![expect(unreachable_pub, reason = "nothing outside sees a test binary")]
 
+mod coding;
 mod facade;
 mod harness;
 mod inventory;

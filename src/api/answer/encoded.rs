@@ -1,0 +1,133 @@
+//! A document as it is sent: its bytes, their tag, and what became of them in other codings.
+
+use std::sync::{
+    OnceLock,
+    atomic::{AtomicBool, Ordering},
+};
+
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use bytes::Bytes;
+use http::HeaderValue;
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+
+use super::{
+    Key,
+    coding::{Coding, Codings},
+};
+
+/// Below this a coding saves no packet.
+const LEAST_BYTES: usize = 1024;
+/// An answer with all its variants fits into the cache: what is not kept must not be compressed for
+/// each request anew.
+const MOST_BYTES: usize = super::KEPT_BYTES / 4;
+
+/// A document as it is sent. Made only by [`Answers`](super::Answers) and for what lives as long as
+/// the process: variants of what is thrown away would be made for each request.
+#[derive(Debug)]
+pub(in crate::api) struct Encoded {
+    identity: Bytes,
+    etag: HeaderValue,
+    key: Option<Key>,
+    variants: [Variant; 3],
+}
+
+/// The same bytes in a coding.
+#[derive(Debug, Default)]
+struct Variant {
+    begun: AtomicBool,
+    /// `None`: not worth sending.
+    made: OnceLock<Option<Bytes>>,
+}
+
+/// What to send now, and which variant somebody would like better.
+#[derive(Debug)]
+pub(super) struct Choice {
+    pub(super) body: Bytes,
+    pub(super) coding: Option<Coding>,
+    pub(super) unmade: Option<Coding>,
+}
+
+impl Encoded {
+    /// Bytes that never change.
+    pub(in crate::api) fn fixed(body: impl Into<Bytes>) -> Self {
+        Self::of(body.into())
+    }
+
+    /// Encodes a document.
+    pub(super) fn json(document: &impl Serialize) -> Self {
+        let body = serde_json::to_vec(document).expect("documents have string keys only");
+        Self::of(body.into())
+    }
+
+    /// Equal content has an equal `ETag`, on every replica and in every coding: hence a weak one.
+    fn of(identity: Bytes) -> Self {
+        let hash = Sha256::digest(&identity);
+        let etag = format!("W/\"{}\"", BASE64_URL_SAFE_NO_PAD.encode(&hash[..16]));
+        let etag = HeaderValue::from_str(&etag).expect("base64 is visible ASCII");
+        Self { identity, etag, key: None, variants: Default::default() }
+    }
+
+    /// The same under a key of the cache.
+    pub(super) fn keyed(self, key: Key) -> Self {
+        Self { key: Some(key), ..self }
+    }
+
+    /// What the cache knows it by.
+    pub(super) fn key(&self) -> Option<&Key> {
+        self.key.as_ref()
+    }
+
+    pub(super) fn etag(&self) -> &HeaderValue {
+        &self.etag
+    }
+
+    pub(super) fn identity(&self) -> &Bytes {
+        &self.identity
+    }
+
+    /// The bytes of all codings.
+    pub(super) fn size(&self) -> usize {
+        let variants = self.variants.iter().filter_map(|variant| variant.made.get()?.as_ref());
+        self.identity.len() + variants.map(Bytes::len).sum::<usize>()
+    }
+
+    /// The best of what is there. Who refuses identity gets it all the same until there is a
+    /// variant: an answer in a coding too many is more use than none.
+    pub(super) fn choose(&self, accepts: Codings) -> Choice {
+        let mut unmade = None;
+        if (LEAST_BYTES..=MOST_BYTES).contains(&self.identity.len()) {
+            for coding in accepts.iter() {
+                match self.variants[coding as usize].made.get() {
+                    Some(Some(body)) => {
+                        return Choice { body: body.clone(), coding: Some(coding), unmade };
+                    }
+                    Some(None) => {}
+                    None => unmade = unmade.or(Some(coding)),
+                }
+            }
+        }
+        Choice { body: self.identity.clone(), coding: None, unmade }
+    }
+
+    /// Whether the caller of this is the one to make the variant.
+    pub(super) fn begin(&self, coding: Coding) -> bool {
+        !self.variants[coding as usize].begun.swap(true, Ordering::Relaxed)
+    }
+
+    /// Lets another one make it, unless it is settled.
+    pub(super) fn give_up(&self, coding: Coding) {
+        let variant = &self.variants[coding as usize];
+        if variant.made.get().is_none() {
+            variant.begun.store(false, Ordering::Relaxed);
+        }
+    }
+
+    /// Keeps a variant for good, or that there is none: a tenth less is the least that pays for the
+    /// caller's work of decoding.
+    pub(super) fn settle(&self, coding: Coding, body: Option<Bytes>) {
+        let body = body.filter(|body| body.len() <= self.identity.len() / 10 * 9);
+        // Another one's would be the same.
+        let _ = self.variants[coding as usize].made.set(body);
+    }
+}

@@ -1,0 +1,216 @@
+//! Answers from the picture: encoded once, told how old, sent only if the caller lacks them.
+//!
+//! ```text
+//! view ─► Encoded (bytes, ETag; kept by revision and question) ─┐
+//! request ─► Asked (If-None-Match, Accept-Encoding, …) ─────────┴─► 304, or the best coding there is
+//!                                                                        │ a better one is wanted
+//!                                                          press ◄───────┘ (once, in the background)
+//! ```
+
+mod asked;
+mod cache_status;
+mod coding;
+mod directives;
+mod encoded;
+mod known;
+mod press;
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    body::Body,
+    response::{IntoResponse, Response},
+};
+use http::{
+    HeaderName, HeaderValue, StatusCode,
+    header::{AGE, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, LINK, VARY},
+};
+use moka::{ops::compute::Op, policy::EvictionPolicy, sync::Cache};
+use serde::Serialize;
+use tokio_util::task::TaskTracker;
+
+pub(super) use self::{asked::Asked, encoded::Encoded};
+use self::{cache_status::cache_status, press::Press};
+use crate::{inventory::Served, problem::MissingOrg, telemetry::CacheResult};
+
+const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+const VARY_ON: HeaderValue = HeaderValue::from_static("Accept-Encoding, Authorization, X-API-Key");
+/// What an older revision answered is never asked for again.
+const KEPT_UNASKED: Duration = Duration::from_secs(60);
+/// Bytes of encoded answers that are kept, in all their codings.
+const KEPT_BYTES: usize = 64 * 1024 * 1024;
+
+/// What an encoded answer is of. Equal keys have equal bytes.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) enum Key {
+    /// All SDDCs of a revision, less those of the missing orgs.
+    Sddcs { revision: u64, missing: Vec<MissingOrg> },
+    /// One org's SDDCs.
+    OrgSddcs { revision: u64, org: String },
+    /// One SDDC.
+    Sddc { revision: u64, id: String },
+    /// Whatever has this tag.
+    Content { etag: HeaderValue },
+}
+
+/// Encoded answers by what they are of, bounded in bytes. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Answers {
+    kept: Cache<Key, Arc<Encoded>>,
+    press: Press,
+    max_age: HeaderValue,
+    fresh: Duration,
+}
+
+impl Answers {
+    /// No answers yet; `fresh` is `inventory.fresh`, `flights` tracks the compressing.
+    #[must_use]
+    pub fn new(fresh: Duration, flights: TaskTracker) -> Self {
+        let weigh =
+            |_: &Key, answer: &Arc<Encoded>| u32::try_from(answer.size() + 512).unwrap_or(u32::MAX);
+        let kept = Cache::builder()
+            .max_capacity(KEPT_BYTES as u64)
+            .weigher(weigh)
+            .time_to_idle(KEPT_UNASKED)
+            // By frequency, a full cache would hold on to the revision that nobody asks for any more.
+            .eviction_policy(EvictionPolicy::lru())
+            .build();
+        let max_age = format!("private, max-age={}", fresh.as_secs());
+        let max_age = HeaderValue::from_str(&max_age).expect("digits are visible ASCII");
+        Self { kept, press: Press::new(flights), max_age, fresh }
+    }
+
+    /// The encoded answer of `key`, made by `encode` at the first demand.
+    pub(super) fn encoded<T: Serialize>(
+        &self,
+        key: Key,
+        encode: impl FnOnce() -> T,
+    ) -> Arc<Encoded> {
+        self.kept.get(&key).unwrap_or_else(|| {
+            let own = key.clone();
+            self.kept.get_with(key, || Arc::new(Encoded::json(&encode()).keyed(own)))
+        })
+    }
+
+    /// The encoded answer of a document that no revision stands for. It is encoded and hashed for
+    /// each request; what was made of equal content before is used again.
+    pub(super) fn same(&self, document: &impl Serialize) -> Arc<Encoded> {
+        let encoded = Encoded::json(document);
+        let key = Key::Content { etag: encoded.etag().clone() };
+        self.kept.get_with_by_ref(&key, || Arc::new(encoded.keyed(key.clone())))
+    }
+
+    /// The answer to a request: 304 if the caller has it already. `link` is the `Link` of a page that
+    /// another one follows.
+    pub(super) fn answer<T>(
+        &self,
+        encoded: &Arc<Encoded>,
+        served: &Served<T>,
+        asked: &Asked,
+        link: Option<HeaderValue>,
+    ) -> Response {
+        let mut response = self.send(encoded, asked, JSON);
+        let revalidated = response.status() == StatusCode::NOT_MODIFIED;
+        let age_s = served.age.as_secs();
+        let headers = response.headers_mut();
+        headers.insert(AGE, HeaderValue::from(age_s));
+        headers.insert(CACHE_CONTROL, self.max_age.clone());
+        headers.insert(VARY, VARY_ON);
+        headers.insert(CACHE_STATUS, cache_status(served.service, age_s, self.fresh));
+        // A 304 has what says how fresh the caller's copy is; the copy has its `Link`.
+        if let Some(link) = link.filter(|_| !revalidated) {
+            headers.insert(LINK, link);
+        }
+        let service = cache_status::result(served.service);
+        let result = if revalidated { CacheResult::Revalidated } else { service };
+        response.extensions_mut().insert(Outcome { result, age_s });
+        response
+    }
+
+    /// The body in the best coding there is, or 304; with the tag, and nothing about freshness.
+    pub(super) fn send(
+        &self,
+        encoded: &Arc<Encoded>,
+        asked: &Asked,
+        kind: HeaderValue,
+    ) -> Response {
+        if asked.known.holds(encoded.etag()) {
+            let mut response = StatusCode::NOT_MODIFIED.into_response();
+            let headers = response.headers_mut();
+            headers.reserve(12);
+            headers.insert(ETAG, encoded.etag().clone());
+            return response;
+        }
+        let choice = encoded.choose(asked.accepts);
+        if let Some(coding) = choice.unmade {
+            let kept = self.kept.clone();
+            self.press.make(encoded, coding, move |encoded| weigh_again(&kept, encoded));
+        }
+        let mut response = Response::new(Body::from(choice.body));
+        let headers = response.headers_mut();
+        headers.reserve(14);
+        headers.insert(CONTENT_TYPE, kind);
+        headers.insert(ETAG, encoded.etag().clone());
+        if let Some(coding) = choice.coding {
+            headers.insert(CONTENT_ENCODING, coding.header());
+        }
+        response
+    }
+
+    /// Bytes of the answers that are kept, in all their codings.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        // Otherwise what nobody asked for any more would count until somebody asks for something.
+        self.kept.run_pending_tasks();
+        self.kept.weighted_size()
+    }
+}
+
+/// moka weighs what is put in: an answer that has grown is put in again, if it still is there.
+fn weigh_again(kept: &Cache<Key, Arc<Encoded>>, encoded: &Arc<Encoded>) {
+    let Some(key) = encoded.key() else { return };
+    kept.entry_by_ref(key).and_compute_with(|entry| match entry {
+        Some(entry) if Arc::ptr_eq(entry.value(), encoded) => Op::Put(encoded.clone()),
+        _ => Op::Nop,
+    });
+}
+
+/// How an answer was served, for the edge's access line and metrics.
+#[derive(Debug, Clone, Copy)]
+pub struct Outcome {
+    /// How.
+    pub result: CacheResult,
+    /// Its `Age`.
+    pub age_s: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::extract::FromRequestParts;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn variants_count_in_the_bytes_that_are_kept() {
+        let flights = TaskTracker::new();
+        let answers = Answers::new(Duration::from_secs(60), flights.clone());
+        assert_eq!(answers.bytes(), 0);
+        let document = vec!["an answer"; 1000];
+        let encoded = answers.same(&document);
+        let identity = answers.bytes();
+        assert!(identity > 12_000, "{identity}");
+        let request = http::Request::get("/").header("accept-encoding", "gzip").body(()).unwrap();
+        let (mut parts, ()) = request.into_parts();
+        let asked = Asked::from_request_parts(&mut parts, &()).await.unwrap();
+        let early = answers.send(&encoded, &asked, JSON);
+        assert!(!early.headers().contains_key(CONTENT_ENCODING));
+        flights.close();
+        flights.wait().await;
+        let later = answers.send(&answers.same(&document), &asked, JSON);
+        assert_eq!(later.headers()[CONTENT_ENCODING], "gzip");
+        assert_eq!(later.headers()[ETAG], early.headers()[ETAG]);
+        assert!(answers.bytes() > identity);
+        assert_eq!(answers.bytes(), encoded.size() as u64 + 512);
+    }
+}

@@ -1,0 +1,241 @@
+//! The press: makes variants of answers, off the requests' threads.
+//!
+//! Flow: a request finds no variant → it claims the making and goes on with what there is → a tracked
+//! job waits for its turn → a blocking thread compresses → later requests find the variant.
+//!
+//! Each variant of an answer is made at most once, and no request waits for one or fails with it.
+
+use std::sync::{Arc, Weak};
+
+use bytes::Bytes;
+use tokio::sync::Semaphore;
+use tokio_util::task::TaskTracker;
+
+use super::{coding::Coding, encoded::Encoded};
+
+/// At once: compressing must leave the small machine's other CPU to the requests.
+const WORKERS: usize = 1;
+/// Jobs under way and waiting. Who finds no place asks again with the next request.
+const PLACES: usize = 64;
+
+/// Makes variants. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(super) struct Press {
+    flights: TaskTracker,
+    places: Arc<Semaphore>,
+    workers: Arc<Semaphore>,
+}
+
+/// The right to make a variant. Dropped before it is settled, another one may try: a job ends with
+/// the runtime, an answer may outlive it. Weak, so that what waits here keeps no answer alive that nobody asks for any more.
+struct Claim {
+    encoded: Weak<Encoded>,
+    coding: Coding,
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        if let Some(encoded) = self.encoded.upgrade() {
+            encoded.give_up(self.coding);
+        }
+    }
+}
+
+impl Press {
+    /// A press whose jobs are tracked by `flights`.
+    pub(super) fn new(flights: TaskTracker) -> Self {
+        Self {
+            flights,
+            places: Arc::new(Semaphore::new(PLACES)),
+            workers: Arc::new(Semaphore::new(WORKERS)),
+        }
+    }
+
+    /// Starts making a variant unless that was done before; `made` is called when it is there.
+    pub(super) fn make(
+        &self,
+        encoded: &Arc<Encoded>,
+        coding: Coding,
+        made: impl FnOnce(&Arc<Encoded>) + Send + 'static,
+    ) {
+        self.make_by(encoded, coding, Coding::compress, made);
+    }
+
+    fn make_by(
+        &self,
+        encoded: &Arc<Encoded>,
+        coding: Coding,
+        compress: fn(Coding, &[u8]) -> std::io::Result<Bytes>,
+        made: impl FnOnce(&Arc<Encoded>) + Send + 'static,
+    ) {
+        if !encoded.begin(coding) {
+            return;
+        }
+        let claim = Claim { encoded: Arc::downgrade(encoded), coding };
+        let Ok(place) = self.places.clone().try_acquire_owned() else { return };
+        let press = self.clone();
+        self.flights.spawn(async move {
+            if let Ok(_turn) = press.workers.acquire().await
+                && let Some(encoded) = claim.encoded.upgrade()
+                && let Ok(variant) = press.compressed(&encoded, coding, compress).await
+            {
+                encoded.settle(coding, variant);
+                made(&encoded);
+            }
+            drop((claim, place));
+        });
+    }
+
+    /// The variant, or that it cannot be made. An error: the runtime ends.
+    async fn compressed(
+        &self,
+        encoded: &Encoded,
+        coding: Coding,
+        compress: fn(Coding, &[u8]) -> std::io::Result<Bytes>,
+    ) -> Result<Option<Bytes>, ()> {
+        let body = encoded.identity().clone();
+        match self.flights.spawn_blocking(move || compress(coding, &body)).await {
+            Ok(Ok(variant)) => Ok(Some(variant)),
+            Ok(Err(error)) => {
+                tracing::error!(?coding, kind = %error.kind(), "an answer was not compressed");
+                Ok(None)
+            }
+            Err(ended) if ended.is_panic() => {
+                tracing::error!(?coding, "compressing an answer panicked");
+                Ok(None)
+            }
+            Err(_cancelled) => Err(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        io,
+        sync::atomic::{AtomicU32, Ordering},
+    };
+
+    use http::{HeaderMap, header::ACCEPT_ENCODING};
+
+    use super::{super::coding::Codings, *};
+
+    fn document() -> Arc<Encoded> {
+        Arc::new(Encoded::fixed("an answer ".repeat(1000)))
+    }
+
+    fn accepts(field: &'static str) -> Codings {
+        let mut headers = HeaderMap::new();
+        headers.insert(ACCEPT_ENCODING, http::HeaderValue::from_static(field));
+        Codings::of(&headers)
+    }
+
+    async fn idle(press: &Press) {
+        press.flights.close();
+        press.flights.wait().await;
+        press.flights.reopen();
+    }
+
+    #[tokio::test]
+    async fn a_hundred_who_ask_at_once_make_one_variant_of_each_coding() {
+        static MADE: AtomicU32 = AtomicU32::new(0);
+        let press = Press::new(TaskTracker::new());
+        let encoded = document();
+        let compress = |coding: Coding, body: &[u8]| {
+            MADE.fetch_add(1, Ordering::SeqCst);
+            coding.compress(body)
+        };
+        for _ in 0..100 {
+            for coding in Coding::ALL {
+                press.make_by(&encoded, coding, compress, |_| ());
+            }
+        }
+        assert_eq!(press.flights.len(), 3);
+        idle(&press).await;
+        press.make_by(&encoded, Coding::Gzip, compress, |_| ());
+        idle(&press).await;
+        assert_eq!(MADE.load(Ordering::SeqCst), 3);
+        let choice = encoded.choose(accepts("gzip, br"));
+        assert_eq!((choice.coding, choice.unmade), (Some(Coding::Brotli), None));
+        assert_eq!(press.places.available_permits(), PLACES);
+    }
+
+    #[tokio::test]
+    async fn a_failure_or_a_panic_is_not_tried_again_and_leaves_identity() {
+        let press = Press::new(TaskTracker::new());
+        let encoded = document();
+        let fails = |_: Coding, _: &[u8]| Err(io::Error::other("on purpose"));
+        press.make_by(&encoded, Coding::Zstd, fails, |_| ());
+        press.make_by(&encoded, Coding::Gzip, |_, _| panic!("on purpose"), |_| ());
+        idle(&press).await;
+        let choice = encoded.choose(accepts("zstd, gzip"));
+        assert_eq!((choice.coding, choice.unmade), (None, None));
+        press.make(&encoded, Coding::Gzip, |_| ());
+        assert_eq!(press.flights.len(), 0);
+        press.make(&encoded, Coding::Brotli, |_| ());
+        idle(&press).await;
+        assert_eq!(encoded.choose(accepts("gzip, br")).coding, Some(Coding::Brotli));
+    }
+
+    #[tokio::test]
+    async fn what_saves_less_than_a_tenth_is_not_sent() {
+        let press = Press::new(TaskTracker::new());
+        let noise: Vec<u8> = (0..4096).map(|_| rand::random()).collect();
+        let encoded = Arc::new(Encoded::fixed(noise));
+        press.make(&encoded, Coding::Gzip, |_| ());
+        idle(&press).await;
+        let choice = encoded.choose(accepts("gzip"));
+        assert_eq!((choice.coding, choice.unmade), (None, None));
+        assert_eq!(encoded.size(), 4096);
+    }
+
+    #[tokio::test]
+    async fn a_better_variant_is_asked_for_while_a_ready_one_is_sent() {
+        let press = Press::new(TaskTracker::new());
+        let encoded = document();
+        press.make(&encoded, Coding::Gzip, |_| ());
+        idle(&press).await;
+        let choice = encoded.choose(accepts("zstd, gzip"));
+        assert_eq!((choice.coding, choice.unmade), (Some(Coding::Gzip), Some(Coding::Zstd)));
+    }
+
+    #[tokio::test]
+    async fn who_finds_no_place_may_ask_again_and_the_forgotten_is_not_made() {
+        let press = Press::new(TaskTracker::new());
+        let all = u32::try_from(PLACES).unwrap();
+        let places = press.places.clone().acquire_many_owned(all).await.unwrap();
+        let encoded = document();
+        press.make(&encoded, Coding::Zstd, |_| ());
+        assert_eq!(press.flights.len(), 0);
+        drop(places);
+        press.make(&encoded, Coding::Zstd, |_| ());
+        assert_eq!(press.flights.len(), 1);
+        drop(encoded);
+        press.make(&document(), Coding::Zstd, |_| panic!("nobody holds it"));
+        idle(&press).await;
+        assert_eq!(press.places.available_permits(), PLACES);
+    }
+
+    #[test]
+    fn an_answer_that_outlives_the_runtime_can_be_pressed_in_the_next_one() {
+        let encoded = document();
+        let runtime = || tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let press = Press::new(TaskTracker::new());
+        runtime().block_on(async { press.make(&encoded, Coding::Zstd, |_| ()) });
+        assert!(encoded.choose(accepts("zstd")).coding.is_none());
+        let press = Press::new(TaskTracker::new());
+        runtime().block_on(async {
+            press.make(&encoded, Coding::Zstd, |_| ());
+            idle(&press).await;
+        });
+        assert_eq!(encoded.choose(accepts("zstd")).coding, Some(Coding::Zstd));
+    }
+
+    #[test]
+    fn small_bodies_stay_as_they_are() {
+        let choice = Encoded::fixed("x".repeat(1023)).choose(accepts("zstd"));
+        assert_eq!(choice.unmade, None);
+        let choice = Encoded::fixed("x".repeat(1024)).choose(accepts("zstd"));
+        assert_eq!(choice.unmade, Some(Coding::Zstd));
+    }
+}

@@ -63,8 +63,8 @@ fn entry(wire: wire::Task, org: &OrgId, odd: &mut OddCount) -> Option<TaskEntry>
         status: wire.status.known(odd),
         sub_status: wire.sub_status.known(odd),
         phase: wire.phase.known(odd),
-        progress_percent: percent(wire.progress_percent).known(odd),
-        estimated_remaining_minutes: minutes(wire.estimated_remaining_minutes).known(odd),
+        progress_percent: percent(&wire.progress_percent).known(odd),
+        estimated_remaining_minutes: minutes(&wire.estimated_remaining_minutes).known(odd),
         started_at: wire.start_time.known(odd),
         ended_at: wire.end_time.known(odd),
         created_by: wire.user_name.known(odd),
@@ -88,8 +88,8 @@ fn parsed<T: std::str::FromStr>(id: &str) -> Lenient<T> {
     id.parse().map_or(Lenient::Odd, Lenient::Value)
 }
 
-fn percent(told: Lenient<i64>) -> Lenient<u32> {
-    match told {
+fn percent(told: &Lenient<i64>) -> Lenient<u32> {
+    match *told {
         Lenient::Value(percent @ 0..=100) => {
             percent.try_into().map_or(Lenient::Odd, Lenient::Value)
         }
@@ -99,8 +99,8 @@ fn percent(told: Lenient<i64>) -> Lenient<u32> {
 }
 
 /// Below 0 stands for "no estimate".
-fn minutes(told: Lenient<i64>) -> Lenient<u32> {
-    match told {
+fn minutes(told: &Lenient<i64>) -> Lenient<u32> {
+    match *told {
         Lenient::Value(..0) | Lenient::Absent => Lenient::Absent,
         Lenient::Value(minutes) => minutes.try_into().map_or(Lenient::Odd, Lenient::Value),
         Lenient::Odd => Lenient::Odd,

@@ -12,6 +12,10 @@ use super::{
     reply::{self, Reply},
 };
 
+const NO_ORG: &str = "no organization of this id";
+const NO_SDDC: &str = "no SDDC of this id";
+const NO_TASK: &str = "no task of this id";
+
 /// `PATCH /__csp`: what is absent stays.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -34,26 +38,34 @@ struct Rotation {
 impl Simulator {
     /// Answers a control request; `path` starts with `/__`.
     pub(super) fn control(&self, method: &Method, path: &str, body: &Bytes) -> Reply {
-        let sddc = path.strip_prefix("/__sddcs/").filter(|id| !id.is_empty());
-        let answer = match (path, sddc, method.as_str()) {
-            ("/__faults", _, "POST") => self.add_fault(body),
-            ("/__faults", _, "DELETE") => {
+        let path = path.strip_prefix("/__").unwrap_or_default();
+        let (name, id) = path.split_once('/').map_or((path, None), |(name, id)| (name, Some(id)));
+        let answer = match (name, id, method.as_str()) {
+            ("faults", None, "POST") => self.add_fault(body),
+            ("faults", None, "DELETE") => {
                 self.clear_faults();
                 Ok(reply::empty(StatusCode::NO_CONTENT))
             }
-            ("/__stats", _, "GET") => Ok(reply::json(StatusCode::OK, &json!(self.stats()))),
-            ("/__step", _, "POST") => {
+            ("stats", None, "GET") => Ok(reply::json(StatusCode::OK, &json!(self.stats()))),
+            ("step", None, "POST") => {
                 self.step();
                 Ok(reply::empty(StatusCode::NO_CONTENT))
             }
-            ("/__csp", _, "PATCH") => self.change_csp(body),
-            ("/__sddcs", _, "POST") => parse::<Map<String, Value>>(body).map(|patch| {
-                let id = self.create_sddc(patch.into());
-                reply::json(StatusCode::CREATED, &json!({ "id": id }))
-            }),
-            (_, Some(id), "PATCH") => parse(body).map(|patch| done(self.patch_sddc(id, patch))),
-            (_, Some(id), "DELETE") => Ok(done(self.delete_sddc(id))),
-            _ => Ok(refuse_method(path, sddc.is_some())),
+            ("csp", None, "PATCH") => self.change_csp(body),
+            ("orgs", None, "POST") => object(body).map(|org| created(&self.create_org(org.into()))),
+            ("orgs", Some(id), "DELETE") => Ok(done(self.delete_org(id), NO_ORG)),
+            ("sddcs", None, "POST") => {
+                object(body).map(|sddc| created(&self.create_sddc(sddc.into())))
+            }
+            ("sddcs", Some(id), "PATCH") => {
+                parse(body).map(|patch| done(self.patch_sddc(id, patch), NO_SDDC))
+            }
+            ("sddcs", Some(id), "DELETE") => Ok(done(self.delete_sddc(id), NO_SDDC)),
+            ("tasks", None, "POST") => self.add_task(body),
+            ("tasks", Some(id), "PATCH") => {
+                parse(body).map(|patch| done(self.patch_task(id, patch), NO_TASK))
+            }
+            _ => Ok(refuse_method(name, id.is_some())),
         };
         answer.unwrap_or_else(|message| fault(StatusCode::BAD_REQUEST, &message))
     }
@@ -63,6 +75,14 @@ impl Simulator {
         fault.validate().map_err(|invalid| invalid.to_string())?;
         self.script(fault);
         Ok(reply::empty(StatusCode::NO_CONTENT))
+    }
+
+    fn add_task(&self, body: &[u8]) -> Result<Reply, String> {
+        let task = object(body)?;
+        let org = task.get("org_id").and_then(Value::as_str).map(str::to_owned);
+        let org = org.ok_or("org_id: the organization of the task is missing")?;
+        let id = self.create_task(&org, task.into());
+        Ok(id.map_or_else(|| done(false, NO_ORG), |id| created(&id)))
     }
 
     fn change_csp(&self, body: &[u8]) -> Result<Reply, String> {
@@ -96,25 +116,31 @@ fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, String> {
     Ok(value)
 }
 
-fn done(found: bool) -> Reply {
-    if found {
-        reply::empty(StatusCode::NO_CONTENT)
-    } else {
-        fault(StatusCode::NOT_FOUND, "no SDDC of this id")
-    }
+/// A whole document, or what is to differ from a generated one.
+fn object(body: &[u8]) -> Result<Map<String, Value>, String> {
+    parse(body)
+}
+
+fn created(id: &str) -> Reply {
+    reply::json(StatusCode::CREATED, &json!({ "id": id }))
+}
+
+fn done(found: bool, or_else: &str) -> Reply {
+    if found { reply::empty(StatusCode::NO_CONTENT) } else { fault(StatusCode::NOT_FOUND, or_else) }
 }
 
 fn fault(status: StatusCode, message: &str) -> Reply {
     reply::json(status, &json!({ "error": message }))
 }
 
-fn refuse_method(path: &str, is_sddc: bool) -> Reply {
-    let allow = match path {
-        "/__faults" => "POST, DELETE",
-        "/__stats" => "GET",
-        "/__step" | "/__sddcs" => "POST",
-        "/__csp" => "PATCH",
-        _ if is_sddc => "PATCH, DELETE",
+fn refuse_method(name: &str, has_id: bool) -> Reply {
+    let allow = match (name, has_id) {
+        ("faults", false) => "POST, DELETE",
+        ("stats", false) => "GET",
+        ("step" | "orgs" | "sddcs" | "tasks", false) => "POST",
+        ("csp", false) | ("tasks", true) => "PATCH",
+        ("orgs", true) => "DELETE",
+        ("sddcs", true) => "PATCH, DELETE",
         _ => return fault(StatusCode::NOT_FOUND, "no such control endpoint"),
     };
     let mut reply = fault(StatusCode::METHOD_NOT_ALLOWED, "method not allowed");

@@ -80,7 +80,7 @@ impl Simulator {
     }
 
     fn mint(&self, org: Option<&str>, asked: Option<u64>) -> Minted {
-        let home = self.store().orgs()[0].id.clone();
+        let home = self.store().home().to_owned();
         let minted = self.accounts().mint(self.now(), org, &home, asked);
         self.counters().count_mint();
         minted

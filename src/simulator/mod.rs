@@ -132,7 +132,7 @@ impl Simulator {
     /// The organizations, the app's own first.
     #[must_use]
     pub fn org_ids(&self) -> Vec<String> {
-        self.store().orgs().iter().map(|org| org.id.clone()).collect()
+        self.store().orgs().iter().map(|org| org.id.to_string()).collect()
     }
 
     /// The document of an organization, as VMC would send it.
@@ -178,6 +178,45 @@ impl Simulator {
         self.patch_sddc(id, json!({ "sddc_state": "DELETED" }))
     }
 
+    /// Adds an organization: a generated one, `patch` merged over it (RFC 7396), without SDDCs and
+    /// tasks. Its `id` is honoured; of an organization of the same id only the document is replaced.
+    /// Its SDDCs are created with its `org_id`; it gets no others. Returns the id.
+    #[expect(clippy::must_use_candidate, reason = "callers often know the answer")]
+    pub fn create_org(&self, patch: Value) -> String {
+        let now = self.now();
+        self.store().create_org(patch, now)
+    }
+
+    /// Removes an organization with its SDDCs and tasks: VMC lists it no more and answers 404 to all
+    /// that is asked below it. False when there is none of this id.
+    #[expect(clippy::must_use_candidate, reason = "callers often know the answer")]
+    pub fn delete_org(&self, id: &str) -> bool {
+        self.store().delete_org(id)
+    }
+
+    /// The tasks of an organization, as VMC would send them; none of one that is not there.
+    #[must_use]
+    pub fn tasks(&self, org: &str) -> Vec<Value> {
+        self.store().org(org).map(|org| org.tasks.clone()).unwrap_or_default()
+    }
+
+    /// Adds a task to an organization: one that begins now, about the SDDC that `resource_id` names
+    /// if `patch` has it, with `patch` merged over it (RFC 7396). Its `id` is honoured; a task of the
+    /// same id is replaced. Returns the id; `None` when there is no such organization.
+    #[expect(clippy::must_use_candidate, reason = "callers often know the answer")]
+    pub fn create_task(&self, org: &str, patch: Value) -> Option<String> {
+        let now = self.now();
+        self.store().create_task(org, patch, now)
+    }
+
+    /// Merges `patch` into the document of a task (RFC 7396), which becomes one version younger. The
+    /// task is addressed by the `id` that its document says. False when there is none of this id.
+    #[expect(clippy::must_use_candidate, reason = "callers often know the answer")]
+    pub fn patch_task(&self, id: &str, patch: Value) -> bool {
+        let now = self.now();
+        self.store().patch_task(id, patch, now)
+    }
+
     /// Changes the app's secret; the old one stays good too if `keep_old`. Tokens stay good.
     pub fn rotate_secret(&self, new: &str, keep_old: bool) {
         self.accounts().rotate(new, keep_old);
@@ -204,7 +243,8 @@ impl Simulator {
     }
 
     /// One small change, drawn from the seed: a task moves on or begins, a host fails or recovers,
-    /// an SDDC is renamed.
+    /// an SDDC is renamed and named back, a guest comes or goes. Guests are small SDDCs, at most two
+    /// at a time, that are deployed and deleted with their tasks; all others stay.
     pub fn step(&self) {
         let now = self.now();
         self.store().step(now);

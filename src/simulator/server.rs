@@ -82,7 +82,7 @@ impl Simulator {
         let fault = super::lock(&self.0.script).take(target, path);
         {
             let mut counters = self.counters();
-            counters.count(route.as_ref());
+            counters.count(route.as_ref(), request.uri.query().unwrap_or_default());
             if fault.is_some() {
                 counters.count_fault();
             }

@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::route::Route;
+use super::{route::Route, vmc};
+
+/// The name of lists of SDDCs that ask for the deleted ones too.
+const WITH_DELETED: &str = "/vmc/api/orgs/{org}/sddcs?includeDeleted=true";
 
 /// What the simulator was asked, since its start. Requests that met a fault are counted too: they
 /// arrived.
@@ -13,6 +16,7 @@ pub struct Stats {
     mints: u64,
     mint_attempts: u64,
     sddc_list_reads: u64,
+    deleted_list_reads: u64,
     sddc_reads: u64,
     org_list_reads: u64,
     org_reads: u64,
@@ -36,10 +40,16 @@ impl Stats {
         self.mint_attempts
     }
 
-    /// Requests for an organization's SDDCs.
+    /// Requests for an organization's SDDCs, those for the deleted ones too apart.
     #[must_use]
     pub fn sddc_list_reads(&self) -> u64 {
         self.sddc_list_reads
+    }
+
+    /// Requests for an organization's SDDCs with the deleted ones (`includeDeleted=true`).
+    #[must_use]
+    pub fn deleted_list_reads(&self) -> u64 {
+        self.deleted_list_reads
     }
 
     /// Requests for one SDDC.
@@ -84,7 +94,8 @@ impl Stats {
         self.faults
     }
 
-    /// Requests by endpoint template (`/vmc/api/orgs/{org}/sddcs`); unknown paths are `other`.
+    /// Requests by endpoint template (`/vmc/api/orgs/{org}/sddcs`, which with deleted SDDCs is
+    /// `/vmc/api/orgs/{org}/sddcs?includeDeleted=true`); unknown paths are `other`.
     #[must_use]
     pub fn endpoints(&self) -> &BTreeMap<&'static str, u64> {
         &self.endpoints
@@ -96,9 +107,14 @@ impl Stats {
         self.endpoints.get(template).copied().unwrap_or(0)
     }
 
-    pub(super) fn count(&mut self, route: Option<&Route<'_>>) {
-        *self.endpoints.entry(route.map_or("other", Route::template)).or_default() += 1;
+    pub(super) fn count(&mut self, route: Option<&Route<'_>>, query: &str) {
+        let with_deleted =
+            matches!(route, Some(Route::Sddcs { .. })) && vmc::asks_for_deleted(query);
+        let plain = route.map_or("other", Route::template);
+        let endpoint = if with_deleted { WITH_DELETED } else { plain };
+        *self.endpoints.entry(endpoint).or_default() += 1;
         match route {
+            Some(Route::Sddcs { .. }) if with_deleted => self.deleted_list_reads += 1,
             Some(Route::Token | Route::Authorize | Route::ApiToken) => self.mint_attempts += 1,
             Some(Route::Sddcs { .. }) => self.sddc_list_reads += 1,
             Some(Route::Sddc { .. }) => self.sddc_reads += 1,

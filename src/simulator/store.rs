@@ -3,7 +3,10 @@
 //! An SDDC is kept as its encoded bytes and decoded only to be changed or filtered: a list answer is
 //! made of shared buffers, and ten thousand SDDCs cost little more than their text.
 
-use std::collections::HashMap;
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -15,26 +18,34 @@ use super::{
 };
 
 mod changes;
-
-/// How many SDDCs an organization's first tasks are about.
-const TASK_SDDCS: usize = 4;
+mod guests;
+mod orgs;
+mod tasks;
 
 /// Everything VMC would keep.
 #[derive(Debug)]
 pub(super) struct Store {
     documents: Documents,
     orgs: Vec<Org>,
+    /// The organizations of the start, the app's own first: SDDCs are dealt to those still there.
+    first_orgs: Vec<Arc<str>>,
+    /// The organizations that were deleted.
+    gone: HashSet<Arc<str>>,
     sddcs: Vec<Sddc>,
     by_id: HashMap<String, usize>,
     /// How many SDDCs were ever generated: the next one's index.
     generated: usize,
+    /// How many organizations were ever made.
+    made_orgs: usize,
+    /// How many tasks were made on request.
+    made_tasks: u64,
     dice: Dice,
 }
 
 /// An organization and its tasks.
 #[derive(Debug)]
 pub(super) struct Org {
-    pub(super) id: String,
+    pub(super) id: Arc<str>,
     pub(super) document: Bytes,
     pub(super) tasks: Vec<Value>,
 }
@@ -43,12 +54,14 @@ pub(super) struct Org {
 #[derive(Debug)]
 pub(super) struct Sddc {
     pub(super) id: String,
-    org: usize,
+    org: Arc<str>,
     /// Its index among the generated ones.
     index: usize,
     pub(super) deleted: bool,
-    /// Whether it has hosts that could change.
-    has_hosts: bool,
+    /// Whether it is ready and has hosts: only such a one changes by itself.
+    is_up: bool,
+    /// Whether it came by itself, and will go so.
+    is_guest: bool,
     pub(super) document: Bytes,
 }
 
@@ -56,13 +69,22 @@ impl Store {
     /// Generates what `options` ask for. At least one organization exists.
     pub(super) fn new(options: &Options) -> Self {
         let documents = Documents::new(options.seed);
-        let orgs = (0..options.orgs.max(1)).map(|index| documents.org(index));
-        let orgs =
-            orgs.map(|(id, json)| Org { id, document: json.into(), tasks: Vec::new() }).collect();
-        let dice = changes::dice(options.seed);
-        let mut store =
-            Self { documents, orgs, sddcs: Vec::new(), by_id: HashMap::new(), generated: 0, dice };
-        store.sddcs.reserve(options.sddcs);
+        let made_orgs = options.orgs.max(1);
+        let orgs = (0..made_orgs).map(|index| documents.org(index));
+        let orgs = orgs.map(|(id, json)| Org::new(id, json.into()));
+        let orgs: Vec<Org> = orgs.collect();
+        let mut store = Self {
+            documents,
+            first_orgs: orgs.iter().map(|org| org.id.clone()).collect(),
+            orgs,
+            gone: HashSet::new(),
+            sddcs: Vec::with_capacity(options.sddcs),
+            by_id: HashMap::new(),
+            generated: 0,
+            made_orgs,
+            made_tasks: 0,
+            dice: changes::dice(options.seed),
+        };
         for _ in 0..options.sddcs {
             let (sddc, _) = store.generate(None, None);
             store.insert(sddc);
@@ -73,33 +95,25 @@ impl Store {
         store
     }
 
-    pub(super) fn orgs(&self) -> &[Org] {
-        &self.orgs
-    }
-
-    pub(super) fn org(&self, id: &str) -> Option<&Org> {
-        self.orgs.iter().find(|org| org.id == id)
-    }
-
     pub(super) fn sddcs(&self) -> &[Sddc] {
         &self.sddcs
     }
 
     /// The SDDCs of an organization, deleted ones too, in the order of their creation.
     pub(super) fn sddcs_of(&self, org: &str) -> impl Iterator<Item = &Sddc> {
-        self.sddcs.iter().filter(move |sddc| self.orgs[sddc.org].id == org)
+        self.sddcs.iter().filter(move |sddc| *sddc.org == *org)
     }
 
     pub(super) fn sddc_of(&self, org: &str, id: &str) -> Option<&Sddc> {
         let sddc = &self.sddcs[*self.by_id.get(id)?];
-        (self.orgs[sddc.org].id == org).then_some(sddc)
+        (*sddc.org == *org).then_some(sddc)
     }
 
     /// Adds an SDDC: a generated ready one with `patch` merged over it. `id` and `org_id` of the
     /// patch are honoured, and an SDDC of that id is replaced.
     pub(super) fn create(&mut self, patch: Value, now: Timestamp) -> String {
-        let wanted =
-            patch["org_id"].as_str().and_then(|id| self.orgs.iter().position(|org| org.id == id));
+        let wanted = patch["org_id"].as_str().and_then(|id| self.org(id));
+        let wanted = wanted.map(|org| org.id.clone());
         let (mut sddc, mut document) = self.generate(wanted, Some(Kind::Ready));
         let time = json!(wire_time(now));
         merge(&mut document, json!({ "version": 1, "created": time, "updated": time }));
@@ -127,50 +141,47 @@ impl Store {
     pub(super) fn change(&mut self, at: usize, now: Timestamp, edit: impl FnOnce(&mut Value)) {
         let mut document = self.sddcs[at].decode();
         if document.is_object() {
-            document["version"] = json!(document["version"].as_u64().unwrap_or(0) + 1);
+            document["version"] = json!(next_version(&document));
             document["updated"] = json!(wire_time(now));
         }
         edit(&mut document);
         self.sddcs[at].keep(&document);
     }
 
-    fn generate(&mut self, org: Option<usize>, kind: Option<Kind>) -> (Sddc, Value) {
+    fn generate(&mut self, org: Option<Arc<str>>, kind: Option<Kind>) -> (Sddc, Value) {
         let index = self.generated;
         self.generated += 1;
-        let org = org.unwrap_or(index % self.orgs.len());
-        let made = self.documents.sddc(index, &self.orgs[org].id, kind);
+        let org = org.unwrap_or_else(|| self.deal(index));
+        let made = self.documents.sddc(index, &org, kind);
         let document = if kind.is_some() { decode(made.json.as_bytes()) } else { Value::Null };
         let sddc = Sddc {
             id: made.id,
             org,
             index,
             deleted: false,
-            has_hosts: made.has_hosts,
+            is_up: made.has_hosts,
+            is_guest: false,
             document: Bytes::copy_from_slice(made.json.as_bytes()),
         };
         (sddc, document)
     }
 
-    fn insert(&mut self, sddc: Sddc) {
-        if let Some(&at) = self.by_id.get(&sddc.id) {
-            self.sddcs[at] = sddc;
-            return;
+    /// Adds an SDDC, in the place of one of the same id. Returns its position.
+    fn insert(&mut self, sddc: Sddc) -> usize {
+        let at = *self.by_id.entry(sddc.id.clone()).or_insert(self.sddcs.len());
+        if let Some(replaced) = self.sddcs.get_mut(at) {
+            *replaced = sddc;
+        } else {
+            self.sddcs.push(sddc);
         }
-        self.by_id.insert(sddc.id.clone(), self.sddcs.len());
-        self.sddcs.push(sddc);
+        at
     }
 
-    fn first_tasks(&self, index: usize) -> Vec<Value> {
-        let org = &self.orgs[index];
-        let some = self.sddcs.iter().filter(|sddc| sddc.org == index).take(TASK_SDDCS);
-        let some: Vec<_> = some
-            .map(|sddc| {
-                let document = sddc.decode();
-                let text = |key: &str| document[key].as_str().unwrap_or_default().to_owned();
-                (sddc.id.clone(), text("name"), text("sddc_state"))
-            })
-            .collect();
-        self.documents.tasks(index, &org.id, &some)
+    /// Forgets the other SDDCs altogether.
+    fn retain(&mut self, keep: impl Fn(&Sddc) -> bool) {
+        self.sddcs.retain(keep);
+        let places = self.sddcs.iter().enumerate().map(|(at, sddc)| (sddc.id.clone(), at));
+        self.by_id = places.collect();
     }
 }
 
@@ -183,13 +194,18 @@ impl Sddc {
     fn keep(&mut self, document: &Value) {
         self.deleted = document["sddc_state"] == "DELETED";
         let hosts = &document["resource_config"]["clusters"][0]["esx_host_list"];
-        self.has_hosts = hosts.as_array().is_some_and(|hosts| !hosts.is_empty());
+        let has_hosts = hosts.as_array().is_some_and(|hosts| !hosts.is_empty());
+        self.is_up = has_hosts && document["sddc_state"] == "READY";
         self.document = document.to_string().into();
     }
 }
 
 fn decode(json: &[u8]) -> Value {
     serde_json::from_slice(json).expect("the store holds JSON only")
+}
+
+fn next_version(document: &Value) -> u64 {
+    document["version"].as_u64().unwrap_or(0).saturating_add(1)
 }
 
 /// JSON merge patch (RFC 7396).
@@ -215,9 +231,9 @@ fn merge(target: &mut Value, patch: Value) {
 mod tests {
     use super::*;
 
-    const NOW: Timestamp = Timestamp::UNIX_EPOCH;
+    pub(super) const NOW: Timestamp = Timestamp::UNIX_EPOCH;
 
-    fn store(seed: u64) -> Store {
+    pub(super) fn store(seed: u64) -> Store {
         Store::new(&Options { seed, sddcs: 12, orgs: 2, ..Options::default() })
     }
 

@@ -8,6 +8,8 @@ use http_body_util::BodyExt;
 
 use super::*;
 
+mod life;
+
 /// A status, its headers and its JSON.
 struct Answer {
     status: u16,

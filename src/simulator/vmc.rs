@@ -1,7 +1,7 @@
 //! VMware Cloud on AWS: the reads of `/vmc/api`.
 //!
 //! Either header carries the token. A token without the organization is 403, an object that is not
-//! there 404; deleted SDDCs stay readable by id, and in lists that ask for them.
+//! there, and an organization that was deleted, 404; deleted SDDCs stay readable by id, and in lists that ask for them.
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts};
@@ -25,6 +25,10 @@ const TASK_ATTRIBUTES: [&str; 6] =
 /// A refusal: its status and what it says.
 type Refusal = (StatusCode, &'static str);
 
+const FORBIDDEN: Refusal =
+    (StatusCode::FORBIDDEN, "Access not allowed to the operation for the current user");
+const NO_ORG: Refusal =
+    (StatusCode::NOT_FOUND, "Cannot find the organization with given identifier");
 const NO_SDDC: Refusal = (StatusCode::NOT_FOUND, "Cannot find the SDDC with given identifier");
 const NO_TASK: Refusal = (StatusCode::NOT_FOUND, "Cannot find the task with given identifier");
 const NO_CLUSTER: Refusal = (StatusCode::NOT_FOUND, "The SDDC has no primary cluster");
@@ -59,9 +63,9 @@ fn read(store: &Store, grant: &Grant, route: Route<'_>, query: &str) -> Result<R
         let seen = store.orgs().iter().filter(|org| grant.sees(&org.id));
         return Ok(reply::json_list(seen.map(|org| org.document.clone())));
     }
-    let org = org_of(route).filter(|org| grant.sees(org)).and_then(|org| store.org(org));
-    let forbidden = "Access not allowed to the operation for the current user";
-    let org = org.ok_or((StatusCode::FORBIDDEN, forbidden))?;
+    let id = org_of(route).filter(|org| grant.sees(org)).ok_or(FORBIDDEN)?;
+    let unknown = if store.is_gone(id) { NO_ORG } else { FORBIDDEN };
+    let org = store.org(id).ok_or(unknown)?;
     match route {
         Route::Sddcs { org } => sddcs(store, org, query),
         Route::Sddc { org, sddc } => {
@@ -119,6 +123,11 @@ fn sddcs(store: &Store, org: &str, query: &str) -> Result<Reply, Refusal> {
 fn filter_of(query: &str, attributes: &[&str]) -> Result<Filter, Refusal> {
     let text = parameter(query, "$filter").unwrap_or_default();
     Filter::parse(&text, attributes).ok_or(BAD_FILTER)
+}
+
+/// Whether a list of SDDCs is asked for with the deleted ones.
+pub(super) fn asks_for_deleted(query: &str) -> bool {
+    parameter(query, "includeDeleted").as_deref() == Some("true")
 }
 
 fn parameter(query: &str, name: &str) -> Option<String> {

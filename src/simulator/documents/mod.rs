@@ -16,7 +16,7 @@ mod template;
 
 pub(super) use dice::{Dice, wire_time};
 pub(super) use plan::Kind;
-pub(super) use tasks::{advance, begin};
+pub(super) use tasks::{advance, started};
 
 use plan::Plan;
 use render::{OPERATOR_ID, Templates, USER_ID, USER_NAME, push};
@@ -24,6 +24,8 @@ use serde_json::Value;
 
 /// The stream of chance for organizations.
 const ORGS: u64 = 0x0126;
+/// The stream of chance for the tasks that are made on request.
+const MADE_TASKS: u64 = 0x3A7A;
 
 /// Generates documents for one seed.
 #[derive(Debug)]
@@ -80,6 +82,11 @@ impl Documents {
             unknown => unreachable!("no value for the slot {unknown}"),
         });
         (id, json)
+    }
+
+    /// The id of the task at `index` of those that are made on request.
+    pub(super) fn made_task_id(&self, index: u64) -> String {
+        Dice::new(self.seed, MADE_TASKS, index).uuid().to_string()
     }
 
     /// The tasks an organization starts with. `sddcs`: some of its SDDCs, as id, name and state.

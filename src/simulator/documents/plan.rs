@@ -16,6 +16,8 @@ const SDDCS: u64 = 0x5DDC;
 pub(in crate::simulator) enum Kind {
     /// One zone, one to three clusters.
     Ready,
+    /// A ready one of a single small cluster.
+    Small,
     /// One host, goes after 60 days.
     OneNode,
     /// Two zones and a witness in a third.
@@ -36,6 +38,7 @@ const SHOWCASE: [(Kind, &str); 4] = [
 
 const CLUSTERS: [usize; 10] = [1, 1, 1, 1, 1, 1, 1, 2, 2, 3];
 const HOSTS: [usize; 12] = [2, 2, 3, 3, 3, 3, 4, 4, 4, 6, 8, 16];
+const SMALL_HOSTS: [usize; 2] = [2, 3];
 const STRETCHED_HOSTS: [usize; 4] = [4, 4, 6, 8];
 const ONE_NODE_LIFE: SignedDuration = SignedDuration::from_hours(60 * 24);
 
@@ -135,6 +138,7 @@ fn draw_clusters(kind: Kind, index: usize, dice: &mut Dice) -> Vec<ClusterPlan> 
     let sizes: Vec<usize> = match kind {
         Kind::Deploying | Kind::Failed => Vec::new(),
         Kind::OneNode => vec![1],
+        Kind::Small => vec![dice.pick(&SMALL_HOSTS)],
         Kind::Stretched if index == 0 => vec![6, 4],
         Kind::Stretched => vec![dice.pick(&STRETCHED_HOSTS)],
         Kind::Ready => (0..dice.pick(&CLUSTERS)).map(|_| dice.pick(&HOSTS)).collect(),

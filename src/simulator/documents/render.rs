@@ -72,7 +72,9 @@ impl Templates {
             Kind::Deploying => {
                 self.resource_deploying.render(out, |slot, out| names.fill(slot, out));
             }
-            Kind::Ready | Kind::OneNode | Kind::Stretched => self.resource(plan, names, out),
+            Kind::Ready | Kind::Small | Kind::OneNode | Kind::Stretched => {
+                self.resource(plan, names, out);
+            }
         }
     }
 
@@ -224,7 +226,7 @@ impl Templates {
 /// `sddc_state` of a kind.
 fn state_of(kind: Kind) -> &'static str {
     match kind {
-        Kind::Ready | Kind::OneNode | Kind::Stretched => "READY",
+        Kind::Ready | Kind::Small | Kind::OneNode | Kind::Stretched => "READY",
         Kind::Deploying => "DEPLOYING",
         Kind::Failed => "FAILED",
     }

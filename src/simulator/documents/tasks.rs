@@ -71,20 +71,10 @@ pub(super) fn first(
     tasks
 }
 
-/// A task that begins now on an SDDC (id and name).
-pub(in crate::simulator) fn begin(
-    id: &str,
-    org: &str,
-    sddc: (&str, &str),
-    now: Timestamp,
-) -> Value {
-    started(id, org, "ESX-PROVISION", Some(sddc), now)
-}
-
 /// Moves a running task on by `percent`; true once that finished it.
 pub(in crate::simulator) fn advance(task: &mut Value, percent: u64, now: Timestamp) -> bool {
-    let percent = task["progress_percent"].as_u64().unwrap_or(0) + percent;
-    task["version"] = json!(task["version"].as_u64().unwrap_or(0) + 1);
+    let percent = task["progress_percent"].as_u64().unwrap_or(0).saturating_add(percent);
+    task["version"] = json!(task["version"].as_u64().unwrap_or(0).saturating_add(1));
     task["updated"] = json!(wire_time(now));
     if percent < 100 {
         set_progress(task, percent);
@@ -95,7 +85,14 @@ pub(in crate::simulator) fn advance(task: &mut Value, percent: u64, now: Timesta
     true
 }
 
-fn started(id: &str, org: &str, kind: &str, sddc: Option<(&str, &str)>, start: Timestamp) -> Value {
+/// A task that has just begun, perhaps on an SDDC (id and name).
+pub(in crate::simulator) fn started(
+    id: &str,
+    org: &str,
+    kind: &str,
+    sddc: Option<(&str, &str)>,
+    start: Timestamp,
+) -> Value {
     let time = wire_time(start);
     let mut task = json!({
         "id": id, "version": 2, "created": time, "updated": time,
@@ -119,18 +116,21 @@ fn started(id: &str, org: &str, kind: &str, sddc: Option<(&str, &str)>, start: T
     task
 }
 
-/// Sets how far a task is; the phases follow, each a quarter of the way.
+/// Sets how far a task is; the phases follow, each a quarter of the way. No phases of a deletion
+/// are known.
 fn set_progress(task: &mut Value, percent: u64) {
+    let known: &[_] = if task["task_type"] == "SDDC-DELETE" { &[] } else { &PHASES };
     let phase = |at: usize| (percent * 4).saturating_sub(at as u64 * 100).min(100);
-    let current = PHASES.iter().enumerate().find(|(at, _)| phase(*at) < 100);
-    let phases: Vec<Value> = PHASES
+    let current = known.iter().enumerate().find(|(at, _)| phase(*at) < 100);
+    let phases: Vec<Value> = known
         .iter()
         .enumerate()
         .map(|(at, (id, name))| json!({ "id": id, "name": name, "progress_percent": phase(at) }))
         .collect();
     task["phase_in_progress"] = json!(current.map(|(_, (id, _))| id));
+    let unnamed = if percent < 100 { "STARTED" } else { "DONE" };
     task["sub_status"] =
-        json!(current.map_or("DONE", |(_, (id, _))| id.trim_start_matches("SDDC_")));
+        json!(current.map_or(unnamed, |(_, (id, _))| id.trim_start_matches("SDDC_")));
     task["task_progress_phases"] = json!(phases);
     task["progress_percent"] = json!(percent);
     // Below 0 means "no estimate": upstream says so before the first phase got anywhere.

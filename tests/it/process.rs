@@ -596,7 +596,8 @@ fn each_curl_line_of_the_demo_works() {
         String::from_utf8(output.stdout).unwrap()
     };
     let list: Value = serde_json::from_str(&curl(&printed[0])).unwrap();
-    assert_eq!(list["items"].as_array().unwrap().len(), 5);
+    let sddcs_shown = list["items"].as_array().unwrap().len();
+    assert!((5..=7).contains(&sddcs_shown), "up to two come and go: {list}");
     let orgs = curl(&printed[1]);
     assert!(orgs.starts_with("HTTP/1.1 200 OK\r\n") && orgs.contains("cache-status: "), "{orgs}");
     let refused = curl(&printed[2]);

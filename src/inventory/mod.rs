@@ -24,6 +24,8 @@ mod picture;
 mod service;
 mod settings;
 mod slot;
+#[cfg_attr(not(test), expect(dead_code, reason = "used by the next commit"))]
+mod snapshot;
 mod status;
 mod turns;
 

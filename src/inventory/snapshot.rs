@@ -1,0 +1,249 @@
+//! The snapshot file: the last good picture on disk, so that a restart during an outage still answers.
+//!
+//! ```text
+//! {"format":"sddc-gateway-snapshot","version":1,"sha256":"…","length":    123}   one line
+//! {"source":"…","saved_at":"…","directory":{…},"orgs":[…]}                       what is hashed
+//! ```
+//!
+//! Only documents that were built from the allow-list are in it. A file is believed whole or not at
+//! all: nothing is read from it before its checksum holds, and what it says of ages is judged by
+//! the wall clock, the only one that goes on across a restart.
+//!
+//! Reads and writes of files block: call it on a thread that may.
+
+mod file;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    fmt::Write as _,
+    io::{self, BufRead, BufReader, BufWriter, Read, Seek, SeekFrom, Write},
+    path::Path,
+    sync::Arc,
+    time::Duration,
+};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use url::Url;
+
+use super::model::{Org, SddcEntry};
+use crate::{csp::ClientId, ids::OrgId};
+
+const FORMAT: &str = "sddc-gateway-snapshot";
+/// Of the documents too: another one for each change of [`model`](super::model), or a field that is
+/// new there would be read as `null` from an older file.
+const VERSION: u64 = 1;
+/// Both a bound of memory and far more than any picture.
+const MOST_BYTES: u64 = 1024 * 1024 * 1024;
+/// The header's line; the first of a file that is none of ours may be of any length.
+const MOST_HEADER_BYTES: u64 = 256;
+
+/// What the documents came from: a picture of other upstreams, or seen by another app, is not ours.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct Source(String);
+
+impl Source {
+    /// The fingerprint of `csp.url`, `vmc.url` and `csp.client_id`, none of them a secret.
+    pub(crate) fn of(csp: &Url, vmc: &Url, client_id: &ClientId) -> Self {
+        // None of the three holds a line's end.
+        let text = format!("{csp}\n{vmc}\n{}", client_id.as_str());
+        Self(hex(&Sha256::digest(text)))
+    }
+}
+
+/// A picture with what it takes to judge it later.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Snapshot {
+    /// What it is of.
+    pub(crate) source: Source,
+    /// When it was written.
+    pub(crate) saved_at: Timestamp,
+    /// The served organizations, if they were ever listed.
+    pub(crate) directory: Option<Directory>,
+    /// What each of them contributes.
+    pub(crate) orgs: Vec<OrgPart>,
+}
+
+/// The served organizations.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Directory {
+    /// When the reading began.
+    pub(crate) read_at: Timestamp,
+    /// Their documents.
+    pub(crate) orgs: Vec<Org>,
+}
+
+/// One organization's SDDCs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct OrgPart {
+    /// Whose.
+    pub(crate) org_id: OrgId,
+    /// When the reading began.
+    pub(crate) read_at: Timestamp,
+    /// What was read.
+    pub(crate) sddcs: Vec<Arc<SddcEntry>>,
+}
+
+/// Why a file is not used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Refused {
+    /// Its first line is not a header.
+    #[error("it is no snapshot of sddc-gateway")]
+    NotASnapshot,
+    /// Written by an older or newer gateway.
+    #[error("it is of version {0}, this gateway reads version {VERSION}")]
+    OtherVersion(u64),
+    /// Length, checksum or content.
+    #[error("it is damaged")]
+    Damaged,
+    /// Written under another `csp.url`, `vmc.url` or `csp.client_id`.
+    #[error("it is of other upstreams or another OAuth app")]
+    OtherSource,
+    /// The wall clock was set back, or another machine's is ahead.
+    #[error("it was written later than now, so its age cannot be told")]
+    FromTheFuture,
+    /// Every part of it.
+    #[error("all of it is older than inventory.stale")]
+    TooOld,
+    /// A directory, a device, a pipe.
+    #[error("it is not a regular file")]
+    NotAFile,
+    /// More than any picture.
+    #[error("it is larger than 1 GiB")]
+    TooLarge,
+    /// The operating system's word.
+    #[error("it cannot be read: {0}")]
+    Unreadable(io::ErrorKind),
+}
+
+/// The first line.
+#[derive(Deserialize)]
+struct Header {
+    format: String,
+    version: u64,
+    sha256: Option<String>,
+    length: Option<u64>,
+}
+
+/// Reads a snapshot of `source`, without the parts that are older than `oldest`. `None`: there is no
+/// such file.
+///
+/// # Errors
+/// [`Refused`]: the file is there and must not be used.
+pub(crate) fn load(
+    path: &Path,
+    source: &Source,
+    now: Timestamp,
+    oldest: Duration,
+) -> Result<Option<Snapshot>, Refused> {
+    let Some(file) = file::open(path, MOST_BYTES)? else { return Ok(None) };
+    let snapshot = read(BufReader::new(file.take(MOST_BYTES)))?;
+    if snapshot.source != *source {
+        return Err(Refused::OtherSource);
+    }
+    snapshot.younger_than(now, oldest).map(Some)
+}
+
+/// Writes a snapshot in the place of the one before, with mode 0600. Gives its size in bytes.
+///
+/// # Errors
+/// Where the path leads to cannot be written, or is no regular file. The file before is still there.
+pub(crate) fn save(path: &Path, snapshot: &Snapshot) -> io::Result<u64> {
+    file::replace(path, |file| {
+        // The checksum is known last and stands first.
+        file.write_all(header(&Sha256::digest([]), 0).as_bytes())?;
+        let mut body = BufWriter::new(Hashed { inner: &mut *file, hash: Sha256::new(), length: 0 });
+        serde_json::to_writer(&mut body, snapshot)?;
+        body.write_all(b"\n")?;
+        let Hashed { hash, length, .. } =
+            body.into_inner().map_err(io::IntoInnerError::into_error)?;
+        let header = header(&hash.finalize(), length);
+        let size = header.len() as u64 + length;
+        if size > MOST_BYTES {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        file.seek(SeekFrom::Start(0))?;
+        file.write_all(header.as_bytes())?;
+        Ok(size)
+    })
+}
+
+/// The first line, of one length whatever it says.
+fn header(hash: &[u8], length: u64) -> String {
+    let hash = hex(hash);
+    format!(
+        "{{\"format\":\"{FORMAT}\",\"version\":{VERSION},\"sha256\":\"{hash}\",\"length\":{length:>20}}}\n"
+    )
+}
+
+/// Reads and checks everything that does not depend on who asks and when.
+fn read(mut file: impl BufRead) -> Result<Snapshot, Refused> {
+    let unreadable = |error: io::Error| Refused::Unreadable(error.kind());
+    let mut line = Vec::new();
+    file.by_ref().take(MOST_HEADER_BYTES).read_until(b'\n', &mut line).map_err(unreadable)?;
+    let header: Header = serde_json::from_slice(&line).map_err(|_| Refused::NotASnapshot)?;
+    if header.format != FORMAT {
+        return Err(Refused::NotASnapshot);
+    }
+    if header.version != VERSION {
+        return Err(Refused::OtherVersion(header.version));
+    }
+    // Room is made for what comes, not for what the header promises.
+    let mut body = Vec::new();
+    file.read_to_end(&mut body).map_err(unreadable)?;
+    let whole = header.length == Some(body.len() as u64)
+        && header.sha256.as_deref() == Some(&hex(&Sha256::digest(&body)));
+    if !whole {
+        return Err(Refused::Damaged);
+    }
+    serde_json::from_slice(&body).map_err(|_| Refused::Damaged)
+}
+
+impl Snapshot {
+    fn younger_than(mut self, now: Timestamp, oldest: Duration) -> Result<Self, Refused> {
+        let parts = self.orgs.iter().map(|part| part.read_at);
+        let moments = parts.chain(self.directory.iter().map(|directory| directory.read_at));
+        if moments.chain([self.saved_at]).any(|moment| moment > now) {
+            return Err(Refused::FromTheFuture);
+        }
+        let young = |read_at| now.duration_since(read_at).unsigned_abs() <= oldest;
+        let before = (self.directory.is_some(), self.orgs.len());
+        self.directory = self.directory.filter(|directory| young(directory.read_at));
+        self.orgs.retain(|part| young(part.read_at));
+        let left = (self.directory.is_some(), self.orgs.len());
+        if left == (false, 0) && left != before { Err(Refused::TooOld) } else { Ok(self) }
+    }
+}
+
+/// Hashes and counts what is written through it.
+struct Hashed<W> {
+    inner: W,
+    hash: Sha256,
+    length: u64,
+}
+
+impl<W: Write> Write for Hashed<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.inner.write(bytes)?;
+        self.hash.update(&bytes[..written]);
+        self.length += written as u64;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}

@@ -13,7 +13,9 @@ mod error;
 mod openapi;
 mod orgs;
 mod page;
+#[cfg_attr(not(test), expect(dead_code, unused_imports, reason = "used by the next commit"))]
 mod question;
+mod resource;
 mod sddcs;
 
 use axum::{Router, extract::FromRef, routing::get};

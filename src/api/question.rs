@@ -1,24 +1,48 @@
 //! Questions: what the query string asks for.
 //!
+//! Flow: [`Query`] → [`Draft`] → [`Question`] → [`Selection`] → the page.
+//!
 //! Wrong questions get errors, not wrong answers: every fault of a query is told at once, each with
 //! what is allowed instead.
 
+mod cursor;
+mod draft;
+mod faults;
+mod link;
+mod place;
+mod published;
+mod read;
+mod select;
+mod takes;
+#[cfg(test)]
+mod tests;
+
+use std::borrow::Cow;
+
 use axum::extract::FromRequestParts;
-use http::request::Parts;
+use http::{Uri, request::Parts};
 use utoipa::IntoParams;
 
+use self::faults::{unknown_parameter, unknown_value};
+pub(super) use self::{
+    draft::Draft,
+    select::{Question, Selection, Shown, Target},
+    takes::Takes,
+};
 use super::error::ApiError;
-use crate::problem::{ParameterFault, shortened};
+
+/// Parameters of a query that are looked at; more of them are a fault.
+const MOST_PARAMETERS: usize = 100;
 
 /// A request's query, not looked at yet: who may not ask learns nothing of what was wrong with it.
 #[derive(Debug)]
-pub(super) struct Query(Option<String>);
+pub(super) struct Query(Uri);
 
 impl<S: Sync> FromRequestParts<S> for Query {
     type Rejection = std::convert::Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Self::Rejection> {
-        Ok(Self(parts.uri.query().filter(|query| !query.is_empty()).map(str::to_owned)))
+        Ok(Self(parts.uri.clone()))
     }
 }
 
@@ -49,79 +73,16 @@ impl Query {
 
     /// Reads the question of a path that takes no parameter.
     pub(super) fn nothing(&self) -> Result<(), ApiError> {
-        let faults: Vec<_> = self.pairs().map(|(name, _)| unknown_parameter(&name, &[])).collect();
+        let pairs = self.pairs().take(MOST_PARAMETERS);
+        let faults: Vec<_> = pairs.map(|(name, _)| unknown_parameter(&name, &[])).collect();
         if faults.is_empty() { Ok(()) } else { Err(ApiError::InvalidParameter(faults)) }
     }
 
-    fn pairs(&self) -> impl Iterator<Item = (String, String)> {
-        let query = self.0.as_deref().unwrap_or_default();
-        url::form_urlencoded::parse(query.as_bytes()).into_owned()
-    }
-}
-
-fn unknown_parameter(name: &str, allowed: &[&str]) -> ParameterFault {
-    ParameterFault {
-        parameter: shortened(name).to_owned(),
-        problem: "unknown parameter".to_owned(),
-        allowed: allowed.iter().map(ToString::to_string).collect(),
-        did_you_mean: nearest(name, allowed),
-    }
-}
-
-fn unknown_value(name: &str, value: &str, allowed: &[&str]) -> ParameterFault {
-    ParameterFault {
-        parameter: name.to_owned(),
-        problem: format!("unknown value \"{}\"", shortened(value)),
-        allowed: allowed.iter().map(ToString::to_string).collect(),
-        did_you_mean: nearest(value, allowed),
-    }
-}
-
-fn nearest(text: &str, allowed: &[&str]) -> Option<String> {
-    let text = shortened(text);
-    allowed
-        .iter()
-        .map(|candidate| (strsim::damerau_levenshtein(text, candidate), candidate))
-        .filter(|(distance, candidate)| *distance * 2 <= candidate.len())
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, candidate)| (*candidate).to_owned())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn faults(query: &str) -> Vec<ParameterFault> {
-        match Query(Some(query.to_owned())).list() {
-            Ok(_) => Vec::new(),
-            Err(ApiError::InvalidParameter(faults)) => faults,
-            Err(other) => panic!("{other}"),
-        }
+    fn pairs(&self) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> {
+        url::form_urlencoded::parse(self.0.query().unwrap_or_default().as_bytes())
     }
 
-    #[test]
-    fn every_fault_is_told_at_once_with_what_is_allowed() {
-        let faults = faults("partail=allow&partial=alow&x=1");
-        let short: Vec<_> = faults
-            .iter()
-            .map(|fault| (fault.parameter.as_str(), fault.did_you_mean.as_deref()))
-            .collect();
-        assert_eq!(short, [("partail", Some("partial")), ("partial", Some("allow")), ("x", None)]);
-        assert!(faults.iter().all(|fault| !fault.allowed.is_empty()));
-    }
-
-    #[test]
-    fn a_question_without_faults_is_read() {
-        let list = |query: Option<&str>| Query(query.map(str::to_owned)).list().unwrap();
-        assert!(list(Some("partial=allow")).partial);
-        assert!(list(Some("partial=%61llow&partial=allow")).partial);
-        assert!(!list(None).partial);
-    }
-
-    #[test]
-    fn at_most_64_characters_are_echoed() {
-        let faults = faults(&format!("{}=1&partial={}", "x".repeat(500), "y".repeat(500)));
-        assert_eq!(faults[0].parameter.len(), 64);
-        assert!(faults[1].problem.len() < 100);
+    fn path(&self) -> &str {
+        self.0.path()
     }
 }

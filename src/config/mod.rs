@@ -25,6 +25,7 @@ use std::{net::SocketAddr, os::unix::fs::PermissionsExt, time::Duration};
 
 use url::Url;
 
+pub(crate) use self::value::duration;
 pub use self::{
     example::example,
     faults::{Fault, Faults},

@@ -24,7 +24,7 @@ const SIZE_UNITS: &[(&str, u64)] =
     &[("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10), ("B", 1)];
 
 /// `30s`, `1h30m`, `500ms`, `0s`: whole numbers with units, the largest first.
-pub(super) fn duration(
+pub(crate) fn duration(
     range: RangeInclusive<Duration>,
 ) -> impl Fn(&str) -> Result<Duration, String> {
     move |text| {

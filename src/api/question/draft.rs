@@ -1,0 +1,226 @@
+//! From a query string to a question.
+//!
+//! Flow: [`Query`] → [`Draft`] (what the query says by itself) → [`Question`] (what it means to
+//! this caller). A filter's value that is neither documented nor of its field's form is doubtful:
+//! only the documents that the caller may see can tell whether it is a new value or a typing error.
+
+use std::collections::BTreeSet;
+
+use super::{
+    MOST_PARAMETERS, Query,
+    cursor::Mark,
+    faults::{self, Faults},
+    read,
+    select::{Filter, Question},
+    takes::{Parameter, Takes},
+};
+use crate::{
+    api::{
+        error::ApiError,
+        resource::{Field, Kind, Reading, Resource, Scalar},
+    },
+    problem::ParameterFault,
+};
+
+/// Values in view that a fault lists at most.
+const MOST_SHOWN: usize = 20;
+
+/// A question that is not settled yet.
+#[derive(Debug)]
+pub(in crate::api) struct Draft<R: Resource> {
+    question: Question<R>,
+    faults: Faults,
+    doubts: Vec<Doubt<R>>,
+    /// The single-valued parameters so far, and where they stand.
+    given: Vec<(Parameter, usize, String)>,
+}
+
+/// A filter's value that is good only if a document in view has it.
+#[derive(Debug)]
+struct Doubt<R: 'static> {
+    at: usize,
+    field: &'static Field<R>,
+    value: String,
+}
+
+impl Query {
+    /// Reads what the query says by itself, on a path that takes these parameters. Looks at a
+    /// bounded number of parameters, and allocates nothing if there are none.
+    pub(in crate::api) fn draft<R: Resource>(&self, takes: Takes) -> Draft<R> {
+        let mut draft = Draft {
+            question: Question::default(),
+            faults: Faults::default(),
+            doubts: Vec::new(),
+            given: Vec::new(),
+        };
+        for (at, (name, value)) in self.pairs().enumerate() {
+            if at == MOST_PARAMETERS {
+                draft.faults.push(at, faults::too_many(&name, MOST_PARAMETERS));
+                break;
+            }
+            draft.read(takes, at, &name, &value);
+        }
+        draft.finish_reading(takes, self.path());
+        draft
+    }
+}
+
+impl<R: Resource> Draft<R> {
+    /// Whether the caller's documents are needed to settle it.
+    pub(in crate::api) fn needs_view(&self) -> bool {
+        !self.doubts.is_empty()
+    }
+
+    /// Settles it. `view` is all that the caller may see of the list, filtered by nothing; it is
+    /// looked at only if [needed](Self::needs_view).
+    ///
+    /// # Errors
+    /// [`ApiError::InvalidParameter`] with every fault of the query.
+    pub(in crate::api) fn finish<'a>(
+        mut self,
+        view: impl Iterator<Item = &'a R>,
+    ) -> Result<Question<R>, ApiError> {
+        if self.needs_view() {
+            self.settle(&view.collect::<Vec<_>>());
+        }
+        self.question.settle();
+        self.read_cursor();
+        if self.faults.is_empty() {
+            Ok(self.question)
+        } else {
+            Err(ApiError::InvalidParameter(self.faults.told()))
+        }
+    }
+
+    fn read(&mut self, takes: Takes, at: usize, name: &str, value: &str) {
+        if let Some(parameter) = takes.parameters::<R>().find(|it| it.name() == name) {
+            if self.is_first(parameter, at, value) {
+                self.read_parameter(parameter, at, value);
+            }
+        } else if let Some(field) = takes.filters::<R>().find(|field| field.name == name) {
+            self.read_filter(field, at, value);
+        } else if !self.faults.are_many() {
+            self.faults.push(at, faults::unknown_parameter(name, &takes.names::<R>()));
+        }
+    }
+
+    /// Whether a single-valued parameter comes for the first time. The same value again is no
+    /// fault and says nothing new.
+    fn is_first(&mut self, parameter: Parameter, at: usize, value: &str) -> bool {
+        let Some((.., before)) = self.given.iter().find(|(given, ..)| *given == parameter) else {
+            self.given.push((parameter, at, value.to_owned()));
+            return true;
+        };
+        if before != value {
+            self.faults.push(at, faults::given_twice(parameter.name()));
+        }
+        false
+    }
+
+    fn read_filter(&mut self, field: &'static Field<R>, at: usize, value: &str) {
+        if value.is_empty() {
+            return self.faults.push(at, faults::no_value(field.name, allowed(field.kind)));
+        }
+        let scalar = match field.kind.read(value) {
+            Reading::Sure(scalar) => scalar,
+            Reading::Doubtful(scalar) => {
+                self.doubts.push(Doubt { at, field, value: value.to_owned() });
+                scalar
+            }
+            Reading::Wrong => {
+                let fault = faults::wrong_value(field.name, value, field.kind.said());
+                return self.faults.push(at, fault);
+            }
+        };
+        self.want(field, scalar);
+    }
+
+    /// The same field again is OR.
+    fn want(&mut self, field: &'static Field<R>, value: Scalar<'static>) {
+        let filters = &mut self.question.filters;
+        match filters.iter_mut().find(|filter| filter.field.name == field.name) {
+            Some(filter) => filter.wanted.push(value),
+            None => filters.push(Filter { field, wanted: vec![value] }),
+        }
+    }
+
+    fn read_parameter(&mut self, parameter: Parameter, at: usize, value: &str) {
+        let read = read::parameter(&mut self.question, parameter, value);
+        for fault in read.err().into_iter().flatten() {
+            self.faults.push(at, fault);
+        }
+    }
+
+    fn finish_reading(&mut self, takes: Takes, path: &str) {
+        let is_given = |wanted| self.given.iter().any(|(given, ..)| *given == wanted);
+        if takes.parameters::<R>().any(|it| it == Parameter::Target) && !is_given(Parameter::Target)
+        {
+            let allowed = read::TARGETS.iter().map(ToString::to_string).collect();
+            self.faults.push(usize::MAX, faults::no_value(Parameter::Target.name(), allowed));
+        }
+        if is_given(Parameter::Limit) || is_given(Parameter::Cursor) {
+            path.clone_into(&mut self.question.path);
+        }
+    }
+
+    fn settle(&mut self, view: &[&R]) {
+        // Doubts about one field stand side by side, so that the view is looked at once for each.
+        self.doubts.sort_by_key(|doubt| doubt.field.name);
+        for doubts in self.doubts.chunk_by(|one, other| one.field.name == other.field.name) {
+            let field = doubts[0].field;
+            let shown: BTreeSet<&str> =
+                view.iter().flat_map(|document| (field.value)(document).texts()).collect();
+            for doubt in doubts.iter().filter(|doubt| !shown.contains(&*doubt.value)) {
+                if !self.faults.are_many() {
+                    self.faults.push(doubt.at, doubt.fault(&shown));
+                }
+            }
+        }
+    }
+
+    /// The cursor is bound to the question, so it is judged when there is one. What cannot be a
+    /// cursor of any question is told together with other faults.
+    fn read_cursor(&mut self) {
+        let Some((_, at, text)) = self.given.iter().find(|(given, ..)| *given == Parameter::Cursor)
+        else {
+            return;
+        };
+        let mark = Mark::read(text, &self.question.path, self.question.bound());
+        if mark.is_none() && !text.is_empty() && (self.faults.is_empty() || !Mark::may_be(text)) {
+            let said = "the next_cursor of the page before, asked for with the same question";
+            self.faults.push(*at, faults::wrong_value(Parameter::Cursor.name(), text, said));
+        }
+        self.question.resume(text, mark);
+    }
+}
+
+impl<R> Doubt<R> {
+    fn fault(&self, shown: &BTreeSet<&str>) -> ParameterFault {
+        let documented = match self.field.kind {
+            Kind::OneOf(documented) => documented,
+            _ => &[],
+        };
+        let new = shown.iter().copied().filter(|value| !documented.contains(value));
+        // What is empty or beyond what may be echoed cannot be asked for by copying it from here.
+        let new = new.filter(|value| (1..=64).contains(&value.len())).take(MOST_SHOWN);
+        let values: Vec<&str> = documented.iter().copied().chain(new).collect();
+        let (name, kind) = (self.field.name, self.field.kind);
+        let mut fault = match kind {
+            Kind::OneOf(_) => faults::unknown_value(name, &self.value, &values),
+            _ => faults::wrong_value(name, &self.value, kind.said()),
+        };
+        if !matches!(kind, Kind::OneOf(_)) {
+            fault.did_you_mean = faults::nearest(&self.value, values.iter().copied());
+            fault.allowed.extend(values.into_iter().map(str::to_owned));
+        }
+        fault
+    }
+}
+
+/// What a filter of this kind takes, as far as it is known without a view.
+fn allowed(kind: Kind) -> Vec<String> {
+    match kind {
+        Kind::OneOf(documented) => documented.iter().map(ToString::to_string).collect(),
+        other => vec![other.said().to_owned()],
+    }
+}

@@ -1,0 +1,128 @@
+//! The parameters as they are published: from the same table by which they are read.
+
+use serde_json::json;
+use utoipa::openapi::{
+    ArrayBuilder, KnownFormat, ObjectBuilder, RefOr, Required, Schema, SchemaFormat, Type,
+    path::{Parameter as Published, ParameterBuilder, ParameterIn, ParameterStyle},
+};
+
+use super::{
+    read,
+    takes::{Parameter, Takes},
+};
+use crate::api::resource::{Field, Kind, Resource};
+
+impl Takes {
+    /// The parameters of a path that takes these, about documents of that resource.
+    pub(in crate::api) fn published<R: Resource>(self) -> Vec<Published> {
+        let filters = self.filters::<R>().map(filter);
+        filters.chain(self.parameters::<R>().map(parameter::<R>)).collect()
+    }
+}
+
+/// The same parameter again is OR, which the document calls an exploded array.
+fn filter<R>(field: &Field<R>) -> Published {
+    let (said, schema) = match field.kind {
+        Kind::OneOf(documented) => {
+            let text =
+                format!("Documented: {}; other values if they are shown.", quoted(documented));
+            (text, ObjectBuilder::new().schema_type(Type::String))
+        }
+        Kind::Open(form) | Kind::Each(form) => {
+            let schema = ObjectBuilder::new().schema_type(Type::String).pattern(Some(form.pattern));
+            (format!("Must be {}, or one that is shown.", form.said), schema)
+        }
+        Kind::Number => {
+            let schema = ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(0));
+            (format!("Must be {}.", field.kind.said()), schema)
+        }
+        Kind::Flag | Kind::Object => (
+            format!("Must be {}.", field.kind.said()),
+            ObjectBuilder::new().schema_type(Type::Boolean),
+        ),
+        Kind::Time => {
+            let format = SchemaFormat::KnownFormat(KnownFormat::DateTime);
+            let schema = ObjectBuilder::new().schema_type(Type::String).format(Some(format));
+            (format!("Must be {}.", field.kind.said()), schema)
+        }
+    };
+    let wanted = if matches!(field.kind, Kind::Each(_)) { "holds" } else { "is" };
+    let description =
+        format!("Only those whose `{}` {wanted} this; given again: or that. {said}", field.name);
+    let schema = ArrayBuilder::new().items(RefOr::T(Schema::from(schema.build())));
+    let published = ParameterBuilder::new().style(Some(ParameterStyle::Form)).explode(Some(true));
+    optional(published, field.name, &description).schema(Some(Schema::from(schema.build()))).build()
+}
+
+fn parameter<R: Resource>(parameter: Parameter) -> Published {
+    let string = || ObjectBuilder::new().schema_type(Type::String);
+    let (description, schema) = match parameter {
+        Parameter::Target => (
+            "Which URL of the SDDCs: `vcenter` or `nsx`.".to_owned(),
+            string().enum_values(Some(read::TARGETS)),
+        ),
+        Parameter::Q => (
+            format!("Only those with this in their {}, whatever its case, or with this id.", R::SEARCHED),
+            string().min_length(Some(1)),
+        ),
+        Parameter::Fields => (
+            format!("Only these fields, with commas between them: {}.", quoted(&read::names(R::FIELDS))),
+            string().pattern(Some("^[a-z_]+(,[a-z_]+)*$")),
+        ),
+        Parameter::Include => (
+            format!("What else to show, with commas between: {}.", quoted(&read::names(R::INCLUDES))),
+            string().pattern(Some("^[a-z_]+(,[a-z_]+)*$")),
+        ),
+        Parameter::Sort => (
+            format!(
+                "Sorts by this field, or `-` and the field to begin with the highest; `null` comes last, \
+                 and the id decides between equals. One of {}.",
+                quoted(&read::sortable::<R>())
+            ),
+            string().pattern(Some("^-?[a-z_]+$")).default(Some(json!(read::spelled(R::ORDER)))),
+        ),
+        Parameter::Limit => (
+            "How many at most; all without it.".to_owned(),
+            ObjectBuilder::new()
+                .schema_type(Type::Integer)
+                .minimum(Some(1))
+                .maximum(Some(read::MOST_ITEMS)),
+        ),
+        Parameter::Cursor => (
+            "The `next_cursor` of the page before, asked for with the same question. It does not expire.".to_owned(),
+            string().pattern(Some("^[A-Za-z0-9_-]+$")),
+        ),
+        Parameter::Partial => (
+            "`allow`: answer 200 with `\"completeness\": \"partial\"` when some organizations cannot be \
+             shown, instead of 503 `incomplete`."
+                .to_owned(),
+            string().pattern(Some("^allow$")),
+        ),
+        Parameter::IncludeDeleted => (
+            "Whether deleted SDDCs are listed.".to_owned(),
+            ObjectBuilder::new().schema_type(Type::Boolean).default(Some(json!(false))),
+        ),
+        Parameter::Wait => (
+            "With `If-None-Match`: waits this long at most for another answer than the one that the \
+             caller has, then answers 304. A duration such as `55s`, or seconds; at most 120 s."
+                .to_owned(),
+            string().pattern(Some("^([0-9]+m)?([0-9]+s)?([0-9]+ms)?$|^[0-9]+$")),
+        ),
+    };
+    let published = optional(ParameterBuilder::new(), parameter.name(), &description);
+    let required = if parameter == Parameter::Target { Required::True } else { Required::False };
+    published.required(required).schema(Some(Schema::from(schema.build()))).build()
+}
+
+fn optional(published: ParameterBuilder, name: &str, description: &str) -> ParameterBuilder {
+    published
+        .name(name)
+        .parameter_in(ParameterIn::Query)
+        .required(Required::False)
+        .description(Some(description))
+}
+
+fn quoted(names: &[&str]) -> String {
+    let quoted: Vec<_> = names.iter().map(|name| format!("`{name}`")).collect();
+    quoted.join(", ")
+}

@@ -1,0 +1,142 @@
+//! How the parameters that are no filters are read.
+
+use std::time::Duration;
+
+use super::{
+    MOST_PARAMETERS, faults,
+    select::{Question, Target, folded},
+    takes::Parameter,
+};
+use crate::{
+    api::resource::{Field, Order, Resource, number},
+    config::duration,
+    problem::ParameterFault,
+};
+
+/// The longest page.
+pub(super) const MOST_ITEMS: u16 = 500;
+/// The longest wait.
+pub(super) const LONGEST_WAIT: Duration = Duration::from_secs(120);
+/// What service discovery can be asked for.
+pub(super) const TARGETS: [&str; 2] = ["vcenter", "nsx"];
+
+const LIMIT: &str = "a number from 1 to 500";
+const WAIT: &str = "a duration of at most 120s, such as 55s or 55";
+
+/// Reads a parameter's only value into the question.
+pub(super) fn parameter<R: Resource>(
+    question: &mut Question<R>,
+    parameter: Parameter,
+    value: &str,
+) -> Result<(), Vec<ParameterFault>> {
+    let name = parameter.name();
+    let wrong = |said: &str| vec![faults::wrong_value(name, value, said)];
+    if value.is_empty() {
+        return Err(vec![faults::no_value(name, allowed::<R>(parameter))]);
+    }
+    match parameter {
+        Parameter::Target => {
+            question.target = Some(choice(name, value, TARGETS, [Target::Vcenter, Target::Nsx])?);
+        }
+        Parameter::Q => question.q = Some(folded(value)),
+        Parameter::Fields => {
+            question.fields = fields(name, value, R::FIELDS, faults::unknown_field)?;
+        }
+        Parameter::Include => {
+            question.includes = fields(name, value, R::INCLUDES, faults::unknown_value)?;
+        }
+        Parameter::Sort => question.order = order(name, value)?,
+        Parameter::Limit => {
+            let limit = number(value).and_then(|limit| u16::try_from(limit).ok());
+            let limit = limit.filter(|limit| (1..=MOST_ITEMS).contains(limit));
+            question.limit = Some(limit.ok_or_else(|| wrong(LIMIT))?);
+        }
+        // Judged when the question that it is bound to is known.
+        Parameter::Cursor => {}
+        Parameter::Partial => question.partial = choice(name, value, ["allow"], [true])?,
+        Parameter::IncludeDeleted => {
+            question.include_deleted = choice(name, value, ["true", "false"], [true, false])?;
+        }
+        Parameter::Wait => question.wait = Some(wait(value).ok_or_else(|| wrong(WAIT))?),
+    }
+    Ok(())
+}
+
+/// What a parameter takes, for who gave no value.
+fn allowed<R: Resource>(parameter: Parameter) -> Vec<String> {
+    let owned = |texts: &[&str]| texts.iter().map(ToString::to_string).collect();
+    match parameter {
+        Parameter::Target => owned(&TARGETS),
+        Parameter::Q => owned(&["a part of the name, or an id"]),
+        Parameter::Fields => owned(&names(R::FIELDS)),
+        Parameter::Include => owned(&names(R::INCLUDES)),
+        Parameter::Sort => owned(&sortable::<R>()),
+        Parameter::Limit => owned(&[LIMIT]),
+        Parameter::Cursor => owned(&["the next_cursor of the page before"]),
+        Parameter::Partial => owned(&["allow"]),
+        Parameter::IncludeDeleted => owned(&["true", "false"]),
+        Parameter::Wait => owned(&[WAIT]),
+    }
+}
+
+fn choice<T, const N: usize>(
+    name: &str,
+    value: &str,
+    texts: [&str; N],
+    choices: [T; N],
+) -> Result<T, Vec<ParameterFault>> {
+    let found = texts.iter().zip(choices).find(|(text, _)| **text == value);
+    found.map(|(_, choice)| choice).ok_or_else(|| vec![faults::unknown_value(name, value, &texts)])
+}
+
+/// A comma-separated choice of the table, in the table's order.
+fn fields<R>(
+    name: &str,
+    value: &str,
+    table: &'static [Field<R>],
+    unknown: fn(&str, &str, &[&str]) -> ParameterFault,
+) -> Result<Vec<&'static Field<R>>, Vec<ParameterFault>> {
+    let asked: Vec<&str> = value.split(',').collect();
+    let names = names(table);
+    // A query of 8 KiB has room for thousands of commas.
+    let odd = asked.iter().filter(|asked| !names.contains(asked)).take(MOST_PARAMETERS);
+    let faults: Vec<_> = odd.map(|odd| unknown(name, odd, &names)).collect();
+    if faults.is_empty() {
+        Ok(table.iter().filter(|field| asked.contains(&field.name)).collect())
+    } else {
+        Err(faults)
+    }
+}
+
+/// A field to sort by, or `-` and the field. `None` is the order that there is without.
+fn order<R: Resource>(name: &str, value: &str) -> Result<Option<Order<R>>, Vec<ParameterFault>> {
+    let (asked, descending) = value.strip_prefix('-').map_or((value, false), |field| (field, true));
+    let field = R::FIELDS.iter().find(|field| field.is_sortable() && field.name == asked);
+    let Some(field) = field else {
+        return Err(vec![faults::unknown_field(name, asked, &sortable::<R>())]);
+    };
+    let usual = R::ORDER.field.name == field.name && R::ORDER.descending == descending;
+    Ok((!usual).then_some(Order { field, descending }))
+}
+
+pub(super) fn names<R>(table: &[Field<R>]) -> Vec<&'static str> {
+    table.iter().map(|field| field.name).collect()
+}
+
+/// As `sort=` names it.
+pub(super) fn spelled<R>(order: &Order<R>) -> String {
+    format!("{}{}", if order.descending { "-" } else { "" }, order.field.name)
+}
+
+pub(super) fn sortable<R: Resource>() -> Vec<&'static str> {
+    let sortable = R::FIELDS.iter().filter(|field| field.is_sortable());
+    sortable.map(|field| field.name).collect()
+}
+
+fn wait(value: &str) -> Option<Duration> {
+    let range = Duration::ZERO..=LONGEST_WAIT;
+    match number(value) {
+        Some(seconds) => Some(Duration::from_secs(seconds)).filter(|wait| range.contains(wait)),
+        None => duration(range)(value).ok(),
+    }
+}

@@ -1,0 +1,272 @@
+//! Questions, and what they select.
+
+use std::time::Duration;
+
+use serde::{Serialize, Serializer, ser::SerializeMap};
+use url::form_urlencoded;
+
+use super::{cursor::Mark, read, takes::Parameter};
+use crate::{
+    api::{
+        page::Page,
+        resource::{Field, Order, Resource, Scalar},
+    },
+    problem::MissingOrg,
+};
+
+/// A question about the documents of one resource. The plain one allocates nothing.
+#[derive(Debug, Clone)]
+pub(in crate::api) struct Question<R: Resource> {
+    pub(super) filters: Vec<Filter<R>>,
+    /// Lower case.
+    pub(super) q: Option<String>,
+    /// In the document's order; empty: the whole document.
+    pub(super) fields: Vec<&'static Field<R>>,
+    pub(super) includes: Vec<&'static Field<R>>,
+    /// `None`: the resource's own.
+    pub(super) order: Option<Order<R>>,
+    pub(super) limit: Option<u16>,
+    pub(super) partial: bool,
+    pub(super) include_deleted: bool,
+    pub(super) wait: Option<Duration>,
+    pub(super) target: Option<Target>,
+    /// Empty where no cursor is read or made.
+    pub(super) path: String,
+    begin: Option<Mark<'static>>,
+    canonical: String,
+    /// Bytes of `canonical` that a cursor is bound to.
+    bound: usize,
+}
+
+/// Documents whose field is one of the wanted values.
+#[derive(Debug, Clone)]
+pub(super) struct Filter<R: 'static> {
+    pub(super) field: &'static Field<R>,
+    pub(super) wanted: Vec<Scalar<'static>>,
+}
+
+/// What service discovery is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::api) enum Target {
+    Vcenter,
+    Nsx,
+}
+
+impl<R: Resource> Default for Question<R> {
+    fn default() -> Self {
+        Self {
+            filters: Vec::new(),
+            q: None,
+            fields: Vec::new(),
+            includes: Vec::new(),
+            order: None,
+            limit: None,
+            partial: false,
+            include_deleted: false,
+            wait: None,
+            target: None,
+            path: String::new(),
+            begin: None,
+            canonical: String::new(),
+            bound: 0,
+        }
+    }
+}
+
+impl<R: Resource> Question<R> {
+    /// The question in its one spelling: equal for questions that have equal answers about equal
+    /// documents, empty for the plain one. Leaves out `partial` and `wait`, which say when there is
+    /// an answer and not which.
+    pub(in crate::api) fn canonical(&self) -> &str {
+        &self.canonical
+    }
+
+    /// Whether a part will do.
+    pub(in crate::api) fn allows_part(&self) -> bool {
+        self.partial
+    }
+
+    /// Whether deleted SDDCs are to be among the documents.
+    pub(in crate::api) fn includes_deleted(&self) -> bool {
+        self.include_deleted
+    }
+
+    /// How long to wait for a change.
+    pub(in crate::api) fn wait(&self) -> Option<Duration> {
+        self.wait
+    }
+
+    /// What service discovery is asked for: always there where the path takes it.
+    pub(in crate::api) fn target(&self) -> Option<Target> {
+        self.target
+    }
+
+    /// Whether the document is one of those asked for, on whichever page.
+    pub(in crate::api) fn matches(&self, document: &R) -> bool {
+        self.filters.iter().all(|filter| filter.holds(document))
+            && self.q.as_deref().is_none_or(|q| finds(document, q))
+    }
+
+    /// Selects from all documents in view, in any order. Costs one look at each document and its
+    /// neighbour where they come in the order asked for, as they do for the plain question.
+    pub(in crate::api) fn select<'a>(
+        &'a self,
+        documents: impl Iterator<Item = &'a R>,
+    ) -> Selection<'a, R> {
+        let order = self.order.as_ref().unwrap_or(R::ORDER);
+        let matching = documents.filter(|document| self.matches(document));
+        let mut items: Vec<&'a R> = match &self.begin {
+            None => matching.collect(),
+            Some(begin) => {
+                let mut ahead = begin.ahead(order);
+                matching.filter(|document| ahead(document)).collect()
+            }
+        };
+        order.sort(&mut items);
+        let limit = self.limit.map_or(usize::MAX, usize::from);
+        let next = items.split_at_checked(limit).and_then(|(page, rest)| {
+            let mark = Mark::after(order, page, rest, self.begin.as_ref())?;
+            Some(mark.sealed(&self.path, self.bound()))
+        });
+        items.truncate(limit);
+        Selection { items, next, question: self }
+    }
+
+    /// The document as this question shows it.
+    pub(in crate::api) fn show<'a>(&'a self, document: &'a R) -> Shown<'a, R> {
+        Shown { document, question: self }
+    }
+
+    /// Takes the cursor that was read, and its text.
+    pub(super) fn resume(&mut self, cursor: &str, mark: Option<Mark<'static>>) {
+        self.begin = mark;
+        let text = std::mem::take(&mut self.canonical);
+        let text = form_urlencoded::Serializer::for_suffix(text, 0)
+            .append_pair(Parameter::Cursor.name(), cursor)
+            .finish();
+        self.canonical = text;
+    }
+
+    /// What a cursor is bound to: all that decides which documents are listed, and in which order.
+    pub(super) fn bound(&self) -> &str {
+        &self.canonical[..self.bound]
+    }
+
+    /// Brings the question into its one spelling.
+    pub(super) fn settle(&mut self) {
+        if self.fields.len() == R::FIELDS.len() {
+            self.fields.clear();
+        }
+        for filter in &mut self.filters {
+            filter.wanted.sort_unstable();
+            filter.wanted.dedup();
+        }
+        self.canonical = self.spell_bound();
+        self.bound = self.canonical.len();
+        self.canonical = self.spell_shown();
+    }
+
+    fn spell_bound(&self) -> String {
+        let mut text = form_urlencoded::Serializer::new(String::new());
+        for field in R::FIELDS {
+            let filter = self.filters.iter().find(|filter| filter.field.name == field.name);
+            for wanted in filter.iter().flat_map(|filter| &filter.wanted) {
+                text.append_pair(field.name, &wanted.to_string());
+            }
+        }
+        if let Some(target) = self.target {
+            text.append_pair(Parameter::Target.name(), read::TARGETS[target as usize]);
+        }
+        if let Some(q) = &self.q {
+            text.append_pair(Parameter::Q.name(), q);
+        }
+        if let Some(order) = &self.order {
+            text.append_pair(Parameter::Sort.name(), &read::spelled(order));
+        }
+        if self.include_deleted {
+            text.append_pair(Parameter::IncludeDeleted.name(), "true");
+        }
+        text.finish()
+    }
+
+    fn spell_shown(&mut self) -> String {
+        let text = std::mem::take(&mut self.canonical);
+        let mut text = form_urlencoded::Serializer::for_suffix(text, 0);
+        for (parameter, fields) in
+            [(Parameter::Fields, &self.fields), (Parameter::Include, &self.includes)]
+        {
+            if !fields.is_empty() {
+                let names: Vec<_> = fields.iter().map(|field| field.name).collect();
+                text.append_pair(parameter.name(), &names.join(","));
+            }
+        }
+        if let Some(limit) = self.limit {
+            text.append_pair(Parameter::Limit.name(), &limit.to_string());
+        }
+        text.finish()
+    }
+}
+
+impl<R> Filter<R> {
+    fn holds(&self, document: &R) -> bool {
+        let value = (self.field.value)(document);
+        self.wanted.iter().any(|wanted| value.is(wanted))
+    }
+}
+
+/// Whether `q` is a part of what is searched, or the whole id: a part of an id would be in too many.
+fn finds<R: Resource>(document: &R, q: &str) -> bool {
+    let (id, _) = document.identity();
+    document.searched().into_iter().flatten().any(|text| folded(text).contains(q))
+        || id.is_some_and(|id| folded(id) == q)
+}
+
+/// Lower case, character by character: what a text is does not depend on what stands beside it.
+pub(super) fn folded(text: &str) -> String {
+    text.chars().flat_map(char::to_lowercase).collect()
+}
+
+/// What a question selects: one page.
+#[derive(Debug)]
+pub(in crate::api) struct Selection<'a, R: Resource> {
+    /// The documents, in order.
+    pub(in crate::api) items: Vec<&'a R>,
+    /// The cursor of the next page, if there is one.
+    pub(in crate::api) next: Option<String>,
+    question: &'a Question<R>,
+}
+
+impl<'a, R: Resource> Selection<'a, R> {
+    /// The page, to be encoded.
+    pub(in crate::api) fn page(&self, missing: Vec<MissingOrg>) -> Page<Shown<'a, R>> {
+        let items = self.items.iter().map(|document| self.question.show(document)).collect();
+        Page { next_cursor: self.next.clone(), ..Page::whole(items, missing) }
+    }
+
+    /// The page as it is sent.
+    pub(in crate::api) fn write(&self, missing: Vec<MissingOrg>) -> Vec<u8> {
+        serde_json::to_vec(&self.page(missing)).expect("documents have string keys only")
+    }
+}
+
+/// A document as a question shows it: whole, or the fields that it asks for, and what it includes.
+#[derive(Debug)]
+pub(in crate::api) struct Shown<'a, R: Resource> {
+    document: &'a R,
+    question: &'a Question<R>,
+}
+
+impl<R: Resource> Serialize for Shown<'_, R> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Question { fields, includes, .. } = self.question;
+        if fields.is_empty() && includes.is_empty() {
+            return self.document.document().serialize(serializer);
+        }
+        let whole = R::FIELDS.iter().filter(|_| fields.is_empty());
+        let mut map = serializer.serialize_map(None)?;
+        for field in whole.chain(fields.iter().copied()).chain(includes.iter().copied()) {
+            map.serialize_entry(field.name, &(field.value)(self.document))?;
+        }
+        map.end()
+    }
+}

@@ -1,0 +1,73 @@
+//! What is published is what is taken.
+
+use serde_json::{Value, json};
+
+use super::{Takes, draft};
+use crate::{
+    api::resource::Resource,
+    inventory::model::{Cluster, Host, Org, SddcEntry, Task},
+};
+
+const ALL: [Takes; 5] =
+    [Takes::LIST, Takes::SDDC_LIST, Takes::EVENTS, Takes::DISCOVERY, Takes::DOCUMENT];
+
+fn published<R: Resource>(takes: Takes) -> Vec<Value> {
+    takes.published::<R>().iter().map(|it| serde_json::to_value(it).unwrap()).collect()
+}
+
+fn agrees<R: Resource>() {
+    for takes in ALL {
+        let published = published::<R>(takes);
+        let mut names: Vec<_> = published.iter().map(|it| it["name"].as_str().unwrap()).collect();
+        let mut taken = takes.names::<R>();
+        names.sort_unstable();
+        taken.sort_unstable();
+        assert_eq!(names, taken);
+        taken.dedup();
+        assert_eq!(names.len(), taken.len(), "a field has the name of another parameter");
+        for parameter in &published {
+            let name = parameter["name"].as_str().unwrap();
+            assert_eq!(parameter["in"], "query");
+            assert!(parameter["description"].as_str().unwrap().ends_with('.'), "{parameter}");
+            assert_eq!(parameter["required"], json!(name == "target"));
+            assert!(parameter["schema"]["type"].is_string(), "{parameter}");
+            // Enumerations are open.
+            assert!(parameter["schema"]["items"].get("enum").is_none());
+        }
+    }
+}
+
+#[test]
+fn what_is_published_is_what_is_taken() {
+    agrees::<SddcEntry>();
+    agrees::<Cluster>();
+    agrees::<Host>();
+    agrees::<Org>();
+    agrees::<Task>();
+}
+
+#[test]
+fn a_filter_is_published_with_its_values_form_and_repetition() {
+    let published = published::<SddcEntry>(Takes::SDDC_LIST);
+    let of = |name: &str| published.iter().find(|it| it["name"] == name).unwrap().clone();
+    assert_eq!(
+        of("region"),
+        json!({
+            "name": "region", "in": "query", "required": false, "style": "form", "explode": true,
+            "description": "Only those whose `region` is this; given again: or that. Must be a region in \
+                VMware's spelling, such as US_WEST_2, or one that is shown.",
+            "schema": {
+                "type": "array",
+                "items": {"type": "string", "pattern": "^[A-Z]+(_[A-Z]+)+_[0-9]+$"},
+            },
+        })
+    );
+    assert!(
+        of("deployment_type")["description"].as_str().unwrap().contains("`SINGLE_AZ`, `MULTI_AZ`")
+    );
+    assert_eq!(of("host_count")["schema"]["items"], json!({"type": "integer", "minimum": 0}));
+    assert_eq!(of("limit")["schema"], json!({"type": "integer", "minimum": 1, "maximum": 500}));
+    assert_eq!(of("sort")["schema"]["default"], "name");
+    assert!(of("q")["description"].as_str().unwrap().contains("`name`"));
+    assert!(draft::<SddcEntry>(Takes::SDDC_LIST, "sort=name").finish([].iter()).is_ok());
+}

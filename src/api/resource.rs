@@ -1,0 +1,115 @@
+//! Resources: what can be asked of each kind of document.
+//!
+//! One table of [`Field`]s per resource drives the reading of questions, projection, the `allowed`
+//! texts of faults and the published parameters, so none of them can know a field that another
+//! does not.
+
+mod cluster;
+mod form;
+mod host;
+mod org;
+mod sddc;
+mod task;
+#[cfg(test)]
+mod tests;
+mod value;
+
+use std::fmt;
+
+use serde::Serialize;
+
+pub(super) use self::{
+    form::{Form, Reading, number},
+    value::{Scalar, Value},
+};
+
+/// A kind of document that lists can be asked for.
+pub(super) trait Resource: Clone + fmt::Debug + Sync + 'static {
+    /// What callers see of it.
+    type Document: Serialize;
+
+    /// The document's fields, in its own order.
+    const FIELDS: &'static [Field<Self>];
+    /// What `include=` adds at the document's end.
+    const INCLUDES: &'static [Field<Self>] = &[];
+    /// The order of a list that asks for none.
+    const ORDER: &'static Order<Self>;
+    /// What `q` looks into, for people.
+    const SEARCHED: &'static str;
+
+    /// What callers see of it.
+    fn document(&self) -> &Self::Document;
+
+    /// The texts of which `q` may be a part.
+    fn searched(&self) -> [Option<&str>; 2];
+
+    /// What tells it from others with the same sort key: its id, and the id of what holds it.
+    fn identity(&self) -> (Option<&str>, &str);
+}
+
+/// A field of a resource's document.
+#[derive(Debug)]
+pub(super) struct Field<R: 'static> {
+    pub(super) name: &'static str,
+    pub(super) kind: Kind,
+    pub(super) value: fn(&R) -> Value<'_>,
+}
+
+impl<R> Field<R> {
+    const fn new(name: &'static str, kind: Kind, value: fn(&R) -> Value<'_>) -> Self {
+        Self { name, kind, value }
+    }
+
+    /// Whether a value of this field can be asked for.
+    pub(super) fn is_filter(&self) -> bool {
+        !matches!(self.kind, Kind::Object)
+    }
+
+    /// Whether a list can be sorted by this field.
+    pub(super) fn is_sortable(&self) -> bool {
+        !matches!(self.kind, Kind::Object | Kind::Each(_))
+    }
+}
+
+/// What values a field has.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Kind {
+    /// An enumeration: its documented values. It is open, so documents may show others.
+    OneOf(&'static [&'static str]),
+    /// A text of which only the form is known.
+    Open(&'static Form),
+    /// A list of such texts: asking for one means that the list holds it.
+    Each(&'static Form),
+    /// A whole number, not negative.
+    Number,
+    /// True or false.
+    Flag,
+    /// A moment.
+    Time,
+    /// A document within the document, shown whole or not at all.
+    Object,
+}
+
+/// The order of a list: by one field, those without it last, then by identity.
+#[derive(Debug, Clone)]
+pub(super) struct Order<R: 'static> {
+    pub(super) field: &'static Field<R>,
+    pub(super) descending: bool,
+}
+
+/// The field of that name. A name that the table lacks does not compile where this is a constant.
+const fn named<R>(fields: &'static [Field<R>], name: &str) -> &'static Field<R> {
+    let mut at = 0;
+    while !same(fields[at].name.as_bytes(), name.as_bytes()) {
+        at += 1;
+    }
+    &fields[at]
+}
+
+const fn same(one: &[u8], other: &[u8]) -> bool {
+    let mut at = 0;
+    while at < one.len() && at < other.len() && one[at] == other[at] {
+        at += 1;
+    }
+    at == one.len() && at == other.len()
+}

@@ -124,6 +124,17 @@ impl Clock {
     }
 }
 
+impl Clock {
+    /// As [`Clock::sleep_until`], with one timer: late by the time that the machine was suspended.
+    /// For what only keeps somebody waiting.
+    pub async fn rest_until(&self, deadline: Instant) {
+        match &self.0 {
+            Source::System => tokio::time::sleep(deadline.since(self.now())).await,
+            Source::Manual(_) => self.sleep_until(deadline).await,
+        }
+    }
+}
+
 #[cfg(target_os = "linux")]
 fn boottime() -> Duration {
     let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);

@@ -7,7 +7,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     access::Policy,
-    api::{self, Answers, ApiState},
+    api::{self, Answers, ApiState, Steps, Watchers},
     clock::Clock,
     config::Config,
     csp::{self, ClientSecret, Mint, SecretCell, SecretOrigin, TokenSource},
@@ -146,12 +146,21 @@ impl Gateway {
         let reload = reloads.clone().keep_reading(files, clock.clone(), stop());
         tasks.spawn("reload", stop(), reload);
 
-        let answers = Answers::new(config.inventory.fresh, tasks.flights.clone());
-        let state =
-            ApiState { inventory: inventory.clone(), answers, readiness: readiness.clone() };
+        let state = ApiState {
+            inventory: inventory.clone(),
+            answers: Answers::new(config.inventory.fresh, tasks.flights.clone()),
+            steps: Steps::default(),
+            watchers: Watchers::new(config.api.max_watchers, metrics.clone()),
+            budget: Arc::default(),
+            readiness: readiness.clone(),
+            clock: clock.clone(),
+            metrics: metrics.clone(),
+        };
+        let (answers, steps) = (state.answers.clone(), state.steps.clone());
+        let made_bytes = Arc::new(move || answers.bytes() + steps.bytes());
         let edge = edge(config, state, &clock, &metrics, access_log);
         let ops = ops::Ops {
-            figures: InventoryMetrics::new(inventory.clone(), tokens, clock.clone()),
+            figures: InventoryMetrics::new(inventory.clone(), tokens, clock.clone(), made_bytes),
             inventory,
             readiness: readiness.clone(),
             clock,

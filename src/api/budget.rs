@@ -16,7 +16,7 @@ const MOST_CALLERS: usize = 4096;
 
 /// Who forced reads lately: at most 6 in any 60 s for each caller's name (contract section 4.3).
 #[derive(Debug, Default)]
-pub(super) struct Budget(Mutex<HashMap<CallerName, Spent>>);
+pub struct Budget(Mutex<HashMap<CallerName, Spent>>);
 
 /// When the last reads were forced: a ring, `oldest` is the next place to be used.
 #[derive(Debug, Default)]

@@ -1,29 +1,91 @@
-//! The extractor of who asks.
+//! The extractor of who asks, and what the caller may see.
+
+use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
 use http::request::Parts;
 
 use super::error::ApiError;
-use crate::access::{Caller, Identity, Refusal, Scope};
+use crate::{
+    access::{Caller, Identity, Refusal, Scope as Right, View},
+    ids::OrgId,
+    inventory::{
+        Content, Scope,
+        model::{SddcEntry, TaskEntry},
+    },
+};
 
 /// A caller with the scope `sddc:read`. Rejects with 401, then 403, before anything else of the
 /// request is looked at.
 #[derive(Debug)]
-pub(super) struct SddcReader(#[expect(dead_code, reason = "holding it is the point")] Caller);
+pub(super) struct SddcReader(pub(super) Caller);
 
 impl<S: Sync> FromRequestParts<S> for SddcReader {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, ApiError> {
         let refusal = match parts.extensions.get::<Identity>() {
-            Some(Identity::Known(caller)) if caller.has(Scope::SddcRead) => {
+            Some(Identity::Known(caller)) if caller.has(Right::SddcRead) => {
                 return Ok(Self(caller.clone()));
             }
-            Some(Identity::Known(_)) => return Err(ApiError::Forbidden(Scope::SddcRead)),
+            Some(Identity::Known(_)) => return Err(ApiError::Forbidden(Right::SddcRead)),
             Some(Identity::Refused(refusal)) => *refusal,
             // Without an edge before it a route lets nobody in.
             None => Refusal::Missing,
         };
         Err(ApiError::Unauthenticated(refusal))
+    }
+}
+
+impl SddcReader {
+    /// What this caller sees of the inventory.
+    pub(super) fn sight(&self) -> Sight {
+        Sight(self.0.view().clone())
+    }
+}
+
+/// A caller's view of the inventory: the one place where the policy meets the data. What is not
+/// seen takes the way of what does not exist.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Sight(Arc<View>);
+
+impl Sight {
+    /// The orgs that are seen.
+    pub(super) fn scope(&self) -> Scope {
+        self.0.orgs.clone().map_or(Scope::All, Scope::Only)
+    }
+
+    /// One org, by an id that a caller named.
+    pub(super) fn org(&self, id: &str) -> Scope {
+        match id.parse::<OrgId>() {
+            Ok(id) if self.0.shows_org(&id) => Scope::Org(id),
+            Ok(_) | Err(_) => Scope::Hidden,
+        }
+    }
+
+    /// Whether an SDDC is seen.
+    pub(super) fn sees(&self, entry: &SddcEntry) -> bool {
+        let sddc = &entry.sddc;
+        self.0.shows_sddc(&sddc.org_id, &sddc.id, sddc.name.as_deref())
+    }
+
+    /// Whether a task is seen: its SDDC is, or it has none and SDDCs are not limited. `known` tells
+    /// the SDDCs' names.
+    pub(super) fn sees_task(&self, entry: &TaskEntry, known: &Content<SddcEntry>) -> bool {
+        let task = &entry.task;
+        match &task.sddc_id {
+            _ if !self.0.limits_sddcs() => self.0.shows_org(&task.org_id),
+            Some(id) => {
+                let sddc = known.get(id.as_str());
+                let name = sddc.and_then(|entry| entry.sddc.name.as_deref());
+                self.0.shows_sddc(&task.org_id, id, name)
+            }
+            None => false,
+        }
+    }
+
+    /// Whether what is seen of tasks depends on the SDDCs.
+    pub(super) fn limits_sddcs(&self) -> bool {
+        self.0.limits_sddcs()
     }
 }

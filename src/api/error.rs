@@ -23,6 +23,10 @@ pub(super) enum ApiError {
     InvalidParameter(Vec<ParameterFault>),
     #[error("there is no SDDC with this id")]
     SddcNotFound,
+    #[error("there is no task with this id among those that are kept")]
+    TaskNotFound,
+    #[error("too many long polls and event streams at once")]
+    TooManyWatchers,
     #[error("there is no organization with this id")]
     OrgNotFound,
     #[error("{} organization(s) cannot be shown: see `missing`", missing.len())]
@@ -37,6 +41,23 @@ impl ApiError {
     /// Some organizations cannot be shown, and the question does not allow a part.
     pub(super) fn incomplete(missing: Vec<Missing>) -> Self {
         Unavailable::Incomplete(missing).into()
+    }
+
+    /// Why an SDDC cannot be shown.
+    pub(super) fn about_sddc(unavailable: Unavailable) -> Self {
+        Self::about(unavailable, Self::SddcNotFound)
+    }
+
+    /// Why a task cannot be shown.
+    pub(super) fn about_task(unavailable: Unavailable) -> Self {
+        Self::about(unavailable, Self::TaskNotFound)
+    }
+
+    fn about(unavailable: Unavailable, not_found: Self) -> Self {
+        match unavailable {
+            Unavailable::NoSuchId => not_found,
+            other => other.into(),
+        }
     }
 }
 
@@ -72,6 +93,10 @@ impl IntoResponse for ApiError {
                 Problem::new(Code::InvalidParameter, detail).with_errors(errors)
             }
             Self::SddcNotFound => Problem::new(Code::SddcNotFound, detail),
+            Self::TaskNotFound => Problem::new(Code::TaskNotFound, detail),
+            Self::TooManyWatchers => {
+                Problem::new(Code::Overloaded, detail).with_retry_after(Some(DEFAULT_RETRY))
+            }
             Self::OrgNotFound => Problem::new(Code::OrgNotFound, detail),
             Self::NotCached => Problem::new(Code::NotCached, detail),
             Self::Incomplete { missing, retry_in } => Problem::new(Code::Incomplete, detail)

@@ -5,18 +5,22 @@
 //! line; what every answer has is the edge's work.
 
 mod answer;
-#[cfg_attr(not(test), expect(dead_code, reason = "used by the next commit"))]
+mod ask;
 mod budget;
 mod caller;
+mod discovery;
 mod docs;
 mod error;
 mod openapi;
 mod orgs;
 mod page;
-#[cfg_attr(not(test), expect(dead_code, unused_imports, reason = "used by the next commit"))]
 mod question;
 mod resource;
 mod sddcs;
+mod tasks;
+mod watch;
+
+use std::sync::Arc;
 
 use axum::{Router, extract::FromRef, routing::get};
 use http::StatusCode;
@@ -24,12 +28,16 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 pub use self::{
     answer::{Answers, Outcome},
+    budget::Budget,
     openapi::{document as openapi_document, json as openapi_json, yaml as openapi_yaml},
+    watch::{Steps, Streaming, Watchers},
 };
 use crate::{
+    clock::Clock,
     inventory::Inventory,
     lifecycle::Readiness,
     problem::{Code, Problem},
+    telemetry::Metrics,
 };
 
 /// What handlers ask for, each for its part.
@@ -39,18 +47,37 @@ pub struct ApiState {
     pub inventory: Inventory,
     /// Encoded answers.
     pub answers: Answers,
+    /// Steps of event streams.
+    pub steps: Steps,
+    /// Places of long polls and event streams.
+    pub watchers: Watchers,
+    /// What callers may make the gateway ask upstream.
+    pub budget: Arc<Budget>,
     /// Whether the gateway wants requests.
     pub readiness: Readiness,
+    /// Time.
+    pub clock: Clock,
+    /// Counters.
+    pub metrics: Metrics,
 }
 
 /// The facade's routes with their documentation.
 fn facade() -> OpenApiRouter<ApiState> {
     OpenApiRouter::new()
         .routes(routes!(sddcs::list_sddcs))
+        .routes(routes!(watch::watch_sddcs))
         .routes(routes!(sddcs::show_sddc))
+        .routes(routes!(sddcs::list_sddc_clusters))
+        .routes(routes!(sddcs::list_sddc_hosts))
+        .routes(routes!(tasks::list_sddc_tasks))
+        .routes(routes!(sddcs::list_clusters))
+        .routes(routes!(sddcs::list_hosts))
+        .routes(routes!(tasks::list_tasks))
+        .routes(routes!(tasks::show_task))
         .routes(routes!(orgs::list_orgs))
         .routes(routes!(orgs::show_org))
         .routes(routes!(orgs::list_org_sddcs))
+        .routes(routes!(discovery::discover_targets))
 }
 
 /// The whole API listener's router, and the templates of all its routes for metrics and log lines.

@@ -12,16 +12,22 @@ use utoipa::{
     openapi::{
         Content, HeaderBuilder, ObjectBuilder, OpenApi as Document, Ref, RefOr, Required, Response,
         ResponseBuilder, SecurityRequirement, Type,
-        path::{Operation, ParameterBuilder, ParameterIn},
+        path::{Operation, Parameter, ParameterBuilder, ParameterIn},
         security::{ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityScheme},
     },
 };
 
-use super::{facade, page::Page};
+use super::{
+    discovery::{self, TargetGroup},
+    facade,
+    page::Page,
+    question::Takes,
+    watch,
+};
 use crate::{
     inventory::{
-        mapping,
-        model::{Org, Sddc},
+        Entry, mapping,
+        model::{Cluster, Host, Org, Sddc, SddcEntry, Task},
     },
     problem::{Code, MissingOrg, ParameterFault, ProblemDocument},
     simulator::{Options, Simulator},
@@ -39,10 +45,15 @@ use crate::{
     ),
     servers((url = "/", description = "This gateway")),
     tags(
-        (name = "sddcs", description = "Software-defined data centers"),
+        (name = "sddcs", description = "Software-defined data centers, their clusters and hosts"),
+        (name = "tasks", description = "What VMware Cloud does or did on them"),
         (name = "orgs", description = "The organizations that they belong to"),
+        (name = "discovery", description = "Targets for monitoring"),
     ),
-    components(schemas(Page<Sddc>, Page<Org>, MissingOrg, ParameterFault, ProblemDocument<'static>)),
+    components(schemas(
+        Page<Sddc>, Page<Cluster>, Page<Host>, Page<Task>, Page<Org>, TargetGroup<'static>, MissingOrg,
+        ParameterFault, ProblemDocument<'static>,
+    )),
 )]
 struct Base;
 
@@ -108,7 +119,8 @@ fn quote_timestamp(line: &str) -> Cow<'_, str> {
 
 /// The gateway's answers about the simulator's SDDCs and organizations.
 struct Examples {
-    sddcs: Vec<Sddc>,
+    sddcs: Vec<SddcEntry>,
+    tasks: Vec<Task>,
     orgs: Vec<Org>,
 }
 
@@ -118,42 +130,92 @@ impl Examples {
         let list = |documents: Vec<Value>| Value::from(documents).to_string();
         let org = cloud.org_ids().first().and_then(|id| id.parse().ok());
         let sddcs = list(cloud.sddc_ids().iter().filter_map(|id| cloud.sddc(id)).collect());
+        let tasks = list(cloud.org_ids().iter().flat_map(|id| cloud.tasks(id)).collect());
         let orgs = list(cloud.org_ids().iter().filter_map(|id| cloud.org(id)).collect());
         let mut odd = OddCount::default();
         let sddcs = wire::parse_sddcs(sddcs.as_bytes()).unwrap_or_default();
-        let sddcs = org.map(|org| mapping::sddcs(sddcs, &org, &mut odd)).unwrap_or_default();
-        let mut sddcs: Vec<_> = sddcs.into_iter().map(|entry| entry.sddc).collect();
-        sddcs.sort_by(|one, other| one.name.cmp(&other.name));
+        let tasks = wire::parse_tasks(tasks.as_bytes()).unwrap_or_default();
+        let (mut sddcs, tasks) = org.map_or_else(Default::default, |org| {
+            let tasks = mapping::tasks(tasks, &org, &mut odd, &|text| text).entries;
+            (mapping::sddcs(sddcs, &org, &mut odd), tasks)
+        });
+        sddcs.sort_by(Entry::order);
+        let tasks = tasks.into_iter().map(|entry| entry.task).collect();
         let orgs = mapping::orgs(wire::parse_orgs(orgs.as_bytes()).unwrap_or_default(), &mut odd);
-        Self { sddcs, orgs }
+        Self { sddcs, tasks, orgs }
     }
 
     /// The example of an operation's 200.
     fn answer(&self, path: &str) -> Value {
         let page = |items: Value| json!({"items": items, "next_cursor": null, "completeness": "complete", "missing": []});
+        let first = self.sddcs.first();
+        let one = |part: Option<Value>| part.into_iter().collect::<Value>();
         match path {
-            "/sddcs/{sddc_id}" => json!(self.sddcs.first()),
+            "/sddcs/{sddc_id}" => json!(first.map(|entry| &entry.sddc)),
+            "/sddcs/{sddc_id}/clusters" | "/clusters" => {
+                page(one(first.and_then(|entry| Some(json!(entry.clusters.first()?)))))
+            }
+            "/sddcs/{sddc_id}/hosts" | "/hosts" => {
+                page(one(first.and_then(|entry| Some(json!(entry.hosts.first()?)))))
+            }
+            "/sddcs/{sddc_id}/tasks" | "/tasks" => {
+                page(one(self.tasks.first().map(|it| json!(it))))
+            }
+            "/tasks/{task_id}" => json!(self.tasks.first()),
             "/orgs/{org_id}" => json!(self.orgs.first()),
             "/orgs" => page(json!(self.orgs)),
-            _ => page(json!(self.sddcs)),
+            "/sd/prometheus" => discovery::example(&self.sddcs),
+            "/sddcs/events" => json!(watch::example(&self.sddcs)),
+            _ => page(self.sddcs.iter().map(|entry| json!(entry.sddc)).collect()),
         }
     }
 
     /// The example of a path parameter.
     fn parameter(&self, name: &str) -> Option<Value> {
         match name {
-            "sddc_id" => self.sddcs.first().map(|sddc| json!(sddc.id)),
+            "sddc_id" => self.sddcs.first().map(|entry| json!(entry.sddc.id)),
+            "task_id" => self.tasks.first().map(|task| json!(task.id)),
             "org_id" => self.orgs.first().map(|org| json!(org.id)),
             _ => None,
         }
     }
 }
 
+/// What a request's header fields may say, on every path.
+const ASKED: [(&str, &str); 4] = [
+    ("If-None-Match", "`ETag`s that the caller has, or `*`: answered with 304 if it still holds"),
+    (
+        "Cache-Control",
+        "`no-cache`, or `max-age=` seconds: what is older is read anew, six times a minute for each \
+         caller. `only-if-cached`: 504 rather than a read. `stale-if-error=` seconds: how much older \
+         than fresh an answer may be if reading fails",
+    ),
+    ("Accept-Encoding", "`zstd`, `br` and `gzip` are known"),
+    ("X-Request-Id", "1 to 64 characters of `[A-Za-z0-9._-]`: comes back, and is in the log"),
+];
+
 /// What an answer from the picture carries, 200 or 304.
 const FRESHNESS: [&str; 6] =
     ["ETag", "Age", "Cache-Control", "Cache-Status", "Vary", "X-Request-Id"];
 
-/// Adds what is the same for each operation: examples, headers, 304, and its problems.
+/// The parameters of a path's query: from the tables by which questions are read.
+fn query_parameters(path: &str) -> Vec<Parameter> {
+    match path {
+        "/sddcs" | "/orgs/{org_id}/sddcs" => Takes::SDDC_LIST.published::<SddcEntry>(),
+        "/sddcs/events" => Takes::EVENTS.published::<SddcEntry>(),
+        "/sd/prometheus" => Takes::DISCOVERY.published::<SddcEntry>(),
+        "/sddcs/{sddc_id}" => Takes::DOCUMENT.published::<SddcEntry>(),
+        "/sddcs/{sddc_id}/clusters" | "/clusters" => Takes::LIST.published::<Cluster>(),
+        "/sddcs/{sddc_id}/hosts" | "/hosts" => Takes::LIST.published::<Host>(),
+        "/sddcs/{sddc_id}/tasks" | "/tasks" => Takes::LIST.published::<Task>(),
+        "/tasks/{task_id}" => Takes::DOCUMENT.published::<Task>(),
+        "/orgs" => Takes::LIST.published::<Org>(),
+        "/orgs/{org_id}" => Takes::DOCUMENT.published::<Org>(),
+        _ => Vec::new(),
+    }
+}
+
+/// Adds what is the same for each operation: parameters, examples, headers, 304, and its problems.
 fn complete(path: &str, operation: &mut Operation, examples: &Examples) {
     for parameter in operation.parameters.iter_mut().flatten() {
         if let RefOr::T(parameter) = parameter
@@ -163,34 +225,39 @@ fn complete(path: &str, operation: &mut Operation, examples: &Examples) {
             *parameter = with_example.build();
         }
     }
+    let is_stream = path == "/sddcs/events";
     if let Some(RefOr::T(answer)) = operation.responses.responses.get_mut("200") {
-        if let Some(RefOr::T(content)) = answer.content.get_mut("application/json") {
-            content.example = Some(examples.answer(path));
+        for content in answer.content.values_mut() {
+            if let RefOr::T(content) = content {
+                content.example = Some(examples.answer(path));
+            }
         }
-        describe_headers(answer, &FRESHNESS);
+        describe_headers(answer, if is_stream { &["X-Request-Id"] } else { &FRESHNESS });
+        if query_parameters(path).iter().any(|parameter| parameter.name == "cursor") {
+            describe_headers(answer, &["Link"]);
+        }
     }
-    let asked = [
-        (
-            "If-None-Match",
-            "`ETag`s that the caller has, or `*`: answered with 304 if it still holds",
-        ),
-        ("X-Request-Id", "1 to 64 characters of `[A-Za-z0-9._-]`: comes back, and is in the log"),
-    ];
-    operation.parameters.get_or_insert_default().extend(asked.map(|(name, text)| {
+    let parameters = operation.parameters.get_or_insert_default();
+    parameters.extend(query_parameters(path).into_iter().map(Into::into));
+    let asked = ASKED.iter().filter(|(name, _)| !is_stream || *name == "X-Request-Id");
+    parameters.extend(asked.map(|(name, text)| {
         let schema = ObjectBuilder::new().schema_type(Type::String).build();
         let parameter = ParameterBuilder::new()
-            .name(name)
+            .name(*name)
             .parameter_in(ParameterIn::Header)
             .required(Required::False)
-            .description(Some(text))
+            .description(Some(*text))
             .schema(Some(schema));
         parameter.build().into()
     }));
     let responses = &mut operation.responses.responses;
-    let mut unchanged =
-        ResponseBuilder::new().description("The caller has it already (`If-None-Match`)").build();
-    describe_headers(&mut unchanged, &FRESHNESS);
-    responses.insert("304".into(), unchanged.into());
+    if !is_stream {
+        let mut unchanged = ResponseBuilder::new()
+            .description("The caller has it already (`If-None-Match`)")
+            .build();
+        describe_headers(&mut unchanged, &FRESHNESS);
+        responses.insert("304".into(), unchanged.into());
+    }
     for (status, codes) in problems(path) {
         responses.insert(status.as_str().to_owned(), problem(status, &codes, path).into());
     }
@@ -212,10 +279,12 @@ fn problems(path: &str) -> Vec<(StatusCode, Vec<Code>)> {
             StatusCode::SERVICE_UNAVAILABLE,
             vec![Code::UpstreamUnavailable, Code::Incomplete, Code::Overloaded],
         ),
-        (StatusCode::GATEWAY_TIMEOUT, vec![Code::UpstreamTimeout]),
+        (StatusCode::GATEWAY_TIMEOUT, vec![Code::UpstreamTimeout, Code::NotCached]),
     ];
     if path.contains("{sddc_id}") {
         problems.push((StatusCode::NOT_FOUND, vec![Code::SddcNotFound]));
+    } else if path.contains("{task_id}") {
+        problems.push((StatusCode::NOT_FOUND, vec![Code::TaskNotFound]));
     } else if path.contains("{org_id}") {
         problems.push((StatusCode::NOT_FOUND, vec![Code::OrgNotFound]));
     }
@@ -231,7 +300,7 @@ fn problem(status: StatusCode, codes: &[Code], path: &str) -> Response {
         "title": first.title,
         "status": status.as_u16(),
         "detail": first.cause,
-        "instance": path.replace("{sddc_id}", "0").replace("{org_id}", "0"),
+        "instance": path.replace("{sddc_id}", "0").replace("{org_id}", "0").replace("{task_id}", "0"),
         "code": first.code,
         "request_id": "0f8fad5b-d9cb-469f-a165-70867728950e",
         "retryable": first.retryable,
@@ -268,6 +337,9 @@ fn describe_headers(response: &mut Response, names: &[&str]) {
             }
             "Vary" => (Type::String, "What else an answer depends on"),
             "Cache-Status" => (Type::String, "How the answer was served (RFC 9211)"),
+            "Link" => {
+                (Type::String, "The next page, as a relative link with `rel=\"next\"` (RFC 8288)")
+            }
             "Retry-After" => (Type::Integer, "Seconds after which asking again may help"),
             "WWW-Authenticate" => (Type::String, "How to authenticate (RFC 6750)"),
             _ => (Type::String, "The request's id: the caller's own if it sent a sane one"),

@@ -21,15 +21,11 @@ use std::borrow::Cow;
 
 use axum::extract::FromRequestParts;
 use http::{Uri, request::Parts};
-use utoipa::IntoParams;
 
-use self::faults::{unknown_parameter, unknown_value};
 pub(super) use self::{
-    draft::Draft,
-    select::{Question, Selection, Shown, Target},
+    select::{Question, Target},
     takes::Takes,
 };
-use super::error::ApiError;
 
 /// Parameters of a query that are looked at; more of them are a fault.
 const MOST_PARAMETERS: usize = 100;
@@ -46,38 +42,7 @@ impl<S: Sync> FromRequestParts<S> for Query {
     }
 }
 
-/// The question that a list answers.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, IntoParams)]
-#[into_params(parameter_in = Query)]
-pub(super) struct ListQuestion {
-    /// `allow`: answer 200 with `"completeness": "partial"` when some organizations cannot be
-    /// shown, instead of 503 `incomplete`.
-    #[param(value_type = Option<String>, pattern = "^allow$")]
-    pub(super) partial: bool,
-}
-
 impl Query {
-    /// Reads a list's question.
-    pub(super) fn list(&self) -> Result<ListQuestion, ApiError> {
-        let mut question = ListQuestion::default();
-        let mut faults = Vec::new();
-        for (name, value) in self.pairs() {
-            match &*name {
-                "partial" if value == "allow" => question.partial = true,
-                "partial" => faults.push(unknown_value("partial", &value, &["allow"])),
-                _ => faults.push(unknown_parameter(&name, &["partial"])),
-            }
-        }
-        if faults.is_empty() { Ok(question) } else { Err(ApiError::InvalidParameter(faults)) }
-    }
-
-    /// Reads the question of a path that takes no parameter.
-    pub(super) fn nothing(&self) -> Result<(), ApiError> {
-        let pairs = self.pairs().take(MOST_PARAMETERS);
-        let faults: Vec<_> = pairs.map(|(name, _)| unknown_parameter(&name, &[])).collect();
-        if faults.is_empty() { Ok(()) } else { Err(ApiError::InvalidParameter(faults)) }
-    }
-
     fn pairs(&self) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> {
         url::form_urlencoded::parse(self.0.query().unwrap_or_default().as_bytes())
     }

@@ -1,51 +1,41 @@
-//! `GET /sddcs` and `GET /sddcs/{sddc_id}`.
+//! `GET /sddcs`, `GET /sddcs/{sddc_id}`, and what is below it.
 
-use axum::{
-    extract::{Path, State},
-    response::Response,
-};
+use std::slice;
+
+use axum::{extract::Path, response::Response};
 
 use super::{
-    answer::{Answers, Asked, Key},
-    caller::SddcReader,
+    answer::What,
+    ask::{Ask, Topic},
     error::ApiError,
     page::Page,
-    question::{ListQuestion, Query},
+    question::Takes,
+    resource::Resource,
 };
 use crate::{
     ids::SddcId,
-    inventory::{Demand, Found, Inventory, Missing, Scope, SddcList, model::Sddc},
-    problem::MissingOrg,
+    inventory::{
+        Found, List, Scope, Served,
+        model::{Cluster, Host, Sddc, SddcEntry},
+    },
 };
 
 /// List SDDCs
 ///
-/// Every SDDC of every organization that the caller may see, ordered by name, then id. Served from
-/// the gateway's picture: `Age` and `Cache-Status` tell how old it is and whether VMware Cloud could
-/// be reached. Deleted SDDCs are not listed.
+/// Every SDDC of every organization that the caller may see. Served from the gateway's picture: `Age`
+/// and `Cache-Status` tell how old it is and whether VMware Cloud could be reached. Deleted SDDCs are
+/// listed only with `include_deleted=true`.
+///
+/// With `wait` and `If-None-Match` the answer comes as soon as it would be another one than the caller
+/// has, or as 304 at the end of the wait.
 ///
 /// Source: `GET /vmc/api/orgs/{org}/sddcs`.
 #[utoipa::path(
-    get, path = "/sddcs", tag = "sddcs", params(ListQuestion),
+    get, path = "/sddcs", tag = "sddcs",
     responses((status = 200, description = "The SDDCs", body = Page<Sddc>))
 )]
-pub(super) async fn list_sddcs(
-    State(inventory): State<Inventory>,
-    State(answers): State<Answers>,
-    _caller: SddcReader,
-    query: Query,
-    asked: Asked,
-) -> Result<Response, ApiError> {
-    let question = query.list()?;
-    let served = inventory.sddcs(SddcList::Present, &Scope::All, &Demand::default()).await?;
-    let view = &served.content;
-    let missing = admit_missing(&view.missing, question)?;
-    let key = Key::Sddcs { revision: view.content.revision, missing: missing.clone() };
-    let encoded = answers.encoded(key, || {
-        let entries = view.content.entries.iter().filter(|entry| view.shows(&entry.sddc.org_id));
-        Page::whole(entries.map(|entry| &entry.sddc).collect(), missing)
-    });
-    Ok(answers.answer(&encoded, &served, &asked, None))
+pub(super) async fn list_sddcs(ask: Ask) -> Result<Response, ApiError> {
+    ask.list_of_sddcs(ask.all(What::Sddcs), Takes::SDDC_LIST, slice::from_ref).await
 }
 
 /// Show an SDDC
@@ -58,31 +48,99 @@ pub(super) async fn list_sddcs(
     params(("sddc_id" = String, Path, description = "The SDDC's `id`")),
     responses((status = 200, description = "The SDDC", body = Sddc))
 )]
-pub(super) async fn show_sddc(
-    State(inventory): State<Inventory>,
-    State(answers): State<Answers>,
-    _caller: SddcReader,
-    Path(id): Path<String>,
-    query: Query,
-    asked: Asked,
-) -> Result<Response, ApiError> {
-    query.nothing()?;
-    let id: SddcId = id.parse().map_err(|_| ApiError::SddcNotFound)?;
-    let served = inventory.sddc(&id, &Scope::All, |_| true, &Demand::default()).await?;
-    let Found { revision, entry } = &served.content;
-    let key = Key::Sddc { revision: *revision, id: id.to_string() };
-    let encoded = answers.encoded(key, || &entry.sddc);
-    Ok(answers.answer(&encoded, &served, &asked, None))
+pub(super) async fn show_sddc(ask: Ask, Path(id): Path<String>) -> Result<Response, ApiError> {
+    let question = ask.document_question::<SddcEntry>()?;
+    let served = ask.sddc(&id).await?;
+    Ok(ask.document(What::Sddc, &question, &served, |entry| entry))
 }
 
-/// The orgs that cannot be shown: an error, unless the question allows a part.
-pub(super) fn admit_missing(
-    missing: &[Missing],
-    question: ListQuestion,
-) -> Result<Vec<MissingOrg>, ApiError> {
-    if missing.is_empty() || question.partial {
-        Ok(missing.iter().map(MissingOrg::from).collect())
-    } else {
-        Err(ApiError::incomplete(missing.to_vec()))
+/// List an SDDC's clusters
+///
+/// Ordered by name, then id. A cluster's witness is not among its hosts.
+///
+/// Source: `GET /vmc/api/orgs/{org}/sddcs`.
+#[utoipa::path(
+    get, path = "/sddcs/{sddc_id}/clusters", tag = "sddcs",
+    params(("sddc_id" = String, Path, description = "The SDDC's `id`")),
+    responses((status = 200, description = "The clusters", body = Page<Cluster>))
+)]
+pub(super) async fn list_sddc_clusters(
+    ask: Ask,
+    Path(id): Path<String>,
+) -> Result<Response, ApiError> {
+    ask.parts_of_sddc(&id, What::Clusters, |entry| &entry.clusters).await
+}
+
+/// List an SDDC's hosts
+///
+/// Ordered by name, then id. Each host once; witnesses are not listed.
+///
+/// Source: `GET /vmc/api/orgs/{org}/sddcs`.
+#[utoipa::path(
+    get, path = "/sddcs/{sddc_id}/hosts", tag = "sddcs",
+    params(("sddc_id" = String, Path, description = "The SDDC's `id`")),
+    responses((status = 200, description = "The hosts", body = Page<Host>))
+)]
+pub(super) async fn list_sddc_hosts(
+    ask: Ask,
+    Path(id): Path<String>,
+) -> Result<Response, ApiError> {
+    ask.parts_of_sddc(&id, What::Hosts, |entry| &entry.hosts).await
+}
+
+/// List clusters
+///
+/// The clusters of every SDDC that the caller may see, ordered by name, then id.
+///
+/// Source: `GET /vmc/api/orgs/{org}/sddcs`.
+#[utoipa::path(
+    get, path = "/clusters", tag = "sddcs",
+    responses((status = 200, description = "The clusters", body = Page<Cluster>))
+)]
+pub(super) async fn list_clusters(ask: Ask) -> Result<Response, ApiError> {
+    ask.list_of_sddcs(ask.all(What::Clusters), Takes::LIST, |entry| &entry.clusters).await
+}
+
+/// List hosts
+///
+/// The hosts of every SDDC that the caller may see, ordered by name, then id. Each host once;
+/// witnesses are not listed.
+///
+/// Source: `GET /vmc/api/orgs/{org}/sddcs`.
+#[utoipa::path(
+    get, path = "/hosts", tag = "sddcs",
+    responses((status = 200, description = "The hosts", body = Page<Host>))
+)]
+pub(super) async fn list_hosts(ask: Ask) -> Result<Response, ApiError> {
+    ask.list_of_sddcs(ask.all(What::Hosts), Takes::LIST, |entry| &entry.hosts).await
+}
+
+impl Ask {
+    /// One SDDC that the caller sees.
+    pub(super) async fn sddc(&self, id: &str) -> Result<Served<Found<SddcEntry>>, ApiError> {
+        let id: SddcId = id.parse().map_err(|_| ApiError::SddcNotFound)?;
+        let scope = self.sight.scope();
+        let demanded = self.demand(List::Sddcs, &scope);
+        let sees = |entry: &SddcEntry| self.sight.sees(entry);
+        let served = self.state.inventory.sddc(&id, &scope, sees, &demanded.demand).await;
+        served.map(|served| demanded.note(served)).map_err(ApiError::about_sddc)
+    }
+
+    async fn parts_of_sddc<R: Resource>(
+        &self,
+        id: &str,
+        what: What,
+        parts: fn(&SddcEntry) -> &[R],
+    ) -> Result<Response, ApiError> {
+        let known = self.state.inventory.known();
+        let known = known.get(id).filter(|entry| self.sight.sees(entry));
+        let known = known.into_iter().flat_map(|entry| parts(entry));
+        let asking = self.query.draft::<R>(Takes::LIST).begin(known)?;
+        let served = self.sddc(id).await?;
+        let Found { revision, entry } = &served.content;
+        let question = asking.finish(parts(entry).iter())?;
+        let topic = Topic { what, scope: Scope::Hidden, within: Some(id.into()) };
+        let listed = self.page_of(&topic, &question, &served.of(*revision), parts(entry));
+        Ok(self.answer(&listed))
     }
 }

@@ -210,7 +210,13 @@ pub(super) fn url_path(text: &str) -> Result<String, String> {
 
 /// The name of a file.
 pub(super) fn path(text: &str) -> Result<PathBuf, String> {
-    if text.is_empty() { Err("must not be empty".into()) } else { Ok(text.into()) }
+    if text.is_empty() {
+        Err("must not be empty".into())
+    } else if text.contains(char::is_control) {
+        Err("must not hold control characters".into())
+    } else {
+        Ok(text.into())
+    }
 }
 
 #[cfg(test)]

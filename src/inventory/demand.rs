@@ -19,7 +19,9 @@ pub enum Scope {
 }
 
 impl Scope {
-    pub(super) fn holds(&self, org: &OrgId) -> bool {
+    /// Whether an org is one of them.
+    #[must_use]
+    pub fn holds(&self, org: &OrgId) -> bool {
         match self {
             Self::All => true,
             Self::Only(orgs) => orgs.contains(org),
@@ -50,7 +52,8 @@ pub struct Demand {
 
 impl Demand {
     /// Whether what is kept, of this age, will not do.
-    pub(super) fn wants_newer_than(&self, age: Option<Duration>) -> bool {
+    #[must_use]
+    pub fn wants_newer_than(&self, age: Option<Duration>) -> bool {
         self.newest.is_some_and(|newest| newest.is_zero() || age.is_none_or(|age| age > newest))
     }
 }

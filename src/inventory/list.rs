@@ -38,6 +38,9 @@ use crate::{
 /// The documents of one org.
 pub(super) type Entries<E> = Vec<Arc<E>>;
 
+/// Reads the documents of an org; its tokens know which secrets must not be in a text.
+type Parse<E> = fn(&[u8], &OrgId, &TokenSource, &mut OddCount) -> Result<Vec<E>, VmcError>;
+
 /// What is particular to a kind of list.
 #[derive(Debug)]
 pub(super) struct Kind<E: 'static> {
@@ -48,7 +51,7 @@ pub(super) struct Kind<E: 'static> {
     /// Its whole.
     pub(super) merged: fn(&Inner) -> &Merged<E>,
     endpoint: fn(&OrgId) -> Endpoint<'_>,
-    parse: fn(&[u8], &OrgId, &TokenSource, &mut OddCount) -> Result<Vec<E>, VmcError>,
+    parse: Parse<E>,
     /// Polled always, and the one that tells whether VMware knows the org. Others are polled while
     /// they are asked for.
     pub(super) is_main: bool,

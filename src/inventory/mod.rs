@@ -45,7 +45,7 @@ pub use self::{
     service::{Served, Service, Unavailable},
     settings::Settings,
     slot::Missing,
-    status::{DiscoveryStatus, InventoryMetrics, OrgStatus},
+    status::{DiscoveryStatus, InventoryMetrics, MadeBytes, OrgStatus},
     turns::Watch,
 };
 use self::{
@@ -106,13 +106,17 @@ pub struct Orgs {
     pub missing: Vec<Missing>,
 }
 
-/// Which SDDCs a question is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum SddcList {
-    /// Without deleted ones: what the poller keeps.
-    Present,
-    /// With deleted ones.
+/// Which list a question is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum List {
+    /// SDDCs without deleted ones: what the poller keeps.
+    Sddcs,
+    /// SDDCs with deleted ones.
     WithDeleted,
+    /// Tasks.
+    Tasks,
+    /// Organizations.
+    Orgs,
 }
 
 impl Inventory {
@@ -180,14 +184,12 @@ impl Inventory {
     /// orgs missing is no error here, see [`View::missing`].
     pub async fn sddcs(
         &self,
-        which: SddcList,
+        with_deleted: bool,
         scope: &Scope,
         demand: &Demand,
     ) -> Result<Served<View<SddcEntry>>, Unavailable> {
-        match which {
-            SddcList::Present => self.view(&list::SDDCS, scope, demand).await,
-            SddcList::WithDeleted => self.view(&list::WITH_DELETED, scope, demand).await,
-        }
+        let kind = if with_deleted { &list::WITH_DELETED } else { &list::SDDCS };
+        self.view(kind, scope, demand).await
     }
 
     /// The newest tasks in scope, at most [`mapping::MOST_TASKS`] of each org.
@@ -284,12 +286,19 @@ impl Inventory {
         self.0.sddcs.picture.load().content.clone()
     }
 
-    /// How old the SDDCs in scope are; `None` if some were never read. Asks no upstream.
+    /// How old a list's parts in scope are; `None` if some were never read. Asks no upstream.
     #[must_use]
-    pub fn age(&self, which: SddcList, scope: &Scope) -> Option<Duration> {
-        match which {
-            SddcList::Present => self.0.age(&list::SDDCS, scope),
-            SddcList::WithDeleted => self.0.age(&list::WITH_DELETED, scope),
+    pub fn age(&self, of: List, scope: &Scope) -> Option<Duration> {
+        let inner = &self.0;
+        match (of, &inner.directory) {
+            (List::Sddcs, _) => inner.age(&list::SDDCS, scope),
+            (List::WithDeleted, _) => inner.age(&list::WITH_DELETED, scope),
+            (List::Tasks, _) => inner.age(&list::TASKS, scope),
+            (List::Orgs, Directory::Discovered(discovery)) => discovery.orgs.age(),
+            (List::Orgs, Directory::Configured) => {
+                let mut ages = inner.in_scope(scope).into_iter().map(|slot| slot.org.age());
+                ages.try_fold(Duration::ZERO, |oldest, age| age.map(|age| oldest.max(age)))
+            }
         }
     }
 

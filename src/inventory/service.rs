@@ -16,6 +16,19 @@ pub struct Served<T> {
     pub service: Service,
 }
 
+impl<T> Served<T> {
+    /// The same of another content.
+    pub fn of<U>(&self, content: U) -> Served<U> {
+        Served { content, age: self.age, service: self.service }
+    }
+
+    /// How it was served, alone.
+    #[must_use]
+    pub fn without_content(&self) -> Served<()> {
+        self.of(())
+    }
+}
+
 /// How an answer came about (RFC 9211).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Service {

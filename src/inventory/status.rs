@@ -1,6 +1,6 @@
 //! What probes and metrics show of the inventory, read from its state at that moment.
 
-use std::{collections::BTreeMap, fmt, time::Duration};
+use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 
 use prometheus_client::{
     collector::Collector,
@@ -86,6 +86,16 @@ impl Inventory {
         })
     }
 
+    /// Bytes of memory that the lists of all orgs take; an estimate.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        let inner = &self.0;
+        let bytes = inner.sddcs.picture.load().content.bytes()
+            + inner.with_deleted.picture.load().content.bytes()
+            + inner.task_list.picture.load().content.bytes();
+        bytes as u64
+    }
+
     /// Whether callers can be served: a first picture exists, or a good token with an open gate.
     #[must_use]
     pub fn is_ready(&self) -> bool {
@@ -108,18 +118,33 @@ pub struct DiscoveryStatus {
 }
 
 /// The figures of the inventory and its tokens, read at each scrape.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct InventoryMetrics {
     inventory: Inventory,
     tokens: Vec<TokenSource>,
     clock: Clock,
+    made_bytes: MadeBytes,
+}
+
+/// Tells the bytes of what is made of the inventory and kept elsewhere: encoded answers.
+pub type MadeBytes = Arc<dyn Fn() -> u64 + Send + Sync>;
+
+impl fmt::Debug for InventoryMetrics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("InventoryMetrics(…)")
+    }
 }
 
 impl InventoryMetrics {
     /// Reads `inventory` and `tokens`.
     #[must_use]
-    pub fn new(inventory: Inventory, tokens: Vec<TokenSource>, clock: Clock) -> Self {
-        Self { inventory, tokens, clock }
+    pub fn new(
+        inventory: Inventory,
+        tokens: Vec<TokenSource>,
+        clock: Clock,
+        made_bytes: MadeBytes,
+    ) -> Self {
+        Self { inventory, tokens, clock, made_bytes }
     }
 }
 
@@ -153,6 +178,21 @@ impl Collector for InventoryMetrics {
                 .map(|(upstream, org, closed)| {
                     (vec![("upstream", upstream), ("org_id", org)], f64::from(u8::from(closed)))
                 }),
+        )?;
+        #[expect(clippy::cast_precision_loss, reason = "bytes of memory are below 2^52")]
+        let bytes = (self.inventory.bytes() + (self.made_bytes)()) as f64;
+        gauges(
+            &mut encoder,
+            "sddc_gateway_inventory_bytes",
+            "Memory of the pictures and of the answers made of them, an estimate",
+            std::iter::once((Vec::new(), bytes)),
+        )?;
+        let missing = self.inventory.0.missing();
+        gauges(
+            &mut encoder,
+            "sddc_gateway_inventory_orgs_missing",
+            "Served organizations without a picture that may be shown",
+            std::iter::once((Vec::new(), f64::from(missing))),
         )?;
         let states = self.sddcs_by_state();
         gauges(

@@ -142,6 +142,14 @@ impl Inner {
         }
     }
 
+    /// How many orgs have nothing that may be shown.
+    pub(super) fn missing(&self) -> u32 {
+        let (picture, now) = (self.sddcs.picture.load(), self.clock.now());
+        let parts = picture.orgs.iter();
+        let missing = parts.filter(|(slot, at)| self.phase(slot, *at, now) == Phase::Missing);
+        missing.count().try_into().unwrap_or(u32::MAX)
+    }
+
     /// When the next part turns old or too old.
     fn next_turn(&self) -> Option<Instant> {
         /// At the limit a part is still shown.

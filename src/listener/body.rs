@@ -11,7 +11,7 @@ use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 
 use super::io::Activity;
-use crate::in_flight::Permit;
+use crate::{in_flight::Permit, telemetry::Metrics};
 
 /// A body that holds its request's permit until the connection has taken it whole or given it up,
 /// and then marks the connection idle. What is still going out then has the write limit.
@@ -20,11 +20,19 @@ pub struct AnswerBody {
     body: Body,
     activity: Arc<Activity>,
     _permit: Option<Permit>,
+    /// Counts a watcher that is lost when its connection is cut.
+    watched: Option<Metrics>,
 }
 
 impl AnswerBody {
-    pub(super) fn new(body: Body, activity: Arc<Activity>, permit: Option<Permit>) -> Self {
-        Self { body, activity, _permit: permit }
+    /// `watched` is for the body of an event stream.
+    pub(super) fn new(
+        body: Body,
+        activity: Arc<Activity>,
+        permit: Option<Permit>,
+        watched: Option<Metrics>,
+    ) -> Self {
+        Self { body, activity, _permit: permit, watched }
     }
 }
 
@@ -50,6 +58,9 @@ impl http_body::Body for AnswerBody {
 
 impl Drop for AnswerBody {
     fn drop(&mut self) {
+        if let Some(metrics) = self.watched.as_ref().filter(|_| self.activity.was_cut()) {
+            metrics.watcher_dropped();
+        }
         self.activity.idle();
     }
 }

@@ -28,7 +28,7 @@ use super::{
 };
 use crate::{
     access::{Identity, Policy},
-    api::Outcome,
+    api::{Outcome, Streaming},
     clock::{Clock, Instant},
     in_flight::{InFlight, Permit},
     lifecycle::Readiness,
@@ -106,7 +106,9 @@ impl Edge {
         };
         departure.seen = None;
         let response = self.finish(response, &seen);
-        response.map(|body| AnswerBody::new(body, activity.clone(), permit))
+        let is_stream = response.extensions().get::<Streaming>().is_some();
+        let watched = is_stream.then(|| self.metrics.clone());
+        response.map(|body| AnswerBody::new(body, activity.clone(), permit, watched))
     }
 
     fn look_at(&self, request: &Request<Incoming>, client: IpAddr) -> Seen {

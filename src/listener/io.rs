@@ -8,7 +8,7 @@ use std::{
     pin::Pin,
     sync::{
         Arc,
-        atomic::{AtomicU8, AtomicU32, Ordering},
+        atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering},
     },
     task::{Context, Poll, ready},
     time::Duration,
@@ -26,6 +26,8 @@ use super::Settings;
 pub struct Activity {
     phase: AtomicU8,
     requests: AtomicU32,
+    /// The peer took nothing for too long.
+    stalled: AtomicBool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,6 +50,11 @@ impl Activity {
     /// The answer is sent.
     pub fn idle(&self) {
         self.phase.store(Phase::Idle as u8, Ordering::Relaxed);
+    }
+
+    /// Whether the connection was cut because the peer took nothing.
+    pub fn was_cut(&self) -> bool {
+        self.stalled.load(Ordering::Relaxed)
     }
 
     fn head(&self) {
@@ -185,6 +192,7 @@ impl<S: Unpin> TimedIo<S> {
         }
         let since = *self.stalled.get_or_insert_with(Instant::now);
         if has_passed(&mut self.writing, since + self.limits.write, cx) {
+            self.activity.stalled.store(true, Ordering::Relaxed);
             return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
         }
         Poll::Pending

@@ -47,6 +47,20 @@ struct Inner {
     connection_errors: Family<ReasonLabels, Counter>,
     odd_documents: Counter,
     task_failures: Family<TaskLabels, Counter>,
+    watchers: Gauge,
+    watchers_dropped: Counter,
+    incomplete: Family<IncompleteLabels, Counter>,
+    snapshot_writes: Family<OutcomeLabels, Counter>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct IncompleteLabels {
+    answer: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OutcomeLabels {
+    outcome: &'static str,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -204,6 +218,10 @@ impl Metrics {
             connection_errors: Family::default(),
             odd_documents: Counter::default(),
             task_failures: Family::default(),
+            watchers: Gauge::default(),
+            watchers_dropped: Counter::default(),
+            incomplete: Family::default(),
+            snapshot_writes: Family::default(),
         }))
     }
 
@@ -267,6 +285,29 @@ impl Metrics {
         self.0.task_failures.get_or_create(&TaskLabels { task }).inc();
     }
 
+    /// The number of long polls that wait and of open event streams.
+    #[must_use]
+    pub fn watchers(&self) -> &Gauge {
+        &self.0.watchers
+    }
+
+    /// Counts an event stream that was cut because its reader took nothing any more.
+    pub fn watcher_dropped(&self) {
+        self.0.watchers_dropped.inc();
+    }
+
+    /// Counts a question that some orgs were missing for: answered in part, or refused.
+    pub fn incomplete(&self, answered: bool) {
+        let answer = if answered { "partial" } else { "refused" };
+        self.0.incomplete.get_or_create(&IncompleteLabels { answer }).inc();
+    }
+
+    /// Counts a write of the snapshot file.
+    pub fn snapshot_write(&self, good: bool) {
+        let outcome = if good { "written" } else { "failed" };
+        self.0.snapshot_writes.get_or_create(&OutcomeLabels { outcome }).inc();
+    }
+
     /// Everything as `OpenMetrics` text: what was counted, what `sources` read from state now, and
     /// the process's own figures.
     ///
@@ -313,6 +354,26 @@ impl Metrics {
             "odd_documents",
             "Upstream documents with something unreadable in them",
             inner.odd_documents.clone(),
+        );
+        metrics.register(
+            "watchers",
+            "Long polls that wait and event streams",
+            inner.watchers.clone(),
+        );
+        metrics.register(
+            "watchers_dropped",
+            "Event streams cut because their reader took nothing",
+            inner.watchers_dropped.clone(),
+        );
+        metrics.register(
+            "incomplete_answers",
+            "Questions about organizations of which some could not be shown",
+            inner.incomplete.clone(),
+        );
+        metrics.register(
+            "snapshot_writes",
+            "Writes of the snapshot file",
+            inner.snapshot_writes.clone(),
         );
         metrics.register(
             "task_failures",

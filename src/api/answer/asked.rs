@@ -14,7 +14,6 @@ pub(in crate::api) struct Asked {
     /// `Accept-Encoding`.
     pub(in crate::api) accepts: Codings,
     /// `Cache-Control`.
-    #[expect(dead_code, reason = "used by the next commit")]
     pub(in crate::api) directives: Directives,
 }
 

@@ -14,6 +14,7 @@ use sha2::{Digest, Sha256};
 use super::{
     Key,
     coding::{Coding, Codings},
+    known::opaque,
 };
 
 /// Below this a coding saves no packet.
@@ -29,6 +30,8 @@ pub(in crate::api) struct Encoded {
     identity: Bytes,
     etag: HeaderValue,
     key: Option<Key>,
+    /// The cursor of the page that follows.
+    next: Option<Box<str>>,
     variants: [Variant; 3],
 }
 
@@ -55,7 +58,7 @@ impl Encoded {
     }
 
     /// Encodes a document.
-    pub(super) fn json(document: &impl Serialize) -> Self {
+    pub(in crate::api) fn json(document: &impl Serialize) -> Self {
         let body = serde_json::to_vec(document).expect("documents have string keys only");
         Self::of(body.into())
     }
@@ -65,7 +68,17 @@ impl Encoded {
         let hash = Sha256::digest(&identity);
         let etag = format!("W/\"{}\"", BASE64_URL_SAFE_NO_PAD.encode(&hash[..16]));
         let etag = HeaderValue::from_str(&etag).expect("base64 is visible ASCII");
-        Self { identity, etag, key: None, variants: Default::default() }
+        Self { identity, etag, key: None, next: None, variants: Default::default() }
+    }
+
+    /// The same as a page that another one follows, from this cursor on.
+    pub(in crate::api) fn followed_by(self, next: Option<String>) -> Self {
+        Self { next: next.map(Into::into), ..self }
+    }
+
+    /// The cursor of the page that follows.
+    pub(in crate::api) fn next(&self) -> Option<&str> {
+        self.next.as_deref()
     }
 
     /// The same under a key of the cache.
@@ -78,11 +91,18 @@ impl Encoded {
         self.key.as_ref()
     }
 
-    pub(super) fn etag(&self) -> &HeaderValue {
+    /// Its validator.
+    pub(in crate::api) fn etag(&self) -> &HeaderValue {
         &self.etag
     }
 
-    pub(super) fn identity(&self) -> &Bytes {
+    /// Whether this is its tag, by the weak comparison.
+    pub(in crate::api) fn has_tag(&self, tag: &HeaderValue) -> bool {
+        opaque(tag.as_bytes().trim_ascii()) == opaque(self.etag.as_bytes())
+    }
+
+    /// Its bytes without a coding.
+    pub(in crate::api) fn identity(&self) -> &Bytes {
         &self.identity
     }
 

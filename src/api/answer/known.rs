@@ -17,14 +17,14 @@ impl Known {
     }
 
     /// Whether one of the fields is `*`, or lists the tag. `etag` is a well-formed one.
-    pub(super) fn holds(&self, etag: &HeaderValue) -> bool {
+    pub(in crate::api) fn holds(&self, etag: &HeaderValue) -> bool {
         let wanted = opaque(etag.as_bytes());
         self.first.iter().chain(&self.others).any(|field| lists(field.as_bytes(), wanted))
     }
 }
 
 /// What the weak comparison (RFC 9110 section 8.8.3.2) looks at: the tag without `W/`.
-fn opaque(tag: &[u8]) -> &[u8] {
+pub(super) fn opaque(tag: &[u8]) -> &[u8] {
     tag.strip_prefix(b"W/").unwrap_or(tag)
 }
 

@@ -31,6 +31,7 @@ use tokio_util::task::TaskTracker;
 
 pub(super) use self::{asked::Asked, encoded::Encoded};
 use self::{cache_status::cache_status, press::Press};
+use super::caller::Sight;
 use crate::{inventory::Served, problem::MissingOrg, telemetry::CacheResult};
 
 const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
@@ -44,14 +45,41 @@ const KEPT_BYTES: usize = 64 * 1024 * 1024;
 /// What an encoded answer is of. Equal keys have equal bytes.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) enum Key {
-    /// All SDDCs of a revision, less those of the missing orgs.
-    Sddcs { revision: u64, missing: Vec<MissingOrg> },
-    /// One org's SDDCs.
-    OrgSddcs { revision: u64, org: String },
-    /// One SDDC.
-    Sddc { revision: u64, id: String },
+    /// What a question gives of a content, seen by callers of one view.
+    Asked(Subject),
     /// Whatever has this tag.
     Content { etag: HeaderValue },
+}
+
+/// What an answer is made from, and how.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Subject {
+    /// What is shown.
+    pub(super) what: What,
+    /// The org, SDDC or document that the path names.
+    pub(super) within: Option<Box<str>>,
+    /// The content's revision.
+    pub(super) revision: u64,
+    /// The revision of the SDDCs, where what is seen depends on them too.
+    pub(super) seen_by: u64,
+    /// What callers of this view see.
+    pub(super) sight: Sight,
+    /// Orgs whose part is not in it.
+    pub(super) missing: Vec<MissingOrg>,
+    /// The question in its one spelling.
+    pub(super) question: Box<str>,
+}
+
+/// What an answer shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum What {
+    Sddcs,
+    Clusters,
+    Hosts,
+    Tasks,
+    Sddc,
+    Task,
+    Targets,
 }
 
 /// Encoded answers by what they are of, bounded in bytes. Cheap to clone.
@@ -82,21 +110,22 @@ impl Answers {
     }
 
     /// The encoded answer of `key`, made by `encode` at the first demand.
-    pub(super) fn encoded<T: Serialize>(
+    pub(super) fn encoded(
         &self,
-        key: Key,
-        encode: impl FnOnce() -> T,
+        subject: Subject,
+        encode: impl FnOnce() -> Encoded,
     ) -> Arc<Encoded> {
+        let key = Key::Asked(subject);
         self.kept.get(&key).unwrap_or_else(|| {
             let own = key.clone();
-            self.kept.get_with(key, || Arc::new(Encoded::json(&encode()).keyed(own)))
+            self.kept.get_with(key, || Arc::new(encode().keyed(own)))
         })
     }
 
     /// The encoded answer of a document that no revision stands for. It is encoded and hashed for
     /// each request; what was made of equal content before is used again.
-    pub(super) fn same(&self, document: &impl Serialize) -> Arc<Encoded> {
-        let encoded = Encoded::json(document);
+    pub(super) fn same(&self, document: &impl Serialize, next: Option<String>) -> Arc<Encoded> {
+        let encoded = Encoded::json(document).followed_by(next);
         let key = Key::Content { etag: encoded.etag().clone() };
         self.kept.get_with_by_ref(&key, || Arc::new(encoded.keyed(key.clone())))
     }
@@ -158,6 +187,11 @@ impl Answers {
         response
     }
 
+    /// How old an answer may be and still be fresh.
+    pub(super) fn fresh(&self) -> Duration {
+        self.fresh
+    }
+
     /// Bytes of the answers that are kept, in all their codings.
     #[must_use]
     pub fn bytes(&self) -> u64 {
@@ -174,6 +208,13 @@ fn weigh_again(kept: &Cache<Key, Arc<Encoded>>, encoded: &Arc<Encoded>) {
         Some(entry) if Arc::ptr_eq(entry.value(), encoded) => Op::Put(encoded.clone()),
         _ => Op::Nop,
     });
+}
+
+impl Outcome {
+    /// Of an answer that was just served.
+    pub(super) fn of<T>(served: &Served<T>) -> Self {
+        Self { result: cache_status::result(served.service), age_s: served.age.as_secs() }
+    }
 }
 
 /// How an answer was served, for the edge's access line and metrics.
@@ -197,7 +238,7 @@ mod tests {
         let answers = Answers::new(Duration::from_secs(60), flights.clone());
         assert_eq!(answers.bytes(), 0);
         let document = vec!["an answer"; 1000];
-        let encoded = answers.same(&document);
+        let encoded = answers.same(&document, None);
         let identity = answers.bytes();
         assert!(identity > 12_000, "{identity}");
         let request = http::Request::get("/").header("accept-encoding", "gzip").body(()).unwrap();
@@ -207,7 +248,7 @@ mod tests {
         assert!(!early.headers().contains_key(CONTENT_ENCODING));
         flights.close();
         flights.wait().await;
-        let later = answers.send(&answers.same(&document), &asked, JSON);
+        let later = answers.send(&answers.same(&document, None), &asked, JSON);
         assert_eq!(later.headers()[CONTENT_ENCODING], "gzip");
         assert_eq!(later.headers()[ETAG], early.headers()[ETAG]);
         assert!(answers.bytes() > identity);

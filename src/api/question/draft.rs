@@ -4,7 +4,7 @@
 //! this caller). A filter's value that is neither documented nor of its field's form is doubtful:
 //! only the documents that the caller may see can tell whether it is a new value or a typing error.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
 
 use super::{
     MOST_PARAMETERS, Query,
@@ -33,6 +33,37 @@ pub(in crate::api) struct Draft<R: Resource> {
     doubts: Vec<Doubt<R>>,
     /// The single-valued parameters so far, and where they stand.
     given: Vec<(Parameter, usize, String)>,
+}
+
+/// A question, or one that needs the view to be settled.
+#[derive(Debug)]
+pub(in crate::api) enum Asking<R: Resource> {
+    Settled(Question<R>),
+    Doubtful(Draft<R>),
+}
+
+impl<R: Resource> Asking<R> {
+    /// Settles what is in doubt.
+    ///
+    /// # Errors
+    /// As [`Draft::finish`].
+    pub(in crate::api) fn finish<'a>(
+        self,
+        view: impl Iterator<Item = &'a R> + Clone,
+    ) -> Result<Question<R>, ApiError> {
+        match self {
+            Self::Settled(question) => Ok(question),
+            Self::Doubtful(draft) => draft.finish(view),
+        }
+    }
+
+    /// How long to wait for a change.
+    pub(in crate::api) fn wait(&self) -> Option<Duration> {
+        match self {
+            Self::Settled(question) => question.wait(),
+            Self::Doubtful(draft) => draft.wait(),
+        }
+    }
 }
 
 /// A filter's value that is good only if a document in view has it.
@@ -69,6 +100,32 @@ impl<R: Resource> Draft<R> {
     /// Whether the caller's documents are needed to settle it.
     pub(in crate::api) fn needs_view(&self) -> bool {
         !self.doubts.is_empty()
+    }
+
+    /// Whether deleted SDDCs are to be among the documents.
+    pub(in crate::api) fn includes_deleted(&self) -> bool {
+        self.question.includes_deleted()
+    }
+
+    /// How long to wait for a change.
+    pub(in crate::api) fn wait(&self) -> Option<Duration> {
+        self.question.wait()
+    }
+
+    /// Settles it before there is a view, where that can be done: if nothing is in doubt, or if
+    /// there are faults whatever the view. `known` is what is known to be in the view already: with
+    /// the other faults, doubts are told by it.
+    ///
+    /// # Errors
+    /// [`ApiError::InvalidParameter`] with every fault of the query.
+    pub(in crate::api) fn begin<'a>(
+        self,
+        known: impl Iterator<Item = &'a R> + Clone,
+    ) -> Result<Asking<R>, ApiError> {
+        if self.needs_view() && self.faults.is_empty() {
+            return Ok(Asking::Doubtful(self));
+        }
+        self.finish(known).map(Asking::Settled)
     }
 
     /// Settles it. `view` is all that the caller may see of the list, filtered by nothing; it is

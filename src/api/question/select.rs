@@ -244,6 +244,7 @@ impl<'a, R: Resource> Selection<'a, R> {
     }
 
     /// The page as it is sent.
+    #[cfg(test)]
     pub(in crate::api) fn write(&self, missing: Vec<MissingOrg>) -> Vec<u8> {
         serde_json::to_vec(&self.page(missing)).expect("documents have string keys only")
     }

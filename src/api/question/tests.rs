@@ -6,7 +6,7 @@ mod published;
 mod reading;
 mod samples;
 
-use super::{Draft, Query, Question, Takes};
+use super::{Query, Question, Takes, draft::Draft};
 use crate::{
     api::{error::ApiError, resource::Resource},
     problem::ParameterFault,

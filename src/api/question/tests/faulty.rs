@@ -3,7 +3,8 @@
 use proptest::prelude::*;
 use serde_json::json;
 
-use super::{Draft, Takes, ask, draft, finish, query};
+use super::{Takes, ask, draft, finish, query};
+use crate::api::question::draft::Draft;
 use crate::{
     api::{error::ApiError, resource::Resource},
     inventory::model::{Cluster, Host, Org, SddcEntry, Task},

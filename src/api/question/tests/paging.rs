@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 
 use super::{Question, ask, samples::Sample};
 use crate::{
-    api::{page::Page, question::Selection, resource::Resource},
+    api::{page::Page, question::select::Selection, resource::Resource},
     inventory::model::{Cluster, Host, SddcEntry, Task},
 };
 

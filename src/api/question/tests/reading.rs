@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::{Question, Takes, ask, draft, finish, query};
 use crate::{
-    api::question::{Selection, Shown, Target},
+    api::question::select::{Selection, Shown, Target},
     inventory::model::{Host, Org, SddcEntry, Task},
 };
 

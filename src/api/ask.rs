@@ -1,0 +1,285 @@
+//! A request to the inventory: who asks, how new the answer has to be, and the way from what the
+//! caller sees to the answer.
+
+use std::{iter, sync::Arc};
+
+use axum::{
+    extract::{FromRef, FromRequestParts},
+    response::Response,
+};
+use http::request::Parts;
+
+use super::{
+    ApiState,
+    answer::{Asked, Encoded, Subject, What},
+    caller::{SddcReader, Sight},
+    error::ApiError,
+    question::{Query, Question, Takes},
+    resource::Resource,
+    watch::LongPoll,
+};
+use crate::{
+    in_flight::Permit,
+    inventory::{
+        Demand, Entry, Found, List, Missing, Scope, Served, Service, View, model::SddcEntry,
+    },
+    problem::MissingOrg,
+};
+
+/// What handlers of the inventory ask with. Rejects with 401, then 403.
+pub(super) struct Ask {
+    pub(super) state: ApiState,
+    pub(super) reader: SddcReader,
+    pub(super) sight: Sight,
+    pub(super) asked: Asked,
+    pub(super) query: Query,
+    /// The request's place among those that are worked on: given back while it waits.
+    pub(super) permit: Option<Permit>,
+}
+
+impl<S> FromRequestParts<S> for Ask
+where
+    S: Send + Sync,
+    ApiState: FromRef<S>,
+{
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let reader = SddcReader::from_request_parts(parts, state).await?;
+        let Ok(asked) = Asked::from_request_parts(parts, state).await;
+        let Ok(query) = Query::from_request_parts(parts, state).await;
+        Ok(Self {
+            state: ApiState::from_ref(state),
+            sight: reader.sight(),
+            reader,
+            asked,
+            query,
+            permit: parts.extensions.get::<Permit>().cloned(),
+        })
+    }
+}
+
+/// Which documents a list has, before anything is asked of them.
+#[derive(Debug, Clone)]
+pub(super) struct Topic {
+    pub(super) what: What,
+    pub(super) scope: Scope,
+    /// The org or SDDC that the path names.
+    pub(super) within: Option<Box<str>>,
+}
+
+/// An answer as it is now.
+#[derive(Debug)]
+pub(super) struct Listed {
+    pub(super) encoded: Arc<Encoded>,
+    pub(super) served: Served<()>,
+}
+
+/// How new an answer has to be, and whether that was less than the request wanted.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Demanded {
+    pub(super) demand: Demand,
+    over_budget: bool,
+}
+
+impl Demanded {
+    /// Says in the answer that the caller's budget is spent.
+    pub(super) fn note<T>(self, mut served: Served<T>) -> Served<T> {
+        if self.over_budget && served.service == Service::Hit {
+            served.service = Service::OverBudget;
+        }
+        served
+    }
+}
+
+/// The documents of a view that a caller sees.
+pub(super) fn visible<'a, E: Entry, R: 'a>(
+    view: &'a View<E>,
+    scope: &'a Scope,
+    sees: impl Fn(&E) -> bool + Clone + 'a,
+    parts: fn(&E) -> &[R],
+) -> impl Iterator<Item = &'a R> + Clone {
+    let entries = view.content.entries.iter().map(|entry| &**entry);
+    entries
+        .filter(move |it| scope.holds(it.org()) && view.shows(it.org()) && sees(it))
+        .flat_map(parts)
+}
+
+impl Ask {
+    /// Everything that the caller sees.
+    pub(super) fn all(&self, what: What) -> Topic {
+        Topic { what, scope: self.sight.scope(), within: None }
+    }
+
+    /// How new the answer has to be. Reads that a caller forces have a budget: beyond it the picture
+    /// has to do.
+    pub(super) fn demand(&self, of: List, scope: &Scope) -> Demanded {
+        let directives = self.asked.directives;
+        let mut demand = Demand {
+            newest: directives.newest,
+            only_if_cached: directives.only_if_cached,
+            stale_if_error: directives.stale_if_error,
+        };
+        let ApiState { inventory, budget, clock, .. } = &self.state;
+        let forces = demand.newest.is_some()
+            && !demand.only_if_cached
+            && demand.wants_newer_than(inventory.age(of, scope));
+        let over_budget = forces && !budget.spend(self.reader.0.name(), clock.now());
+        if over_budget {
+            demand.newest = None;
+        }
+        Demanded { demand, over_budget }
+    }
+
+    /// The orgs that cannot be shown: an error, unless the question allows a part.
+    pub(super) fn admit_missing(
+        &self,
+        missing: &[Missing],
+        allows_part: bool,
+    ) -> Result<Vec<MissingOrg>, ApiError> {
+        if missing.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.state.metrics.incomplete(allows_part);
+        if allows_part {
+            Ok(missing.iter().map(MissingOrg::from).collect())
+        } else {
+            Err(ApiError::incomplete(missing.to_vec()))
+        }
+    }
+
+    /// A list that is made of SDDCs or of parts of them.
+    pub(super) async fn list_of_sddcs<R: Resource>(
+        &self,
+        topic: Topic,
+        takes: Takes,
+        parts: fn(&SddcEntry) -> &[R],
+    ) -> Result<Response, ApiError> {
+        let sees = |entry: &SddcEntry| self.sight.sees(entry);
+        let draft = self.query.draft::<R>(takes);
+        let with_deleted = draft.includes_deleted();
+        let known = self.state.inventory.known();
+        let known = known.entries.iter().filter(|entry| topic.scope.holds(entry.org()));
+        let asking = draft.begin(known.filter(|it| sees(it)).flat_map(|it| parts(it)))?;
+
+        // Before the first look, so that no change is missed.
+        let ApiState { inventory, clock, .. } = &self.state;
+        let watch = asking.wait().map(|wait| (inventory.watch(), clock.now() + wait));
+        let of = if with_deleted { List::WithDeleted } else { List::Sddcs };
+        let demanded = self.demand(of, &topic.scope);
+        let served = inventory.sddcs(with_deleted, &topic.scope, &demanded.demand).await?;
+        let served = demanded.note(served);
+        let question = asking.finish(visible(&served.content, &topic.scope, sees, parts))?;
+        let mut listed = self.page(&topic, &question, 0, &served, sees, parts)?;
+        if let Some((watch, end)) = watch {
+            let mut poll = LongPoll::new(self, watch, end);
+            // A failure ends the wait: it is another answer too.
+            while self.asked.known.holds(listed.encoded.etag()) && !poll.is_over() {
+                poll.turned().await?;
+                let served =
+                    inventory.sddcs(with_deleted, &topic.scope, &Demand::default()).await?;
+                listed = self.page(&topic, &question, 0, &served, sees, parts)?;
+            }
+        }
+        Ok(self.answer(&listed))
+    }
+
+    /// The page that a question gives of a view.
+    pub(super) fn page<E: Entry, R: Resource>(
+        &self,
+        topic: &Topic,
+        question: &Question<R>,
+        seen_by: u64,
+        served: &Served<View<E>>,
+        sees: impl Fn(&E) -> bool + Clone,
+        parts: fn(&E) -> &[R],
+    ) -> Result<Listed, ApiError> {
+        let view = &served.content;
+        let missing = self.admit_missing(&view.missing, question.allows_part())?;
+        let subject = self.subject(topic, question, seen_by, view.content.revision, missing);
+        let encoded = self.encode(subject, topic, question, view, sees, parts);
+        Ok(Listed { encoded, served: served.without_content() })
+    }
+
+    /// What an answer to a question is made from.
+    pub(super) fn subject<R: Resource>(
+        &self,
+        topic: &Topic,
+        question: &Question<R>,
+        seen_by: u64,
+        revision: u64,
+        missing: Vec<MissingOrg>,
+    ) -> Subject {
+        Subject {
+            what: topic.what,
+            within: topic.within.clone(),
+            revision,
+            seen_by,
+            sight: self.sight.clone(),
+            missing,
+            question: question.canonical().into(),
+        }
+    }
+
+    /// Encodes a page, unless that was done before.
+    pub(super) fn encode<E: Entry, R: Resource>(
+        &self,
+        subject: Subject,
+        topic: &Topic,
+        question: &Question<R>,
+        view: &View<E>,
+        sees: impl Fn(&E) -> bool + Clone,
+        parts: fn(&E) -> &[R],
+    ) -> Arc<Encoded> {
+        let missing = subject.missing.clone();
+        self.state.answers.encoded(subject, || {
+            let selection = question.select(visible(view, &topic.scope, sees, parts));
+            Encoded::json(&selection.page(missing)).followed_by(selection.next)
+        })
+    }
+
+    /// The page that a question gives of documents that are all shown.
+    pub(super) fn page_of<R: Resource>(
+        &self,
+        topic: &Topic,
+        question: &Question<R>,
+        served: &Served<u64>,
+        documents: &[R],
+    ) -> Listed {
+        let subject = self.subject(topic, question, 0, served.content, Vec::new());
+        let encoded = self.state.answers.encoded(subject, || {
+            let selection = question.select(documents.iter());
+            Encoded::json(&selection.page(Vec::new())).followed_by(selection.next)
+        });
+        Listed { encoded, served: served.without_content() }
+    }
+
+    /// The question about one document.
+    pub(super) fn document_question<R: Resource>(&self) -> Result<Question<R>, ApiError> {
+        self.query.draft::<R>(Takes::DOCUMENT).finish(iter::empty())
+    }
+
+    /// One document as the question shows it.
+    pub(super) fn document<E: Entry, R: Resource>(
+        &self,
+        what: What,
+        question: &Question<R>,
+        served: &Served<Found<E>>,
+        document: fn(&E) -> &R,
+    ) -> Response {
+        let found = &served.content;
+        let topic = Topic { what, scope: Scope::Hidden, within: Some(found.entry.id().into()) };
+        let subject = self.subject(&topic, question, 0, found.revision, Vec::new());
+        let encoded = self
+            .state
+            .answers
+            .encoded(subject, || Encoded::json(&question.show(document(&found.entry))));
+        self.answer(&Listed { encoded, served: served.without_content() })
+    }
+
+    /// The answer, as the request's header fields want it.
+    pub(super) fn answer(&self, listed: &Listed) -> Response {
+        let link = listed.encoded.next().map(|next| self.query.next_link(next));
+        self.state.answers.answer(&listed.encoded, &listed.served, &self.asked, link)
+    }
+}

@@ -1,0 +1,131 @@
+//! `GET /sd/prometheus`: Prometheus HTTP service discovery.
+
+use axum::response::Response;
+use serde::Serialize;
+use url::Url;
+use utoipa::ToSchema;
+
+use super::{
+    answer::{Encoded, What},
+    ask::{Ask, Listed, visible},
+    error::ApiError,
+    question::{Takes, Target},
+};
+use crate::inventory::{List, model::SddcEntry};
+
+/// A target of Prometheus and its labels, which are gone after relabelling unless they are kept.
+#[derive(Debug, PartialEq, Serialize, ToSchema)]
+pub(super) struct TargetGroup<'a> {
+    /// The host and port of the SDDC's vCenter or NSX manager: always one.
+    #[schema(example = json!(["vcenter.sddc-192-0-2-10.vmwarevmc.example:443"]))]
+    targets: [String; 1],
+    /// What the target belongs to.
+    #[schema(inline)]
+    labels: Labels<'a>,
+}
+
+/// Labels are strings: what is not known is empty.
+#[derive(Debug, PartialEq, Serialize, ToSchema)]
+struct Labels<'a> {
+    /// The SDDC's id.
+    #[serde(rename = "__meta_vmc_sddc_id")]
+    #[schema(example = "5ddc0000-0000-4000-8000-000000000001")]
+    id: &'a str,
+    /// Its name.
+    #[serde(rename = "__meta_vmc_sddc_name")]
+    #[schema(example = "prod-stretched")]
+    name: &'a str,
+    /// Its region.
+    #[serde(rename = "__meta_vmc_sddc_region")]
+    #[schema(example = "US_WEST_2")]
+    region: &'a str,
+    /// Its state.
+    #[serde(rename = "__meta_vmc_sddc_state")]
+    #[schema(example = "READY")]
+    state: &'a str,
+    /// Its organization's id.
+    #[serde(rename = "__meta_vmc_sddc_org_id")]
+    #[schema(example = "0a1b2c3d-4e5f-4a6b-8c7d-9e0f1a2b3c4d")]
+    org_id: &'a str,
+}
+
+/// Discover targets for Prometheus
+///
+/// The vCenters or NSX managers of the SDDCs, as `http_sd_configs` wants them. SDDCs without the URL
+/// are left out. While any organization cannot be shown the answer is 503: Prometheus then keeps the
+/// targets that it has, while a shorter list would make it drop some.
+///
+/// Source: `GET /vmc/api/orgs/{org}/sddcs`.
+#[utoipa::path(
+    get, path = "/sd/prometheus", tag = "discovery",
+    responses((status = 200, description = "The targets", body = Vec<TargetGroup<'static>>))
+)]
+pub(super) async fn discover_targets(ask: Ask) -> Result<Response, ApiError> {
+    let topic = ask.all(What::Targets);
+    let sees = |entry: &SddcEntry| ask.sight.sees(entry);
+    let known = ask.state.inventory.known();
+    let known = known.entries.iter().filter(|it| topic.scope.holds(&it.sddc.org_id) && sees(it));
+    let draft = ask.query.draft::<SddcEntry>(Takes::DISCOVERY);
+    let asking = draft.begin(known.map(|entry| &**entry))?;
+    let demanded = ask.demand(List::Sddcs, &topic.scope);
+    let served = ask.state.inventory.sddcs(false, &topic.scope, &demanded.demand).await?;
+    let served = demanded.note(served);
+    let view = &served.content;
+    let shown = visible(view, &topic.scope, sees, std::slice::from_ref);
+    let question = asking.finish(shown.clone())?;
+    ask.admit_missing(&view.missing, false)?;
+    let subject = ask.subject(&topic, &question, 0, view.content.revision, Vec::new());
+    let encoded = ask.state.answers.encoded(subject, || {
+        let selected = question.select(shown).items.into_iter();
+        let target = question.target();
+        let groups = selected.filter_map(|entry| group(entry, target));
+        Encoded::json(&groups.collect::<Vec<_>>())
+    });
+    Ok(ask.answer(&Listed { encoded, served: served.without_content() }))
+}
+
+fn group(entry: &SddcEntry, target: Option<Target>) -> Option<TargetGroup<'_>> {
+    let sddc = &entry.sddc;
+    let url = match target? {
+        Target::Vcenter => sddc.vcenter_url.as_deref()?,
+        Target::Nsx => sddc.nsx_manager_url.as_deref()?,
+    };
+    let labels = Labels {
+        id: sddc.id.as_str(),
+        name: sddc.name.as_deref().unwrap_or_default(),
+        region: sddc.region.as_deref().unwrap_or_default(),
+        state: sddc.state.as_deref().unwrap_or_default(),
+        org_id: sddc.org_id.as_str(),
+    };
+    Some(TargetGroup { targets: [address(url)?], labels })
+}
+
+/// What is answered about these SDDCs, for the published document.
+pub(super) fn example(sddcs: &[SddcEntry]) -> serde_json::Value {
+    let groups = sddcs.iter().filter_map(|entry| group(entry, Some(Target::Vcenter)));
+    serde_json::json!(groups.take(1).collect::<Vec<_>>())
+}
+
+/// Host and port, an IPv6 address in brackets.
+fn address(url: &str) -> Option<String> {
+    let url = Url::parse(url).ok()?;
+    Some(format!("{}:{}", url.host_str()?, url.port_or_known_default()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_target_is_host_and_port() {
+        for (url, target) in [
+            ("https://vcenter.example/ui", "vcenter.example:443"),
+            ("https://vcenter.example:8443", "vcenter.example:8443"),
+            ("https://192.0.2.10/", "192.0.2.10:443"),
+            ("https://[2001:db8::1]/", "[2001:db8::1]:443"),
+        ] {
+            assert_eq!(address(url).as_deref(), Some(target));
+        }
+        assert_eq!(address("vcenter.example"), None);
+    }
+}

@@ -1,0 +1,277 @@
+//! `GET /sddcs/events`: server-sent events (HTML standard, section 9.2).
+
+use std::{
+    collections::{HashSet, VecDeque},
+    convert::Infallible,
+    slice,
+    sync::Arc,
+    time::Duration,
+};
+
+use axum::{
+    body::Body,
+    response::{IntoResponse, Response},
+};
+use bytes::Bytes;
+use futures_util::stream;
+use http::{
+    HeaderMap, HeaderName, HeaderValue,
+    header::{CACHE_CONTROL, CONTENT_TYPE, VARY},
+};
+use serde_json::json;
+
+use super::{
+    Watching,
+    state::{State, event},
+    steps::Place,
+};
+use crate::{
+    api::{
+        answer::{Encoded, Outcome, Subject, What},
+        ask::{Ask, Topic, visible},
+        error::ApiError,
+        question::{Question, Takes},
+    },
+    clock::Instant,
+    ids::OrgId,
+    inventory::{Demand, List, Served, View, Watch, model::SddcEntry},
+    problem::MissingOrg,
+};
+
+const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+/// A comment this often: it keeps proxies from closing the stream, and finds peers that are gone.
+const HEARTBEAT: Duration = Duration::from_secs(15);
+
+/// Watch SDDCs
+///
+/// The SDDCs as a stream of server-sent events. First comes `event: sync` with the whole list, as
+/// `GET /sddcs` answers it; then `event: added`, `changed` or `removed` with `{"sddc": …, "changed":
+/// [names of the fields that differ]}`, and `event: status` with `{"age_s", "completeness"}` when the
+/// picture turns old or incomplete, or is fresh and complete again. A comment comes every 15 s.
+///
+/// `id` is the `ETag` of the list with the same filters. Who comes back with it as `Last-Event-ID`
+/// goes on if nothing has changed, and else gets `event: reset` and a new `sync`. An SDDC that cannot
+/// be read is never `removed`. One that leaves the filters, or what the caller may see, is.
+///
+/// Source: `GET /vmc/api/orgs/{org}/sddcs`.
+#[utoipa::path(
+    get, path = "/sddcs/events", tag = "sddcs",
+    params(("Last-Event-ID" = Option<String>, Header, description = "The `id` of the last event that came")),
+    responses((status = 200, description = "The events", content_type = "text/event-stream", body = String))
+)]
+pub(in crate::api) async fn watch_sddcs(
+    ask: Ask,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    let topic = ask.all(What::Sddcs);
+    let sees = |entry: &SddcEntry| ask.sight.sees(entry);
+    let known = ask.state.inventory.known();
+    let known = known.entries.iter().filter(|it| topic.scope.holds(&it.sddc.org_id) && sees(it));
+    let draft = ask.query.draft::<SddcEntry>(Takes::EVENTS);
+    let asking = draft.begin(known.map(|entry| &**entry))?;
+    // Before the first look, so that no change is missed.
+    let watch = ask.state.inventory.watch();
+    let served = ask.state.inventory.sddcs(false, &topic.scope, &Demand::default()).await?;
+    let shown = visible(&served.content, &topic.scope, sees, slice::from_ref);
+    let question = asking.finish(shown)?;
+    ask.admit_missing(&served.content.missing, question.allows_part())?;
+    let place = ask.state.watchers.enter().ok_or(ApiError::TooManyWatchers)?;
+    if let Some(permit) = &ask.permit {
+        permit.park();
+    }
+    let outcome = Outcome::of(&served);
+    let last = headers.get(LAST_EVENT_ID).filter(|id| !id.is_empty()).cloned();
+    let viewer = Viewer { ask, topic, question };
+    let stream = Events::begin(viewer, watch, place, &served, last.as_ref());
+    let body = stream::unfold(stream, |mut stream| async {
+        stream.next().await.map(|chunk| (Ok::<_, Infallible>(chunk), stream))
+    });
+    let mut response = Body::from_stream(body).into_response();
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(VARY, HeaderValue::from_static("Authorization, X-API-Key"));
+    response.extensions_mut().insert(outcome);
+    response.extensions_mut().insert(Streaming);
+    Ok(response)
+}
+
+/// Marks an answer that goes on: its connection's being cut loses a watcher.
+#[derive(Debug, Clone, Copy)]
+pub struct Streaming;
+
+/// Who watches what.
+struct Viewer {
+    ask: Ask,
+    topic: Topic,
+    /// Takes a part: what is missing is told as status.
+    question: Question<SddcEntry>,
+}
+
+/// What one watcher has been told, and what is to be told next.
+struct Events {
+    viewer: Viewer,
+    watch: Watch,
+    state: Arc<State>,
+    /// The view that the state is of.
+    at: Look,
+    told: Freshness,
+    /// The rest of one step: nothing is added before it is taken.
+    pending: VecDeque<Bytes>,
+    heartbeat: Instant,
+    _place: Watching,
+}
+
+/// What makes one view another than the last one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Look {
+    revision: u64,
+    missing: Vec<OrgId>,
+}
+
+/// What `status` tells the turns of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Freshness {
+    is_old: bool,
+    is_partial: bool,
+}
+
+impl Viewer {
+    fn subject(&self, view: &View<SddcEntry>) -> (Look, Subject) {
+        let missing = view.missing.iter().map(|gap| gap.org_id.clone()).collect();
+        let look = Look { revision: view.content.revision, missing };
+        let gaps = view.missing.iter().map(MissingOrg::from).collect();
+        (look, self.ask.subject(&self.topic, &self.question, 0, view.content.revision, gaps))
+    }
+
+    /// The list that a question with the same filters is answered with.
+    fn listed(&self, subject: Subject, view: &View<SddcEntry>) -> Arc<Encoded> {
+        let sees = |entry: &SddcEntry| self.ask.sight.sees(entry);
+        self.ask.encode(subject, &self.topic, &self.question, view, sees, slice::from_ref)
+    }
+
+    fn seen(&self, view: &View<SddcEntry>) -> Vec<Arc<SddcEntry>> {
+        let is_seen = |entry: &SddcEntry| {
+            let org = &entry.sddc.org_id;
+            self.topic.scope.holds(org)
+                && view.shows(org)
+                && self.ask.sight.sees(entry)
+                && self.question.matches(entry)
+        };
+        view.content.entries.iter().filter(|entry| is_seen(entry)).cloned().collect()
+    }
+
+    fn freshness(&self, age: Duration, is_partial: bool) -> Freshness {
+        Freshness { is_old: age >= self.ask.state.answers.fresh(), is_partial }
+    }
+}
+
+impl Events {
+    fn begin(
+        viewer: Viewer,
+        watch: Watch,
+        place: Watching,
+        served: &Served<View<SddcEntry>>,
+        last: Option<&HeaderValue>,
+    ) -> Self {
+        let view = &served.content;
+        let (at, subject) = viewer.subject(view);
+        let listed = viewer.listed(subject.clone(), view);
+        let steps = &viewer.ask.state.steps;
+        let mut pending = VecDeque::new();
+        if !last.is_some_and(|last| listed.has_tag(last)) {
+            if last.is_some() {
+                pending.push_back(event("reset", None, "{}").into());
+            }
+            // In three pieces: the list's bytes are everybody's.
+            let tag = tag(&listed);
+            pending.push_back(format!("event: sync\nid: {tag}\ndata: ").into());
+            pending.push_back(listed.identity().clone());
+            pending.push_back(Bytes::from_static(b"\n\n"));
+        }
+        let told = Freshness { is_old: false, is_partial: false };
+        let now = viewer.freshness(served.age, !view.missing.is_empty());
+        let mut events = Self {
+            state: steps.begin(subject, || viewer.seen(view)),
+            heartbeat: viewer.ask.state.clock.now() + HEARTBEAT,
+            viewer,
+            watch,
+            at,
+            told,
+            pending,
+            _place: place,
+        };
+        events.tell_freshness(now, Some(served.age));
+        events
+    }
+
+    /// What is to be sent next; `None` at the end.
+    async fn next(&mut self) -> Option<Bytes> {
+        loop {
+            if let Some(chunk) = self.pending.pop_front() {
+                return Some(chunk);
+            }
+            let state = &self.viewer.ask.state;
+            tokio::select! {
+                biased;
+                () = state.readiness.ending() => return None,
+                () = self.watch.turned() => self.look().await,
+                () = state.clock.rest_until(self.heartbeat) => {
+                    self.heartbeat = state.clock.now() + HEARTBEAT;
+                    self.pending.push_back(Bytes::from_static(b": still here\n\n"));
+                }
+            }
+        }
+    }
+
+    /// Takes the step to what there is now.
+    async fn look(&mut self) {
+        let Viewer { ask, topic, .. } = &self.viewer;
+        let inventory = &ask.state.inventory;
+        let (age, is_partial) = match inventory.sddcs(false, &topic.scope, &Demand::default()).await
+        {
+            Ok(served) => {
+                self.step(&served.content);
+                (Some(served.age), !served.content.missing.is_empty())
+            }
+            // Nothing can be shown: what was told stays.
+            Err(_) => (inventory.age(List::Sddcs, &topic.scope), true),
+        };
+        let now = self.viewer.freshness(age.unwrap_or(Duration::MAX), is_partial);
+        self.tell_freshness(now, age);
+    }
+
+    fn step(&mut self, view: &View<SddcEntry>) {
+        let (at, subject) = self.viewer.subject(view);
+        if at == self.at {
+            return;
+        }
+        let from = &self.state;
+        let place = Place { from: from.number, revision: at.revision, missing: at.missing.clone() };
+        let step = self.viewer.ask.state.steps.step(place, || {
+            let missing: HashSet<_> = at.missing.iter().collect();
+            let tag = || tag(&self.viewer.listed(subject, view)).to_owned();
+            from.step(self.viewer.seen(view), &missing, tag)
+        });
+        self.state = step.to.clone();
+        self.at = at;
+        if !step.events.is_empty() {
+            self.pending.push_back(step.events.clone());
+        }
+    }
+
+    fn tell_freshness(&mut self, now: Freshness, age: Option<Duration>) {
+        if now == self.told {
+            return;
+        }
+        self.told = now;
+        let completeness = if now.is_partial { "partial" } else { "complete" };
+        let age_s = age.map(|age| age.as_secs());
+        let data = json!({ "age_s": age_s, "completeness": completeness });
+        self.pending.push_back(event("status", None, &data.to_string()).into());
+    }
+}
+
+fn tag(listed: &Encoded) -> &str {
+    listed.etag().to_str().expect("tags are visible ASCII")
+}

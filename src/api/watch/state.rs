@@ -1,0 +1,134 @@
+//! What a watcher has been told, and the step to what there is now.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use bytes::Bytes;
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use crate::{
+    ids::{OrgId, SddcId},
+    inventory::model::{Sddc, SddcEntry},
+};
+
+/// The SDDCs that a watcher has been told of. Watchers who were told the same share one.
+#[derive(Debug)]
+pub(super) struct State {
+    /// Told once, in this process.
+    pub(super) number: u64,
+    pub(super) sddcs: Vec<Arc<SddcEntry>>,
+}
+
+/// The way from one state to another.
+#[derive(Debug)]
+pub(super) struct Step {
+    pub(super) to: Arc<State>,
+    /// Events that tell it; empty if there is nothing to tell.
+    pub(super) events: Bytes,
+}
+
+impl State {
+    pub(super) fn new(sddcs: Vec<Arc<SddcEntry>>) -> Self {
+        static NUMBERS: AtomicU64 = AtomicU64::new(0);
+        Self { number: NUMBERS.fetch_add(1, Ordering::Relaxed), sddcs }
+    }
+
+    /// The step to what is seen now. Of `missing` orgs nothing is seen: what was told of them stays,
+    /// as absence through failure is no removal. `tag` is asked for the validator of what is seen, if
+    /// there is anything to tell.
+    pub(super) fn step(
+        &self,
+        mut seen: Vec<Arc<SddcEntry>>,
+        missing: &HashSet<&OrgId>,
+        tag: impl FnOnce() -> String,
+    ) -> Step {
+        let kept = self.sddcs.iter().filter(|entry| missing.contains(&entry.sddc.org_id));
+        seen.extend(kept.cloned());
+        let changes = self.changes(&seen);
+        let events = if changes.is_empty() { Bytes::new() } else { written(&changes, &tag()) };
+        Step { to: Arc::new(Self::new(seen)), events }
+    }
+
+    fn changes<'a>(&'a self, now: &'a [Arc<SddcEntry>]) -> Vec<Change<'a>> {
+        let mut before: HashMap<&SddcId, &Arc<SddcEntry>> =
+            self.sddcs.iter().map(|entry| (&entry.sddc.id, entry)).collect();
+        let mut changes = Vec::new();
+        for entry in now {
+            match before.remove(&entry.sddc.id) {
+                None => changes.push(Change::new("added", entry, Vec::new())),
+                Some(old) if Arc::ptr_eq(old, entry) || old.sddc == entry.sddc => {}
+                Some(old) => {
+                    changes.push(Change::new("changed", entry, differing(&old.sddc, &entry.sddc)));
+                }
+            }
+        }
+        // In the order in which they were told.
+        let gone = self.sddcs.iter().filter(|entry| before.contains_key(&entry.sddc.id));
+        changes.extend(gone.map(|entry| Change::new("removed", entry, Vec::new())));
+        changes
+    }
+}
+
+/// One event of a step.
+struct Change<'a> {
+    event: &'static str,
+    data: Data<'a>,
+}
+
+/// What an event says.
+#[derive(Serialize)]
+struct Data<'a> {
+    sddc: &'a Sddc,
+    changed: Vec<String>,
+}
+
+impl<'a> Change<'a> {
+    fn new(event: &'static str, entry: &'a SddcEntry, changed: Vec<String>) -> Self {
+        Self { event, data: Data { sddc: &entry.sddc, changed } }
+    }
+}
+
+/// The names of the fields that differ, in the document's order.
+fn differing(before: &Sddc, now: &Sddc) -> Vec<String> {
+    let fields = |sddc: &Sddc| match serde_json::to_value(sddc) {
+        Ok(Value::Object(fields)) => fields,
+        _ => Map::new(),
+    };
+    let before = fields(before);
+    let now = fields(now).into_iter();
+    now.filter(|(name, value)| before.get(name) != Some(value)).map(|(name, _)| name).collect()
+}
+
+/// Events as they are sent. The id is on the last one only: who is cut off in between is told the
+/// whole step again.
+fn written(changes: &[Change<'_>], tag: &str) -> Bytes {
+    let mut text = String::new();
+    let last = changes.len().saturating_sub(1);
+    for (at, change) in changes.iter().enumerate() {
+        let data = serde_json::to_string(&change.data).expect("documents have string keys only");
+        let id = (at == last).then_some(tag);
+        text.push_str(&event(change.event, id, &data));
+    }
+    text.into()
+}
+
+/// What a stream may tell of these SDDCs, for the published document.
+pub(in crate::api) fn example(sddcs: &[SddcEntry]) -> String {
+    let change = |entry| Change::new("changed", entry, vec!["state".to_owned()]);
+    let changes: Vec<_> = sddcs.iter().take(1).map(change).collect();
+    let status = event("status", None, r#"{"age_s":61,"completeness":"complete"}"#);
+    let events = written(&changes, "W/\"XDGAyab19VyTjohvYIwFrA\"");
+    status + &String::from_utf8_lossy(&events)
+}
+
+/// One event (HTML standard, section 9.2). `data` is JSON, which has no line breaks.
+pub(super) fn event(name: &str, id: Option<&str>, data: &str) -> String {
+    let id = id.map_or(String::new(), |id| format!("id: {id}\n"));
+    format!("event: {name}\n{id}data: {data}\n\n")
+}

@@ -93,7 +93,7 @@ No credentials, no key; its SDDCs change, come and go now and then. Ctrl-C ends 
 Paste one of these:
 
   curl http://{api}/sddcs
-  curl -i http://{api}/orgs
+  curl -i 'http://{api}/sddcs?state=READY&fields=id,name,state'
   curl -i 'http://{api}/sddcs?partail=allow'
 "
     ));

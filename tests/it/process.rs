@@ -598,8 +598,17 @@ fn each_curl_line_of_the_demo_works() {
     let list: Value = serde_json::from_str(&curl(&printed[0])).unwrap();
     let sddcs_shown = list["items"].as_array().unwrap().len();
     assert!((5..=7).contains(&sddcs_shown), "up to two come and go: {list}");
-    let orgs = curl(&printed[1]);
-    assert!(orgs.starts_with("HTTP/1.1 200 OK\r\n") && orgs.contains("cache-status: "), "{orgs}");
+    let ready = curl(&printed[1]);
+    assert!(
+        ready.starts_with("HTTP/1.1 200 OK\r\n") && ready.contains("cache-status: "),
+        "{ready}"
+    );
+    let list: Value = serde_json::from_str(ready.split_once("\r\n\r\n").unwrap().1).unwrap();
+    for sddc in list["items"].as_array().unwrap() {
+        let fields: Vec<&str> = sddc.as_object().unwrap().keys().map(String::as_str).collect();
+        assert_eq!((&sddc["state"], fields), (&json!("READY"), vec!["id", "name", "state"]));
+    }
+    assert_ne!(list["items"], json!([]));
     let refused = curl(&printed[2]);
     assert!(refused.starts_with("HTTP/1.1 400 Bad Request\r\n"), "{refused}");
     assert!(refused.contains("\"did_you_mean\":\"partial\""), "{refused}");

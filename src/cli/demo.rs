@@ -94,7 +94,7 @@ Paste one of these:
 
   curl http://{api}/sddcs
   curl -i 'http://{api}/sddcs?state=READY&fields=id,name,state'
-  curl -i 'http://{api}/sddcs?partail=allow'
+  curl -N http://{api}/sddcs/events
 "
     ));
 }

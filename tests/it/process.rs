@@ -57,6 +57,14 @@ fn gateway(arguments: &[&str]) -> Setup {
     Setup { command, reads_stderr: true }
 }
 
+/// A line as somebody pastes it into a shell, which becomes the command that it names.
+fn pasted(line: &str) -> Setup {
+    let mut command = Command::new("sh");
+    command.args(["-c", &format!("exec {line}")]).env_remove("http_proxy");
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    Setup { command, reads_stderr: true }
+}
+
 impl Setup {
     fn with(mut self, name: &str, value: impl AsRef<std::ffi::OsStr>) -> Self {
         self.command.env(name, value);
@@ -609,9 +617,13 @@ fn each_curl_line_of_the_demo_works() {
         assert_eq!((&sddc["state"], fields), (&json!("READY"), vec!["id", "name", "state"]));
     }
     assert_ne!(list["items"], json!([]));
-    let refused = curl(&printed[2]);
+    let refused = curl(&format!("curl -i '{sddcs}?partail=allow'"));
     assert!(refused.starts_with("HTTP/1.1 400 Bad Request\r\n"), "{refused}");
     assert!(refused.contains("\"did_you_mean\":\"partial\""), "{refused}");
+    // A stream does not end by itself: what matters is that it begins.
+    let mut events = pasted(&printed[2]).start();
+    events.line("event: sync");
+    assert!(events.line("data: ").contains("\"items\""));
     assert!(curl(&format!("curl -f {sddcs}")).contains("\"items\""));
     assert!(curl(&format!("curl -f {docs}")).contains("<html"));
     assert!(curl(&format!("curl -f {state}")).contains("\"ready\":true"));

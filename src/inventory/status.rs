@@ -181,18 +181,17 @@ impl Collector for InventoryMetrics {
         )?;
         #[expect(clippy::cast_precision_loss, reason = "bytes of memory are below 2^52")]
         let bytes = (self.inventory.bytes() + (self.made_bytes)()) as f64;
-        gauges(
+        gauge(
             &mut encoder,
             "sddc_gateway_inventory_bytes",
             "Memory of the pictures and of the answers made of them, an estimate",
-            std::iter::once((Vec::new(), bytes)),
+            bytes,
         )?;
-        let missing = self.inventory.0.missing();
-        gauges(
+        gauge(
             &mut encoder,
             "sddc_gateway_inventory_orgs_missing",
             "Served organizations without a picture that may be shown",
-            std::iter::once((Vec::new(), f64::from(missing))),
+            f64::from(self.inventory.0.missing()),
         )?;
         let states = self.sddcs_by_state();
         gauges(
@@ -248,4 +247,10 @@ fn gauges<'a>(
         ConstGauge::new(value).encode(family.encode_family(&labels)?)?;
     }
     Ok(())
+}
+
+/// A gauge of one series, without labels.
+fn gauge(encoder: &mut DescriptorEncoder<'_>, name: &str, help: &str, value: f64) -> fmt::Result {
+    let family = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
+    ConstGauge::new(value).encode(family)
 }

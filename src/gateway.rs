@@ -12,7 +12,7 @@ use crate::{
     config::Config,
     csp::{self, ClientSecret, Mint, SecretCell, SecretOrigin, TokenSource},
     in_flight::InFlight,
-    inventory::{Inventory, InventoryMetrics, Readers},
+    inventory::{Inventory, InventoryMetrics, Readers, SnapshotFile, Source},
     lifecycle::{Drain, Readiness, Reason, Signals},
     listener::{Listener, edge::Edge, host::HostRule, io::Limits, ops, routes::Routes},
     reload::{Reloads, Watched},
@@ -138,6 +138,11 @@ impl Gateway {
         let stop = || tasks.stop.clone();
         for source in &tokens {
             tasks.spawn("token", stop(), source.clone().keep_renewed(stop()));
+        }
+        if let Some(path) = &config.inventory.snapshot_file {
+            let source = Source::of(&config.csp.url, &config.vmc.url, &config.csp.client_id);
+            let file = inventory.restore(SnapshotFile::new(path.clone(), source)).await;
+            tasks.spawn("snapshot", stop(), inventory.clone().keep_saved(file));
         }
         tasks.spawn("inventory", stop(), inventory.clone().keep_fresh());
         tasks.spawn("turns", stop(), inventory.clone().keep_turning());

@@ -248,7 +248,6 @@ impl<T: PartialEq + Send + Sync + 'static> Kept<T> {
     }
 
     /// Takes over what another process read at `begun`, if nothing was read here yet.
-    #[expect(dead_code, reason = "the snapshot file comes next")]
     pub(super) fn restore(&self, content: T, begun: Instant) {
         if self.reading.load().is_none() {
             let reading = Reading { content: Arc::new(content), begun, number: 0 };

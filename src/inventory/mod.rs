@@ -21,10 +21,10 @@ mod list;
 pub mod mapping;
 pub mod model;
 mod picture;
+mod saving;
 mod service;
 mod settings;
 mod slot;
-#[cfg_attr(not(test), expect(dead_code, reason = "used by the next commit"))]
 mod snapshot;
 mod status;
 mod turns;
@@ -37,7 +37,6 @@ use std::{
 use arc_swap::ArcSwap;
 use futures_util::future::join_all;
 
-pub(crate) use self::directory::{read_org, read_orgs};
 pub use self::{
     demand::{Demand, Scope},
     entry::Entry,
@@ -56,6 +55,11 @@ use self::{
     model::{Org, SddcEntry, TaskEntry},
     slot::Slot,
     turns::Turns,
+};
+pub(crate) use self::{
+    directory::{read_org, read_orgs},
+    saving::SnapshotFile,
+    snapshot::Source,
 };
 use crate::{
     clock::Clock,

@@ -110,6 +110,11 @@ impl Turns {
         let _ = self.watching.subscribe().wait_for(|count| *count > 0).await;
     }
 
+    /// Sees the turns without counting as a watcher.
+    pub(super) fn subscribe(&self) -> watch::Receiver<u64> {
+        self.sender.subscribe()
+    }
+
     /// The picture has been made anew: the next turn may be another one.
     pub(super) fn moved(&self) {
         self.moved.notify_one();

@@ -12,6 +12,7 @@ mod harness;
 mod inventory;
 mod openapi;
 mod process;
+mod snapshot;
 mod tls;
 mod token;
 mod upstream_faults;

@@ -18,7 +18,7 @@ const LEFT_BEHIND: Duration = Duration::from_secs(600);
 /// As many as Linux follows.
 const MOST_LINKS: usize = 40;
 
-/// Opens a regular file for reading; `None` if there is none.
+/// Opens a regular file for reading; `None` if there is none, or nothing in it yet.
 pub(super) fn open(path: &Path, most_bytes: u64) -> Result<Option<File>, Refused> {
     // A pipe without a writer would hold us up before we could see that it is one.
     let flags = OFlags::NONBLOCK.bits().cast_signed();
@@ -30,6 +30,8 @@ pub(super) fn open(path: &Path, most_bytes: u64) -> Result<Option<File>, Refused
     let found = file.metadata().map_err(|error| Refused::Unreadable(error.kind()))?;
     if !found.is_file() {
         Err(Refused::NotAFile)
+    } else if found.len() == 0 {
+        Ok(None)
     } else if found.len() > most_bytes {
         Err(Refused::TooLarge)
     } else {

@@ -1,0 +1,175 @@
+//! Keeping the snapshot file: taken over at start, written as the picture changes.
+//!
+//! What is wrong with the file costs its picture and nothing else: the gateway starts without it,
+//! and goes on if it cannot be written.
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use super::{
+    Inventory,
+    directory::Directory,
+    list,
+    slot::Slot,
+    snapshot::{self, Refused, Snapshot, Source},
+};
+use crate::{clock::Instant, ids::OrgId};
+
+/// A changed picture is written this soon, one that was only read again this late.
+const CHANGED: Duration = Duration::from_secs(5);
+const READ_AGAIN: Duration = Duration::from_secs(60);
+
+/// The snapshot file of one gateway.
+#[derive(Debug, Clone)]
+pub(crate) struct SnapshotFile {
+    path: PathBuf,
+    source: Source,
+    /// What is there is somebody else's: it is not written over.
+    is_foreign: bool,
+}
+
+/// What was written last.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+struct Written {
+    revision: u64,
+    readings: Vec<(OrgId, Option<Instant>)>,
+}
+
+impl SnapshotFile {
+    /// The file at `path`, for what is read of `source`.
+    pub(crate) fn new(path: PathBuf, source: Source) -> Self {
+        Self { path, source, is_foreign: false }
+    }
+}
+
+impl Inventory {
+    /// Takes over what the file holds, as old as it is. Before anything is read.
+    pub(crate) async fn restore(&self, mut file: SnapshotFile) -> SnapshotFile {
+        let (now, oldest) = (self.0.clock.wall(), self.0.settings.stale);
+        let (path, source) = (file.path.clone(), file.source.clone());
+        let load = move || snapshot::load(&path, &source, now, oldest);
+        match tokio::task::spawn_blocking(load).await {
+            Ok(Ok(Some(snapshot))) => self.take_over(snapshot),
+            Ok(Ok(None)) => {}
+            Ok(Err(why)) => {
+                file.is_foreign = matches!(why, Refused::NotASnapshot | Refused::NotAFile);
+                let path = file.path.display();
+                if file.is_foreign {
+                    tracing::error!(%path, "snapshot file not used and not written: {why}");
+                } else {
+                    tracing::warn!(%path, "snapshot file not used: {why}");
+                }
+            }
+            Err(_panic) => tracing::error!("snapshot file not used: reading it panicked"),
+        }
+        file
+    }
+
+    fn take_over(&self, snapshot: Snapshot) {
+        let inner = &self.0;
+        let (now, wall) = (inner.clock.now(), inner.clock.wall());
+        let begun = |read_at| {
+            let age = wall.duration_since(read_at);
+            now - Duration::try_from(age).unwrap_or_default()
+        };
+        if let (Directory::Discovered(discovery), Some(directory)) =
+            (&inner.directory, snapshot.directory)
+        {
+            discovery.orgs.restore(directory.orgs, begun(directory.read_at));
+            inner.reconcile();
+        }
+        let slots = inner.slots.load();
+        let mut restored = 0;
+        for part in snapshot.orgs {
+            if let Some(slot) = slots.iter().find(|slot| slot.id == part.org_id) {
+                restored += part.sddcs.len();
+                slot.sddcs.kept.restore(part.sddcs, begun(part.read_at));
+            }
+        }
+        inner.merge(&list::SDDCS);
+        tracing::info!(sddcs = restored, saved_at = %snapshot.saved_at, "snapshot file taken over");
+    }
+
+    /// Writes the file until the stop that [`Inventory::new`] was given, and then once more.
+    pub(crate) async fn keep_saved(self, file: SnapshotFile) {
+        let stop = self.0.tasks.stop.clone();
+        if file.is_foreign {
+            return stop.cancelled().await;
+        }
+        let mut written = Written::default();
+        let mut failing = false;
+        stop.run_until_cancelled(async {
+            loop {
+                self.due(&written).await;
+                self.write(&file, &mut written, &mut failing).await;
+                self.0.clock.sleep_until(self.0.clock.now() + CHANGED).await;
+            }
+        })
+        .await;
+        self.write(&file, &mut written, &mut failing).await;
+    }
+
+    /// Returns when the content is not what was written, or was read again a while ago.
+    async fn due(&self, written: &Written) {
+        let mut turns = self.0.turns.subscribe();
+        let later = self.0.clock.now() + READ_AGAIN;
+        while self.0.sddcs.picture.load().content.revision == written.revision {
+            tokio::select! {
+                _ = turns.changed() => {}
+                () = self.0.clock.sleep_until(later) => return,
+            }
+        }
+    }
+
+    async fn write(&self, file: &SnapshotFile, written: &mut Written, failing: &mut bool) {
+        let (now, snapshot) = self.snapshot(file.source.clone());
+        if now == *written || snapshot.orgs.is_empty() {
+            return;
+        }
+        let path = file.path.clone();
+        let save = tokio::task::spawn_blocking(move || snapshot::save(&path, &snapshot));
+        let outcome = save.await.unwrap_or_else(|_| Err(std::io::Error::other("it panicked")));
+        self.0.metrics.snapshot_write(outcome.is_ok());
+        match outcome {
+            Ok(_bytes) => {
+                *written = now;
+                *failing = false;
+            }
+            Err(error) if !std::mem::replace(failing, true) => {
+                let path = file.path.display();
+                tracing::warn!(%path, %error, "snapshot file not written: the old one stays");
+            }
+            // Told once, counted each time.
+            Err(_) => {}
+        }
+    }
+
+    /// What there is to be written.
+    fn snapshot(&self, source: Source) -> (Written, Snapshot) {
+        let inner = &self.0;
+        let (now, wall) = (inner.clock.now(), inner.clock.wall());
+        let read_at = |begun: Instant| wall - now.since(begun);
+        let revision = inner.sddcs.picture.load().content.revision;
+        let slots = inner.slots.load();
+        let served: Vec<&Arc<Slot>> = slots.iter().filter(|slot| !slot.is_gone()).collect();
+        let mut readings = Vec::with_capacity(served.len());
+        let mut orgs = Vec::with_capacity(served.len());
+        for slot in served {
+            let reading = slot.sddcs.kept.reading();
+            readings.push((slot.id.clone(), reading.as_ref().map(|reading| reading.begun)));
+            orgs.extend(reading.map(|reading| snapshot::OrgPart {
+                org_id: slot.id.clone(),
+                read_at: read_at(reading.begun),
+                sddcs: reading.content.to_vec(),
+            }));
+        }
+        let directory = match &inner.directory {
+            Directory::Configured => None,
+            Directory::Discovered(discovery) => discovery.orgs.reading().map(|reading| {
+                let orgs = reading.content.to_vec();
+                snapshot::Directory { read_at: read_at(reading.begun), orgs }
+            }),
+        };
+        let snapshot = Snapshot { source, saved_at: wall, directory, orgs };
+        (Written { revision, readings }, snapshot)
+    }
+}

@@ -70,22 +70,30 @@ impl Reloads {
         }
     }
 
-    /// Looks at the files until `stop`.
-    pub async fn keep_reading(self, files: Vec<Watched>, clock: Clock, stop: CancellationToken) {
+    /// Looks at the files until `stop`. From this call on, not only once the task runs, a SIGHUP
+    /// does not end the process.
+    pub fn keep_reading(
+        self,
+        files: Vec<Watched>,
+        clock: Clock,
+        stop: CancellationToken,
+    ) -> impl Future<Output = ()> + Send + 'static {
         // Without the signal the timer still does the work.
         let mut hangup = signal(SignalKind::hangup()).ok();
-        loop {
-            for file in &files {
-                let content = tokio::fs::read_to_string(&file.path).await;
-                let outcome = content.map_err(|_| "unreadable").and_then(|text| (file.take)(&text));
-                self.note(file.key, outcome);
-            }
-            let due = clock.now() + EVERY;
-            tokio::select! {
-                biased;
-                () = stop.cancelled() => return,
-                () = clock.sleep_until(due) => {}
-                () = asked(&mut hangup) => {}
+        async move {
+            loop {
+                for file in &files {
+                    let content = tokio::fs::read_to_string(&file.path).await;
+                    let content = content.map_err(|_| "unreadable");
+                    self.note(file.key, content.and_then(|text| (file.take)(&text)));
+                }
+                let due = clock.now() + EVERY;
+                tokio::select! {
+                    biased;
+                    () = stop.cancelled() => return,
+                    () = clock.sleep_until(due) => {}
+                    () = asked(&mut hangup) => {}
+                }
             }
         }
     }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use http::{HeaderValue, StatusCode};
 use serde::{Deserialize, Serialize};
+use wildmatch::WildMatch;
 
 /// One of the two services on the simulator's port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -215,7 +216,7 @@ impl Fault {
     }
 
     fn meets(&self, target: Target, path: &str) -> bool {
-        self.target == target && glob(self.path.as_bytes(), path.as_bytes())
+        self.target == target && WildMatch::new(&self.path).matches(path)
     }
 }
 
@@ -246,37 +247,14 @@ impl Script {
     }
 }
 
-/// Whether `text` matches `pattern`, in which `*` stands for any run of bytes.
-fn glob(pattern: &[u8], text: &[u8]) -> bool {
-    let (mut at, mut from) = (0, 0);
-    // Where to try again: after the last star, with that star one byte longer.
-    let mut retry: Option<(usize, usize)> = None;
-    while from < text.len() {
-        match pattern.get(at) {
-            Some(b'*') => {
-                retry = Some((at + 1, from));
-                at += 1;
-            }
-            Some(byte) if *byte == text[from] => (at, from) = (at + 1, from + 1),
-            _ => match &mut retry {
-                Some((after_star, tried)) => {
-                    *tried += 1;
-                    (at, from) = (*after_star, *tried);
-                }
-                None => return false,
-            },
-        }
-    }
-    pattern[at..].iter().all(|byte| *byte == b'*')
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn a_star_is_any_run_of_characters() {
-        let matches = |pattern: &str, text: &str| glob(pattern.as_bytes(), text.as_bytes());
+        let matches =
+            |pattern: &str, path: &str| Fault::on(Target::Vmc, pattern).meets(Target::Vmc, path);
         assert!(matches("*", "/vmc/api/orgs"));
         assert!(matches("*/sddcs", "/vmc/api/orgs/a/sddcs"));
         assert!(!matches("*/sddcs", "/vmc/api/orgs/a/sddcs/b"));

@@ -84,8 +84,8 @@ impl Sight {
         }
     }
 
-    /// Whether what is seen of tasks depends on the SDDCs.
-    pub(super) fn limits_sddcs(&self) -> bool {
-        self.0.limits_sddcs()
+    /// Whether what is seen of tasks depends on the SDDCs' names.
+    pub(super) fn needs_names(&self) -> bool {
+        self.0.needs_names()
     }
 }

@@ -14,7 +14,7 @@ use super::{
 use crate::{
     ids::{SddcId, TaskId},
     inventory::{
-        Content, Demand, List, Scope,
+        Content, Demand, List, Missing, Scope, Unavailable,
         model::{SddcEntry, Task, TaskEntry},
     },
 };
@@ -49,11 +49,16 @@ pub(super) async fn show_task(ask: Ask, Path(id): Path<String>) -> Result<Respon
     let question = ask.document_question::<Task>()?;
     let id: TaskId = id.parse().map_err(|_| ApiError::TaskNotFound)?;
     let scope = ask.sight.scope();
-    let known = ask.names(&scope).await?;
+    let names = ask.names(&scope).await?;
     let demanded = ask.demand(List::Tasks, &scope);
-    let sees = |entry: &TaskEntry| ask.sight.sees_task(entry, &known);
-    let served = ask.state.inventory.task(&id, &scope, sees, &demanded.demand).await;
-    let served = demanded.note(served.map_err(ApiError::about_task)?);
+    let sees = |entry: &TaskEntry| ask.sight.sees_task(entry, &names.known);
+    let served = match ask.state.inventory.task(&id, &scope, sees, &demanded.demand).await {
+        // It may be one whose SDDC's name is not known.
+        Err(Unavailable::NoSuchId) if !names.missing.is_empty() => {
+            return Err(ApiError::incomplete(names.missing));
+        }
+        served => demanded.note(served.map_err(ApiError::about_task)?),
+    };
     Ok(ask.document(What::Task, &question, &served, |entry| &entry.task))
 }
 
@@ -83,30 +88,41 @@ pub(super) async fn list_sddc_tasks(
 impl Ask {
     async fn list_of_tasks(&self, topic: Topic, of: Option<&SddcId>) -> Result<Response, ApiError> {
         let asking = self.query.draft::<Task>(Takes::LIST).begin([].iter())?;
-        let known = self.names(&topic.scope).await?;
+        let names = self.names(&topic.scope).await?;
         let sees = |entry: &TaskEntry| {
             of.is_none_or(|id| entry.task.sddc_id.as_ref() == Some(id))
-                && self.sight.sees_task(entry, &known)
+                && self.sight.sees_task(entry, &names.known)
         };
         let demanded = self.demand(List::Tasks, &topic.scope);
         let served = self.state.inventory.tasks(&topic.scope, &demanded.demand).await?;
-        let served = demanded.note(served);
+        let mut served = demanded.note(served);
+        let missing = &mut served.content.missing;
+        // Which tasks of an org are seen is not known where its SDDCs are not.
+        missing.extend(names.missing);
+        missing.sort_by(|one, other| one.org_id.cmp(&other.org_id));
+        missing.dedup_by(|one, other| one.org_id == other.org_id);
         let tasks: fn(&TaskEntry) -> &[Task] = |entry| slice::from_ref(&entry.task);
         let question = asking.finish(visible(&served.content, &topic.scope, sees, tasks))?;
-        let seen_by = if self.sight.limits_sddcs() { known.revision } else { 0 };
+        let seen_by = if self.sight.needs_names() { names.known.revision } else { 0 };
         let listed = self.page(&topic, &question, seen_by, &served, sees, tasks)?;
         Ok(self.answer(&listed))
     }
 
-    /// The SDDCs by which it is known which tasks a caller sees: read only where that matters.
-    async fn names(&self, scope: &Scope) -> Result<Arc<Content<SddcEntry>>, ApiError> {
+    /// The SDDCs by whose names it is known which tasks a caller sees: read only where that matters.
+    async fn names(&self, scope: &Scope) -> Result<Names, ApiError> {
         let inventory = &self.state.inventory;
-        if !self.sight.limits_sddcs() {
-            return Ok(inventory.known());
+        if !self.sight.needs_names() {
+            return Ok(Names { known: inventory.known(), missing: Vec::new() });
         }
-        let demand =
-            Demand { only_if_cached: self.asked.directives.only_if_cached, ..Demand::default() };
-        let served = inventory.sddcs(false, scope, &demand).await?;
-        Ok(served.content.content)
+        let only_if_cached = self.asked.directives.only_if_cached;
+        let demand = Demand { only_if_cached, ..Demand::default() };
+        let view = inventory.sddcs(false, scope, &demand).await?.content;
+        Ok(Names { known: view.content, missing: view.missing })
     }
+}
+
+/// SDDCs, and the orgs whose SDDCs are not known.
+struct Names {
+    known: Arc<Content<SddcEntry>>,
+    missing: Vec<Missing>,
 }

@@ -46,7 +46,7 @@ async fn demo(options: &Options) -> Result<(), ExitCode> {
 
     let (access_log, guard) = telemetry::start(config.telemetry);
     let mut signals = Signals::listen().map_err(|error| fail(&error))?;
-    config.api.max_connections = harden::connections(config.api.max_connections);
+    harden::files(&mut config.api);
     let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
     tasks.spawn(cloud.clone().serve(socket, stop.clone()));
     tasks.spawn(change(cloud, stop.clone()));

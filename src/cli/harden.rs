@@ -4,6 +4,8 @@ use rustix::process::{
     DumpableBehavior, Resource, Rlimit, getrlimit, set_dumpable_behavior, setrlimit,
 };
 
+use crate::listener;
+
 /// Descriptors that are not connections: the log, listeners, upstream, files.
 const OWN_DESCRIPTORS: u64 = 64;
 
@@ -19,9 +21,10 @@ pub(super) fn memory() {
     }));
 }
 
-/// Raises the limit of open files as far as allowed, and lowers the cap on connections to what it
-/// then can hold.
-pub(super) fn connections(wanted: usize) -> usize {
+/// Raises the limit of open files as far as allowed, and lowers the caps on connections and on
+/// watchers, who hold one each, to what it then can hold.
+pub(super) fn files(settings: &mut listener::Settings) {
+    let wanted = settings.max_connections;
     let files = getrlimit(Resource::Nofile);
     let raised = Rlimit { current: files.maximum, ..files };
     let limit = match setrlimit(Resource::Nofile, raised) {
@@ -37,5 +40,6 @@ pub(super) fn connections(wanted: usize) -> usize {
             "api.max_connections is more than the limit of open files allows: lowered"
         );
     }
-    wanted.min(room)
+    settings.max_connections = wanted.min(room);
+    settings.max_watchers = settings.max_watchers.min(settings.max_connections);
 }

@@ -346,7 +346,7 @@ impl Answer {
     }
 }
 
-const ALLOWED_HEADERS: [&str; 20] = [
+const ALLOWED_HEADERS: &[&str] = &[
     "age",
     "allow",
     "cache-control",
@@ -365,6 +365,7 @@ const ALLOWED_HEADERS: [&str; 20] = [
     "vary",
     "www-authenticate",
     "x-content-type-options",
+    "x-accel-buffering",
     "x-request-id",
     "ratelimit",
 ];

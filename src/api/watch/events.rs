@@ -39,6 +39,7 @@ use crate::{
 };
 
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 /// A comment this often: it keeps proxies from closing the stream, and finds peers that are gone.
 const HEARTBEAT: Duration = Duration::from_secs(15);
 
@@ -91,6 +92,8 @@ pub(in crate::api) async fn watch_sddcs(
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(VARY, HeaderValue::from_static("Authorization, X-API-Key"));
+    // nginx would hold small events back until its buffer is full.
+    headers.insert(ACCEL_BUFFERING, HeaderValue::from_static("no"));
     response.extensions_mut().insert(outcome);
     response.extensions_mut().insert(Streaming);
     Ok(response)

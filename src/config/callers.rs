@@ -169,7 +169,7 @@ fn name(reader: &mut Reader<'_>, table: &DeTable<'_>, origin: &Origin) -> Option
         return None;
     };
     let parsed = match value.get_ref() {
-        DeValue::String(text) => text.parse().map_err(|fault: InvalidCallerName| fault.to_string()),
+        DeValue::String(text) => parse_name(text),
         other => Err(wrong_type(Shape::Text, other)),
     };
     let origin = origin.part(&value.span());

@@ -190,6 +190,7 @@ pub(super) fn inventory(reader: &mut Reader<'_>) -> inventory::Settings {
                 Err(format!("there is no directory {}", directory.display()))
             }
             _ if path.is_dir() => Err("is a directory".to_owned()),
+            _ if text.ends_with('/') => Err("must name a file".to_owned()),
             _ => Ok(path),
         }
     });

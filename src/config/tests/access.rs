@@ -96,6 +96,10 @@ fn faults_of_callers_say_field_and_line() {
             "name: a caller's name is 1 to 64 characters of [A-Za-z0-9._-] (gateway.toml:5)",
         ),
         (
+            format!("[[access.callers]]\nname = \"sgw_{CANARY}\"\nkey_sha256 = [\"{b}\"]"),
+            "name: this is a key, not a name; treat it as lost and make a new one (gateway.toml:5)",
+        ),
+        (
             format!("[[access.callers]]\nname = \"two\"\nkey_sha256 = [\"{b}\", \"{CANARY}\"]"),
             "key_sha256: entry 2: a key's SHA-256 is 64 hexadecimal digits (gateway.toml:6)",
         ),
@@ -132,4 +136,84 @@ fn faults_of_callers_say_field_and_line() {
         told,
         "access.keys: \"one\" is already one of access.callers (SDDC_GATEWAY_ACCESS__KEYS)"
     );
+}
+
+/// One caller with these fields beside its name and key; they begin in line 4.
+fn limited(fields: &str) -> Scene {
+    let digest = digest("a");
+    let caller = format!("[[access.callers]]\nname = \"one\"\nkey_sha256 = [\"{digest}\"]\n");
+    Scene::minimal().file(caller + fields)
+}
+
+fn view(fields: &str) -> crate::access::View {
+    match limited(fields).load().access {
+        crate::access::Settings::Callers(mut callers) => callers.remove(0).view,
+        crate::access::Settings::Open => panic!("open"),
+    }
+}
+
+#[test]
+fn a_caller_sees_what_its_limits_leave() {
+    assert!(view("").is_everything());
+    let (orgs, ids) = ("orgs = [\"o-1\", \"o-2\", \"o-1\"]", "sddc_ids = [\"s-1\", \"s-2\"]");
+    let names = "sddc_names = [\"prod-*\", \"d?v\", \"Ümlaut & co\"]";
+    for (fields, org, id, name, seen) in [
+        (orgs, "o-2", "any", None, true),
+        (orgs, "o-3", "s-1", Some("prod-eu"), false),
+        (ids, "any", "s-2", None, true),
+        (ids, "o-1", "s-3", Some("prod-eu"), false),
+        (names, "any", "any", Some("prod-"), true),
+        (names, "any", "any", Some("Ümlaut & co"), true),
+        (names, "o-1", "s-1", Some("Prod-eu"), false),
+        (names, "o-1", "s-1", None, false),
+        (&*[orgs, ids, names].join("\n"), "o-1", "s-1", Some("dev"), true),
+        (&*[orgs, ids, names].join("\n"), "o-1", "s-1", Some("test"), false),
+        (&*[orgs, ids, names].join("\n"), "o-1", "s-3", Some("dev"), false),
+        (&*[orgs, ids, names].join("\n"), "o-3", "s-1", Some("dev"), false),
+    ] {
+        let (org, id) = (org.parse().unwrap(), id.parse().unwrap());
+        assert_eq!(view(fields).shows_sddc(&org, &id, name), seen, "{fields}: {org} {id} {name:?}");
+    }
+}
+
+#[test]
+fn faults_of_views_say_field_entry_and_line() {
+    let no_id = "an id is 1 to 64 characters of [A-Za-z0-9._-] and not only dots";
+    let no_pattern =
+        "a pattern of names has 1 to 256 characters; * stands for any characters, ? for one";
+    let long = "x".repeat(257);
+    for (fields, fault) in [
+        (
+            "orgs = \"o-1\"",
+            "orgs: must be an array of strings, not a string (gateway.toml:4)".into(),
+        ),
+        (
+            "sddc_ids = true",
+            "sddc_ids: must be an array of strings, not true or false (gateway.toml:4)".into(),
+        ),
+        (
+            "sddc_names = [\n\"a*\",\n1]",
+            "sddc_names: must be an array of strings, not a number without quotes (gateway.toml:6)"
+                .into(),
+        ),
+        ("orgs = []", "orgs: must not be empty (gateway.toml:4)".into()),
+        ("sddc_ids = []", "sddc_ids: must not be empty (gateway.toml:4)".into()),
+        ("sddc_names = []", "sddc_names: must not be empty (gateway.toml:4)".into()),
+        ("orgs = [\"o-1\",\n\"\"]", format!("orgs: entry 2: {no_id} (gateway.toml:5)")),
+        (&*format!("orgs = [\"{CANARY}/\"]"), format!("orgs: entry 1: {no_id} (gateway.toml:4)")),
+        ("sddc_ids = [\"..\"]", format!("sddc_ids: entry 1: {no_id} (gateway.toml:4)")),
+        ("sddc_names = [\"\"]", format!("sddc_names: entry 1: {no_pattern} (gateway.toml:4)")),
+        (
+            &*format!("sddc_names = [\"a\", \"{long}\"]"),
+            format!("sddc_names: entry 2: {no_pattern} (gateway.toml:4)"),
+        ),
+        (
+            "sddc_name = [\"a\"]",
+            "sddc_name: unknown field; did you mean sddc_names? (gateway.toml:4)".into(),
+        ),
+    ] {
+        assert_eq!(limited(fields).fault(), format!("access.callers.{fault}"));
+    }
+    let several = limited("orgs = [\"\"]\nsddc_ids = 1\nsddc_names = []");
+    assert_eq!(several.faults().len(), 3, "all at once");
 }

@@ -203,6 +203,60 @@ fn values_are_compared_with_each_other() {
 }
 
 #[test]
+fn watchers_are_counted_from_one_to_a_million() {
+    assert_eq!(Scene::minimal().load().api.max_watchers, 6000);
+    let set = |text: &str| Scene::minimal().with("API__MAX_WATCHERS", text);
+    for (text, most) in [("1", 1), ("1000000", 1_000_000)] {
+        assert_eq!(set(text).load().api.max_watchers, most);
+    }
+    for text in ["0", "1000001", "-1", "many", ""] {
+        let told = set(text).fault();
+        assert!(told.starts_with("api.max_watchers: "), "{told}");
+        assert!(told.contains("must be a whole number, 1 to 1000000"), "{told}");
+    }
+    let told = Scene::minimal().file("[api]\nmax_watchers = \"6000\"").fault();
+    assert_eq!(told, "api.max_watchers: must be a whole number, not a string (gateway.toml:2)");
+}
+
+#[test]
+fn a_snapshot_file_is_in_a_directory_that_is_there() {
+    assert_eq!(Scene::minimal().load().inventory.snapshot_file, None);
+    // Where a name is relative, it is to where the gateway runs.
+    for name in ["snapshot", "./snapshot"] {
+        let config = Scene::minimal().with("INVENTORY__SNAPSHOT_FILE", name).load();
+        assert_eq!(config.inventory.snapshot_file, Some(PathBuf::from(name)));
+    }
+    let in_directory = |name: &str| {
+        let scene = Scene::minimal();
+        let path = scene.write("there", "").with_file_name(name);
+        (scene.with("INVENTORY__SNAPSHOT_FILE", path.to_str().unwrap()), path)
+    };
+    for name in ["there", "not-there-yet"] {
+        let (scene, path) = in_directory(name);
+        assert_eq!(scene.load().inventory.snapshot_file, Some(path));
+    }
+    for (name, fault) in [
+        ("none/snapshot", "\"none/snapshot\" there is no directory none"),
+        ("there/snapshot", "\"there/snapshot\" there is no directory there"),
+        ("snapshot/", "\"snapshot/\" must name a file"),
+        (".", "\".\" is a directory"),
+    ] {
+        let (scene, _) = in_directory(name);
+        let told = scene.fault();
+        let origin = "(SDDC_GATEWAY_INVENTORY__SNAPSHOT_FILE)";
+        assert_eq!(told, format!("inventory.snapshot_file: {fault} {origin}"));
+    }
+    for (text, fault) in
+        [("", "must not be empty"), ("none-such/snapshot", "there is no directory")]
+    {
+        let told = Scene::minimal().with("INVENTORY__SNAPSHOT_FILE", text).fault();
+        assert!(told.contains(fault), "{told}");
+    }
+    let told = Scene::minimal().file("[inventory]\nsnapshot_file = 1").fault();
+    assert!(told.starts_with("inventory.snapshot_file: must be a string, not a number"), "{told}");
+}
+
+#[test]
 fn the_format_of_the_log_follows_the_terminal_unless_it_is_set() {
     for (terminal, set, format) in [
         (true, None, Format::Text),

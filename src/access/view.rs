@@ -46,12 +46,6 @@ impl View {
         self.sddc_ids.is_some() || self.sddc_names.is_some()
     }
 
-    /// Whether an SDDC's name decides whether it is seen.
-    #[must_use]
-    pub fn needs_names(&self) -> bool {
-        self.sddc_names.is_some()
-    }
-
     /// Whether an SDDC is seen. One whose name is not known matches no pattern.
     #[must_use]
     pub fn shows_sddc(&self, org: &OrgId, id: &SddcId, name: Option<&str>) -> bool {

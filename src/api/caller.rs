@@ -70,22 +70,19 @@ impl Sight {
     }
 
     /// Whether a task is seen: its SDDC is, or it has none and SDDCs are not limited. `known` tells
-    /// the SDDCs' names.
+    /// the SDDCs' names, see [`Sight::limits_names`].
     pub(super) fn sees_task(&self, entry: &TaskEntry, known: &Content<SddcEntry>) -> bool {
         let task = &entry.task;
-        match &task.sddc_id {
-            _ if !self.0.limits_sddcs() => self.0.shows_org(&task.org_id),
-            Some(id) => {
-                let sddc = known.get(id.as_str());
-                let name = sddc.and_then(|entry| entry.sddc.name.as_deref());
-                self.0.shows_sddc(&task.org_id, id, name)
-            }
-            None => false,
-        }
+        let Some(id) = &task.sddc_id else {
+            return !self.0.limits_sddcs() && self.0.shows_org(&task.org_id);
+        };
+        let sddc = known.get(id.as_str()).filter(|entry| entry.sddc.org_id == task.org_id);
+        let name = sddc.and_then(|entry| entry.sddc.name.as_deref());
+        self.0.shows_sddc(&task.org_id, id, name)
     }
 
     /// Whether what is seen of tasks depends on the SDDCs' names.
-    pub(super) fn needs_names(&self) -> bool {
-        self.0.needs_names()
+    pub(super) fn limits_names(&self) -> bool {
+        self.0.sddc_names.is_some()
     }
 }

@@ -26,8 +26,10 @@ use crate::inventory::{
     responses((status = 200, description = "The organizations", body = Page<Org>))
 )]
 pub(super) async fn list_orgs(ask: Ask) -> Result<Response, ApiError> {
-    let asking = ask.query.draft::<Org>(Takes::LIST).begin([].iter())?;
     let scope = ask.sight.scope();
+    let draft = ask.query.draft::<Org>(Takes::LIST);
+    let known = draft.needs_view().then(|| ask.state.inventory.known_orgs(&scope));
+    let asking = draft.begin(known.iter().flatten())?;
     let demanded = ask.demand(List::Orgs, &scope);
     let served = ask.state.inventory.orgs(&scope, &demanded.demand).await?;
     let Served { content: Orgs { orgs, missing }, age, service } = demanded.note(served);

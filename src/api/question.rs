@@ -23,6 +23,7 @@ use axum::extract::FromRequestParts;
 use http::{Uri, request::Parts};
 
 pub(super) use self::{
+    draft::Asking,
     select::{Question, Target},
     takes::Takes,
 };

@@ -1,6 +1,6 @@
 //! `GET /tasks`, `GET /tasks/{task_id}` and `GET /sddcs/{sddc_id}/tasks`.
 
-use std::{slice, sync::Arc};
+use std::slice;
 
 use axum::{extract::Path, response::Response};
 
@@ -9,12 +9,12 @@ use super::{
     ask::{Ask, Topic, visible},
     error::ApiError,
     page::Page,
-    question::Takes,
+    question::{Asking, Takes},
 };
 use crate::{
     ids::{SddcId, TaskId},
     inventory::{
-        Content, Demand, List, Missing, Scope, Unavailable,
+        Demand, List, Scope, Unavailable, View,
         model::{SddcEntry, Task, TaskEntry},
     },
 };
@@ -32,7 +32,9 @@ use crate::{
     responses((status = 200, description = "The tasks", body = Page<Task>))
 )]
 pub(super) async fn list_tasks(ask: Ask) -> Result<Response, ApiError> {
-    ask.list_of_tasks(ask.all(What::Tasks), None).await
+    let topic = ask.all(What::Tasks);
+    let asking = ask.question_of_tasks(&topic.scope, None)?;
+    ask.list_of_tasks(topic, None, asking).await
 }
 
 /// Show a task
@@ -51,14 +53,16 @@ pub(super) async fn show_task(ask: Ask, Path(id): Path<String>) -> Result<Respon
     let scope = ask.sight.scope();
     let names = ask.names(&scope).await?;
     let demanded = ask.demand(List::Tasks, &scope);
-    let sees = |entry: &TaskEntry| ask.sight.sees_task(entry, &names.known);
-    let served = match ask.state.inventory.task(&id, &scope, sees, &demanded.demand).await {
+    let sees = |entry: &TaskEntry| ask.sees_task(entry, &names);
+    let served = ask.state.inventory.task(&id, &scope, sees, &demanded.demand).await;
+    let served = served.map_err(|unavailable| match unavailable {
         // It may be one whose SDDC's name is not known.
-        Err(Unavailable::NoSuchId) if !names.missing.is_empty() => {
-            return Err(ApiError::incomplete(names.missing));
+        Unavailable::NoSuchId if !names.missing.is_empty() => {
+            Unavailable::Incomplete(names.missing.clone())
         }
-        served => demanded.note(served.map_err(ApiError::about_task)?),
-    };
+        other => other,
+    });
+    let served = demanded.note(served.map_err(ApiError::about_task)?);
     Ok(ask.document(What::Task, &question, &served, |entry| &entry.task))
 }
 
@@ -77,52 +81,68 @@ pub(super) async fn list_sddc_tasks(
     Path(id): Path<String>,
 ) -> Result<Response, ApiError> {
     // 400 comes before 404.
-    ask.query.draft::<Task>(Takes::LIST).begin([].iter())?;
+    let asking = ask.question_of_tasks(&ask.sight.scope(), Some(&id))?;
     let found = ask.sddc(&id).await?.content;
     let sddc = &found.entry.sddc;
     let scope = Scope::Org(sddc.org_id.clone());
     let topic = Topic { what: What::Tasks, scope, within: Some(id.into()) };
-    ask.list_of_tasks(topic, Some(&sddc.id)).await
+    ask.list_of_tasks(topic, Some(&sddc.id), asking).await
+}
+
+fn is_of(entry: &TaskEntry, sddc: Option<&str>) -> bool {
+    sddc.is_none_or(|id| entry.task.sddc_id.as_ref().is_some_and(|it| it.as_str() == id))
+}
+
+fn task(entry: &TaskEntry) -> &[Task] {
+    slice::from_ref(&entry.task)
 }
 
 impl Ask {
-    async fn list_of_tasks(&self, topic: Topic, of: Option<&SddcId>) -> Result<Response, ApiError> {
-        let asking = self.query.draft::<Task>(Takes::LIST).begin([].iter())?;
+    /// The question, as far as it can be judged by what is known already.
+    fn question_of_tasks(
+        &self,
+        scope: &Scope,
+        sddc: Option<&str>,
+    ) -> Result<Asking<Task>, ApiError> {
+        let inventory = &self.state.inventory;
+        let (tasks, sddcs) = (inventory.known_tasks(), inventory.known());
+        let tasks = tasks.entries.iter().filter(|it| scope.holds(&it.task.org_id));
+        let seen = tasks.filter(|it| is_of(it, sddc) && self.sight.sees_task(it, &sddcs));
+        self.query.draft::<Task>(Takes::LIST).begin(seen.map(|entry| &entry.task))
+    }
+
+    async fn list_of_tasks(
+        &self,
+        topic: Topic,
+        of: Option<&SddcId>,
+        asking: Asking<Task>,
+    ) -> Result<Response, ApiError> {
         let names = self.names(&topic.scope).await?;
-        let sees = |entry: &TaskEntry| {
-            of.is_none_or(|id| entry.task.sddc_id.as_ref() == Some(id))
-                && self.sight.sees_task(entry, &names.known)
-        };
+        let of = of.map(SddcId::as_str);
+        let sees = |entry: &TaskEntry| is_of(entry, of) && self.sees_task(entry, &names);
         let demanded = self.demand(List::Tasks, &topic.scope);
         let served = self.state.inventory.tasks(&topic.scope, &demanded.demand).await?;
         let mut served = demanded.note(served);
-        let missing = &mut served.content.missing;
-        // Which tasks of an org are seen is not known where its SDDCs are not.
-        missing.extend(names.missing);
-        missing.sort_by(|one, other| one.org_id.cmp(&other.org_id));
-        missing.dedup_by(|one, other| one.org_id == other.org_id);
-        let tasks: fn(&TaskEntry) -> &[Task] = |entry| slice::from_ref(&entry.task);
-        let question = asking.finish(visible(&served.content, &topic.scope, sees, tasks))?;
-        let seen_by = if self.sight.needs_names() { names.known.revision } else { 0 };
-        let listed = self.page(&topic, &question, seen_by, &served, sees, tasks)?;
+        served.content.lose(&names.missing);
+        let question = asking.finish(visible(&served.content, &topic.scope, sees, task))?;
+        let seen_by = if self.sight.limits_names() { names.content.revision } else { 0 };
+        let listed = self.page(&topic, &question, seen_by, &served, sees, task)?;
         Ok(self.answer(&listed))
     }
 
-    /// The SDDCs by whose names it is known which tasks a caller sees: read only where that matters.
-    async fn names(&self, scope: &Scope) -> Result<Names, ApiError> {
-        let inventory = &self.state.inventory;
-        if !self.sight.needs_names() {
-            return Ok(Names { known: inventory.known(), missing: Vec::new() });
-        }
-        let only_if_cached = self.asked.directives.only_if_cached;
-        let demand = Demand { only_if_cached, ..Demand::default() };
-        let view = inventory.sddcs(false, scope, &demand).await?.content;
-        Ok(Names { known: view.content, missing: view.missing })
+    /// Whether a task is seen. Of those whose SDDC's name cannot be told now nothing is said.
+    fn sees_task(&self, entry: &TaskEntry, names: &View<SddcEntry>) -> bool {
+        names.shows(&entry.task.org_id) && self.sight.sees_task(entry, &names.content)
     }
-}
 
-/// SDDCs, and the orgs whose SDDCs are not known.
-struct Names {
-    known: Arc<Content<SddcEntry>>,
-    missing: Vec<Missing>,
+    /// The SDDCs by whose names it is known which tasks a caller sees: read only where that matters.
+    async fn names(&self, scope: &Scope) -> Result<View<SddcEntry>, ApiError> {
+        let inventory = &self.state.inventory;
+        if !self.sight.limits_names() {
+            return Ok(View { content: inventory.known(), missing: Vec::new() });
+        }
+        let demand =
+            Demand { only_if_cached: self.asked.directives.only_if_cached, ..Demand::default() };
+        Ok(inventory.sddcs(false, scope, &demand).await?.content)
+    }
 }

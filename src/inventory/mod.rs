@@ -17,6 +17,7 @@ mod directory;
 mod entry;
 mod inner;
 mod kept;
+mod known;
 mod list;
 pub mod mapping;
 pub mod model;
@@ -284,28 +285,6 @@ impl Inventory {
         }
     }
 
-    /// The picture's SDDCs as they are, whatever their age. Asks no upstream.
-    #[must_use]
-    pub fn known(&self) -> Arc<Content<SddcEntry>> {
-        self.0.sddcs.picture.load().content.clone()
-    }
-
-    /// How old a list's parts in scope are; `None` if some were never read. Asks no upstream.
-    #[must_use]
-    pub fn age(&self, of: List, scope: &Scope) -> Option<Duration> {
-        let inner = &self.0;
-        match (of, &inner.directory) {
-            (List::Sddcs, _) => inner.age(&list::SDDCS, scope),
-            (List::WithDeleted, _) => inner.age(&list::WITH_DELETED, scope),
-            (List::Tasks, _) => inner.age(&list::TASKS, scope),
-            (List::Orgs, Directory::Discovered(discovery)) => discovery.orgs.age(),
-            (List::Orgs, Directory::Configured) => {
-                let mut ages = inner.in_scope(scope).into_iter().map(|slot| slot.org.age());
-                ages.try_fold(Duration::ZERO, |oldest, age| age.map(|age| oldest.max(age)))
-            }
-        }
-    }
-
     /// The served organizations in scope, ordered by name, then id.
     ///
     /// # Errors
@@ -406,6 +385,13 @@ impl Inventory {
 }
 
 impl<E> View<E> {
+    /// Hides these orgs' documents too.
+    pub fn lose(&mut self, more: &[Missing]) {
+        let new: Vec<_> = more.iter().filter(|gap| self.shows(&gap.org_id)).cloned().collect();
+        self.missing.extend(new);
+        self.missing.sort_by(|one, other| one.org_id.cmp(&other.org_id));
+    }
+
     /// Whether an org's documents may be shown; whether it is in scope is the asker's to know.
     #[must_use]
     pub fn shows(&self, org: &OrgId) -> bool {

@@ -10,6 +10,7 @@ mod coding;
 mod facade;
 mod harness;
 mod inventory;
+mod lists;
 mod openapi;
 mod process;
 mod snapshot;

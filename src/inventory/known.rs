@@ -1,0 +1,56 @@
+//! What is known already, and how old it is: asked without an upstream call.
+
+use std::{sync::Arc, time::Duration};
+
+use super::{
+    Content, Inventory, List, Scope,
+    directory::Directory,
+    list,
+    model::{Org, SddcEntry, TaskEntry},
+};
+
+impl Inventory {
+    /// The picture's SDDCs as they are, whatever their age. Asks no upstream.
+    #[must_use]
+    pub fn known(&self) -> Arc<Content<SddcEntry>> {
+        self.0.sddcs.picture.load().content.clone()
+    }
+
+    /// The same of the tasks that were read last.
+    #[must_use]
+    pub fn known_tasks(&self) -> Arc<Content<TaskEntry>> {
+        self.0.task_list.picture.load().content.clone()
+    }
+
+    /// The same of the organizations in scope.
+    #[must_use]
+    pub fn known_orgs(&self, scope: &Scope) -> Vec<Org> {
+        let mut orgs = match &self.0.directory {
+            Directory::Discovered(discovery) => {
+                discovery.orgs.reading().map(|it| it.content.to_vec()).unwrap_or_default()
+            }
+            Directory::Configured => {
+                let readings = self.0.in_scope(scope).into_iter().map(|slot| slot.org.reading());
+                readings.flatten().map(|reading| Org::clone(&reading.content)).collect()
+            }
+        };
+        orgs.retain(|org| scope.holds(&org.id));
+        orgs
+    }
+
+    /// How old a list's parts in scope are; `None` if some were never read. Asks no upstream.
+    #[must_use]
+    pub fn age(&self, of: List, scope: &Scope) -> Option<Duration> {
+        let inner = &self.0;
+        match (of, &inner.directory) {
+            (List::Sddcs, _) => inner.age(&list::SDDCS, scope),
+            (List::WithDeleted, _) => inner.age(&list::WITH_DELETED, scope),
+            (List::Tasks, _) => inner.age(&list::TASKS, scope),
+            (List::Orgs, Directory::Discovered(discovery)) => discovery.orgs.age(),
+            (List::Orgs, Directory::Configured) => {
+                let mut ages = inner.in_scope(scope).into_iter().map(|slot| slot.org.age());
+                ages.try_fold(Duration::ZERO, |oldest, age| age.map(|age| oldest.max(age)))
+            }
+        }
+    }
+}

@@ -17,4 +17,5 @@ mod snapshot;
 mod tls;
 mod token;
 mod upstream_faults;
+mod views;
 mod wire;

@@ -1,7 +1,9 @@
 //! Single flight: at most one run of a job at a time, whose result all who asked meanwhile share.
 //!
 //! The job is a task of its own. Whoever asked first may leave: the run goes on, and its result is
-//! there for the others. Nothing is remembered after the run; what it stores, the job stores itself.
+//! there for the others. A run that has ended is joined by nobody; what is to last, the job stores
+//! itself. Only its number and result stay until the next one, for who asked before it began and
+//! looks after it ended.
 
 use std::{
     future::Future,
@@ -14,18 +16,26 @@ use tokio_util::task::TaskTracker;
 /// The place of the one run.
 #[derive(Debug)]
 pub struct Flight<T> {
-    latest: Mutex<Option<Slot<T>>>,
+    latest: Mutex<Option<Latest<T>>>,
     tasks: TaskTracker,
+}
+
+#[derive(Debug)]
+struct Latest<T> {
+    slot: Slot<T>,
+    number: u64,
 }
 
 type Slot<T> = watch::Receiver<Option<T>>;
 
-/// A run that was joined or started.
+/// A run that was joined, started, or looked at.
 #[derive(Debug)]
 pub struct Run<T> {
     slot: Slot<T>,
     /// Whether this call started the run; otherwise it joined one that was under way.
     pub started: bool,
+    /// Grows from run to run: of two runs the one with the higher number began later.
+    pub number: u64,
 }
 
 /// The run ended without a result: its task panicked, or the process is going down.
@@ -46,23 +56,30 @@ impl<T: Clone + Send + Sync + 'static> Flight<T> {
         F: Future<Output = T> + Send + 'static,
     {
         let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(slot) = latest.as_ref().filter(|slot| is_under_way(slot)) {
-            return Run { slot: slot.clone(), started: false };
+        if let Some(run) = latest.as_ref().filter(|run| is_under_way(&run.slot)) {
+            return run.joined();
         }
         let (result, slot) = watch::channel(None);
-        *latest = Some(slot.clone());
+        let number = latest.as_ref().map_or(1, |before| before.number + 1);
+        *latest = Some(Latest { slot: slot.clone(), number });
         let job = job();
         self.tasks.spawn(async move {
             let value = job.await;
             result.send_replace(Some(value));
         });
-        Run { slot, started: true }
+        Run { slot, started: true, number }
     }
 
-    /// Whether no run is under way.
-    pub fn is_idle(&self) -> bool {
+    /// The run that began last, be it under way or over; `None` before the first.
+    pub fn latest(&self) -> Option<Run<T>> {
         let latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
-        !latest.as_ref().is_some_and(is_under_way)
+        latest.as_ref().map(Latest::joined)
+    }
+}
+
+impl<T> Latest<T> {
+    fn joined(&self) -> Run<T> {
+        Run { slot: self.slot.clone(), started: false, number: self.number }
     }
 }
 
@@ -72,6 +89,12 @@ fn is_under_way<T>(slot: &Slot<T>) -> bool {
 }
 
 impl<T: Clone> Run<T> {
+    /// Whether it goes on: its result is not there yet, and not lost.
+    #[must_use]
+    pub fn is_under_way(&self) -> bool {
+        is_under_way(&self.slot)
+    }
+
     /// Waits for the result. Leaving early costs the run nothing.
     ///
     /// # Errors
@@ -114,7 +137,11 @@ mod tests {
             assert_eq!(run.result().await, Ok(0));
         }
         assert_eq!(runs.load(Ordering::SeqCst), 1);
-        assert!(flight.join(job()).started, "nothing is remembered");
+        let ended = flight.latest().unwrap();
+        assert!((ended.started, ended.number, ended.is_under_way()) == (false, 1, false));
+        assert_eq!(ended.result().await, Ok(0), "for who asked before it began");
+        let next = flight.join(job());
+        assert!(next.started && next.number == 2, "nobody joins what has ended");
     }
 
     #[tokio::test]
@@ -122,6 +149,7 @@ mod tests {
         let flight = Flight::new(TaskTracker::new());
         let run = flight.join(|| async { panic!("on purpose") });
         assert_eq!(run.result().await, Err::<u8, _>(Lost));
+        assert!(!flight.latest().unwrap().is_under_way());
         assert_eq!(flight.join(|| async { 7 }).result().await, Ok(7));
     }
 }

@@ -111,9 +111,9 @@ impl Ask {
         Topic { what, scope: self.sight.scope(), within: None }
     }
 
-    /// How new the answer has to be. Reads that a caller forces have a budget: beyond it the picture
-    /// has to do.
-    pub(super) fn demand(&self, of: List, scope: &Scope) -> Demanded {
+    /// How new the answer has to be, which is made from these lists. Reads that a caller forces have
+    /// a budget, which is spent once for a request: beyond it the picture has to do.
+    pub(super) fn demand(&self, of: &[List], scope: &Scope) -> Demanded {
         let directives = self.asked.directives;
         let mut demand = Demand {
             newest: directives.newest,
@@ -123,7 +123,7 @@ impl Ask {
         let ApiState { inventory, budget, clock, .. } = &self.state;
         let forces = demand.newest.is_some()
             && !demand.only_if_cached
-            && demand.wants_newer_than(inventory.age(of, scope));
+            && of.iter().any(|list| demand.wants_newer_than(inventory.age(*list, scope)));
         let over_budget = forces && !budget.spend(self.reader.0.name(), clock.now());
         if over_budget {
             demand.newest = None;
@@ -166,7 +166,7 @@ impl Ask {
         let ApiState { inventory, clock, .. } = &self.state;
         let watch = asking.wait().map(|wait| (inventory.watch(), clock.now() + wait));
         let of = if with_deleted { List::WithDeleted } else { List::Sddcs };
-        let demanded = self.demand(of, &topic.scope);
+        let demanded = self.demand(&[of], &topic.scope);
         let served = inventory.sddcs(with_deleted, &topic.scope, &demanded.demand).await?;
         let served = demanded.note(served);
         let question = asking.finish(visible(&served.content, &topic.scope, sees, parts))?;

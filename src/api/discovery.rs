@@ -67,7 +67,7 @@ pub(super) async fn discover_targets(ask: Ask) -> Result<Response, ApiError> {
     let known = known.entries.iter().filter(|it| topic.scope.holds(&it.sddc.org_id) && sees(it));
     let draft = ask.query.draft::<SddcEntry>(Takes::DISCOVERY);
     let asking = draft.begin(known.map(|entry| &**entry))?;
-    let demanded = ask.demand(List::Sddcs, &topic.scope);
+    let demanded = ask.demand(&[List::Sddcs], &topic.scope);
     let served = ask.state.inventory.sddcs(false, &topic.scope, &demanded.demand).await?;
     let served = demanded.note(served);
     let view = &served.content;

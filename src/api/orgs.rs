@@ -30,7 +30,7 @@ pub(super) async fn list_orgs(ask: Ask) -> Result<Response, ApiError> {
     let draft = ask.query.draft::<Org>(Takes::LIST);
     let known = draft.needs_view().then(|| ask.state.inventory.known_orgs(&scope));
     let asking = draft.begin(known.iter().flatten())?;
-    let demanded = ask.demand(List::Orgs, &scope);
+    let demanded = ask.demand(&[List::Orgs], &scope);
     let served = ask.state.inventory.orgs(&scope, &demanded.demand).await?;
     let Served { content: Orgs { orgs, missing }, age, service } = demanded.note(served);
     let question = asking.finish(orgs.iter())?;
@@ -51,7 +51,7 @@ pub(super) async fn list_orgs(ask: Ask) -> Result<Response, ApiError> {
 pub(super) async fn show_org(ask: Ask, Path(id): Path<String>) -> Result<Response, ApiError> {
     let question = ask.document_question::<Org>()?;
     let scope = ask.sight.org(&id);
-    let demanded = ask.demand(List::Orgs, &scope);
+    let demanded = ask.demand(&[List::Orgs], &scope);
     let served = ask.state.inventory.org(&scope, &demanded.demand).await?;
     let Served { content: org, age, service } = demanded.note(served);
     let encoded = ask.state.answers.same(&question.show(&org), None);

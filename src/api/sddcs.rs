@@ -6,7 +6,7 @@ use axum::{extract::Path, response::Response};
 
 use super::{
     answer::What,
-    ask::{Ask, Topic},
+    ask::{Ask, Demanded, Topic},
     error::ApiError,
     page::Page,
     question::Takes,
@@ -50,7 +50,7 @@ pub(super) async fn list_sddcs(ask: Ask) -> Result<Response, ApiError> {
 )]
 pub(super) async fn show_sddc(ask: Ask, Path(id): Path<String>) -> Result<Response, ApiError> {
     let question = ask.document_question::<SddcEntry>()?;
-    let served = ask.sddc(&id).await?;
+    let (served, _) = ask.sddc(&id, &[List::Sddcs]).await?;
     Ok(ask.document(What::Sddc, &question, &served, |entry| entry))
 }
 
@@ -116,14 +116,19 @@ pub(super) async fn list_hosts(ask: Ask) -> Result<Response, ApiError> {
 }
 
 impl Ask {
-    /// One SDDC that the caller sees.
-    pub(super) async fn sddc(&self, id: &str) -> Result<Served<Found<SddcEntry>>, ApiError> {
+    /// One SDDC that the caller sees, for an answer that is made from these lists; and what is
+    /// demanded of all of them.
+    pub(super) async fn sddc(
+        &self,
+        id: &str,
+        lists: &[List],
+    ) -> Result<(Served<Found<SddcEntry>>, Demanded), ApiError> {
         let id: SddcId = id.parse().map_err(|_| ApiError::SddcNotFound)?;
         let scope = self.sight.scope();
-        let demanded = self.demand(List::Sddcs, &scope);
+        let demanded = self.demand(lists, &scope);
         let sees = |entry: &SddcEntry| self.sight.sees(entry);
         let served = self.state.inventory.sddc(&id, &scope, sees, &demanded.demand).await;
-        served.map(|served| demanded.note(served)).map_err(ApiError::about_sddc)
+        Ok((demanded.note(served.map_err(ApiError::about_sddc)?), demanded))
     }
 
     async fn parts_of_sddc<R: Resource>(
@@ -136,7 +141,7 @@ impl Ask {
         let known = known.get(id).filter(|entry| self.sight.sees(entry));
         let known = known.into_iter().flat_map(|entry| parts(entry));
         let asking = self.query.draft::<R>(Takes::LIST).begin(known)?;
-        let served = self.sddc(id).await?;
+        let (served, _) = self.sddc(id, &[List::Sddcs]).await?;
         let Found { revision, entry } = &served.content;
         let question = asking.finish(parts(entry).iter())?;
         let topic = Topic { what, scope: Scope::Hidden, within: Some(id.into()) };

@@ -6,7 +6,7 @@ use axum::{extract::Path, response::Response};
 
 use super::{
     answer::What,
-    ask::{Ask, Topic, visible},
+    ask::{Ask, Demanded, Topic, visible},
     error::ApiError,
     page::Page,
     question::{Asking, Takes},
@@ -52,7 +52,7 @@ pub(super) async fn show_task(ask: Ask, Path(id): Path<String>) -> Result<Respon
     let id: TaskId = id.parse().map_err(|_| ApiError::TaskNotFound)?;
     let scope = ask.sight.scope();
     let names = ask.names(&scope).await?;
-    let demanded = ask.demand(List::Tasks, &scope);
+    let demanded = ask.demand(&[List::Tasks], &scope);
     let sees = |entry: &TaskEntry| ask.sees_task(entry, &names);
     let served = ask.state.inventory.task(&id, &scope, sees, &demanded.demand).await;
     let served = served.map_err(|unavailable| match unavailable {
@@ -82,11 +82,11 @@ pub(super) async fn list_sddc_tasks(
 ) -> Result<Response, ApiError> {
     // 400 comes before 404.
     let asking = ask.question_of_tasks(&ask.sight.scope(), Some(&id))?;
-    let found = ask.sddc(&id).await?.content;
-    let sddc = &found.entry.sddc;
+    let (found, demanded) = ask.sddc(&id, &[List::Sddcs, List::Tasks]).await?;
+    let sddc = &found.content.entry.sddc;
     let scope = Scope::Org(sddc.org_id.clone());
     let topic = Topic { what: What::Tasks, scope, within: Some(id.into()) };
-    ask.list_of_tasks(topic, Some(&sddc.id), asking).await
+    ask.list_of_tasks(topic, Some((&sddc.id, demanded)), asking).await
 }
 
 fn is_of(entry: &TaskEntry, sddc: Option<&str>) -> bool {
@@ -111,16 +111,17 @@ impl Ask {
         self.query.draft::<Task>(Takes::LIST).begin(seen.map(|entry| &entry.task))
     }
 
+    /// Tasks of everything in scope, or of one SDDC that was asked for as is demanded of the tasks.
     async fn list_of_tasks(
         &self,
         topic: Topic,
-        of: Option<&SddcId>,
+        of: Option<(&SddcId, Demanded)>,
         asking: Asking<Task>,
     ) -> Result<Response, ApiError> {
         let names = self.names(&topic.scope).await?;
-        let of = of.map(SddcId::as_str);
-        let sees = |entry: &TaskEntry| is_of(entry, of) && self.sees_task(entry, &names);
-        let demanded = self.demand(List::Tasks, &topic.scope);
+        let sddc = of.map(|(id, _)| id.as_str());
+        let sees = |entry: &TaskEntry| is_of(entry, sddc) && self.sees_task(entry, &names);
+        let demanded = of.map_or_else(|| self.demand(&[List::Tasks], &topic.scope), |(_, it)| it);
         let served = self.state.inventory.tasks(&topic.scope, &demanded.demand).await?;
         let mut served = demanded.note(served);
         served.content.lose(&names.missing);

@@ -88,8 +88,13 @@ impl Inner {
         {
             return None;
         }
+        // What VMware refuses may have to be hidden though it is fresh.
+        let is_denied = |(slot, _): &(Arc<Slot>, _)| (kind.of)(slot).kept.is_denied();
+        if age > self.settings.stale_denied && picture.orgs.iter().any(is_denied) {
+            return None;
+        }
         if !kind.is_main {
-            picture.orgs.iter().for_each(|(slot, _)| (kind.of)(slot).kept.note_question());
+            picture.orgs.iter().for_each(|(slot, _)| (kind.of)(slot).kept.note_question(demand));
         }
         let content = View { content: picture.content.clone(), missing: Vec::new() };
         Some(Served { content, age, service: Service::Hit })

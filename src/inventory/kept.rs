@@ -4,7 +4,7 @@ use std::{
     future::Future,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicBool, Ordering},
     },
     time::Duration,
 };
@@ -22,6 +22,9 @@ use crate::{
 
 /// How long a request waits for a refresh while there is something that may be shown.
 const PATIENCE: Duration = Duration::from_secs(1);
+/// How long a request waits for a read that it forces, while there is something that may be shown:
+/// long enough for a try that was under way to end and for one more.
+const PATIENCE_ANEW: Duration = Duration::from_secs(20);
 /// Reads that callers force on a list (`no-cache`, `max-age`) begin no closer together than this.
 const BETWEEN_FORCED: Duration = Duration::from_secs(1);
 /// How long a list that nobody has to poll is refreshed after the last question about it.
@@ -32,14 +35,22 @@ const KEPT_UNASKED: Duration = Duration::from_secs(600);
 pub(super) struct Reading<T> {
     pub(super) content: Arc<T>,
     pub(super) begun: Instant,
-    /// Which of the tries it was.
-    number: u64,
 }
 
 impl<T> Clone for Reading<T> {
     fn clone(&self) -> Self {
-        Self { content: self.content.clone(), begun: self.begun, number: self.number }
+        Self { content: self.content.clone(), begun: self.begun }
     }
+}
+
+/// How a request comes to a read that began after it.
+enum Next {
+    /// By this one.
+    Run(Run<Result<(), VmcError>>),
+    /// First this one has to end, which began before.
+    Older(Run<Result<(), VmcError>>),
+    /// One may begin then.
+    Due(Instant),
 }
 
 /// The last good reading and the last failure since. A failure never replaces a reading.
@@ -49,9 +60,7 @@ pub(super) struct Kept<T> {
     trouble: ArcSwapOption<VmcError>,
     flight: Flight<Result<(), VmcError>>,
     tried: ArcSwapOption<Instant>,
-    /// How many tries have begun: tells whether one began after a request came, also where the
-    /// clock stands still in between.
-    tries: AtomicU64,
+    /// When a caller last forced a read.
     forced: Mutex<Option<Instant>>,
     /// VMware has refused since the last good reading; that it fails now too says nothing new.
     denied: AtomicBool,
@@ -67,7 +76,6 @@ impl<T: PartialEq + Send + Sync + 'static> Kept<T> {
             trouble: ArcSwapOption::empty(),
             flight: Flight::new(tasks),
             tried: ArcSwapOption::empty(),
-            tries: AtomicU64::new(0),
             forced: Mutex::default(),
             denied: AtomicBool::new(false),
             asked: Mutex::default(),
@@ -91,6 +99,11 @@ impl<T: PartialEq + Send + Sync + 'static> Kept<T> {
         self.tried.load().as_deref().copied()
     }
 
+    /// Whether VMware has refused since the last good reading.
+    pub(super) fn is_denied(&self) -> bool {
+        self.denied.load(Ordering::Relaxed)
+    }
+
     /// How old the last good reading is.
     pub(super) fn age(&self) -> Option<Duration> {
         self.reading.load().as_ref().map(|reading| self.clock.now().since(reading.begun))
@@ -98,11 +111,13 @@ impl<T: PartialEq + Send + Sync + 'static> Kept<T> {
 
     /// How old a reading may be and still be shown while upstream fails.
     pub(super) fn limit(&self, settings: &Settings) -> Duration {
-        if self.denied.load(Ordering::Relaxed) {
-            settings.stale.min(settings.stale_denied)
-        } else {
-            settings.stale
-        }
+        if self.is_denied() { settings.stale.min(settings.stale_denied) } else { settings.stale }
+    }
+
+    /// The same for a caller, whose own bound counts from where freshness ends (RFC 5861 section 4).
+    fn bound(&self, settings: &Settings, demand: &Demand) -> Duration {
+        let own = demand.stale_if_error.map(|more| settings.fresh.saturating_add(more));
+        self.limit(settings).min(own.unwrap_or(Duration::MAX))
     }
 
     /// Whether a reading of this age may be shown. The limits are for as long as upstream fails:
@@ -111,10 +126,7 @@ impl<T: PartialEq + Send + Sync + 'static> Kept<T> {
         if demand.only_if_cached && demand.newest.is_some_and(|newest| age > newest) {
             return false;
         }
-        // The caller's bound counts from where freshness ends (RFC 5861 section 4).
-        let bound =
-            demand.stale_if_error.map_or(Duration::MAX, |more| settings.fresh.saturating_add(more));
-        self.trouble.load().is_none() || age <= self.limit(settings).min(bound)
+        self.trouble.load().is_none() || age <= self.bound(settings, demand)
     }
 
     /// Brings the list as far up to date as a request wants it, and tells how that went.
@@ -126,7 +138,7 @@ impl<T: PartialEq + Send + Sync + 'static> Kept<T> {
     ) -> Attempt {
         let attempt = self.attempt(settings, demand, refresh).await;
         // Last, so that the poller that this wakes finds done what the request wanted.
-        self.note_question();
+        self.note_question(demand);
         attempt
     }
 
@@ -144,55 +156,89 @@ impl<T: PartialEq + Send + Sync + 'static> Kept<T> {
                 Attempt::NotAllowed
             };
         }
-        if demand.wants_newer_than(age) {
-            return self.read_anew(refresh).await;
+        // Where nothing is kept, a read under way is new enough for a caller who bears an age.
+        let any_will_do = age.is_none() && demand.newest.is_some_and(|newest| !newest.is_zero());
+        if demand.wants_newer_than(age) && !any_will_do {
+            let anew = self.read_anew(demand, refresh);
+            return match age {
+                // So that who can be shown something is answered before the request's own limit.
+                Some(_) => {
+                    tokio::time::timeout(PATIENCE_ANEW, anew).await.unwrap_or(Attempt::NotDone)
+                }
+                None => anew.await,
+            };
         }
-        match age {
-            Some(age) if age < settings.fresh => Attempt::NotNeeded,
-            Some(age) if age <= self.limit(settings) => {
+        match (age, self.trouble()) {
+            (Some(age), _) if age < settings.fresh => Attempt::NotNeeded,
+            (_, Some(trouble)) if self.is_answered(&trouble, settings) => {
+                Attempt::KnownToFail(trouble)
+            }
+            (Some(age), _) if age <= self.bound(settings, demand) => {
                 Attempt::wait(refresh(), Some(PATIENCE)).await
             }
-            _ => Attempt::wait(refresh(), None).await,
+            // There is an answer already, that of the last failure: a try that takes its time must
+            // not keep those waiting who also ask for what can be shown.
+            (_, Some(_)) => Attempt::wait(refresh(), Some(PATIENCE)).await,
+            (_, None) => Attempt::wait(refresh(), None).await,
         }
     }
 
-    /// Waits for a read that begins from here on: those who ask meanwhile share the next one.
-    async fn read_anew(&self, refresh: impl Fn() -> Run<Result<(), VmcError>>) -> Attempt {
-        let before = self.tries.load(Ordering::SeqCst);
+    /// Whether the last failure is an answer, if a bad one, and as young as answers may be: no gate
+    /// holds back the next try then.
+    fn is_answered(&self, trouble: &VmcError, settings: &Settings) -> bool {
+        let now = self.clock.now();
+        trouble.is_answer() && self.tried().is_some_and(|tried| now.since(tried) < settings.fresh)
+    }
+
+    /// Waits for a read that begins from here on: those who ask meanwhile share the next one. Who
+    /// bears an age is served too by a read under way that is young enough when it ends.
+    async fn read_anew(
+        &self,
+        demand: &Demand,
+        refresh: impl Fn() -> Run<Result<(), VmcError>>,
+    ) -> Attempt {
+        let before = self.flight.latest().map_or(0, |run| run.number);
         loop {
-            if self.reading.load().as_ref().is_some_and(|reading| reading.number > before) {
-                return Attempt::Done { started: false };
-            }
-            if self.flight.is_idle() {
-                if let Some(trouble) = self.trouble()
-                    && self.tries.load(Ordering::SeqCst) > before
-                {
-                    return Attempt::Failed(trouble);
+            match self.next_run(before, &refresh) {
+                Next::Run(run) => return Attempt::wait(run, None).await,
+                Next::Older(run) => {
+                    let outcome = Attempt::wait(run, None).await;
+                    if outcome.failure().is_none() && !demand.wants_newer_than(self.age()) {
+                        return outcome;
+                    }
                 }
-                let due = self.next_forced();
-                if due > self.clock.now() {
-                    self.clock.sleep_until(due).await;
-                    continue;
-                }
+                Next::Due(due) => self.clock.sleep_until(due).await,
             }
-            let run = refresh();
-            if run.started {
-                *self.forced.lock().unwrap_or_else(PoisonError::into_inner) =
-                    Some(self.clock.now());
-                return Attempt::wait(run, None).await;
-            }
-            // It may have begun before the request came; how it ended is seen above.
-            let _ = run.result().await;
         }
     }
 
-    fn next_forced(&self) -> Instant {
-        let forced = *self.forced.lock().unwrap_or_else(PoisonError::into_inner);
-        forced.map_or(self.clock.now(), |forced| forced + BETWEEN_FORCED)
+    /// What to do for a run of a higher number than `before`. Decided and done under one lock:
+    /// otherwise two callers could both find that a read is due, and the second one's would begin
+    /// after the first one's had ended.
+    fn next_run(&self, before: u64, refresh: impl Fn() -> Run<Result<(), VmcError>>) -> Next {
+        let mut forced = self.forced.lock().unwrap_or_else(PoisonError::into_inner);
+        match self.flight.latest() {
+            Some(run) if run.number > before => return Next::Run(run),
+            Some(run) if run.is_under_way() => return Next::Older(run),
+            _ => {}
+        }
+        let now = self.clock.now();
+        if let Some(due) = forced.map(|forced| forced + BETWEEN_FORCED).filter(|due| *due > now) {
+            return Next::Due(due);
+        }
+        let run = refresh();
+        if run.started {
+            *forced = Some(now);
+        }
+        Next::Run(run)
     }
 
-    /// Notes that somebody asked: what is polled only while it is wanted is wanted again.
-    pub(super) fn note_question(&self) {
+    /// Notes that somebody asked: what is polled only while it is wanted is wanted again. Who wants
+    /// nothing to be read causes no polling either.
+    pub(super) fn note_question(&self, demand: &Demand) {
+        if demand.only_if_cached {
+            return;
+        }
         *self.asked.lock().unwrap_or_else(PoisonError::into_inner) = Some(self.clock.now());
         self.asked_again.notify_one();
     }
@@ -200,13 +246,15 @@ impl<T: PartialEq + Send + Sync + 'static> Kept<T> {
     /// Returns while the list is asked for: at once if the last question is not long ago, else with
     /// the next one.
     pub(super) async fn wanted(&self) {
-        loop {
-            let asked = *self.asked.lock().unwrap_or_else(PoisonError::into_inner);
-            if asked.is_some_and(|asked| self.clock.now().since(asked) < KEPT_UNASKED) {
-                return;
-            }
+        while !self.is_wanted() {
             self.asked_again.notified().await;
         }
+    }
+
+    /// Whether the last question is not long ago.
+    pub(super) fn is_wanted(&self) -> bool {
+        let asked = *self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        asked.is_some_and(|asked| self.clock.now().since(asked) < KEPT_UNASKED)
     }
 
     /// Joins the refresh under way, or starts `job`.
@@ -223,11 +271,10 @@ impl<T: PartialEq + Send + Sync + 'static> Kept<T> {
         read: impl Future<Output = Result<T, VmcError>>,
     ) -> Result<(), VmcError> {
         let begun = self.clock.now();
-        let number = self.tries.fetch_add(1, Ordering::SeqCst) + 1;
         self.tried.store(Some(Arc::new(begun)));
         match read.await {
             Ok(content) => {
-                self.keep(content, begun, number);
+                self.keep(content, begun);
                 Ok(())
             }
             Err(error) => {
@@ -250,19 +297,19 @@ impl<T: PartialEq + Send + Sync + 'static> Kept<T> {
     /// Takes over what another process read at `begun`, if nothing was read here yet.
     pub(super) fn restore(&self, content: T, begun: Instant) {
         if self.reading.load().is_none() {
-            let reading = Reading { content: Arc::new(content), begun, number: 0 };
+            let reading = Reading { content: Arc::new(content), begun };
             self.reading.store(Some(Arc::new(reading)));
         }
     }
 
     /// Equal content stays the same `Arc`, so that what was built from it stays good.
-    fn keep(&self, content: T, begun: Instant, number: u64) {
+    fn keep(&self, content: T, begun: Instant) {
         let before = self.reading.load();
         let content = match &*before {
             Some(reading) if *reading.content == content => reading.content.clone(),
             _ => Arc::new(content),
         };
-        self.reading.store(Some(Arc::new(Reading { content, begun, number })));
+        self.reading.store(Some(Arc::new(Reading { content, begun })));
         self.trouble.store(None);
         self.denied.store(false, Ordering::Relaxed);
     }

@@ -114,31 +114,37 @@ impl Slot {
             async move {
                 let list = (kind.of)(&slot);
                 let outcome = list.kept.update(list.read(kind, &slot, &inner)).await;
-                if kind.is_main {
-                    slot.note_whether_gone(&outcome);
-                }
+                let has_come_or_gone = kind.is_main && slot.note_whether_gone(&outcome);
                 if let Err(error) = &outcome
                     && !error.is_held()
                     && !slot.is_gone()
                 {
                     tracing::warn!(org.id = %slot.id, %error, "{} not refreshed", kind.name);
                 }
-                inner.merge(kind);
+                // What is gone is gone from every list, and would be read for none of them.
+                if has_come_or_gone {
+                    inner.merge_all();
+                } else {
+                    inner.merge(kind);
+                }
                 outcome
             }
         })
     }
 
-    fn note_whether_gone(&self, outcome: &Result<(), VmcError>) {
+    /// Tells whether that is news.
+    fn note_whether_gone(&self, outcome: &Result<(), VmcError>) -> bool {
         match outcome {
-            Ok(()) => self.gone.store(false, Ordering::Relaxed),
+            Ok(()) => self.gone.swap(false, Ordering::Relaxed),
             Err(VmcError::NotFound) => {
-                if !self.gone.swap(true, Ordering::Relaxed) {
+                let is_news = !self.gone.swap(true, Ordering::Relaxed);
+                if is_news {
                     tracing::warn!(org.id = %self.id, "organization dropped: VMware answers 404");
                 }
+                is_news
             }
             // Says nothing about whether there is such an org.
-            Err(_) => {}
+            Err(_) => false,
         }
     }
 
@@ -175,9 +181,16 @@ impl Slot {
                 } else if inner.settings.poll.is_zero() {
                     inner.turns.watched().await;
                 }
-                inner.clock.sleep_until(next_poll(kept, &self.reader, &inner)).await;
-                // What failed was logged where it happened.
-                let _ = self.refresh(&inner, kind).result().await;
+                let mut due = next_poll(kept, &self.reader, &inner);
+                if !kind.is_main && kept.trouble().is_some() {
+                    // The one call that a closed gate lets through is the main list's.
+                    due = due + LEAST_PAUSE;
+                }
+                inner.clock.sleep_until(due).await;
+                if kind.is_main || kept.is_wanted() {
+                    // What failed was logged where it happened.
+                    let _ = self.refresh(&inner, kind).result().await;
+                }
             }
         };
         self.retired.run_until_cancelled(poll).await;
@@ -189,7 +202,9 @@ impl Slot {
             loop {
                 self.org.wanted().await;
                 inner.clock.sleep_until(next_poll(&self.org, &self.reader, &inner)).await;
-                let _ = self.refresh_org(&inner).result().await;
+                if self.org.is_wanted() {
+                    let _ = self.refresh_org(&inner).result().await;
+                }
             }
         };
         self.retired.run_until_cancelled(poll).await;

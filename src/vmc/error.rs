@@ -70,6 +70,22 @@ impl VmcError {
         matches!(self, Self::Held { .. } | Self::Token(CspError::Held { .. }))
     }
 
+    /// Whether VMware has answered, if not what was asked: there is nothing that holding back would
+    /// mend, and the answer is as good for a while as any other.
+    #[must_use]
+    pub fn is_answer(&self) -> bool {
+        match self {
+            Self::NotFound => true,
+            Self::Upstream(Failure::Contract(Breach::Status(status))) => status.is_client_error(),
+            Self::Token(_)
+            | Self::Unauthorized
+            | Self::Denied
+            | Self::Upstream(_)
+            | Self::Held { .. }
+            | Self::Lost(_) => false,
+        }
+    }
+
     /// When asking again may help, where that is known.
     #[must_use]
     pub fn retry_in(&self) -> Option<Duration> {

@@ -8,6 +8,7 @@
 
 mod coding;
 mod facade;
+mod freshness;
 mod harness;
 mod inventory;
 mod lists;

@@ -1,0 +1,88 @@
+//! What one caller may make the gateway ask upstream: six reads a minute.
+
+use http::Method;
+use sddc_gateway::access::Scope;
+
+use super::{MODES, ask, paths, reads};
+use crate::harness::{Setup, TestGateway, cloud, cloud_of};
+
+/// Spends the caller's budget on a list that is kept, a second between two reads.
+async fn spend(gateway: &TestGateway, path: &str) {
+    for turn in 0..6 {
+        gateway.advance(1);
+        let answer = ask(gateway, path, "no-cache").await;
+        assert_eq!(answer.served(), "fwd=miss; stored", "{path} {turn}");
+    }
+}
+
+#[tokio::test]
+async fn a_caller_who_has_spent_the_budget_gets_the_picture_on_every_path() {
+    for mode in MODES {
+        let cloud = cloud().await;
+        let gateway = mode.on_demand(&cloud).await;
+        for path in paths(&cloud) {
+            gateway.advance(60);
+            gateway.get(&path).await;
+            spend(&gateway, &path).await;
+            gateway.advance(1);
+            let before = reads(&cloud);
+            for directive in ["no-cache", "max-age=0"] {
+                let over = ask(&gateway, &path, directive).await;
+                assert_eq!(over.served(), "hit; ttl=59; detail=budget", "{mode:?} {path}");
+                assert_eq!(over.header("age"), "1");
+            }
+            // What needs no read costs nothing, and says nothing of it.
+            assert_eq!(ask(&gateway, &path, "max-age=1").await.served(), "hit; ttl=59");
+            assert_eq!(reads(&cloud), before, "{mode:?} {path}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn another_caller_has_another_budget_and_a_minute_later_there_is_a_new_one() {
+    let cloud = cloud().await;
+    let (setup, key) = Setup::on_demand(&cloud).with_caller("second", &[Scope::SddcRead]);
+    let gateway = setup.start().await;
+    gateway.get("/sddcs").await;
+    spend(&gateway, "/sddcs").await;
+    gateway.advance(1);
+    assert_eq!(ask(&gateway, "/sddcs", "no-cache").await.served(), "hit; ttl=59; detail=budget");
+    let headers = [("cache-control", "no-cache"), ("x-api-key", key.reveal())];
+    let other = gateway.send_bare(Method::GET, "/sddcs", &headers).await;
+    assert_eq!(other.served(), "fwd=miss; stored");
+    // The first of the six was 60 s ago 54 s from here.
+    gateway.advance(53);
+    assert_eq!(ask(&gateway, "/sddcs", "no-cache").await.served(), "hit; ttl=7; detail=budget");
+    gateway.advance(1);
+    assert_eq!(ask(&gateway, "/sddcs", "no-cache").await.served(), "fwd=miss; stored");
+    assert_eq!(ask(&gateway, "/sddcs", "no-cache").await.served(), "hit; ttl=60; detail=budget");
+}
+
+#[tokio::test]
+async fn a_budget_is_spent_once_for_a_request_however_many_orgs_and_lists_it_reads() {
+    let cloud = cloud_of(4).await;
+    let gateway = Setup::on_demand(&cloud).with_configured_orgs(&cloud).start().await;
+    let path = format!("/sddcs/{}/tasks", cloud.simulator.sddc_ids()[0]);
+    gateway.get("/sddcs").await;
+    gateway.get(&path).await;
+    for turn in 0..6 {
+        gateway.advance(1);
+        let path = if turn % 2 == 0 { "/sddcs" } else { &path };
+        assert_eq!(ask(&gateway, path, "no-cache").await.served(), "fwd=miss; stored", "{turn}");
+    }
+    gateway.advance(1);
+    assert_eq!(ask(&gateway, "/sddcs", "no-cache").await.served(), "hit; ttl=58; detail=budget");
+}
+
+#[tokio::test]
+async fn beyond_the_budget_an_old_picture_is_refreshed_as_for_everybody() {
+    let cloud = cloud().await;
+    let gateway = Setup::on_demand(&cloud).with(|config| {
+        config.inventory.fresh = std::time::Duration::from_secs(5);
+    });
+    let gateway = gateway.start().await;
+    gateway.get("/sddcs").await;
+    spend(&gateway, "/sddcs").await;
+    gateway.advance(5);
+    assert_eq!(ask(&gateway, "/sddcs", "no-cache").await.served(), "fwd=miss; stored");
+}

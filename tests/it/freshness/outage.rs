@@ -1,0 +1,73 @@
+//! Ten minutes without VMware Cloud: nobody fails, and every answer says how old it is.
+
+use http::StatusCode;
+use sddc_gateway::simulator::{Fault, FaultKind, Target};
+
+use super::MODES;
+use crate::harness::{Cloud, Setup, TestGateway, cloud_of};
+
+const CALLERS: u64 = 5;
+
+/// Fails, then resets and hangs up, then comes back.
+fn begin(cloud: &Cloud) {
+    cloud.simulator.script(Fault::on(Target::Vmc, "*").status(503).times(4));
+    cloud.simulator.script(Fault::on(Target::Vmc, "*").kind(FaultKind::Reset).times(4));
+    cloud.simulator.script(Fault::on(Target::Vmc, "*").kind(FaultKind::Html).status(502));
+}
+
+/// Whether an answer of this age may say this of itself.
+fn is_honest(age: u64, served: &str) -> bool {
+    if age < 60 {
+        return served == format!("hit; ttl={}", 60 - age);
+    }
+    let sign = if age == 60 { "" } else { "-" };
+    served == format!("hit; ttl={sign}{}; detail=stale-upstream-unavailable", age - 60)
+        || served == "fwd=stale; fwd-status=503; detail=stale-upstream-unavailable"
+}
+
+async fn settled(gateway: &TestGateway, sddcs: usize) {
+    let is_there = async |gateway: &TestGateway| {
+        let answer = gateway.get("/sddcs").await;
+        answer.header("age") == "0" && answer.names().len() == sddcs
+    };
+    gateway.until("a picture of now", is_there).await;
+}
+
+#[tokio::test]
+async fn ten_minutes_without_upstream_fail_nobody_and_every_age_is_right() {
+    for mode in MODES {
+        let cloud = cloud_of(2).await;
+        let gateway = mode.setup(Setup::polling(&cloud), &cloud).start().await;
+        settled(&gateway, 6).await;
+        let whole = gateway.get("/sddcs").await;
+        begin(&cloud);
+        let mints = cloud.mints();
+        let mut told = Vec::new();
+        for step in 1..=60_u64 {
+            gateway.advance(10);
+            let age = step * 10;
+            for _ in 0..CALLERS {
+                let answer = gateway.get("/sddcs").await;
+                assert_eq!((answer.status, &answer.body), (StatusCode::OK, &whole.body), "{age}");
+                assert_eq!(answer.header("etag"), whole.header("etag"));
+                assert_eq!(answer.header("age"), age.to_string(), "{mode:?}");
+                assert!(is_honest(age, answer.served()), "{mode:?} {age}: {}", answer.served());
+                if told.last().is_none_or(|(at, _)| age >= at + 60) {
+                    told.push((age, answer.served().to_owned()));
+                }
+            }
+        }
+        let asked = cloud.simulator.stats().faults();
+        println!("{mode:?}, 600 s of outage, {} answers, 0 failures, {asked} tries", 60 * CALLERS);
+        for (age, served) in told {
+            println!("  Age: {age:>3}  Cache-Status: sddc-gateway; {served}");
+        }
+        // Per list: 1 + 2 + 4 + … s, and from then on once in 30 to 60 s.
+        assert!(asked <= 3 * 27, "{asked} tries");
+        assert_eq!(cloud.mints(), mints, "the token is good");
+        cloud.simulator.clear_faults();
+        gateway.advance(60);
+        settled(&gateway, 6).await;
+        assert_eq!(gateway.get("/sddcs").await.served(), "hit; ttl=60");
+    }
+}

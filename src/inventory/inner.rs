@@ -75,6 +75,11 @@ impl Inner {
         }
     }
 
+    /// How long an org that VMware does not know is left alone.
+    pub(super) fn unknown_pause(&self) -> Duration {
+        self.settings.fresh.max(LEAST_DIRECTORY_FRESH)
+    }
+
     /// A list that is fresh and complete as it is.
     pub(super) fn fresh_view<E: Entry>(
         &self,
@@ -116,7 +121,7 @@ impl Inner {
         slots: &[Arc<Slot>],
         demand: &Demand,
     ) -> Vec<(OrgId, Service)> {
-        let (now, pause) = (self.clock.now(), self.settings.fresh.max(LEAST_DIRECTORY_FRESH));
+        let (now, pause) = (self.clock.now(), self.unknown_pause());
         let attempts =
             slots.iter().filter(|slot| slot.wants_reading(kind, now, pause)).map(async |slot| {
                 let refresh = || slot.refresh(self, kind);

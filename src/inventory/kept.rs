@@ -170,9 +170,6 @@ impl<T: PartialEq + Send + Sync + 'static> Kept<T> {
         }
         match (age, self.trouble()) {
             (Some(age), _) if age < settings.fresh => Attempt::NotNeeded,
-            (_, Some(trouble)) if self.is_answered(&trouble, settings) => {
-                Attempt::KnownToFail(trouble)
-            }
             (Some(age), _) if age <= self.bound(settings, demand) => {
                 Attempt::wait(refresh(), Some(PATIENCE)).await
             }
@@ -181,13 +178,6 @@ impl<T: PartialEq + Send + Sync + 'static> Kept<T> {
             (_, Some(_)) => Attempt::wait(refresh(), Some(PATIENCE)).await,
             (_, None) => Attempt::wait(refresh(), None).await,
         }
-    }
-
-    /// Whether the last failure is an answer, if a bad one, and as young as answers may be: no gate
-    /// holds back the next try then.
-    fn is_answered(&self, trouble: &VmcError, settings: &Settings) -> bool {
-        let now = self.clock.now();
-        trouble.is_answer() && self.tried().is_some_and(|tried| now.since(tried) < settings.fresh)
     }
 
     /// Waits for a read that begins from here on: those who ask meanwhile share the next one. Who

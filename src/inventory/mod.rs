@@ -54,6 +54,7 @@ use self::{
     kept::Kept,
     list::{Kind, Merged},
     model::{Org, SddcEntry, TaskEntry},
+    service::Attempt,
     slot::Slot,
     turns::Turns,
 };
@@ -350,8 +351,14 @@ impl Inventory {
         demand: &Demand,
     ) -> Result<Served<Orgs>, Unavailable> {
         let (inner, settings) = (&self.0, &self.0.settings);
+        let (now, pause) = (inner.clock.now(), inner.unknown_pause());
         let attempts = slots.iter().map(async |slot| {
-            (slot, slot.org.freshen(settings, demand, || slot.refresh_org(inner)).await)
+            let attempt = if slot.wants_document(now, pause) {
+                slot.org.freshen(settings, demand, || slot.refresh_org(inner)).await
+            } else {
+                Attempt::NotNeeded
+            };
+            (slot, attempt)
         });
         let (mut orgs, mut missing, mut first) = (Vec::new(), Vec::new(), None);
         let (mut age, mut service) = (Duration::ZERO, Service::Hit);

@@ -138,8 +138,6 @@ pub(super) enum Attempt {
     Done { started: bool },
     /// The refresh failed, or was held back.
     Failed(Arc<VmcError>),
-    /// There was none: what the last one failed with is young enough to be an answer.
-    KnownToFail(Arc<VmcError>),
     /// The request's patience ended first.
     NotDone,
 }
@@ -165,7 +163,7 @@ impl Attempt {
     /// This request's own failure, where it had one.
     pub(super) fn failure(&self) -> Option<Arc<VmcError>> {
         match self {
-            Self::Failed(error) | Self::KnownToFail(error) => Some(error.clone()),
+            Self::Failed(error) => Some(error.clone()),
             Self::NotNeeded | Self::NotAllowed | Self::Done { .. } | Self::NotDone => None,
         }
     }
@@ -179,7 +177,6 @@ impl From<Attempt> for Service {
             Attempt::Done { started: true } => Self::Stored,
             Attempt::Done { started: false } => Self::Collapsed,
             Attempt::NotDone => Self::Stale(None),
-            Attempt::KnownToFail(error) => Self::Stale(Some(error.kind())),
             Attempt::Failed(error) if error.is_held() => Self::Stale(Some(error.kind())),
             Attempt::Failed(error) => Self::RefreshFailed(error.kind()),
         }

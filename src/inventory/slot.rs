@@ -102,6 +102,11 @@ impl Slot {
         !self.is_gone() || (kind.is_main && tried.is_none_or(|tried| now.since(tried) >= pause))
     }
 
+    /// The same for the organization's own document.
+    pub(super) fn wants_document(&self, now: Instant, pause: Duration) -> bool {
+        !self.is_unknown() || self.org.tried().is_none_or(|tried| now.since(tried) >= pause)
+    }
+
     /// Joins or starts the refresh of a list. The merged picture is made anew before its waiters go
     /// on.
     pub(super) fn refresh<E: Entry>(

@@ -71,7 +71,7 @@ impl VmcError {
     }
 
     /// Whether VMware has answered, if not what was asked: there is nothing that holding back would
-    /// mend, and the answer is as good for a while as any other.
+    /// mend.
     #[must_use]
     pub fn is_answer(&self) -> bool {
         match self {

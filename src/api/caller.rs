@@ -50,6 +50,12 @@ impl SddcReader {
 pub(super) struct Sight(Arc<View>);
 
 impl Sight {
+    /// What callers with these limits see.
+    #[cfg(test)]
+    pub(super) fn of(view: View) -> Self {
+        Self(Arc::new(view))
+    }
+
     /// The orgs that are seen.
     pub(super) fn scope(&self) -> Scope {
         self.0.orgs.clone().map_or(Scope::All, Scope::Only)

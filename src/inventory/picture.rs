@@ -57,6 +57,16 @@ impl<E: Entry> Content<E> {
         Self { revision, by_id: by_id.collect(), entries, parts, bytes }
     }
 
+    /// Documents of whatever orgs.
+    #[cfg(test)]
+    pub(crate) fn of(entries: Vec<E>) -> Self {
+        let parts = entries.into_iter().map(|entry| Part {
+            org: entry.org().clone(),
+            entries: Arc::new(vec![Arc::new(entry)]),
+        });
+        Self::merge(1, parts.collect())
+    }
+
     /// Whether these parts would give this content.
     pub(super) fn is_of(&self, parts: &[Part<E>]) -> bool {
         self.parts.len() == parts.len()

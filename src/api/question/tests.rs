@@ -5,6 +5,7 @@ mod paging;
 mod published;
 mod reading;
 mod samples;
+mod seen;
 
 use super::{Query, Question, Takes, draft::Draft};
 use crate::{

@@ -15,13 +15,13 @@ use crate::{
 
 /// A valid question.
 #[derive(Debug, Clone)]
-struct Asked {
+pub(super) struct Asked {
     filters: Vec<(&'static str, &'static str)>,
     q: Option<&'static str>,
     sort: Option<(&'static str, bool)>,
 }
 
-fn asked<R: Sample>() -> impl Strategy<Value = Asked> {
+pub(super) fn asked<R: Sample>() -> impl Strategy<Value = Asked> {
     let filters = proptest::sample::subsequence(R::FILTERS, 0..=2);
     let q = option::of(proptest::sample::select(&["ALPHA", "a", "ÜM", "delete", "2", "& C"][..]));
     let sort = option::of((proptest::sample::select(R::SORTS), any::<bool>()));
@@ -36,7 +36,7 @@ fn picture<R: Sample>() -> impl Strategy<Value = Vec<R>> {
 }
 
 impl Asked {
-    fn query(&self, limit: Option<usize>, cursor: Option<&str>) -> String {
+    pub(super) fn query(&self, limit: Option<usize>, cursor: Option<&str>) -> String {
         let mut query = url::form_urlencoded::Serializer::new(String::new());
         query.extend_pairs(&self.filters);
         if let Some(q) = self.q {
@@ -55,7 +55,7 @@ impl Asked {
     }
 
     /// The same by other means: from the documents as JSON.
-    fn naive<R: Resource>(&self, documents: &[R]) -> Vec<Json> {
+    pub(super) fn naive<R: Resource>(&self, documents: &[R]) -> Vec<Json> {
         let tasks = R::FIELDS.iter().any(|field| field.name == "started_at");
         let usual = if tasks { ("started_at", true) } else { ("name", false) };
         let (key, descending) = self.sort.unwrap_or(usual);

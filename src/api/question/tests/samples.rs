@@ -21,7 +21,7 @@ fn texts(of: &'static [&'static str]) -> impl Strategy<Value = Option<Box<str>>>
     option::weighted(0.8, select(of).prop_map(Box::from))
 }
 
-fn id() -> impl Strategy<Value = String> {
+pub(super) fn id() -> impl Strategy<Value = String> {
     select(&["1", "2", "3", "4", "5"][..]).prop_map(str::to_owned)
 }
 

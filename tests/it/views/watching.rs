@@ -1,0 +1,115 @@
+//! What watchers with limits are told (contract section 4.4).
+
+use std::pin::pin;
+
+use http::{Method, StatusCode};
+use sddc_gateway::access::CallerKey;
+use serde_json::{Value, json};
+
+use super::{Limits, ask, with_viewers};
+use crate::harness::{Cloud, DEADLINE, Setup, TestGateway, cloud_of};
+
+/// An event stream as a caller reads it.
+pub(super) struct Events {
+    response: reqwest::Response,
+    text: String,
+}
+
+impl Events {
+    pub(super) async fn open(gateway: &TestGateway, key: &CallerKey, query: &str) -> Self {
+        let http = reqwest::Client::builder().no_proxy().build().unwrap();
+        let request = http.get(format!("http://{}/sddcs/events{query}", gateway.api));
+        let response = request.header("x-api-key", key.reveal()).send().await.unwrap();
+        assert_eq!(response.status(), StatusCode::OK);
+        Self { response, text: String::new() }
+    }
+
+    /// The next event: its name, its id, its data. Comments are passed over.
+    pub(super) async fn next(&mut self) -> (String, Option<String>, Value) {
+        let next = async {
+            loop {
+                if let Some((event, rest)) = self.text.split_once("\n\n") {
+                    let (event, rest) = (event.to_owned(), rest.to_owned());
+                    self.text = rest;
+                    let line = |name: &str| {
+                        event.lines().find_map(|line| line.strip_prefix(name)).map(str::to_owned)
+                    };
+                    if let Some(name) = line("event: ") {
+                        let data = serde_json::from_str(&line("data: ").unwrap()).unwrap();
+                        return (name, line("id: "), data);
+                    }
+                } else {
+                    let chunk = self.response.chunk().await.unwrap().expect("the stream goes on");
+                    self.text.push_str(std::str::from_utf8(&chunk).unwrap());
+                }
+            }
+        };
+        tokio::time::timeout(DEADLINE, next).await.expect("an event in time")
+    }
+}
+
+/// A polled gateway with one caller of these limits.
+async fn watched(limits: &Limits) -> (Cloud, TestGateway, CallerKey) {
+    let cloud = cloud_of(2).await;
+    let (setup, mut keys) = with_viewers(Setup::polling(&cloud), std::slice::from_ref(limits));
+    (cloud, setup.start().await, keys.remove(0))
+}
+
+/// Lets the poller read, until the whole picture shows an SDDC of this name.
+async fn until_shown(gateway: &TestGateway, name: &str) {
+    gateway.advance(30);
+    let path = format!("/sddcs?name={name}");
+    gateway.until(name, async |gateway| gateway.get(&path).await.names() == [name]).await;
+}
+
+#[tokio::test]
+async fn a_long_poll_wakes_for_what_its_caller_sees_and_not_for_the_rest() {
+    let (cloud, gateway, key) = watched(&Limits::names(&["prod-*"])).await;
+    let [seen, hidden] = [0, 1].map(|at| cloud.simulator.sddc_ids()[at].clone());
+    let list = ask(&gateway, &key, "/sddcs").await;
+    let headers = [("x-api-key", key.reveal()), ("if-none-match", list.header("etag"))];
+    let mut poll = pin!(gateway.send_bare(Method::GET, "/sddcs?wait=120s", &headers));
+    let hidden_changes = async {
+        let waits = async |gateway: &TestGateway| {
+            gateway.ops("/metrics").await.text().contains("sddc_gateway_watchers 1\n")
+        };
+        gateway.until("the poll waits", waits).await;
+        cloud.simulator.patch_sddc(&hidden, json!({ "name": "hidden-now" }));
+        until_shown(&gateway, "hidden-now").await;
+    };
+    tokio::select! {
+        biased;
+        answer = &mut poll => panic!("woken by what is hidden: {answer:?}"),
+        () = hidden_changes => {}
+    }
+    cloud.simulator.patch_sddc(&seen, json!({ "name": "prod-renamed" }));
+    let (answer, ()) = tokio::join!(poll, until_shown(&gateway, "prod-renamed"));
+    assert_eq!(answer.names(), ["prod-renamed"]);
+    assert_ne!(answer.header("etag"), list.header("etag"));
+}
+
+#[tokio::test]
+async fn an_sddc_renamed_out_of_the_view_is_removed_and_one_renamed_into_it_is_added() {
+    let (cloud, gateway, key) = watched(&Limits::names(&["prod-*"])).await;
+    let [prod, dev] = [0, 1].map(|at| cloud.simulator.sddc_ids()[at].clone());
+    let mut events = Events::open(&gateway, &key, "").await;
+    let (event, _, data) = events.next().await;
+    assert_eq!((&*event, &data["items"][0]["id"]), ("sync", &json!(prod)));
+    for (id, name, told) in [
+        // No event: neither it was seen nor it is.
+        (&dev, "staging", None),
+        (&prod, "retired", Some(("removed", "prod-eu-frankfurt-01", json!([])))),
+        (&dev, "prod-new", Some(("added", "prod-new", json!([])))),
+        (&prod, "retired-again", None),
+        (&dev, "prod-newer", Some(("changed", "prod-newer", json!(["name", "updated_at"])))),
+    ] {
+        cloud.simulator.patch_sddc(id, json!({ "name": name }));
+        until_shown(&gateway, name).await;
+        let Some((event, name, changed)) = told else { continue };
+        let (told, tag, data) = events.next().await;
+        assert_eq!((&*told, &data["sddc"]["id"]), (event, &json!(id)));
+        // What became of one that was removed is not the caller's to know.
+        assert_eq!((&data["sddc"]["name"], &data["changed"]), (&json!(name), &changed));
+        assert_eq!(tag.unwrap(), ask(&gateway, &key, "/sddcs").await.header("etag"));
+    }
+}

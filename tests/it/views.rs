@@ -1,6 +1,7 @@
 //! Callers with limits (contract sections 3 and 4.6): on no surface does what they cannot see show,
 //! and nothing tells it from what does not exist.
 
+mod apart;
 mod hidden;
 mod watching;
 
@@ -17,17 +18,6 @@ use self::watching::Events;
 use crate::harness::{Answer, Cloud, Setup, TestGateway, cloud_of};
 
 const NOWHERE: &str = "00000000-0000-4000-8000-000000000000";
-
-/// What must not change for a caller, whatever happens where it sees nothing.
-const APART: [&str; 7] = [
-    "/sddcs?limit=1&sort=-name",
-    "/clusters?limit=1",
-    "/sddcs?limit=1&include_deleted=true",
-    "/hosts?limit=2",
-    "/tasks?limit=1",
-    "/orgs",
-    "/sd/prometheus?target=nsx",
-];
 
 /// The limits of a view, as they are configured.
 #[derive(Debug, Clone, Default)]
@@ -133,8 +123,6 @@ fn name_of(cloud: &Cloud, sddc: &str) -> String {
 fn upstream_calls(cloud: &Cloud) -> u64 {
     cloud.simulator.stats().endpoints().values().sum()
 }
-
-// What is seen.
 
 #[tokio::test]
 async fn every_list_shows_what_the_limits_leave_and_nothing_else() {
@@ -290,96 +278,5 @@ async fn tasks_whose_sddcs_names_cannot_be_told_are_missing_and_not_left_out() {
     for id in [hidden["id"].as_str().unwrap(), NOWHERE] {
         let answer = ask(&gateway, &keys[0], &format!("/tasks/{id}")).await;
         assert_eq!(answer.told(), (503, "incomplete".to_owned()), "{id}");
-    }
-}
-
-// What is shared, and what is apart.
-
-#[tokio::test]
-async fn equal_views_have_equal_answers_whoever_asks_and_however_they_are_written() {
-    let limits = |cloud: &Cloud| {
-        let ids = cloud.simulator.sddc_ids();
-        let turned = [ids[2].clone(), ids[0].clone()];
-        vec![
-            Limits::ids(&[ids[0].clone(), ids[2].clone()]),
-            Limits::ids(&turned),
-            Limits::names(&["prod-*", "stage-*"]),
-        ]
-    };
-    for (_cloud, gateway, keys) in both_modes(limits).await {
-        for path in [
-            "/sddcs",
-            "/sddcs?include=hosts&limit=1",
-            "/clusters?sort=-host_count",
-            "/hosts?fields=id&limit=3",
-            "/tasks",
-            "/orgs",
-            "/sd/prometheus?target=vcenter",
-            "/sddcs?state=REDY",
-        ] {
-            ask(&gateway, &keys[0], path).await;
-            let answers = [
-                told(&ask(&gateway, &keys[0], path).await),
-                told(&ask(&gateway, &keys[1], path).await),
-                told(&ask(&gateway, &keys[2], path).await),
-            ];
-            assert!(answers.iter().all(|answer| *answer == answers[0]), "{path} {answers:?}");
-            assert!(answers[0].1.contains_key("etag") || path.ends_with("REDY"));
-        }
-    }
-}
-
-#[tokio::test]
-async fn what_happens_where_a_caller_sees_nothing_changes_nothing_for_it() {
-    let limits = |cloud: &Cloud| {
-        let (orgs, ids) = (cloud.simulator.org_ids(), cloud.simulator.sddc_ids());
-        let first = Limits::orgs(&orgs[..1]);
-        vec![
-            first.clone(),
-            Limits { ids: ids[..1].to_vec(), ..first.clone() },
-            Limits { names: vec!["prod-*"], ..first },
-        ]
-    };
-    for (cloud, gateway, keys) in both_modes(limits).await {
-        let [mine, other] = [0, 1].map(|at| cloud.simulator.org_ids()[at].clone());
-        let hidden = cloud.simulator.sddc_ids()[1].clone();
-        let all = async || {
-            let mut answers = Vec::new();
-            for (key, path) in keys.iter().flat_map(|key| APART.map(|path| (key, path))) {
-                answers.push((path, told(&ask(&gateway, key, path).await)));
-            }
-            answers
-        };
-        all().await;
-        let before = all().await;
-        for path in ["/sddcs", "/tasks", "/orgs"] {
-            gateway.get(path).await;
-        }
-        cloud.simulator.patch_sddc(&hidden, json!({ "name": "aaa", "sddc_state": "FAILED" }));
-        cloud.simulator.create_sddc(json!({ "org_id": other, "name": "prod-zzz" }));
-        cloud.simulator.create_task(&other, json!({ "resource_id": hidden }));
-        // What others have read meanwhile is newer, but not theirs.
-        let forced = [("cache-control", "no-cache")];
-        for path in [&*format!("/orgs/{other}/sddcs"), "/tasks"] {
-            let answer = gateway.send(Method::GET, path, &forced).await;
-            assert_eq!(answer.served(), "fwd=miss; stored", "{path}");
-        }
-        assert_eq!(all().await, before);
-
-        // Nor does it matter that the other organization cannot be read.
-        let failing = format!("/vmc/api/orgs/{other}/*");
-        cloud.simulator.script(Fault::on(Target::Vmc, &failing).status(503));
-        gateway.advance(61);
-        gateway.get("/sddcs").await;
-        gateway.get("/tasks").await;
-        all().await;
-        assert_eq!(all().await, before);
-        assert_eq!(gateway.get("/sddcs").await.header("age"), "61", "for others it is old");
-        gateway.advance(24 * 3600);
-        assert_eq!(gateway.get("/sddcs").await.code(), "incomplete");
-        all().await;
-        assert_eq!(all().await, before);
-        let path = format!("/orgs/{mine}/sddcs");
-        assert_eq!(ask(&gateway, &keys[0], &path).await.json()["missing"], json!([]));
     }
 }

@@ -244,3 +244,60 @@ impl<E: Entry> Merged<E> {
         self.picture.store(Arc::new(Picture { content, orgs, oldest }));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SAMPLES: &[u8] = include_bytes!("../../tests/fixtures/upstream/sddcs.json");
+
+    fn read() -> Entries<SddcEntry> {
+        let wires = wire::parse_sddcs(SAMPLES).unwrap();
+        let org = "0a1b2c3d-4e5f-4a6b-8c7d-9e0f1a2b3c4d".parse().unwrap();
+        let entries = mapping::sddcs(wires, &org, &mut OddCount::default());
+        entries.into_iter().map(Arc::new).collect()
+    }
+
+    fn changed(entry: &mut Arc<SddcEntry>, version: Option<i64>) {
+        let entry = Arc::make_mut(entry);
+        entry.sddc.name = Some("changed".into());
+        entry.version = version;
+    }
+
+    #[test]
+    fn what_has_not_changed_stays_the_same() {
+        let before = read();
+        let mut now = read();
+        changed(&mut now[0], before[0].version.map(|version| version + 1));
+        let kept = keep_newer(&before, now);
+        assert_eq!(kept[0].sddc.name.as_deref(), Some("changed"));
+        assert!(kept.len() > 2);
+        for (before, kept) in before.iter().zip(&kept).skip(1) {
+            assert!(Arc::ptr_eq(before, kept), "{:?}", kept.sddc.name);
+        }
+    }
+
+    #[test]
+    fn a_lower_version_replaces_nothing_and_an_unknown_one_does() {
+        let before = read();
+        let known = before[0].version.unwrap();
+        for (version, is_newer) in
+            [(Some(known - 1), false), (Some(known), true), (Some(known + 1), true), (None, true)]
+        {
+            let mut now = read();
+            changed(&mut now[0], version);
+            let kept = keep_newer(&before, now);
+            assert_eq!(!Arc::ptr_eq(&kept[0], &before[0]), is_newer, "{version:?}");
+        }
+    }
+
+    #[test]
+    fn more_than_half_missing_looks_like_loss() {
+        let before: Entries<SddcEntry> = read().into_iter().take(4).collect();
+        for (left, is_loss) in [(4, false), (3, false), (2, false), (1, true), (0, true)] {
+            let now = before[..left].to_vec();
+            assert_eq!(looks_like_loss(&before, &now), is_loss, "{left} left");
+        }
+        assert!(!looks_like_loss(&Vec::new(), &before), "nothing was there");
+    }
+}

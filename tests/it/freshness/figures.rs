@@ -63,7 +63,7 @@ async fn a_thousand_cold_callers_of_every_list_cost_one_read_of_each() {
 #[tokio::test]
 async fn an_hour_of_polling_costs_upstream_what_the_poller_alone_costs() {
     // `make bench` has fifty callers.
-    const CALLERS: usize = 8;
+    const CALLERS: usize = 4;
     let cloud = cloud().await;
     let gateway = Setup::polling(&cloud).start().await;
     gateway

@@ -106,6 +106,12 @@ pub(super) fn visible<'a, E: Entry, R: 'a>(
 }
 
 impl Ask {
+    /// The same without what was asked: for who lives long, as that holds on to the buffer in which
+    /// the request's head came.
+    pub(super) fn without_head(self) -> Self {
+        Self { asked: Asked::default(), query: Query::default(), ..self }
+    }
+
     /// Everything that the caller sees.
     pub(super) fn all(&self, what: What) -> Topic {
         Topic { what, scope: self.sight.scope(), within: None }
@@ -176,8 +182,7 @@ impl Ask {
             // A failure ends the wait: it is another answer too.
             while self.asked.known.holds(listed.encoded.etag()) && !poll.is_over() {
                 poll.turned().await?;
-                let served =
-                    inventory.sddcs(with_deleted, &topic.scope, &Demand::default()).await?;
+                let served = inventory.sddcs_now(with_deleted, &topic.scope)?;
                 listed = self.page(&topic, &question, 0, &served, sees, parts)?;
             }
         }

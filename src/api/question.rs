@@ -32,7 +32,7 @@ pub(super) use self::{
 const MOST_PARAMETERS: usize = 100;
 
 /// A request's query, not looked at yet: who may not ask learns nothing of what was wrong with it.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Query(Uri);
 
 impl<S: Sync> FromRequestParts<S> for Query {

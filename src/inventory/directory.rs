@@ -72,10 +72,16 @@ impl Discovery {
         })
     }
 
-    /// Refreshes the list every `inventory.poll`, and after a failure when the gate lets it.
+    /// Refreshes the list once it is due: after `inventory.poll`, or when the gate lets it after a
+    /// failure. Where nothing is polled, only while somebody watches.
     pub(super) async fn keep_fresh(&self, inner: &Arc<Inner>) {
+        if inner.settings.poll.is_zero() {
+            inner.turns.watched().await;
+        }
         inner.clock.sleep_until(slot::next_poll(&self.orgs, &self.reader, inner)).await;
-        let _ = self.refresh(inner).result().await;
+        if inner.wants_poll() {
+            let _ = self.refresh(inner).result().await;
+        }
     }
 }
 

@@ -192,8 +192,8 @@ impl Inner {
             let next = || self.revisions.fetch_add(1, Ordering::Relaxed) + 1;
             (kind.merged)(self).make(kind, &self.slots.load(), next);
         }
+        self.turn(self.clock.now());
         if kind.is_main {
-            self.turn();
             self.turns.moved();
         }
     }
@@ -203,6 +203,12 @@ impl Inner {
         self.merge(&list::WITH_DELETED);
         self.merge(&list::TASKS);
         self.merge(&list::SDDCS);
+    }
+
+    /// Whether what is due is polled: where nothing is polled of itself, the last watcher may have
+    /// gone since.
+    pub(super) fn wants_poll(&self) -> bool {
+        !self.settings.poll.is_zero() || self.turns.are_watched()
     }
 
     /// Opens slots for orgs that have been discovered, and retires those that are not any more.

@@ -174,7 +174,6 @@ impl Inventory {
                 inner.slots.load().iter().for_each(|slot| inner.spawn_pollers(slot));
                 stop.cancelled().await;
             }
-            Directory::Discovered(_) if inner.settings.poll.is_zero() => stop.cancelled().await,
             Directory::Discovered(discovery) => {
                 while stop.run_until_cancelled(discovery.keep_fresh(&inner)).await.is_some() {}
             }

@@ -192,7 +192,8 @@ impl Slot {
                     due = due + LEAST_PAUSE;
                 }
                 inner.clock.sleep_until(due).await;
-                if kind.is_main || kept.is_wanted() {
+                let is_wanted = if kind.is_main { inner.wants_poll() } else { kept.is_wanted() };
+                if is_wanted {
                     // What failed was logged where it happened.
                     let _ = self.refresh(&inner, kind).result().await;
                 }

@@ -1,7 +1,8 @@
 //! What watchers wait for: that the SDDCs have changed, or that the picture's freshness has turned.
 //!
 //! A picture turns old, and then too old, by nothing but time. One task sleeps until the next such
-//! moment, so that watchers need no timers of their own.
+//! moment, so that watchers need no timers of their own. Watchers look at the picture as it is: none
+//! of them reads, and none waits for a read.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -10,7 +11,10 @@ use std::{
 
 use tokio::sync::{Notify, watch};
 
-use super::{Demand, Inner, Inventory, slot::Slot};
+use super::{
+    Demand, Inner, Inventory, Scope, Served, Service, Unavailable, View, entry::Entry, list,
+    list::Kind, model::SddcEntry, slot::Slot,
+};
 use crate::{clock::Instant, ids::OrgId};
 
 /// What was last told to the watchers, and how they are told.
@@ -27,7 +31,8 @@ pub(super) struct Turns {
 /// fresh again.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct State {
-    revision: u64,
+    /// Of the SDDCs without and with deleted ones.
+    revisions: [u64; 2],
     orgs: Vec<(OrgId, Phase)>,
 }
 
@@ -79,6 +84,19 @@ impl Inventory {
         Watch { receiver: inner.turns.sender.subscribe(), inner }
     }
 
+    /// The SDDCs in scope as they are now, however old. Asks no upstream and waits for nothing: the
+    /// poller brings what is newer, and its turn is told.
+    ///
+    /// # Errors
+    /// As [`Inventory::sddcs`].
+    pub fn sddcs_now(
+        &self,
+        with_deleted: bool,
+        scope: &Scope,
+    ) -> Result<Served<View<SddcEntry>>, Unavailable> {
+        self.0.look_now(if with_deleted { &list::WITH_DELETED } else { &list::SDDCS }, scope)
+    }
+
     /// Tells watchers what time alone brings about. Ends with the stop that [`Inventory::new`] was
     /// given.
     pub async fn keep_turning(self) {
@@ -86,9 +104,11 @@ impl Inventory {
         let stop = inner.tasks.stop.clone();
         let turning = async {
             loop {
-                inner.turn();
                 let moved = inner.turns.moved.notified();
-                match inner.next_turn() {
+                // One moment for both: a part that turns in between would never be told.
+                let now = inner.clock.now();
+                inner.turn(now);
+                match inner.next_turn(now) {
                     Some(next) => {
                         tokio::select! {
                             () = inner.clock.sleep_until(next) => {}
@@ -115,6 +135,11 @@ impl Turns {
         self.sender.subscribe()
     }
 
+    /// Whether somebody watches.
+    pub(super) fn are_watched(&self) -> bool {
+        *self.watching.borrow() > 0
+    }
+
     /// The picture has been made anew: the next turn may be another one.
     pub(super) fn moved(&self) {
         self.moved.notify_one();
@@ -123,13 +148,14 @@ impl Turns {
 
 impl Inner {
     /// Tells the watchers if something that they can see is not as it was.
-    pub(super) fn turn(&self) {
-        let now = self.clock.now();
+    pub(super) fn turn(&self, now: Instant) {
         let mut told = self.turns.told.lock().unwrap_or_else(PoisonError::into_inner);
         let picture = self.sddcs.picture.load();
         let orgs = picture.orgs.iter();
         let orgs = orgs.map(|(slot, begun)| (slot.id.clone(), self.phase(slot, *begun, now)));
-        let state = State { revision: picture.content.revision, orgs: orgs.collect() };
+        let with_deleted = self.with_deleted.picture.load().content.revision;
+        let revisions = [picture.content.revision, with_deleted];
+        let state = State { revisions, orgs: orgs.collect() };
         if *told != state {
             *told = state;
             self.turns.sender.send_modify(|count| *count += 1);
@@ -147,6 +173,22 @@ impl Inner {
         }
     }
 
+    fn look_now<E: Entry>(
+        &self,
+        kind: &'static Kind<E>,
+        scope: &Scope,
+    ) -> Result<Served<View<E>>, Unavailable> {
+        let (picture, now) = ((kind.merged)(self).picture.load(), self.clock.now());
+        let is_old = |begun: Instant| now.since(begun) >= self.settings.fresh;
+        let old = picture.orgs.iter().filter(|(_, begun)| begun.is_some_and(is_old));
+        let stale = old.map(|(slot, _)| {
+            let trouble = (kind.of)(slot).kept.trouble();
+            (slot.id.clone(), Service::Stale(trouble.map(|error| error.kind())))
+        });
+        let services: Vec<_> = stale.collect();
+        self.look(kind, scope, &Demand::default(), Service::Hit, &services)
+    }
+
     /// How many orgs have nothing that may be shown.
     pub(super) fn missing(&self) -> u32 {
         let (picture, now) = (self.sddcs.picture.load(), self.clock.now());
@@ -156,10 +198,9 @@ impl Inner {
     }
 
     /// When the next part turns old or too old.
-    fn next_turn(&self) -> Option<Instant> {
+    fn next_turn(&self, now: Instant) -> Option<Instant> {
         /// At the limit a part is still shown.
         const OVER: Duration = Duration::from_millis(1);
-        let now = self.clock.now();
         let picture = self.sddcs.picture.load();
         let turns = picture.orgs.iter().filter_map(|(slot, begun)| {
             let limit = slot.sddcs.kept.limit(&self.settings).saturating_add(OVER);

@@ -45,8 +45,8 @@ impl SddcReader {
 }
 
 /// A caller's view of the inventory: the one place where the policy meets the data. What is not
-/// seen takes the way of what does not exist.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+/// seen takes the way of what does not exist. The default sees everything.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub(super) struct Sight(Arc<View>);
 
 impl Sight {

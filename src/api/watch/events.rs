@@ -1,12 +1,6 @@
 //! `GET /sddcs/events`: server-sent events (HTML standard, section 9.2).
 
-use std::{
-    collections::{HashSet, VecDeque},
-    convert::Infallible,
-    slice,
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::VecDeque, convert::Infallible, slice, sync::Arc, time::Duration};
 
 use axum::{
     body::Body,
@@ -23,7 +17,6 @@ use serde_json::json;
 use super::{
     Watching,
     state::{State, event},
-    steps::Place,
 };
 use crate::{
     api::{
@@ -82,7 +75,7 @@ pub(in crate::api) async fn watch_sddcs(
     }
     let outcome = Outcome::of(&served);
     let last = headers.get(LAST_EVENT_ID).filter(|id| !id.is_empty()).cloned();
-    let viewer = Viewer { ask, topic, question };
+    let viewer = Viewer { ask: ask.without_head(), topic, question };
     let stream = Events::begin(viewer, watch, place, &served, last.as_ref());
     let body = stream::unfold(stream, |mut stream| async {
         stream.next().await.map(|chunk| (Ok::<_, Infallible>(chunk), stream))
@@ -218,7 +211,7 @@ impl Events {
             tokio::select! {
                 biased;
                 () = state.readiness.ending() => return None,
-                () = self.watch.turned() => self.look().await,
+                () = self.watch.turned() => self.look(),
                 () = state.clock.rest_until(self.heartbeat) => {
                     self.heartbeat = state.clock.now() + HEARTBEAT;
                     self.pending.push_back(Bytes::from_static(b": still here\n\n"));
@@ -228,11 +221,10 @@ impl Events {
     }
 
     /// Takes the step to what there is now.
-    async fn look(&mut self) {
+    fn look(&mut self) {
         let Viewer { ask, topic, .. } = &self.viewer;
         let inventory = &ask.state.inventory;
-        let (age, is_partial) = match inventory.sddcs(false, &topic.scope, &Demand::default()).await
-        {
+        let (age, is_partial) = match inventory.sddcs_now(false, &topic.scope) {
             Ok(served) => {
                 self.step(&served.content);
                 (Some(served.age), !served.content.missing.is_empty())
@@ -249,13 +241,11 @@ impl Events {
         if at == self.at {
             return;
         }
-        let from = &self.state;
-        let place = Place { from: from.number, revision: at.revision, missing: at.missing.clone() };
-        let step = self.viewer.ask.state.steps.step(place, || {
-            let missing: HashSet<_> = at.missing.iter().collect();
-            let tag = || tag(&self.viewer.listed(subject, view)).to_owned();
-            from.step(self.viewer.seen(view), &missing, tag)
-        });
+        let viewer = &self.viewer;
+        let seen = || viewer.seen(view);
+        let tag = || tag(&viewer.listed(subject.clone(), view)).to_owned();
+        let missing = at.missing.clone();
+        let step = viewer.ask.state.steps.step(&self.state, &subject, missing, seen, tag);
         self.state = step.to.clone();
         self.at = at;
         if !step.events.is_empty() {

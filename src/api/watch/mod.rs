@@ -12,6 +12,8 @@
 mod events;
 mod state;
 mod steps;
+#[cfg(test)]
+mod tests;
 mod wait;
 mod watchers;
 

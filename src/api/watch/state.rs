@@ -39,20 +39,34 @@ impl State {
         Self { number: NUMBERS.fetch_add(1, Ordering::Relaxed), sddcs }
     }
 
-    /// The step to what is seen now. Of `missing` orgs nothing is seen: what was told of them stays,
+    /// The step to what is seen `now`. Of `missing` orgs nothing is seen: what was told of them stays,
     /// as absence through failure is no removal. `tag` is asked for the validator of what is seen, if
     /// there is anything to tell.
+    ///
+    /// The tag is told only if all that the watcher then has is seen now: who came back with another
+    /// one could not be told what becomes of the rest.
     pub(super) fn step(
         &self,
-        mut seen: Vec<Arc<SddcEntry>>,
-        missing: &HashSet<&OrgId>,
+        now: Arc<Self>,
+        missing: &[OrgId],
         tag: impl FnOnce() -> String,
     ) -> Step {
+        let missing: HashSet<_> = missing.iter().collect();
         let kept = self.sddcs.iter().filter(|entry| missing.contains(&entry.sddc.org_id));
-        seen.extend(kept.cloned());
-        let changes = self.changes(&seen);
-        let events = if changes.is_empty() { Bytes::new() } else { written(&changes, &tag()) };
-        Step { to: Arc::new(Self::new(seen)), events }
+        let kept: Vec<_> = kept.cloned().collect();
+        let is_whole = kept.is_empty();
+        let to = if is_whole {
+            now
+        } else {
+            Arc::new(Self::new(now.sddcs.iter().cloned().chain(kept).collect()))
+        };
+        let changes = self.changes(&to.sddcs);
+        let events = if changes.is_empty() {
+            Bytes::new()
+        } else {
+            written(&changes, is_whole.then(tag).as_deref())
+        };
+        Step { to, events }
     }
 
     fn changes<'a>(&'a self, now: &'a [Arc<SddcEntry>]) -> Vec<Change<'a>> {
@@ -107,12 +121,12 @@ fn differing(before: &Sddc, now: &Sddc) -> Vec<String> {
 
 /// Events as they are sent. The id is on the last one only: who is cut off in between is told the
 /// whole step again.
-fn written(changes: &[Change<'_>], tag: &str) -> Bytes {
+fn written(changes: &[Change<'_>], tag: Option<&str>) -> Bytes {
     let mut text = String::new();
     let last = changes.len().saturating_sub(1);
     for (at, change) in changes.iter().enumerate() {
         let data = serde_json::to_string(&change.data).expect("documents have string keys only");
-        let id = (at == last).then_some(tag);
+        let id = tag.filter(|_| at == last);
         text.push_str(&event(change.event, id, &data));
     }
     text.into()
@@ -123,7 +137,7 @@ pub(in crate::api) fn example(sddcs: &[SddcEntry]) -> String {
     let change = |entry| Change::new("changed", entry, vec!["state".to_owned()]);
     let changes: Vec<_> = sddcs.iter().take(1).map(change).collect();
     let status = event("status", None, r#"{"age_s":61,"completeness":"complete"}"#);
-    let events = written(&changes, "W/\"XDGAyab19VyTjohvYIwFrA\"");
+    let events = written(&changes, Some("W/\"XDGAyab19VyTjohvYIwFrA\""));
     status + &String::from_utf8_lossy(&events)
 }
 

@@ -20,10 +20,10 @@ pub struct Steps {
 
 /// From which state to which view of it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) struct Place {
-    pub(super) from: u64,
-    pub(super) revision: u64,
-    pub(super) missing: Vec<OrgId>,
+struct Place {
+    from: u64,
+    revision: u64,
+    missing: Vec<OrgId>,
 }
 
 impl Default for Steps {
@@ -48,7 +48,7 @@ impl Default for Steps {
 }
 
 impl Steps {
-    /// Where a watcher of this answer begins.
+    /// Where a watcher begins who is told of this answer: the same for all of them.
     pub(super) fn begin(
         &self,
         subject: Subject,
@@ -57,9 +57,22 @@ impl Steps {
         self.beginnings.get_with(subject, || Arc::new(State::new(seen())))
     }
 
-    /// The step from one place.
-    pub(super) fn step(&self, place: Place, make: impl FnOnce() -> Step) -> Arc<Step> {
-        self.steps.get_with(place, || Arc::new(make()))
+    /// The step from one state to what is `seen` of a view, of which `missing` orgs are not shown.
+    /// It leads to where watchers of that answer begin: whenever they came, all go on together.
+    /// `tag` is asked for the answer's validator.
+    pub(super) fn step(
+        &self,
+        from: &State,
+        subject: &Subject,
+        missing: Vec<OrgId>,
+        seen: impl FnOnce() -> Vec<Arc<SddcEntry>>,
+        tag: impl FnOnce() -> String,
+    ) -> Arc<Step> {
+        let place = Place { from: from.number, revision: subject.revision, missing };
+        self.steps.get_with(place.clone(), || {
+            let now = self.begin(subject.clone(), seen);
+            Arc::new(from.step(now, &place.missing, tag))
+        })
     }
 
     /// Bytes that are kept.

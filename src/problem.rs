@@ -90,8 +90,8 @@ impl Code {
                 status: StatusCode::BAD_REQUEST,
                 title: "Invalid parameter",
                 retryable: false,
-                cause: "The query holds a parameter that this path does not know, or a value that it does not allow.",
-                remedy: "Look at `errors`: it names each parameter, what is wrong with it, what is allowed, and the nearest name where one is near. /docs lists every parameter.",
+                cause: "The query holds a parameter that this path does not know, or a value that it does not allow: one that is neither documented for the field, nor of its form, nor shown to you anywhere. So a misspelt `state=REDY` is an error and not an empty list.",
+                remedy: "Look at `errors`: it names every fault of the query at once, what is allowed instead, and the nearest name where one is near. A cursor belongs to the question that it came from: change the question, and begin again without it. /docs lists every parameter.",
             },
             Self::BadRequest => &Entry {
                 code: "bad-request",
@@ -138,15 +138,15 @@ impl Code {
                 status: StatusCode::NOT_FOUND,
                 title: "No such SDDC",
                 retryable: false,
-                cause: "No SDDC that you may see has this id. Deleted SDDCs are not shown.",
-                remedy: "Take the id from `GET /sddcs`.",
+                cause: "No SDDC that you may see has this id. A deleted SDDC is shown in lists that ask for it only.",
+                remedy: "Take the id from `GET /sddcs`. Ask `GET /sddcs?include_deleted=true` for deleted SDDCs, and `GET /tasks?sddc_id=` for their tasks.",
             },
             Self::TaskNotFound => &Entry {
                 code: "task-not-found",
                 status: StatusCode::NOT_FOUND,
                 title: "No such task",
                 retryable: false,
-                cause: "No task that you may see has this id, or it is older than the newest 1000 of its organization, which are all that the gateway keeps.",
+                cause: "No task that you may see has this id, or it is not among the newest 1000 of its organization, which are all that the gateway keeps. Tasks that belong to no SDDC are shown only to callers who may see every SDDC.",
                 remedy: "Take the id from `GET /tasks`.",
             },
             Self::OrgNotFound => &Entry {
@@ -210,16 +210,16 @@ impl Code {
                 status: StatusCode::SERVICE_UNAVAILABLE,
                 title: "Some organizations cannot be shown",
                 retryable: true,
-                cause: "The organizations in `missing` have no picture young enough to show, so the list would be a part that looks like the whole.",
-                remedy: "Try again later, or ask with `partial=allow` if a part will do; the answer then says `\"completeness\": \"partial\"`.",
+                cause: "The organizations in `missing` have no picture young enough to show, so the answer would be a part that looks like the whole. An id that is not found is told like this too, for it may be in one of them.",
+                remedy: "Try again after `Retry-After` seconds. If a part will do, ask a list with `partial=allow`: it then says `\"completeness\": \"partial\"`. Service discovery takes no part; Prometheus keeps the targets that it has.",
             },
             Self::Overloaded => &Entry {
                 code: "overloaded",
                 status: StatusCode::SERVICE_UNAVAILABLE,
                 title: "The gateway is overloaded",
                 retryable: true,
-                cause: "More requests are being worked on than the gateway takes at once (`api.max_in_flight`).",
-                remedy: "Try again after `Retry-After` seconds, with fewer requests at a time.",
+                cause: "More requests are being worked on than the gateway takes at once (`api.max_in_flight`), or as many long polls and event streams are open as it takes (`api.max_watchers`). `detail` says which.",
+                remedy: "Try again after `Retry-After` seconds, with fewer requests or watchers at a time; a list without `wait` needs no place of a watcher.",
             },
             Self::UpstreamTimeout => &Entry {
                 code: "upstream-timeout",
@@ -234,8 +234,8 @@ impl Code {
                 status: StatusCode::GATEWAY_TIMEOUT,
                 title: "Nothing is kept",
                 retryable: true,
-                cause: "The request says `Cache-Control: only-if-cached`, and the gateway keeps no picture that may be shown and is as new as the request wants it.",
-                remedy: "Ask without `only-if-cached`: the gateway then reads VMware Cloud.",
+                cause: "The request says `Cache-Control: only-if-cached`, and the gateway keeps nothing that may be shown and is as new as the request wants it.",
+                remedy: "Ask without `only-if-cached`: the gateway then reads VMware Cloud. Tasks and deleted SDDCs are kept only while somebody asks for them.",
             },
         }
     }
@@ -307,7 +307,7 @@ pub struct ProblemDocument<'a> {
     #[schema(example = 503)]
     status: u16,
     /// What happened this time.
-    #[schema(example = "VMware Cloud cannot be reached and nothing is cached")]
+    #[schema(example = "VMware Cloud cannot be reached, and nothing young enough is cached")]
     detail: &'a str,
     /// The path that was asked for.
     #[schema(example = "/sddcs")]
@@ -323,9 +323,11 @@ pub struct ProblemDocument<'a> {
     retryable: bool,
     /// On 400: every fault of the query, all at once.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Vec<ParameterFault>, required = false)]
     errors: Option<&'a [ParameterFault]>,
     /// On `incomplete`: the organizations that cannot be shown.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    #[schema(required = false)]
     missing: &'a [MissingOrg],
 }
 
@@ -392,18 +394,24 @@ impl Problem {
         self.0.code
     }
 
+    /// The status.
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        self.0.status
+    }
+
     /// The reason for metrics and the access line: the code where nothing finer is known.
     #[must_use]
     pub fn reason(&self) -> &'static str {
         self.0.reason.unwrap_or(self.0.code.as_str())
     }
 
-    /// The answer to the request `request_id` for the path `instance`.
+    /// The body of the answer to the request `request_id` for the path `instance`.
     #[must_use]
-    pub fn render(&self, instance: &str, request_id: &str) -> Response {
+    pub fn document<'a>(&'a self, instance: &'a str, request_id: &'a str) -> ProblemDocument<'a> {
         let facts = &*self.0;
         let entry = facts.code.entry();
-        let document = ProblemDocument {
+        ProblemDocument {
             kind: format!("/problems/{}", entry.code),
             title: entry.title,
             status: facts.status.as_u16(),
@@ -414,7 +422,14 @@ impl Problem {
             retryable: entry.retryable,
             errors: (facts.status == StatusCode::BAD_REQUEST).then_some(&*facts.errors),
             missing: &facts.missing,
-        };
+        }
+    }
+
+    /// The answer to the request `request_id` for the path `instance`.
+    #[must_use]
+    pub fn render(&self, instance: &str, request_id: &str) -> Response {
+        let facts = &*self.0;
+        let document = self.document(instance, request_id);
         let body = serde_json::to_vec(&document).expect("plain text and numbers serialize");
         let mut response = Response::new(Body::from(body));
         *response.status_mut() = facts.status;

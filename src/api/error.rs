@@ -33,7 +33,7 @@ pub(super) enum ApiError {
     Incomplete { missing: Vec<Missing>, retry_in: Option<Duration> },
     #[error("nothing is kept that could be shown without asking VMware Cloud")]
     NotCached,
-    #[error("{}", upstream_text(.0))]
+    #[error("{}", upstream_text(.0.kind()))]
     Unavailable(Unavailable),
 }
 
@@ -78,8 +78,15 @@ impl From<Unavailable> for ApiError {
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
+        self.problem().into_response()
+    }
+}
+
+impl ApiError {
+    /// What a caller learns.
+    pub(super) fn problem(self) -> Problem {
         let detail = self.to_string();
-        let problem = match self {
+        match self {
             Self::Unauthenticated(refusal) => {
                 let (name, value) = challenge(refusal);
                 Problem::new(Code::Unauthenticated, detail)
@@ -102,18 +109,19 @@ impl IntoResponse for ApiError {
             Self::Incomplete { missing, retry_in } => Problem::new(Code::Incomplete, detail)
                 .with_missing(missing.iter().map(MissingOrg::from).collect())
                 .with_retry_after(Some(retry_in.unwrap_or(DEFAULT_RETRY))),
-            Self::Unavailable(unavailable) => {
-                let retry_in = unavailable.retry_in();
-                let code = code(unavailable.kind());
-                let retry_after = match code {
-                    Code::UpstreamUnavailable => Some(retry_in.unwrap_or(DEFAULT_RETRY)),
-                    _ => retry_in,
-                };
-                Problem::new(code, detail).with_retry_after(retry_after)
-            }
-        };
-        problem.into_response()
+            Self::Unavailable(unavailable) => upstream(unavailable.kind(), unavailable.retry_in()),
+        }
     }
+}
+
+/// What a caller learns of an upstream's failure.
+pub(super) fn upstream(kind: Kind, retry_in: Option<Duration>) -> Problem {
+    let code = code(kind);
+    let retry_after = match code {
+        Code::UpstreamUnavailable => Some(retry_in.unwrap_or(DEFAULT_RETRY)),
+        _ => retry_in,
+    };
+    Problem::new(code, upstream_text(kind)).with_retry_after(retry_after)
 }
 
 /// Told where the upstream did not say when to come back.
@@ -151,8 +159,8 @@ fn refusal_text(refusal: Refusal) -> &'static str {
     }
 }
 
-fn upstream_text(unavailable: &Unavailable) -> &'static str {
-    match unavailable.kind() {
+fn upstream_text(kind: Kind) -> &'static str {
+    match kind {
         Kind::Unavailable => "VMware Cloud cannot be reached, and nothing young enough is cached",
         Kind::Timeout => "VMware Cloud does not answer in time, and nothing young enough is cached",
         Kind::Contract => {

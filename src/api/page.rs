@@ -30,11 +30,16 @@ pub(super) enum Completeness {
     Partial,
 }
 
+impl Completeness {
+    pub(super) fn of(is_partial: bool) -> Self {
+        if is_partial { Self::Partial } else { Self::Complete }
+    }
+}
+
 impl<T> Page<T> {
     /// The whole list on one page.
     pub(super) fn whole(items: Vec<T>, missing: Vec<MissingOrg>) -> Self {
-        let completeness =
-            if missing.is_empty() { Completeness::Complete } else { Completeness::Partial };
+        let completeness = Completeness::of(!missing.is_empty());
         Self { items, next_cursor: None, completeness, missing }
     }
 }

@@ -44,6 +44,11 @@ impl<S: Sync> FromRequestParts<S> for Query {
 }
 
 impl Query {
+    /// The query of this target, for the published document.
+    pub(super) fn of(target: &'static str) -> Self {
+        Self(Uri::from_static(target))
+    }
+
     fn pairs(&self) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> {
         url::form_urlencoded::parse(self.0.query().unwrap_or_default().as_bytes())
     }

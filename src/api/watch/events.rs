@@ -12,7 +12,8 @@ use http::{
     HeaderMap, HeaderName, HeaderValue,
     header::{CACHE_CONTROL, CONTENT_TYPE, VARY},
 };
-use serde_json::json;
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::{
     Watching,
@@ -23,6 +24,7 @@ use crate::{
         answer::{Encoded, Outcome, Subject, What},
         ask::{Ask, Topic, visible},
         error::ApiError,
+        page::Completeness,
         question::{Question, Takes},
     },
     clock::Instant,
@@ -41,7 +43,9 @@ const HEARTBEAT: Duration = Duration::from_secs(15);
 /// The SDDCs as a stream of server-sent events. First comes `event: sync` with the whole list, as
 /// `GET /sddcs` answers it; then `event: added`, `changed` or `removed` with `{"sddc": …, "changed":
 /// [names of the fields that differ]}`, and `event: status` with `{"age_s", "completeness"}` when the
-/// picture turns old or incomplete, or is fresh and complete again. A comment comes every 15 s.
+/// picture turns old or incomplete, or is fresh and complete again. A comment comes every 15 s. The
+/// schemas of the data are `Page_Sddc` (`sync`), `ChangeEvent` (`added`, `changed`, `removed`),
+/// `StatusEvent` and `ResetEvent`.
 ///
 /// `id` is the `ETag` of the list with the same filters. Who comes back with it as `Last-Event-ID`
 /// goes on if nothing has changed, and else gets `event: reset` and a new `sync`. An SDDC that cannot
@@ -90,6 +94,35 @@ pub(in crate::api) async fn watch_sddcs(
     response.extensions_mut().insert(outcome);
     response.extensions_mut().insert(Streaming);
     Ok(response)
+}
+
+/// The data of `event: status`: the picture has turned old or incomplete, or is fresh and complete
+/// again.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = StatusEvent)]
+pub(in crate::api) struct Status {
+    /// Seconds since the oldest part of the picture was read; `null` where there is none.
+    #[schema(required = true, example = 61)]
+    pub(super) age_s: Option<u64>,
+    /// Whether every organization can be shown.
+    pub(super) completeness: Completeness,
+}
+
+/// The data of `event: reset`: what was told before is void, and `sync` follows.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ResetEvent)]
+pub(in crate::api) struct Reset {}
+
+impl Reset {
+    fn event(&self) -> String {
+        event("reset", None, &serde_json::to_string(self).expect("it has string keys only"))
+    }
+}
+
+impl Status {
+    pub(super) fn event(&self) -> String {
+        event("status", None, &serde_json::to_string(self).expect("it has string keys only"))
+    }
 }
 
 /// Marks an answer that goes on: its connection's being cut loses a watcher.
@@ -177,7 +210,7 @@ impl Events {
         let mut pending = VecDeque::new();
         if !last.is_some_and(|last| listed.has_tag(last)) {
             if last.is_some() {
-                pending.push_back(event("reset", None, "{}").into());
+                pending.push_back(Reset {}.event().into());
             }
             // In three pieces: the list's bytes are everybody's.
             let tag = tag(&listed);
@@ -258,10 +291,11 @@ impl Events {
             return;
         }
         self.told = now;
-        let completeness = if now.is_partial { "partial" } else { "complete" };
-        let age_s = age.map(|age| age.as_secs());
-        let data = json!({ "age_s": age_s, "completeness": completeness });
-        self.pending.push_back(event("status", None, &data.to_string()).into());
+        let status = Status {
+            age_s: age.map(|age| age.as_secs()),
+            completeness: Completeness::of(now.is_partial),
+        };
+        self.pending.push_back(status.event().into());
     }
 }
 

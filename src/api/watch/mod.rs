@@ -19,8 +19,8 @@ mod watchers;
 
 pub use self::{events::Streaming, steps::Steps, watchers::Watchers};
 pub(super) use self::{
-    events::{__path_watch_sddcs, watch_sddcs},
-    state::example,
+    events::{__path_watch_sddcs, Reset, Status, watch_sddcs},
+    state::{Data as Change, example},
     wait::LongPoll,
     watchers::Watching,
 };

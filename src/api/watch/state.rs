@@ -11,8 +11,11 @@ use std::{
 use bytes::Bytes;
 use serde::Serialize;
 use serde_json::{Map, Value};
+use utoipa::ToSchema;
 
+use super::events::Status;
 use crate::{
+    api::page::Completeness,
     ids::{OrgId, SddcId},
     inventory::model::{Sddc, SddcEntry},
 };
@@ -95,10 +98,14 @@ struct Change<'a> {
     data: Data<'a>,
 }
 
-/// What an event says.
-#[derive(Serialize)]
-struct Data<'a> {
+/// The data of `event: added`, `event: changed` and `event: removed`.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ChangeEvent)]
+pub(in crate::api) struct Data<'a> {
+    /// The SDDC as it is now; as it was last told if it was removed.
     sddc: &'a Sddc,
+    /// If it has changed: the names of the fields that differ. Else empty.
+    #[schema(example = json!(["state"]))]
     changed: Vec<String>,
 }
 
@@ -136,7 +143,7 @@ fn written(changes: &[Change<'_>], tag: Option<&str>) -> Bytes {
 pub(in crate::api) fn example(sddcs: &[SddcEntry]) -> String {
     let change = |entry| Change::new("changed", entry, vec!["state".to_owned()]);
     let changes: Vec<_> = sddcs.iter().take(1).map(change).collect();
-    let status = event("status", None, r#"{"age_s":61,"completeness":"complete"}"#);
+    let status = Status { age_s: Some(61), completeness: Completeness::Complete }.event();
     let events = written(&changes, Some("W/\"XDGAyab19VyTjohvYIwFrA\""));
     status + &String::from_utf8_lossy(&events)
 }

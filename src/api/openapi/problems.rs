@@ -1,0 +1,144 @@
+//! The problems that an operation may answer, each with an example of every code.
+
+use http::StatusCode;
+use serde_json::json;
+use utoipa::openapi::{
+    Components, Content, Ref, RefOr, Response, ResponseBuilder, example::ExampleBuilder,
+};
+
+use super::{
+    examples::Examples,
+    headers::{self, NO_STORE, REQUEST_ID, RETRY_AFTER, WWW_AUTHENTICATE},
+    operation::STREAM,
+};
+use crate::{
+    access::{Refusal, Scope},
+    api::{
+        error::{ApiError, upstream},
+        question::{Query, Takes},
+    },
+    inventory::{Missing, model::SddcEntry},
+    problem::{Code, Problem},
+    upstream::Kind,
+};
+
+/// The request of the examples.
+const REQUEST: &str = "0f8fad5b-d9cb-469f-a165-70867728950e";
+
+/// The problems of one status.
+pub(super) struct Problems {
+    pub(super) status: StatusCode,
+    /// Among what is shared.
+    pub(super) name: &'static str,
+    /// The path of the examples.
+    path: &'static str,
+    examples: Vec<Problem>,
+}
+
+/// What an operation may answer beside what it is asked for.
+pub(super) fn of(path: &str, examples: &Examples) -> Vec<Problems> {
+    let mut problems = vec![
+        about("BadRequest", "/sddcs", vec![invalid(examples), no_host()]),
+        about(
+            "Unauthenticated",
+            "/sddcs",
+            vec![ApiError::Unauthenticated(Refusal::Missing).problem()],
+        ),
+        about("Forbidden", "/sddcs", vec![ApiError::Forbidden(Scope::SddcRead).problem()]),
+        about("TooLargeBody", "/sddcs", vec![too_large(413, "a body may have 64 KiB")]),
+        about("TooLargeTarget", "/sddcs", vec![too_large(414, "a target may have 8 KiB")]),
+        about("Misdirected", "/sddcs", vec![misdirected()]),
+        about(
+            "TooLargeHeader",
+            "/sddcs",
+            vec![too_large(431, "all header fields together may have 16 KiB")],
+        ),
+        about("Internal", "/sddcs", vec![Problem::new(Code::Internal, "internal error")]),
+        about("BadGateway", "/sddcs", [Kind::CredentialsRejected, Kind::Contract].map(told).into()),
+        about(
+            "Unavailable",
+            "/sddcs",
+            vec![
+                told(Kind::Unavailable),
+                incomplete(examples),
+                ApiError::TooManyWatchers.problem(),
+            ],
+        ),
+    ];
+    let timeout = told(Kind::Timeout);
+    problems.push(if path == STREAM {
+        about("UpstreamTimeout", STREAM, vec![timeout])
+    } else {
+        about("GatewayTimeout", "/sddcs", vec![timeout, ApiError::NotCached.problem()])
+    });
+    let absent = [
+        ("{sddc_id}", "SddcNotFound", "/sddcs/0", ApiError::SddcNotFound),
+        ("{task_id}", "TaskNotFound", "/tasks/0", ApiError::TaskNotFound),
+        ("{org_id}", "OrgNotFound", "/orgs/0", ApiError::OrgNotFound),
+    ];
+    let absent = absent.into_iter().filter(|(id, ..)| path.contains(id));
+    problems.extend(absent.map(|(_, name, at, error)| about(name, at, vec![error.problem()])));
+    problems
+}
+
+fn about(name: &'static str, path: &'static str, examples: Vec<Problem>) -> Problems {
+    Problems { status: examples[0].status(), name, path, examples }
+}
+
+fn told(kind: Kind) -> Problem {
+    upstream(kind, None)
+}
+
+/// Two faults of a real question.
+fn invalid(examples: &Examples) -> Problem {
+    let query = Query::of("/sddcs?state=REDY&partail=allow");
+    let asked = query.draft::<SddcEntry>(Takes::SDDC_LIST).finish(examples.sddcs.iter());
+    asked.expect_err("the question has faults").problem()
+}
+
+fn incomplete(examples: &Examples) -> Problem {
+    let org_id = examples.sddcs.first().map(|entry| entry.sddc.org_id.clone());
+    let missing =
+        org_id.map(|org_id| Missing { org_id, reason: Kind::Unavailable, retry_in: None });
+    ApiError::incomplete(missing.into_iter().collect()).problem()
+}
+
+fn no_host() -> Problem {
+    Problem::new(Code::BadRequest, "send exactly one Host header")
+}
+
+fn misdirected() -> Problem {
+    Problem::new(Code::Misdirected, "this gateway does not answer for the name in Host")
+}
+
+fn too_large(status: u16, detail: &'static str) -> Problem {
+    let status = StatusCode::from_u16(status).expect("three digits");
+    Problem::new(Code::TooLarge, detail).with_status(status)
+}
+
+impl Problems {
+    /// As the document says it.
+    pub(super) fn response(&self, shared: &mut Components) -> Response {
+        let mut content = Content::new(Some(RefOr::Ref(Ref::from_schema_name("Problem"))));
+        for problem in &self.examples {
+            let example = json!(problem.document(self.path, REQUEST));
+            let example = ExampleBuilder::new().value(Some(example)).build();
+            content.examples.insert(problem.code().as_str().to_owned(), example.into());
+        }
+        let lines = self.examples.iter().map(|problem| {
+            let entry = problem.code().entry();
+            format!("`{}`: {}", entry.code, entry.cause)
+        });
+        let mut response = ResponseBuilder::new()
+            .description(lines.collect::<Vec<_>>().join("\n\n"))
+            .content("application/problem+json", content)
+            .build();
+        headers::describe(shared, &mut response, &[NO_STORE, REQUEST_ID]);
+        match self.status.as_u16() {
+            401 => headers::describe(shared, &mut response, &[WWW_AUTHENTICATE]),
+            502..=504 => headers::describe(shared, &mut response, &[RETRY_AFTER]),
+            _ => {}
+        }
+        response
+    }
+}

@@ -222,7 +222,8 @@ impl Gateway {
     pub async fn stop(self) {
         self.close_api.cancel();
         self.close_ops.cancel();
-        let patience = std::time::Duration::from_secs(1);
+        // The snapshot file is written once more.
+        let patience = std::time::Duration::from_secs(5);
         let _ = tokio::time::timeout(patience, self.tasks.end()).await;
     }
 

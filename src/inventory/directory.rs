@@ -61,7 +61,7 @@ impl Discovery {
                     let listed = read_orgs(&discovery.reader, &inner.metrics).await?;
                     Ok(discovery.believe(listed))
                 };
-                let outcome = discovery.orgs.update(read).await;
+                let outcome = discovery.orgs.update(false, read).await;
                 match &outcome {
                     Ok(()) => inner.reconcile(),
                     Err(error) if error.is_held() => {}

@@ -155,9 +155,14 @@ impl Inner {
                 None => missing.push(slot),
             }
         }
+        // What was never read is not missing for any reason but that nothing may be read now.
+        let is_unread = |slot: &&Arc<Slot>| (kind.of)(slot).kept.tried().is_none();
+        let lacks = !missing.is_empty() && (shown.is_none() || missing.iter().any(is_unread));
+        if demand.only_if_cached && lacks {
+            return Err(Unavailable::NotCached);
+        }
         let age = match (shown, missing.first()) {
             (Some(oldest), _) => oldest,
-            (None, Some(_)) if demand.only_if_cached => return Err(Unavailable::NotCached),
             (None, Some(first)) => return Err(first.unavailable(kind)),
             (None, None) if scope.is_one() => return Err(Unavailable::NoSuchOrg),
             // All are gone: a wrong base URL looks like that, and no SDDCs would be a wrong answer.
@@ -165,18 +170,18 @@ impl Inner {
                 return Err(Unavailable::upstream(Some(Arc::new(VmcError::NotFound)), None));
             }
             // That there is no org is as old as the list of orgs.
-            (None, None) => self.directory_age().unwrap_or_default(),
+            (None, None) => self.directory_age(demand)?,
         };
         let missing = missing.into_iter().map(|slot| slot.gap(&slot.unavailable(kind))).collect();
         let content = picture.content.clone();
         Ok(Served { content: View { content, missing }, age, service })
     }
 
-    fn directory_age(&self) -> Option<Duration> {
-        match &self.directory {
-            Directory::Configured => None,
-            Directory::Discovered(discovery) => discovery.orgs.age(),
-        }
+    fn directory_age(&self, demand: &Demand) -> Result<Duration, Unavailable> {
+        let Directory::Discovered(discovery) = &self.directory else { return Ok(Duration::ZERO) };
+        let orgs = &discovery.orgs;
+        let age = orgs.age().filter(|age| orgs.may_show(*age, &self.settings, demand));
+        age.ok_or_else(|| Unavailable::upstream(orgs.trouble(), discovery.reader.held_for()))
     }
 
     /// The slots that a question is about, those of orgs that VMware does not know included.

@@ -64,6 +64,8 @@ pub(super) struct Kept<T> {
     forced: Mutex<Option<Instant>>,
     /// VMware has refused since the last good reading; that it fails now too says nothing new.
     denied: AtomicBool,
+    /// VMware has answered 404, where that says that there is nothing, since the last good reading.
+    gone: AtomicBool,
     asked: Mutex<Option<Instant>>,
     asked_again: Notify,
     clock: Clock,
@@ -78,6 +80,7 @@ impl<T: PartialEq + Send + Sync + 'static> Kept<T> {
             tried: ArcSwapOption::empty(),
             forced: Mutex::default(),
             denied: AtomicBool::new(false),
+            gone: AtomicBool::new(false),
             asked: Mutex::default(),
             asked_again: Notify::new(),
             clock,
@@ -104,6 +107,11 @@ impl<T: PartialEq + Send + Sync + 'static> Kept<T> {
         self.denied.load(Ordering::Relaxed)
     }
 
+    /// Whether VMware has said that there is nothing, since the last good reading.
+    pub(super) fn is_gone(&self) -> bool {
+        self.gone.load(Ordering::Relaxed)
+    }
+
     /// How old the last good reading is.
     pub(super) fn age(&self) -> Option<Duration> {
         self.reading.load().as_ref().map(|reading| self.clock.now().since(reading.begun))
@@ -126,7 +134,7 @@ impl<T: PartialEq + Send + Sync + 'static> Kept<T> {
         if demand.only_if_cached && demand.newest.is_some_and(|newest| age > newest) {
             return false;
         }
-        self.trouble.load().is_none() || age <= self.bound(settings, demand)
+        self.trouble.load().is_none() || age < settings.fresh || age <= self.bound(settings, demand)
     }
 
     /// Brings the list as far up to date as a request wants it, and tells how that went.
@@ -255,9 +263,11 @@ impl<T: PartialEq + Send + Sync + 'static> Kept<T> {
         self.flight.join(job)
     }
 
-    /// Reads, and keeps what came. Part of a refresh's job.
+    /// Reads, and keeps what came. Part of a refresh's job. A 404 is a failure like others, unless
+    /// `may_go`: then it says that there is nothing to keep any more.
     pub(super) async fn update(
         &self,
+        may_go: bool,
         read: impl Future<Output = Result<T, VmcError>>,
     ) -> Result<(), VmcError> {
         let begun = self.clock.now();
@@ -268,12 +278,14 @@ impl<T: PartialEq + Send + Sync + 'static> Kept<T> {
                 Ok(())
             }
             Err(error) => {
-                if error.is_denial() {
+                // Held back says what another list of the org was answered.
+                if error.is_denial() && !error.is_held() {
                     self.denied.store(true, Ordering::Relaxed);
                 }
                 // What is gone must not come back with the next failure.
-                if matches!(error, VmcError::NotFound) {
+                if may_go && matches!(error, VmcError::NotFound) {
                     self.reading.store(None);
+                    self.gone.store(true, Ordering::Relaxed);
                 }
                 // Held back is no news: what closed the gate stays the reason.
                 if !error.is_held() || self.trouble.load().is_none() {
@@ -284,9 +296,11 @@ impl<T: PartialEq + Send + Sync + 'static> Kept<T> {
         }
     }
 
-    /// Takes over what another process read at `begun`, if nothing was read here yet.
-    pub(super) fn restore(&self, content: T, begun: Instant) {
+    /// Takes over what another process read at `begun`, if nothing was read here yet; and whether
+    /// VMware has refused since.
+    pub(super) fn restore(&self, content: T, begun: Instant, denied: bool) {
         if self.reading.load().is_none() {
+            self.denied.store(denied, Ordering::Relaxed);
             let reading = Reading { content: Arc::new(content), begun };
             self.reading.store(Some(Arc::new(reading)));
         }
@@ -302,5 +316,6 @@ impl<T: PartialEq + Send + Sync + 'static> Kept<T> {
         self.reading.store(Some(Arc::new(Reading { content, begun })));
         self.trouble.store(None);
         self.denied.store(false, Ordering::Relaxed);
+        self.gone.store(false, Ordering::Relaxed);
     }
 }

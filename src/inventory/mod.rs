@@ -220,7 +220,14 @@ impl Inventory {
             return Ok(served);
         }
         let service = inner.freshen_directory(demand).await?;
-        let services = inner.freshen(kind, &inner.in_scope(scope), demand).await;
+        let slots = inner.in_scope(scope);
+        let mut services = inner.freshen(kind, &slots, demand).await;
+        // Those that were found meanwhile: without a first reading they would seem to be missing.
+        let mut new = inner.in_scope(scope);
+        new.retain(|slot| slots.iter().all(|before| before.id != slot.id));
+        if !new.is_empty() {
+            services.extend(inner.freshen(kind, &new, demand).await);
+        }
         inner.look(kind, scope, demand, service, &services)
     }
 

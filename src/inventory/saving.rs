@@ -74,7 +74,7 @@ impl Inventory {
         if let (Directory::Discovered(discovery), Some(directory)) =
             (&inner.directory, snapshot.directory)
         {
-            discovery.orgs.restore(directory.orgs, begun(directory.read_at));
+            discovery.orgs.restore(directory.orgs, begun(directory.read_at), false);
             inner.reconcile();
         }
         let slots = inner.slots.load();
@@ -82,7 +82,7 @@ impl Inventory {
         for part in snapshot.orgs {
             if let Some(slot) = slots.iter().find(|slot| slot.id == part.org_id) {
                 restored += part.sddcs.len();
-                slot.sddcs.kept.restore(part.sddcs, begun(part.read_at));
+                slot.sddcs.kept.restore(part.sddcs, begun(part.read_at), part.denied);
             }
         }
         inner.merge(&list::SDDCS);
@@ -97,15 +97,18 @@ impl Inventory {
         }
         let mut written = Written::default();
         let mut failing = false;
-        stop.run_until_cancelled(async {
-            loop {
+        let mut next = self.0.clock.now();
+        let mut is_over = false;
+        while !is_over {
+            let due = async {
                 self.due(&written).await;
-                self.write(&file, &mut written, &mut failing).await;
-                self.0.clock.sleep_until(self.0.clock.now() + CHANGED).await;
-            }
-        })
-        .await;
-        self.write(&file, &mut written, &mut failing).await;
+                self.0.clock.sleep_until(next).await;
+            };
+            is_over = stop.run_until_cancelled(due).await.is_none();
+            // Never cut short: a write that goes on unseen could end after the last one.
+            self.write(&file, &mut written, &mut failing).await;
+            next = self.0.clock.now() + CHANGED;
+        }
     }
 
     /// Returns when the content is not what was written, or was read again a while ago.
@@ -122,7 +125,9 @@ impl Inventory {
 
     async fn write(&self, file: &SnapshotFile, written: &mut Written, failing: &mut bool) {
         let (now, snapshot) = self.snapshot(file.source.clone());
-        if now == *written || snapshot.orgs.is_empty() {
+        // That all orgs are gone is worth writing; that none was read yet is not.
+        let is_unread = snapshot.orgs.is_empty() && !now.readings.is_empty();
+        if now == *written || is_unread {
             return;
         }
         let path = file.path.clone();
@@ -159,6 +164,7 @@ impl Inventory {
             orgs.extend(reading.map(|reading| snapshot::OrgPart {
                 org_id: slot.id.clone(),
                 read_at: read_at(reading.begun),
+                denied: slot.sddcs.kept.is_denied(),
                 sddcs: reading.content.to_vec(),
             }));
         }

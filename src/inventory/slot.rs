@@ -77,7 +77,7 @@ impl Slot {
 
     /// Whether VMware answers 404 for the organization's own document.
     pub(super) fn is_unknown(&self) -> bool {
-        matches!(self.org.trouble().as_deref(), Some(VmcError::NotFound))
+        self.org.is_gone()
     }
 
     /// Why a list cannot be shown, where that is so.
@@ -118,7 +118,7 @@ impl Slot {
             let (slot, inner) = (self.clone(), inner.clone());
             async move {
                 let list = (kind.of)(&slot);
-                let outcome = list.kept.update(list.read(kind, &slot, &inner)).await;
+                let outcome = list.kept.update(kind.is_main, list.read(kind, &slot, &inner)).await;
                 let has_come_or_gone = kind.is_main && slot.note_whether_gone(&outcome);
                 if let Err(error) = &outcome
                     && !error.is_held()
@@ -159,7 +159,7 @@ impl Slot {
             let (slot, inner) = (self.clone(), inner.clone());
             async move {
                 let read = directory::read_org(&slot.reader, &slot.id, &inner.metrics);
-                let outcome = slot.org.update(read).await;
+                let outcome = slot.org.update(true, read).await;
                 if let Err(error) = &outcome
                     && !error.is_held()
                 {
@@ -233,5 +233,10 @@ pub(super) fn next_poll<T: PartialEq + Send + Sync + 'static>(
     }
     // Up to a tenth earlier, so that replicas do not read in step.
     let pause = poll.mul_f64(rand::random_range(0.9..=1.0));
-    kept.reading().map_or(now, |reading| reading.begun + pause)
+    match (kept.reading(), kept.tried()) {
+        (Some(reading), _) => reading.begun + pause,
+        (None, None) => now,
+        // A try that left neither a reading nor a trouble has panicked.
+        (None, Some(_)) => now + LEAST_PAUSE,
+    }
 }

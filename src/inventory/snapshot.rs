@@ -86,6 +86,8 @@ pub(crate) struct OrgPart {
     pub(crate) org_id: OrgId,
     /// When the reading began.
     pub(crate) read_at: Timestamp,
+    /// Whether VMware has refused since: what it shows is then good for less long.
+    pub(crate) denied: bool,
     /// What was read.
     pub(crate) sddcs: Vec<Arc<SddcEntry>>,
 }

@@ -41,6 +41,7 @@ fn snapshot() -> Snapshot {
     let part = |id: &OrgId, sddcs: Vec<SddcEntry>, read_at: &str| OrgPart {
         org_id: id.clone(),
         read_at: at(read_at),
+        denied: false,
         sddcs: sddcs.into_iter().map(Arc::new).collect(),
     };
     Snapshot {

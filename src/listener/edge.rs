@@ -131,7 +131,7 @@ impl Edge {
         }
         request.extensions_mut().insert(seen.identity.clone());
         request.extensions_mut().insert(permit.clone());
-        let work = AssertUnwindSafe(self.route(request)).catch_unwind();
+        let work = AssertUnwindSafe(self.route(request, permit)).catch_unwind();
         let mut work = std::pin::pin!(work);
         // An answer from the picture is there at once: only what waits pays for a timer.
         let worked = match futures_util::poll!(&mut work) {
@@ -188,12 +188,19 @@ impl Edge {
         self.host.check(request.uri(), request.headers())
     }
 
-    async fn route(&self, request: Request<Incoming>) -> Result<Response, Problem> {
+    async fn route(
+        &self,
+        request: Request<Incoming>,
+        permit: &Permit,
+    ) -> Result<Response, Problem> {
         let (parts, body) = request.into_parts();
         // No handler wants a body: what comes is read within its bound, so that the connection can
         // be used again.
         if !body.is_end_stream() {
+            // To wait for bytes is no work: callers who send none would shed everybody else.
+            permit.park();
             let swallowed = tokio::time::timeout(self.body_timeout, swallow(body)).await;
+            permit.resume();
             let late = || Problem::new(Code::BadRequest, "the body did not arrive in time");
             swallowed.map_err(|_| late())??;
         }

@@ -442,6 +442,26 @@ async fn a_head_that_does_not_get_whole_in_time_is_cut_without_a_word() {
 }
 
 #[tokio::test]
+async fn who_waits_for_a_body_sheds_nobody() {
+    let cloud = cloud().await;
+    let setup = Setup::on_demand(&cloud).open();
+    let gateway = setup
+        .with(|config| {
+            config.api.header_timeout = HOUR;
+            config.api.max_in_flight = 1;
+        })
+        .start()
+        .await;
+    // The gateway asks for the body when it is about to wait for it.
+    let head = get("/sddcs").replace("\r\n\r\n", "\r\nContent-Length: 1\r\n");
+    let mut bodiless = Wire::open(gateway.api).await;
+    let waits = bodiless.ask(format!("{head}Expect: 100-continue\r\n\r\n")).await;
+    assert_eq!(waits.status, 100);
+    assert_eq!(ask(gateway.api, get("/sddcs")).await.status, 200);
+    assert_eq!(bodiless.ask("x").await.status, 200);
+}
+
+#[tokio::test]
 async fn a_connection_that_nobody_uses_is_closed() {
     let cloud = cloud().await;
     let setup = Setup::on_demand(&cloud).open();

@@ -64,7 +64,7 @@ where
 pub(super) struct Topic {
     pub(super) what: What,
     pub(super) scope: Scope,
-    /// The org or SDDC that the path names.
+    /// The org that the path names, or the SDDC as [`within`] writes it.
     pub(super) within: Option<Box<str>>,
 }
 
@@ -90,6 +90,12 @@ impl Demanded {
         }
         served
     }
+}
+
+/// What an answer about one document, or about what it holds, is within: orgs may have one each of
+/// the same id.
+pub(super) fn within<E: Entry>(entry: &E) -> Box<str> {
+    format!("{}/{}", entry.org().as_str(), entry.id()).into()
 }
 
 /// The documents of a view that a caller sees.
@@ -273,7 +279,7 @@ impl Ask {
         document: fn(&E) -> &R,
     ) -> Response {
         let found = &served.content;
-        let topic = Topic { what, scope: Scope::Hidden, within: Some(found.entry.id().into()) };
+        let topic = Topic { what, scope: Scope::Hidden, within: Some(within(&*found.entry)) };
         let subject = self.subject(&topic, question, 0, found.revision, Vec::new());
         let encoded = self
             .state

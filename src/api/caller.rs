@@ -82,7 +82,7 @@ impl Sight {
         let Some(id) = &task.sddc_id else {
             return !self.0.limits_sddcs() && self.0.shows_org(&task.org_id);
         };
-        let sddc = known.get(id.as_str()).filter(|entry| entry.sddc.org_id == task.org_id);
+        let sddc = known.get_all(id.as_str()).find(|entry| entry.sddc.org_id == task.org_id);
         let name = sddc.and_then(|entry| entry.sddc.name.as_deref());
         self.0.shows_sddc(&task.org_id, id, name)
     }

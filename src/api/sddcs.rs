@@ -6,7 +6,7 @@ use axum::{extract::Path, response::Response};
 
 use super::{
     answer::What,
-    ask::{Ask, Demanded, Topic},
+    ask::{Ask, Demanded, Topic, within},
     error::ApiError,
     page::Page,
     question::Takes,
@@ -138,13 +138,13 @@ impl Ask {
         parts: fn(&SddcEntry) -> &[R],
     ) -> Result<Response, ApiError> {
         let known = self.state.inventory.known();
-        let known = known.get(id).filter(|entry| self.sight.sees(entry));
+        let known = known.get_all(id).find(|entry| self.sight.sees(entry));
         let known = known.into_iter().flat_map(|entry| parts(entry));
         let asking = self.query.draft::<R>(Takes::LIST).begin(known)?;
         let (served, _) = self.sddc(id, &[List::Sddcs]).await?;
         let Found { revision, entry } = &served.content;
         let question = asking.finish(parts(entry).iter())?;
-        let topic = Topic { what, scope: Scope::Hidden, within: Some(id.into()) };
+        let topic = Topic { what, scope: Scope::Hidden, within: Some(within(&**entry)) };
         let listed = self.page_of(&topic, &question, &served.of(*revision), parts(entry));
         Ok(self.answer(&listed))
     }

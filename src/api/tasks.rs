@@ -6,7 +6,7 @@ use axum::{extract::Path, response::Response};
 
 use super::{
     answer::What,
-    ask::{Ask, Demanded, Topic, visible},
+    ask::{Ask, Demanded, Topic, visible, within},
     error::ApiError,
     page::Page,
     question::{Asking, Takes},
@@ -85,7 +85,7 @@ pub(super) async fn list_sddc_tasks(
     let (found, demanded) = ask.sddc(&id, &[List::Sddcs, List::Tasks]).await?;
     let sddc = &found.content.entry.sddc;
     let scope = Scope::Org(sddc.org_id.clone());
-    let topic = Topic { what: What::Tasks, scope, within: Some(id.into()) };
+    let topic = Topic { what: What::Tasks, scope, within: Some(within(&*found.content.entry)) };
     ask.list_of_tasks(topic, Some((&sddc.id, demanded)), asking).await
 }
 

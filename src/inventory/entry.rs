@@ -7,7 +7,7 @@ use crate::ids::OrgId;
 
 /// One document of a list, with what the merged picture has to know of it.
 pub trait Entry: Debug + PartialEq + Send + Sync + 'static {
-    /// Unique among the documents of all orgs.
+    /// Unique among the documents of its org.
     fn id(&self) -> &str;
 
     /// The org that it was read under.

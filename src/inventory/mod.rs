@@ -271,24 +271,29 @@ impl Inventory {
         demand: &Demand,
     ) -> Result<Served<Found<E>>, Unavailable> {
         let sees = |entry: &E| scope.holds(entry.org()) && sees(entry);
-        let known = (kind.merged)(&self.0).picture.load().content.get(id).cloned();
-        // Who holds it is known without asking the others; else all must be asked.
-        let holder = known.filter(|entry| sees(entry)).map(|it| Scope::Org(it.org().clone()));
-        let Served { content: view, age, service } = match holder {
-            None => self.view(kind, scope, demand).await?,
-            Some(holder) => match self.view(kind, &holder, demand).await {
-                // The org that held it has just left.
-                Err(Unavailable::NoSuchOrg) => self.view(kind, scope, demand).await?,
-                served => served?,
-            },
+        let known = (kind.merged)(&self.0).picture.load().content.clone();
+        let mut holders = known.get_all(id).filter(|entry| sees(entry)).map(|entry| entry.org());
+        // Who alone holds it is known without asking the others; else all must be asked.
+        let mut asked = match (holders.next(), holders.next()) {
+            (Some(only), None) => Scope::Org(only.clone()),
+            _ => scope.clone(),
         };
-        match view.content.get(id) {
-            Some(entry) if sees(entry) && view.shows(entry.org()) => {
+        let mut served = self.view(kind, &asked, demand).await;
+        // The org that held it may just have left.
+        if asked != *scope && matches!(served, Err(Unavailable::NoSuchOrg)) {
+            asked = scope.clone();
+            served = self.view(kind, scope, demand).await;
+        }
+        let Served { content: view, age, service } = served?;
+        let is_shown =
+            |entry: &E| asked.holds(entry.org()) && view.shows(entry.org()) && sees(entry);
+        match view.content.get_all(id).find(|entry| is_shown(entry)) {
+            Some(entry) => {
                 let content = Found { revision: view.content.revision, entry: entry.clone() };
                 Ok(Served { content, age, service })
             }
-            _ if view.missing.is_empty() => Err(Unavailable::NoSuchId),
-            _ => Err(Unavailable::Incomplete(view.missing)),
+            None if view.missing.is_empty() => Err(Unavailable::NoSuchId),
+            None => Err(Unavailable::Incomplete(view.missing)),
         }
     }
 

@@ -1,6 +1,6 @@
 //! The merged picture of one kind of list: what every request reads, without a lock.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use super::{entry::Entry, slot::Slot};
 use crate::{clock::Instant, ids::OrgId};
@@ -23,7 +23,8 @@ pub struct Content<E> {
     pub revision: u64,
     /// In the order of [`Entry::order`].
     pub entries: Vec<Arc<E>>,
-    by_id: HashMap<Box<str>, usize>,
+    /// Where the entries are, in the order of their ids: orgs may have one each of the same id.
+    by_id: Vec<usize>,
     parts: Vec<Part<E>>,
     bytes: usize,
 }
@@ -52,9 +53,10 @@ impl<E: Entry> Content<E> {
         let mut entries: Vec<_> =
             parts.iter().flat_map(|part| part.entries.iter().cloned()).collect();
         entries.sort_by(|one, other| one.order(other));
-        let by_id = entries.iter().enumerate().map(|(at, entry)| (entry.id().into(), at));
-        let bytes = entries.iter().map(|entry| entry.bytes() + 3 * entry.id().len()).sum();
-        Self { revision, by_id: by_id.collect(), entries, parts, bytes }
+        let mut by_id: Vec<_> = (0..entries.len()).collect();
+        by_id.sort_by(|one, other| entries[*one].id().cmp(entries[*other].id()));
+        let bytes = entries.iter().map(|entry| entry.bytes() + size_of::<usize>()).sum();
+        Self { revision, entries, by_id, parts, bytes }
     }
 
     /// Documents of whatever orgs.
@@ -75,15 +77,48 @@ impl<E: Entry> Content<E> {
             })
     }
 
-    /// One document.
-    #[must_use]
-    pub fn get(&self, id: &str) -> Option<&Arc<E>> {
-        self.by_id.get(id).map(|at| &self.entries[*at])
+    /// The documents of an id, at most one of each org: which of them a caller sees must not depend
+    /// on those that the caller does not see.
+    pub fn get_all(&self, id: &str) -> impl Iterator<Item = &Arc<E>> {
+        let begin = self.by_id.partition_point(|at| self.entries[*at].id() < id);
+        let entries = self.by_id[begin..].iter().map(|at| &self.entries[*at]);
+        entries.take_while(move |entry| entry.id() == id)
     }
 
     /// Bytes of memory that the documents take; an estimate.
     #[must_use]
     pub fn bytes(&self) -> usize {
         self.bytes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::inventory::model::SddcEntry;
+
+    fn entry(org: &str, id: &str, name: Option<&str>) -> SddcEntry {
+        let fields = [("id", json!(id)), ("org_id", json!(org)), ("name", json!(name))];
+        let sddc = serde_json::from_value(fields.into_iter().collect()).unwrap();
+        SddcEntry { sddc, clusters: Vec::new(), hosts: Vec::new(), version: None }
+    }
+
+    #[test]
+    fn an_id_that_is_in_two_orgs_gives_both() {
+        let content = Content::of(vec![
+            entry("one", "twin", Some("z")),
+            entry("one", "other", None),
+            entry("two", "twin", Some("a")),
+            entry("two", "alone", Some("m")),
+        ]);
+        let orgs = |id| content.get_all(id).map(|it| it.org().as_str()).collect::<Vec<_>>();
+        assert_eq!(orgs("twin"), ["two", "one"], "in the order of the list");
+        assert_eq!(orgs("alone"), ["two"]);
+        assert_eq!(orgs("other"), ["one"]);
+        for absent in ["", "b", "twi", "twins", "zz"] {
+            assert!(orgs(absent).is_empty(), "{absent}");
+        }
     }
 }

@@ -56,7 +56,7 @@ pub(super) enum Key {
 pub(super) struct Subject {
     /// What is shown.
     pub(super) what: What,
-    /// The org, SDDC or document that the path names.
+    /// The org that the path names, or the document and its org.
     pub(super) within: Option<Box<str>>,
     /// The content's revision.
     pub(super) revision: u64,

@@ -73,11 +73,11 @@ impl State {
     }
 
     fn changes<'a>(&'a self, now: &'a [Arc<SddcEntry>]) -> Vec<Change<'a>> {
-        let mut before: HashMap<&SddcId, &Arc<SddcEntry>> =
-            self.sddcs.iter().map(|entry| (&entry.sddc.id, entry)).collect();
+        let mut before: HashMap<_, &Arc<SddcEntry>> =
+            self.sddcs.iter().map(|entry| (key(entry), entry)).collect();
         let mut changes = Vec::new();
         for entry in now {
-            match before.remove(&entry.sddc.id) {
+            match before.remove(&key(entry)) {
                 None => changes.push(Change::new("added", entry, Vec::new())),
                 Some(old) if Arc::ptr_eq(old, entry) || old.sddc == entry.sddc => {}
                 Some(old) => {
@@ -86,10 +86,15 @@ impl State {
             }
         }
         // In the order in which they were told.
-        let gone = self.sddcs.iter().filter(|entry| before.contains_key(&entry.sddc.id));
+        let gone = self.sddcs.iter().filter(|entry| before.contains_key(&key(entry)));
         changes.extend(gone.map(|entry| Change::new("removed", entry, Vec::new())));
         changes
     }
+}
+
+/// What tells an SDDC from all others: orgs may have one each of the same id.
+fn key(entry: &SddcEntry) -> (&OrgId, &SddcId) {
+    (&entry.sddc.org_id, &entry.sddc.id)
 }
 
 /// One event of a step.

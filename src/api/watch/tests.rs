@@ -224,3 +224,22 @@ fn where_nothing_that_is_shown_has_changed_nothing_is_told() {
     assert!(events.is_empty());
     assert_eq!(copy(&to.sddcs), copy(&state.sddcs));
 }
+
+#[test]
+fn orgs_that_have_one_each_of_the_same_id_are_told_apart() {
+    let twin = |number, is_ready| {
+        let mut twin = SddcEntry::clone(&entry(number, (is_ready, true)));
+        twin.sddc.id = "twin".parse().unwrap();
+        Arc::new(twin)
+    };
+    let state = State::new(vec![twin(0, true), twin(1, true)]);
+    let told = |now: Vec<_>| {
+        let step = state.step(Arc::new(State::new(now)), &[], || "W/\"1\"".to_owned());
+        let told = |it: &Event| (it.name.clone(), it.data["sddc"]["org_id"].clone());
+        read(&step.events).iter().map(told).collect::<Vec<_>>()
+    };
+    assert!(told(vec![twin(0, true), twin(1, true)]).is_empty());
+    let changed = told(vec![twin(0, true), twin(1, false)]);
+    assert_eq!(changed, [("changed".to_owned(), json!("org-1"))]);
+    assert_eq!(told(vec![twin(1, true)]), [("removed".to_owned(), json!("org-0"))]);
+}

@@ -14,14 +14,15 @@ use super::{
     answer::{Asked, Encoded, Subject, What},
     caller::{SddcReader, Sight},
     error::ApiError,
-    question::{Query, Question, Takes},
+    question::{Asking, Query, Question, Takes},
     resource::Resource,
     watch::LongPoll,
 };
 use crate::{
     in_flight::Permit,
     inventory::{
-        Demand, Entry, Found, List, Missing, Scope, Served, Service, View, model::SddcEntry,
+        Demand, Entry, Found, List, Missing, Scope, Served, Service, View, Watch,
+        model::SddcEntry,
     },
     problem::MissingOrg,
 };
@@ -68,6 +69,29 @@ pub(super) struct Topic {
     pub(super) within: Option<Box<str>>,
 }
 
+/// A question, and the view of which it is asked.
+pub(super) struct Settled<R: Resource> {
+    pub(super) question: Question<R>,
+    pub(super) served: Served<View<SddcEntry>>,
+    /// From before the view, for who waits for changes.
+    pub(super) watch: Option<Watch>,
+}
+
+/// How long who asks stays.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stay {
+    /// For the answer, or for as long as the question says.
+    AsAsked,
+    /// For all changes that come. How new the first view is matters little to them.
+    Forever,
+}
+
+impl Stay {
+    fn is_longer_than_a_look<R: Resource>(self, asking: &Asking<R>) -> bool {
+        self == Self::Forever || asking.wait().is_some()
+    }
+}
+
 /// An answer as it is now.
 #[derive(Debug)]
 pub(super) struct Listed {
@@ -76,7 +100,7 @@ pub(super) struct Listed {
 }
 
 /// How new an answer has to be, and whether that was less than the request wanted.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Demanded {
     pub(super) demand: Demand,
     over_budget: bool,
@@ -168,23 +192,14 @@ impl Ask {
         parts: fn(&SddcEntry) -> &[R],
     ) -> Result<Response, ApiError> {
         let sees = |entry: &SddcEntry| self.sight.sees(entry);
-        let draft = self.query.draft::<R>(takes);
-        let with_deleted = draft.includes_deleted();
-        let known = self.state.inventory.known();
-        let known = known.entries.iter().filter(|entry| topic.scope.holds(entry.org()));
-        let asking = draft.begin(known.filter(|it| sees(it)).flat_map(|it| parts(it)))?;
-
-        // Before the first look, so that no change is missed.
         let ApiState { inventory, clock, .. } = &self.state;
-        let watch = asking.wait().map(|wait| (inventory.watch(), clock.now() + wait));
-        let of = if with_deleted { List::WithDeleted } else { List::Sddcs };
-        let demanded = self.demand(&[of], &topic.scope);
-        let served = inventory.sddcs(with_deleted, &topic.scope, &demanded.demand).await?;
-        let served = demanded.note(served);
-        let question = asking.finish(visible(&served.content, &topic.scope, sees, parts))?;
+        let began = clock.now();
+        let Settled { question, served, watch } =
+            self.settle(&topic, takes, Stay::AsAsked, parts).await?;
         let mut listed = self.page(&topic, &question, 0, &served, sees, parts)?;
-        if let Some((watch, end)) = watch {
-            let mut poll = LongPoll::new(self, watch, end);
+        if let Some((watch, wait)) = watch.zip(question.wait()) {
+            let with_deleted = question.includes_deleted();
+            let mut poll = LongPoll::new(self, watch, began + wait);
             // A failure ends the wait: it is another answer too.
             while self.asked.known.holds(listed.encoded.etag()) && !poll.is_over() {
                 poll.turned().await?;
@@ -193,6 +208,54 @@ impl Ask {
             }
         }
         Ok(self.answer(&listed))
+    }
+
+    /// A question about SDDCs or parts of them, and the view of which it is asked.
+    pub(super) async fn settle<R: Resource>(
+        &self,
+        topic: &Topic,
+        takes: Takes,
+        stay: Stay,
+        parts: fn(&SddcEntry) -> &[R],
+    ) -> Result<Settled<R>, ApiError> {
+        let sees = |entry: &SddcEntry| self.sight.sees(entry);
+        let draft = self.query.draft::<R>(takes);
+        let with_deleted = draft.includes_deleted();
+        let inventory = &self.state.inventory;
+        let known = inventory.known();
+        let known = known.entries.iter().filter(|entry| topic.scope.holds(entry.org()));
+        let asking = draft.begin(known.filter(|it| sees(it)).flat_map(|it| parts(it)))?;
+
+        // Before the first look, so that no change is missed.
+        let watch = stay.is_longer_than_a_look(&asking).then(|| inventory.watch());
+        let of = if with_deleted { List::WithDeleted } else { List::Sddcs };
+        let demanded = match stay {
+            Stay::AsAsked => self.demand(&[of], &topic.scope),
+            Stay::Forever => Demanded::default(),
+        };
+        let served = inventory.sddcs(with_deleted, &topic.scope, &demanded.demand).await?;
+        let served = demanded.note(served);
+        let view = &served.content;
+        let shown = visible(view, &topic.scope, sees, parts);
+        let question = self.judge(asking, &view.missing, shown)?;
+        Ok(Settled { question, served, watch })
+    }
+
+    /// Settles a question by all that is shown. While orgs are missing nobody can tell a new value
+    /// that only they have from a typing error.
+    pub(super) fn judge<'a, R: Resource>(
+        &self,
+        asking: Asking<R>,
+        missing: &[Missing],
+        shown: impl Iterator<Item = &'a R> + Clone,
+    ) -> Result<Question<R>, ApiError> {
+        if missing.is_empty() {
+            return asking.finish(shown);
+        }
+        if !asking.allows_part() {
+            self.admit_missing(missing, false)?;
+        }
+        asking.trust()
     }
 
     /// The page that a question gives of a view.

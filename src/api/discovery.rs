@@ -1,5 +1,7 @@
 //! `GET /sd/prometheus`: Prometheus HTTP service discovery.
 
+use std::slice;
+
 use axum::response::Response;
 use serde::Serialize;
 use url::Url;
@@ -7,11 +9,11 @@ use utoipa::ToSchema;
 
 use super::{
     answer::{Encoded, What},
-    ask::{Ask, Listed, visible},
+    ask::{Ask, Listed, Settled, Stay, visible},
     error::ApiError,
     question::{Takes, Target},
 };
-use crate::inventory::{List, model::SddcEntry};
+use crate::inventory::model::SddcEntry;
 
 /// A target of Prometheus and its labels, which are gone after relabelling unless they are kept.
 #[derive(Debug, PartialEq, Serialize, ToSchema)]
@@ -63,19 +65,13 @@ struct Labels<'a> {
 pub(super) async fn discover_targets(ask: Ask) -> Result<Response, ApiError> {
     let topic = ask.all(What::Targets);
     let sees = |entry: &SddcEntry| ask.sight.sees(entry);
-    let known = ask.state.inventory.known();
-    let known = known.entries.iter().filter(|it| topic.scope.holds(&it.sddc.org_id) && sees(it));
-    let draft = ask.query.draft::<SddcEntry>(Takes::DISCOVERY);
-    let asking = draft.begin(known.map(|entry| &**entry))?;
-    let demanded = ask.demand(&[List::Sddcs], &topic.scope);
-    let served = ask.state.inventory.sddcs(false, &topic.scope, &demanded.demand).await?;
-    let served = demanded.note(served);
+    let settled = ask.settle(&topic, Takes::DISCOVERY, Stay::AsAsked, slice::from_ref);
+    // It takes no `partial`: none is missing.
+    let Settled { question, served, .. } = settled.await?;
     let view = &served.content;
-    let shown = visible(view, &topic.scope, sees, std::slice::from_ref);
-    let question = asking.finish(shown.clone())?;
-    ask.admit_missing(&view.missing, false)?;
     let subject = ask.subject(&topic, &question, 0, view.content.revision, Vec::new());
     let encoded = ask.state.answers.encoded(subject, || {
+        let shown = visible(view, &topic.scope, sees, slice::from_ref);
         let selected = question.select(shown).items.into_iter();
         let target = question.target();
         let groups = selected.filter_map(|entry| group(entry, target));

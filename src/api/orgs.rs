@@ -33,7 +33,7 @@ pub(super) async fn list_orgs(ask: Ask) -> Result<Response, ApiError> {
     let demanded = ask.demand(&[List::Orgs], &scope);
     let served = ask.state.inventory.orgs(&scope, &demanded.demand).await?;
     let Served { content: Orgs { orgs, missing }, age, service } = demanded.note(served);
-    let question = asking.finish(orgs.iter())?;
+    let question = ask.judge(asking, &missing, orgs.iter())?;
     let missing = ask.admit_missing(&missing, question.allows_part())?;
     let selection = question.select(orgs.iter());
     let encoded = ask.state.answers.same(&selection.page(missing), selection.next.clone());

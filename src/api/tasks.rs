@@ -125,7 +125,9 @@ impl Ask {
         let served = self.state.inventory.tasks(&topic.scope, &demanded.demand).await?;
         let mut served = demanded.note(served);
         served.content.lose(&names.missing);
-        let question = asking.finish(visible(&served.content, &topic.scope, sees, task))?;
+        let view = &served.content;
+        let shown = visible(view, &topic.scope, sees, task);
+        let question = self.judge(asking, &view.missing, shown)?;
         let seen_by = if self.sight.limits_names() { names.content.revision } else { 0 };
         let listed = self.page(&topic, &question, seen_by, &served, sees, task)?;
         Ok(self.answer(&listed))

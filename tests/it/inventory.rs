@@ -253,6 +253,17 @@ async fn an_org_that_fails_makes_the_list_incomplete_unless_a_part_will_do() {
     assert_eq!(orgs_in(&part), [orgs[0].clone()]);
     assert_eq!(part.names().len(), 3);
 
+    // Only what is missing could tell whether that is a new value.
+    for path in ["/sddcs?", "/hosts?", "/sddcs/events?", "/sd/prometheus?target=nsx&"] {
+        let answer = gateway.get(&format!("{path}state=NEW_STATE")).await;
+        assert_eq!(answer.told(), (503, "incomplete".to_owned()), "{path}");
+        let answer = gateway.get(&format!("{path}state=NEW_STATE&limit=0")).await;
+        assert_eq!(answer.code(), "invalid-parameter", "{path}");
+    }
+    let part = gateway.get("/sddcs?state=NEW_STATE&partial=allow").await;
+    assert_eq!((part.status, part.names().len()), (StatusCode::OK, 0));
+    assert_eq!(part.json()["completeness"], "partial");
+
     assert_eq!(gateway.get(&format!("/orgs/{}/sddcs", orgs[0])).await.names().len(), 3);
     let failing = gateway.get(&format!("/orgs/{}/sddcs", orgs[1])).await;
     assert_eq!(failing.code(), "upstream-unavailable");

@@ -4,7 +4,7 @@
 //! this caller). A filter's value that is neither documented nor of its field's form is doubtful:
 //! only the documents that the caller may see can tell whether it is a new value or a typing error.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{collections::BTreeSet, iter, time::Duration};
 
 use super::{
     MOST_PARAMETERS, Query,
@@ -54,6 +54,25 @@ impl<R: Resource> Asking<R> {
         match self {
             Self::Settled(question) => Ok(question),
             Self::Doubtful(draft) => draft.finish(view),
+        }
+    }
+
+    /// Settles it where a part of the view is missing, in which documents may have what is in doubt.
+    ///
+    /// # Errors
+    /// As [`Draft::finish`].
+    pub(in crate::api) fn trust(self) -> Result<Question<R>, ApiError> {
+        match self {
+            Self::Settled(question) => Ok(question),
+            Self::Doubtful(draft) => Draft { doubts: Vec::new(), ..draft }.finish(iter::empty()),
+        }
+    }
+
+    /// Whether a part will do.
+    pub(in crate::api) fn allows_part(&self) -> bool {
+        match self {
+            Self::Settled(question) => question.allows_part(),
+            Self::Doubtful(draft) => draft.question.allows_part(),
         }
     }
 

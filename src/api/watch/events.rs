@@ -22,14 +22,14 @@ use super::{
 use crate::{
     api::{
         answer::{Encoded, Outcome, Subject, What},
-        ask::{Ask, Topic, visible},
+        ask::{Ask, Settled, Stay, Topic},
         error::ApiError,
         page::Completeness,
         question::{Question, Takes},
     },
     clock::Instant,
     ids::OrgId,
-    inventory::{Demand, List, Served, View, Watch, model::SddcEntry},
+    inventory::{List, Served, View, Watch, model::SddcEntry},
     problem::MissingOrg,
 };
 
@@ -62,16 +62,9 @@ pub(in crate::api) async fn watch_sddcs(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let topic = ask.all(What::Sddcs);
-    let sees = |entry: &SddcEntry| ask.sight.sees(entry);
-    let known = ask.state.inventory.known();
-    let known = known.entries.iter().filter(|it| topic.scope.holds(&it.sddc.org_id) && sees(it));
-    let draft = ask.query.draft::<SddcEntry>(Takes::EVENTS);
-    let asking = draft.begin(known.map(|entry| &**entry))?;
-    // Before the first look, so that no change is missed.
-    let watch = ask.state.inventory.watch();
-    let served = ask.state.inventory.sddcs(false, &topic.scope, &Demand::default()).await?;
-    let shown = visible(&served.content, &topic.scope, sees, slice::from_ref);
-    let question = asking.finish(shown)?;
+    let settled = ask.settle(&topic, Takes::EVENTS, Stay::Forever, slice::from_ref);
+    let Settled { question, served, watch } = settled.await?;
+    let watch = watch.unwrap_or_else(|| ask.state.inventory.watch());
     ask.admit_missing(&served.content.missing, question.allows_part())?;
     let place = ask.state.watchers.enter().ok_or(ApiError::TooManyWatchers)?;
     if let Some(permit) = &ask.permit {

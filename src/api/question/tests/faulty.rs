@@ -204,3 +204,16 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn what_is_in_doubt_is_trusted_where_a_part_of_the_view_is_missing() {
+    let begin = |text| draft::<SddcEntry>(Takes::LIST, text).begin(std::iter::empty());
+    let asking = begin("state=NEW&partial=allow").unwrap();
+    assert!(asking.allows_part());
+    assert_eq!(asking.trust().unwrap().canonical(), "state=NEW");
+    let asking = begin("state=NEW").unwrap();
+    assert!(!asking.allows_part() && asking.finish(std::iter::empty()).is_err());
+    // Other faults are told whatever is missing.
+    assert!(begin("state=NEW&limit=0").is_err());
+    assert!(begin("state=NEW&cursor=AAAA").map(|asking| asking.trust().is_err()).unwrap_or(true));
+}

@@ -42,6 +42,9 @@ const KEPT_UNASKED: Duration = Duration::from_secs(60);
 /// Bytes of encoded answers that are kept, in all their codings.
 const KEPT_BYTES: usize = 64 * 1024 * 1024;
 
+/// What a kept answer takes besides its bytes and the texts of its key.
+const BESIDES: usize = 512;
+
 /// What an encoded answer is of. Equal keys have equal bytes.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) enum Key {
@@ -70,6 +73,30 @@ pub(super) struct Subject {
     pub(super) question: Box<str>,
 }
 
+impl Key {
+    /// Bytes of its texts, which are held twice: by the cache, and by the answer.
+    fn size(&self) -> usize {
+        match self {
+            Self::Asked(subject) => subject.size(),
+            Self::Content { etag } => etag.len(),
+        }
+    }
+}
+
+impl Subject {
+    /// Bytes of its texts. Callers choose how long the question is.
+    pub(super) fn size(&self) -> usize {
+        let missing = self.missing.iter().map(|gap| size_of::<MissingOrg>() + gap.org_id.len());
+        let within = self.within.as_deref().map_or(0, str::len);
+        self.question.len() + within + missing.sum::<usize>()
+    }
+}
+
+/// A weight as moka wants it.
+pub(super) fn narrow(bytes: usize) -> u32 {
+    u32::try_from(bytes).unwrap_or(u32::MAX)
+}
+
 /// What an answer shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum What {
@@ -96,7 +123,7 @@ impl Answers {
     #[must_use]
     pub fn new(fresh: Duration, flights: TaskTracker) -> Self {
         let weigh =
-            |_: &Key, answer: &Arc<Encoded>| u32::try_from(answer.size() + 512).unwrap_or(u32::MAX);
+            |key: &Key, answer: &Arc<Encoded>| narrow(answer.size() + 2 * key.size() + BESIDES);
         let kept = Cache::builder()
             .max_capacity(KEPT_BYTES as u64)
             .weigher(weigh)
@@ -252,6 +279,30 @@ mod tests {
         assert_eq!(later.headers()[CONTENT_ENCODING], "gzip");
         assert_eq!(later.headers()[ETAG], early.headers()[ETAG]);
         assert!(answers.bytes() > identity);
-        assert_eq!(answers.bytes(), encoded.size() as u64 + 512);
+        let key = encoded.key().unwrap().size();
+        assert_eq!(answers.bytes(), (encoded.size() + 2 * key + BESIDES) as u64);
+    }
+
+    #[test]
+    fn long_questions_count_in_the_bytes_that_are_kept() {
+        let answers = Answers::new(Duration::from_secs(60), TaskTracker::new());
+        let subject = |question: String, missing: usize| Subject {
+            what: What::Sddcs,
+            within: None,
+            revision: 1,
+            seen_by: 0,
+            sight: Sight::default(),
+            missing: vec![MissingOrg { org_id: "a".repeat(100), reason: "" }; missing],
+            question: question.into(),
+        };
+        let mut before = 0;
+        for (subject, least) in
+            [(subject("q".repeat(8000), 0), 16_000), (subject(String::new(), 50), 10_000)]
+        {
+            answers.encoded(subject, || Encoded::json(&[0; 0]));
+            let grown = answers.bytes() - before;
+            assert!(grown > least, "{grown}");
+            before += grown;
+        }
     }
 }

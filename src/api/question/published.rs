@@ -63,7 +63,7 @@ fn parameter<R: Resource>(parameter: Parameter) -> Published {
         ),
         Parameter::Q => (
             format!("Only those with this in their {}, whatever its case, or with this id.", R::SEARCHED),
-            string().min_length(Some(1)),
+            string().min_length(Some(1)).max_length(Some(read::LONGEST_Q)),
         ),
         Parameter::Fields => (
             format!("Only these fields, with commas between them: {}.", quoted(&read::names(R::FIELDS))),

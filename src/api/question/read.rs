@@ -17,9 +17,12 @@ use crate::{
 pub(super) const MOST_ITEMS: u16 = 500;
 /// The longest wait.
 pub(super) const LONGEST_WAIT: Duration = Duration::from_secs(120);
+/// Characters of the longest text that is looked for: more than any name has.
+pub(super) const LONGEST_Q: usize = 256;
 /// What service discovery can be asked for.
 pub(super) const TARGETS: [&str; 2] = ["vcenter", "nsx"];
 
+const Q: &str = "a part of the name, or an id, in at most 256 characters";
 const LIMIT: &str = "a number from 1 to 500";
 const WAIT: &str = "a duration of at most 120s, such as 55s or 55";
 
@@ -38,6 +41,7 @@ pub(super) fn parameter<R: Resource>(
         Parameter::Target => {
             question.target = Some(choice(name, value, TARGETS, [Target::Vcenter, Target::Nsx])?);
         }
+        Parameter::Q if value.chars().nth(LONGEST_Q).is_some() => return Err(wrong(Q)),
         Parameter::Q => question.q = Some(folded(value)),
         Parameter::Fields => {
             question.fields = fields(name, value, R::FIELDS, faults::unknown_field)?;
@@ -67,7 +71,7 @@ fn allowed<R: Resource>(parameter: Parameter) -> Vec<String> {
     let owned = |texts: &[&str]| texts.iter().map(ToString::to_string).collect();
     match parameter {
         Parameter::Target => owned(&TARGETS),
-        Parameter::Q => owned(&["a part of the name, or an id"]),
+        Parameter::Q => owned(&[Q]),
         Parameter::Fields => owned(&names(R::FIELDS)),
         Parameter::Include => owned(&names(R::INCLUDES)),
         Parameter::Sort => owned(&sortable::<R>()),

@@ -5,7 +5,11 @@ use std::{sync::Arc, time::Duration};
 use moka::{policy::EvictionPolicy, sync::Cache};
 
 use super::state::{State, Step};
-use crate::{api::answer::Subject, ids::OrgId, inventory::model::SddcEntry};
+use crate::{
+    api::answer::{Subject, narrow},
+    ids::OrgId,
+    inventory::model::SddcEntry,
+};
 
 /// Watchers take a step within moments of each other; who is slower gets one made anew.
 const KEPT_UNASKED: Duration = Duration::from_secs(60);
@@ -29,17 +33,23 @@ struct Place {
 impl Default for Steps {
     fn default() -> Self {
         let weight = |state: &State| size_of::<Arc<SddcEntry>>() * state.sddcs.len() + 256;
-        let narrow = |bytes: usize| u32::try_from(bytes).unwrap_or(u32::MAX);
+        let missing = |place: &Place| -> usize {
+            place.missing.iter().map(|org| size_of::<OrgId>() + org.as_str().len()).sum()
+        };
         Self {
             beginnings: Cache::builder()
                 .max_capacity(KEPT_BYTES)
-                .weigher(move |_, state: &Arc<State>| narrow(weight(state)))
+                .weigher(move |subject: &Subject, state: &Arc<State>| {
+                    narrow(subject.size() + weight(state))
+                })
                 .time_to_idle(KEPT_UNASKED)
                 .eviction_policy(EvictionPolicy::lru())
                 .build(),
             steps: Cache::builder()
                 .max_capacity(KEPT_BYTES)
-                .weigher(move |_, step: &Arc<Step>| narrow(step.events.len() + weight(&step.to)))
+                .weigher(move |place: &Place, step: &Arc<Step>| {
+                    narrow(missing(place) + step.events.len() + weight(&step.to))
+                })
                 .time_to_idle(KEPT_UNASKED)
                 .eviction_policy(EvictionPolicy::lru())
                 .build(),

@@ -243,3 +243,12 @@ fn orgs_that_have_one_each_of_the_same_id_are_told_apart() {
     assert_eq!(changed, [("changed".to_owned(), json!("org-1"))]);
     assert_eq!(told(vec![twin(1, true)]), [("removed".to_owned(), json!("org-0"))]);
 }
+
+#[test]
+fn long_questions_count_in_the_bytes_that_are_kept() {
+    let steps = Steps::default();
+    let turn = Turn { world: World::new(), missing: BTreeSet::new() };
+    let subject = Subject { question: "q".repeat(8000).into(), ..turn.subject(1) };
+    steps.begin(subject, || turn.seen());
+    assert!(steps.bytes() > 8000, "{}", steps.bytes());
+}

@@ -40,7 +40,7 @@ fn each_fault_says_what_is_wrong_and_what_is_allowed() {
         ("capacity=1", "capacity: unknown parameter: q | fields | include"),
         ("state=", "state: a value is needed: DEPLOYING | READY | DELETING"),
         ("region=", "region: a value is needed: a region in VMware's spelling, such as US_WEST_2"),
-        ("q", "q: a value is needed: a part of the name, or an id"),
+        ("q", "q: a value is needed: a part of the name, or an id, in at most 256 characters"),
         ("state=REDY", "state: unknown value \"REDY\": DEPLOYING | READY | DELETING (READY?)"),
         ("state=ready", "state: unknown value \"ready\": DEPLOYING | READY | DELETING (READY?)"),
         (
@@ -216,4 +216,13 @@ fn what_is_in_doubt_is_trusted_where_a_part_of_the_view_is_missing() {
     // Other faults are told whatever is missing.
     assert!(begin("state=NEW&limit=0").is_err());
     assert!(begin("state=NEW&cursor=AAAA").map(|asking| asking.trust().is_err()).unwrap_or(true));
+}
+
+#[test]
+fn a_text_to_look_for_has_at_most_256_characters() {
+    assert!(faults::<SddcEntry>(Takes::LIST, &format!("q={}", "%C3%BC".repeat(256)), &[]).is_empty());
+    let told = faults::<SddcEntry>(Takes::LIST, &format!("q={}", "x".repeat(257)), &[]);
+    let [fault] = &*told else { panic!("{told:?}") };
+    assert_eq!(fault.allowed, ["a part of the name, or an id, in at most 256 characters"]);
+    assert!(fault.problem.len() < 200, "{}", fault.problem);
 }

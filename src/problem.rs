@@ -146,7 +146,7 @@ impl Code {
                 status: StatusCode::NOT_FOUND,
                 title: "No such task",
                 retryable: false,
-                cause: "No task that you may see has this id, or it is not among the newest 1000 of its organization, which are all that the gateway keeps. Tasks that belong to no SDDC are shown only to callers who may see every SDDC.",
+                cause: "No task that you may see has this id, or the gateway does not keep it: it keeps the newest 1000 of each organization, and up to 1000 older ones that have not ended. Tasks that belong to no SDDC are shown only to callers who may see every SDDC.",
                 remedy: "Take the id from `GET /tasks`.",
             },
             Self::OrgNotFound => &Entry {

@@ -22,9 +22,10 @@ use crate::{
 /// List tasks
 ///
 /// The tasks of every SDDC that the caller may see, the newest first. VMware Cloud forgets no task:
-/// the gateway keeps the newest 1000 of each organization. Tasks that belong to no SDDC are shown to
-/// callers who see all SDDCs. The list is read when it is asked for, and kept fresh for ten minutes
-/// after that. `org_id=` and `sddc_id=` ask for the tasks of one organization or SDDC.
+/// the gateway keeps the newest 1000 of each organization, and up to 1000 older ones that have not
+/// ended. Tasks that belong to no SDDC are shown to callers who see all SDDCs. The list is read when it
+/// is asked for, and kept fresh for ten minutes after that. `org_id=` and `sddc_id=` ask for the tasks
+/// of one organization or SDDC.
 ///
 /// Source: `GET /vmc/api/orgs/{org}/tasks`.
 #[utoipa::path(
@@ -39,7 +40,7 @@ pub(super) async fn list_tasks(ask: Ask) -> Result<Response, ApiError> {
 
 /// Show a task
 ///
-/// One task, from the same list. One that is older than those that are kept is not found.
+/// One task, from the same list. One that is not among those that are kept is not found.
 ///
 /// Source: `GET /vmc/api/orgs/{org}/tasks`.
 #[utoipa::path(

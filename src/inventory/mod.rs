@@ -197,7 +197,7 @@ impl Inventory {
         self.view(kind, scope, demand).await
     }
 
-    /// The newest tasks in scope, at most [`mapping::MOST_TASKS`] of each org.
+    /// The newest tasks in scope, and those that have not ended: see [`mapping::tasks`].
     ///
     /// # Errors
     /// As [`Inventory::sddcs`].

@@ -8,8 +8,8 @@ use crate::{
 
 use super::distinct;
 
-/// Most tasks that are kept of one organization. VMware never forgets one, so that a list may be
-/// megabytes long.
+/// How many tasks are kept of one organization, and at most as many older ones that have not ended.
+/// VMware never forgets one, so that a list may be megabytes long.
 pub const MOST_TASKS: usize = 1000;
 
 /// Characters of an error text.
@@ -18,7 +18,7 @@ const LONGEST_ERROR: usize = 500;
 /// An organization's tasks.
 #[derive(Debug, Default, PartialEq)]
 pub struct TaskList {
-    /// The newest first, at most [`MOST_TASKS`].
+    /// The newest first: [`MOST_TASKS`], and at most as many older ones that have not ended.
     pub entries: Vec<TaskEntry>,
     /// How many older ones were dropped for the bound.
     pub dropped: usize,
@@ -27,8 +27,9 @@ pub struct TaskList {
 /// Maps a list of tasks of one org. What has no usable id is left out and counted; of an id that is
 /// there twice only the newer copy stays.
 ///
-/// Only the [`MOST_TASKS`] that began last are kept, running or not. Those of which the begin is not
-/// known come last; what began at the same moment is ordered by id.
+/// The [`MOST_TASKS`] that began last are kept, and of those before them the ones that have not ended,
+/// [`MOST_TASKS`] at most: what still runs is what is asked for. Those of which the begin is not known
+/// come last; what began at the same moment is ordered by id.
 ///
 /// `scrub` takes the gateway's own secrets out of an error text, before the text is cut: what is left
 /// of a secret that is cut in two could not be recognized.
@@ -43,13 +44,29 @@ pub fn tasks(
     entries.sort_unstable_by(|TaskEntry { task: one, .. }, TaskEntry { task: other, .. }| {
         other.started_at.cmp(&one.started_at).then_with(|| one.id.cmp(&other.id))
     });
-    let dropped = entries.len().saturating_sub(MOST_TASKS);
-    entries.truncate(MOST_TASKS);
+    let all = entries.len();
+    let (mut newest, mut running) = (0, 0);
+    entries.retain(|entry| {
+        newest += 1;
+        let keeps = newest <= MOST_TASKS || (running < MOST_TASKS && !has_ended(&entry.task));
+        running += usize::from(keeps && newest > MOST_TASKS);
+        keeps
+    });
     entries.shrink_to_fit();
+    let dropped = all - entries.len();
     for TaskEntry { task, .. } in &mut entries {
         task.error = task.error.take().map(|text| fit_to_show(text, scrub));
     }
     TaskList { entries, dropped }
+}
+
+/// Where the status does not tell, the end does.
+fn has_ended(task: &Task) -> bool {
+    match task.status.as_deref() {
+        Some("STARTED" | "CANCELING") => false,
+        Some("FINISHED" | "FAILED" | "CANCELED") => true,
+        _ => task.ended_at.is_some(),
+    }
 }
 
 /// Maps one task; its error text is still as it came.
@@ -330,6 +347,7 @@ mod tests {
             json!({
                 "id": format!("{minute:04}"),
                 "start_time": format!("2025-01-{:02}T{:02}:{:02}:00Z", minute / 1440 + 1, minute / 60 % 24, minute % 60),
+                "status": "FINISHED",
                 "customer_error_message": "failed: held secret",
             })
         };
@@ -340,5 +358,34 @@ mod tests {
         assert_eq!((list.entries.len(), list.dropped, odd.skipped), (MOST_TASKS, 500, 2));
         assert_eq!((ids(&list)[0], ids(&list)[MOST_TASKS - 1]), ("1499", "0500"));
         assert!(list.entries.iter().all(|it| it.task.error.as_deref() == Some("failed: ***")));
+    }
+
+    #[test]
+    fn what_has_not_ended_is_kept_however_old_within_a_bound() {
+        let at = |number: usize, status: Value, end: Value| {
+            json!({
+                "id": format!("{number:04}"), "status": status, "end_time": end,
+                "start_time": format!("2025-01-01T00:00:00.{number:04}Z"),
+            })
+        };
+        let end = || json!("2025-02-01T00:00:00Z");
+        let newest = (1000..1000 + MOST_TASKS).map(|it| at(it, json!("FINISHED"), end()));
+        let old = [
+            at(1, json!("STARTED"), Value::Null),
+            at(2, json!("FINISHED"), Value::Null),
+            at(3, json!("CANCELING"), end()),
+            at(4, json!("NEW"), Value::Null),
+            at(5, json!("NEW"), end()),
+            at(6, Value::Null, Value::Null),
+            at(7, json!("FAILED"), end()),
+        ];
+        let (list, _) = map_all(&newest.chain(old).collect::<Vec<_>>());
+        assert_eq!(ids(&list)[MOST_TASKS..], ["0006", "0004", "0003", "0001"]);
+        assert_eq!(list.dropped, 3);
+
+        let running = (0..2 * MOST_TASKS + 10).map(|it| at(it, json!("STARTED"), Value::Null));
+        let (list, _) = map_all(&running.collect::<Vec<_>>());
+        assert_eq!((list.entries.len(), list.dropped), (2 * MOST_TASKS, 10));
+        assert_eq!(ids(&list)[2 * MOST_TASKS - 1], "0010");
     }
 }

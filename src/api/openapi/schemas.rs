@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use utoipa::openapi::{ArrayBuilder, Ref, RefOr, Schema, schema::ArrayItems};
+use utoipa::openapi::{
+    ArrayBuilder, Ref, RefOr, Schema, Type,
+    schema::{ArrayItems, SchemaType},
+};
 
 /// What `include=` adds to an SDDC: the field, and what it lists.
 pub(super) const INCLUDED: [(&str, &str); 2] = [("clusters", "Cluster"), ("hosts", "Host")];
@@ -18,9 +21,11 @@ pub(super) fn complete(schemas: &mut BTreeMap<String, RefOr<Schema>>) {
         }
         if name == "Sddc" {
             for (field, item) in INCLUDED {
+                let said = format!("Only with `include={field}`; `null` where they are not known.");
                 let list = ArrayBuilder::new()
+                    .schema_type(SchemaType::from_iter([Type::Array, Type::Null]))
                     .items(Ref::from_schema_name(item))
-                    .description(Some(format!("Only with `include={field}`.")));
+                    .description(Some(said));
                 object.properties.insert(field.to_owned(), Schema::from(list.build()).into());
             }
         }

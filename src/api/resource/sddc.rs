@@ -3,7 +3,7 @@
 use super::{
     Field,
     Kind::{Each, Number, Object, OneOf, Open, Time},
-    Order, Resource,
+    Order, Resource, Value,
     form::{ID, NETWORK, REGION, TEXT, URL, VERSION, ZONE},
     named,
 };
@@ -48,8 +48,13 @@ impl Resource for SddcEntry {
     ];
 
     const INCLUDES: &'static [Field<Self>] = &[
-        Field::new("clusters", Object, |it| (&it.clusters).into()),
-        Field::new("hosts", Object, |it| (&it.hosts).into()),
+        // Where it is not known how many there are, none shown would say that there are none.
+        Field::new("clusters", Object, |it| {
+            it.sddc.cluster_count.map_or(Value::Null, |_| (&it.clusters).into())
+        }),
+        Field::new("hosts", Object, |it| {
+            it.sddc.host_count.map_or(Value::Null, |_| (&it.hosts).into())
+        }),
     ];
 
     const ORDER: &'static Order<Self> =

@@ -122,6 +122,18 @@ fn what_can_be_included_is_shown_as_it_is() {
 }
 
 #[test]
+fn what_can_be_included_is_null_where_it_is_not_known_how_much_there_is() {
+    let shown = |clusters: Option<u32>, hosts: Option<u32>| {
+        let mut entry = entry(example::<Sddc>());
+        (entry.sddc.cluster_count, entry.sddc.host_count) = (clusters, hosts);
+        let values = SddcEntry::INCLUDES.iter().map(|it| json!((it.value)(&entry)).is_null());
+        values.collect::<Vec<_>>()
+    };
+    assert_eq!(shown(Some(1), None), [false, true]);
+    assert_eq!(shown(None, Some(1)), [true, false]);
+}
+
+#[test]
 fn values_are_compared_within_their_kind_and_lists_by_what_they_hold() {
     let zones: Vec<Box<str>> = vec!["us-west-2a".into(), "us-west-2b".into()];
     let text = |text: &'static str| Scalar::Text(text.into());

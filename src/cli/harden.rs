@@ -6,8 +6,9 @@ use rustix::process::{
 
 use crate::listener;
 
-/// Descriptors that are not connections: the log, listeners, upstream, files.
-const OWN_DESCRIPTORS: u64 = 64;
+/// Descriptors that are not connections to the API: the log, listeners, upstream, files, and up to
+/// 128 connections to the ops port.
+const OWN_DESCRIPTORS: u64 = 256;
 
 /// No core dump may hold a token: neither a file, nor one through a pipe, which ignores the limit.
 pub(super) fn memory() {
@@ -24,22 +25,69 @@ pub(super) fn memory() {
 /// Raises the limit of open files as far as allowed, and lowers the caps on connections and on
 /// watchers, who hold one each, to what it then can hold.
 pub(super) fn files(settings: &mut listener::Settings) {
-    let wanted = settings.max_connections;
     let files = getrlimit(Resource::Nofile);
     let raised = Rlimit { current: files.maximum, ..files };
     let limit = match setrlimit(Resource::Nofile, raised) {
         Ok(()) => raised.current,
         Err(_) => files.current,
     };
+    fit(settings, limit);
+}
+
+/// Lowers the caps to what a limit of open files can hold.
+fn fit(settings: &mut listener::Settings, limit: Option<u64>) {
     let room = limit.map_or(u64::MAX, |limit| limit.saturating_sub(OWN_DESCRIPTORS).max(1));
     let room = usize::try_from(room).unwrap_or(usize::MAX);
+    let wanted = settings.max_connections;
     if room < wanted {
         tracing::warn!(
             wanted,
             room,
             "api.max_connections is more than the limit of open files allows: lowered"
         );
+        settings.max_connections = room;
     }
-    settings.max_connections = wanted.min(room);
-    settings.max_watchers = settings.max_watchers.min(settings.max_connections);
+    let (wanted, room) = (settings.max_watchers, settings.max_connections);
+    if room < wanted {
+        tracing::warn!(
+            wanted,
+            room,
+            "api.max_watchers is more than the connections that there can be: lowered"
+        );
+        settings.max_watchers = room;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn caps_are_lowered_to_what_the_limit_of_open_files_can_hold() {
+        let fitted = |limit: Option<u64>, max_connections: usize, max_watchers: usize| {
+            let mut settings = listener::Settings {
+                listen: ([127, 0, 0, 1], 0).into(),
+                hosts: Vec::new(),
+                max_in_flight: 1,
+                max_connections,
+                max_watchers,
+                header_timeout: Duration::ZERO,
+                idle_timeout: Duration::ZERO,
+                write_timeout: Duration::ZERO,
+                request_timeout: Duration::ZERO,
+                drain_delay: Duration::ZERO,
+                drain: Duration::ZERO,
+            };
+            fit(&mut settings, limit);
+            (settings.max_connections, settings.max_watchers)
+        };
+        assert_eq!(fitted(None, 10_000, 6000), (10_000, 6000));
+        assert_eq!(fitted(Some(1 << 20), 10_000, 6000), (10_000, 6000));
+        assert_eq!(fitted(Some(8192), 10_000, 6000), (7936, 6000));
+        assert_eq!(fitted(Some(1024), 10_000, 6000), (768, 768));
+        assert_eq!(fitted(None, 100, 6000), (100, 100));
+        assert_eq!(fitted(Some(100), 100, 6000), (1, 1));
+    }
 }

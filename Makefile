@@ -31,12 +31,12 @@ test: test-setup lint test-rust test-browser test-image ## everything a change m
 test-setup: ## install what the tests need (Debian packages need root)
 	tests/setup.sh
 
-lint: ## format, clippy, docs, shell scripts, Dockerfile, dependencies
+lint: ## format, clippy, docs, shell scripts, Dockerfile, dependencies, API document
 	@cargo fmt --version > /dev/null 2>&1 \
 	  || { echo 'rustfmt is missing: rustup component add rustfmt' >&2; exit 1; }
 	@cargo clippy --version > /dev/null 2>&1 \
 	  || { echo 'clippy is missing: rustup component add clippy' >&2; exit 1; }
-	@test -x $(TOOLS)/bin/cargo-deny -a -x $(TOOLS)/python/bin/hadolint \
+	@test -x $(TOOLS)/bin/cargo-deny -a -x $(TOOLS)/python/bin/hadolint -a -d tests/openapi/node_modules \
 	  || { echo 'the linters are missing: make test-setup' >&2; exit 1; }
 	cargo fmt --all --check
 	cargo clippy --all-targets --locked -- -D warnings
@@ -44,6 +44,7 @@ lint: ## format, clippy, docs, shell scripts, Dockerfile, dependencies
 	$(TOOLS)/bin/cargo-deny --locked check bans licenses sources
 	$(TOOLS)/python/bin/shellcheck .ci/run $$(git ls-files '*.sh')
 	$(TOOLS)/python/bin/hadolint Dockerfile
+	npm --prefix tests/openapi run --silent lint -- $(addprefix $(CURDIR)/openapi/openapi.,json yaml)
 
 test-rust: ## unit and integration tests
 	cargo test --locked

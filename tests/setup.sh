@@ -36,10 +36,40 @@ install_packages() {
   DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}"
 }
 
+# Only its program: the package would start a service on the port that the gateway's probes have.
+install_prometheus() {
+  command -v "${PROMETHEUS:-prometheus}" > /dev/null && return
+  [[ -x $TOOLS/prometheus/usr/bin/prometheus ]] && return
+  if ! command -v apt-get > /dev/null; then
+    echo 'Missing for the tests: prometheus (PROMETHEUS names the program)' >&2
+    return 1
+  fi
+  local package
+  package=$(mktemp -d)
+  (
+    cd "$package"
+    apt-get download -qq -o APT::Sandbox::User=root prometheus 2> /dev/null || {
+      apt-get update -qq
+      apt-get download -qq -o APT::Sandbox::User=root prometheus
+    }
+    mkdir -p "$TOOLS/prometheus"
+    dpkg-deb --fsys-tarfile prometheus_*.deb | tar -x -C "$TOOLS/prometheus" ./usr/bin/prometheus
+  )
+  rm -rf "$package"
+}
+
 install_browser_driver() {
+  install_locked tests/browser
+}
+
+install_document_linter() {
+  install_locked tests/openapi
+}
+
+install_locked() {
   # npm leaves a copy of the lock file behind, newer than ours when it was made from ours.
-  [[ tests/browser/node_modules/.package-lock.json -nt tests/browser/package-lock.json ]] && return
-  npm ci --prefix tests/browser --ignore-scripts --no-audit --no-fund
+  [[ $1/node_modules/.package-lock.json -nt $1/package-lock.json ]] && return
+  npm ci --prefix "$1" --ignore-scripts --no-audit --no-fund
 }
 
 install_python_tools() {
@@ -59,6 +89,8 @@ install_cargo_deny() {
 }
 
 install_packages
+install_prometheus
 install_browser_driver
+install_document_linter
 install_python_tools
 install_cargo_deny

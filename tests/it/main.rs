@@ -14,6 +14,7 @@ mod inventory;
 mod lists;
 mod openapi;
 mod process;
+mod prometheus;
 mod snapshot;
 mod tls;
 mod token;

@@ -1,8 +1,12 @@
-//! The published document is the one that the code gives.
+//! The published document is the one that the code gives, and the gateway answers as it says.
 
-use std::{fs, path::Path};
+use std::{collections::BTreeSet, fs, path::Path};
 
+use http::StatusCode;
 use sddc_gateway::api;
+use serde_json::Value;
+
+use crate::harness::{Answer, Setup, TestGateway, cloud};
 
 #[test]
 fn the_published_document_is_generated_from_the_code() {
@@ -15,4 +19,130 @@ fn the_published_document_is_generated_from_the_code() {
         let published = fs::read_to_string(folder.join(name)).unwrap();
         assert!(published == text, "openapi/{name} has drifted from the code: run `make openapi`");
     }
+}
+
+fn document() -> Value {
+    serde_json::to_value(api::openapi_document()).unwrap()
+}
+
+/// What a reference leads to; what is none is itself.
+fn resolved<'a>(document: &'a Value, part: &'a Value) -> &'a Value {
+    match part["$ref"].as_str() {
+        Some(to) => document.pointer(to.strip_prefix('#').unwrap()).unwrap(),
+        None => part,
+    }
+}
+
+#[test]
+fn what_operations_share_stands_once() {
+    let document = document();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for parameter in item["get"]["parameters"].as_array().unwrap() {
+            assert!(parameter["$ref"].is_string(), "{path}: {parameter}");
+        }
+        for (status, response) in item["get"]["responses"].as_object().unwrap() {
+            assert!(status == "200" || response["$ref"].is_string(), "{path}: {status}");
+        }
+    }
+}
+
+/// The path with the examples of its parameters, and what else its question needs.
+fn example_of(document: &Value, path: &str, operation: &Value) -> String {
+    let mut target = path.to_owned();
+    for parameter in operation["parameters"].as_array().unwrap() {
+        let parameter = resolved(document, parameter);
+        if parameter["in"] == "path" {
+            let name = format!("{{{}}}", parameter["name"].as_str().unwrap());
+            target = target.replace(&name, parameter["example"].as_str().unwrap());
+        }
+    }
+    if path == "/sd/prometheus" { target + "?target=vcenter" } else { target }
+}
+
+/// Header fields that no document tells of: they belong to the connection, or are told with the
+/// content, or stand on every answer there is.
+const UNTOLD: [&str; 5] =
+    ["content-type", "content-length", "date", "x-content-type-options", "content-security-policy"];
+
+fn assert_documented(document: &Value, response: &Value, answer: &Answer, of: &str) {
+    let response = resolved(document, response);
+    let headers = response["headers"].as_object().unwrap();
+    let told: BTreeSet<_> = headers.keys().map(|name| name.to_ascii_lowercase()).collect();
+    for name in answer.headers.keys() {
+        let name = name.as_str();
+        assert!(UNTOLD.contains(&name) || told.contains(name), "{of}: {name} is not documented");
+    }
+    for name in told {
+        let is_optional = matches!(&*name, "content-encoding" | "link" | "retry-after");
+        assert!(is_optional || answer.headers.contains_key(&name), "{of}: {name} is not sent");
+    }
+}
+
+#[tokio::test]
+async fn every_path_answers_what_its_examples_say() {
+    let document = document();
+    let cloud = cloud().await;
+    let gateway = Setup::on_demand(&cloud).start().await;
+    for (path, item) in document["paths"].as_object().unwrap() {
+        // It does not end.
+        if path != "/sddcs/events" {
+            assert_answers(&document, path, &item["get"], &gateway).await;
+        }
+    }
+}
+
+async fn assert_answers(document: &Value, path: &str, operation: &Value, gateway: &TestGateway) {
+    let target = example_of(document, path, operation);
+    let answer = gateway.get(&target).await;
+    assert_eq!(answer.status, StatusCode::OK, "{target}");
+    let response = &operation["responses"]["200"];
+    assert_documented(document, response, &answer, &target);
+    let (answer, example) = (answer.json(), &response["content"]["application/json"]["example"]);
+    match example.get("items").and(answer["items"].as_array()).or(answer.as_array()) {
+        Some(items) => {
+            let shown = example.get("items").unwrap_or(example).as_array().unwrap();
+            assert!(!shown.is_empty(), "{path}: the example is empty");
+            assert!(shown.iter().all(|item| items.contains(item)), "{path}: {example}");
+        }
+        None => assert_eq!(&answer, example, "{path}"),
+    }
+}
+
+/// The problem without what belongs to this request.
+fn told(mut problem: Value) -> Value {
+    let fields = problem.as_object_mut().unwrap();
+    fields.remove("request_id");
+    fields.remove("instance");
+    problem
+}
+
+#[tokio::test]
+async fn problems_are_told_as_their_examples_say() {
+    let document = document();
+    let cloud = cloud().await;
+    let gateway = Setup::on_demand(&cloud).start().await;
+    gateway.get("/sddcs").await;
+    let only_cached = [("cache-control", "only-if-cached")];
+    for (target, headers, name, code) in [
+        ("/sddcs?state=REDY&partail=allow", &[][..], "BadRequest", "invalid-parameter"),
+        ("/sddcs/0", &[], "SddcNotFound", "sddc-not-found"),
+        ("/tasks/0", &[], "TaskNotFound", "task-not-found"),
+        ("/orgs/0", &[], "OrgNotFound", "org-not-found"),
+    ] {
+        let answer = gateway.send(http::Method::GET, target, headers).await;
+        let response = &document["components"]["responses"][name];
+        assert_documented(&document, response, &answer, target);
+        let examples = &response["content"]["application/problem+json"]["examples"];
+        assert_eq!(told(answer.json()), told(examples[code]["value"].clone()), "{target}");
+    }
+    let bare = Setup::on_demand(&cloud).start().await;
+    let answer = bare.send(http::Method::GET, "/sddcs", &only_cached).await;
+    let response = &document["components"]["responses"]["GatewayTimeout"];
+    let examples = &response["content"]["application/problem+json"]["examples"];
+    assert_eq!(told(answer.json()), told(examples["not-cached"]["value"].clone()));
+    let answer = bare.send_bare(http::Method::GET, "/sddcs", &[]).await;
+    let response = &document["components"]["responses"]["Unauthenticated"];
+    assert_documented(&document, response, &answer, "without a key");
+    let examples = &response["content"]["application/problem+json"]["examples"];
+    assert_eq!(told(answer.json()), told(examples["unauthenticated"]["value"].clone()));
 }

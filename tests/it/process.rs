@@ -21,7 +21,7 @@ use crate::harness::DEADLINE;
 const SECRET: &str = "demo-secret";
 
 /// A running command; killed when dropped.
-struct Process {
+pub struct Process {
     child: Child,
     lines: Receiver<Line>,
     /// What came so far.
@@ -43,18 +43,18 @@ struct Ended {
 }
 
 /// What a command is started with.
-struct Setup {
+pub struct Setup {
     command: Command,
     /// Whether standard error is read, or goes where the test has put it.
     reads_stderr: bool,
 }
 
 /// The gateway's command with these arguments, in an environment with nothing but a path.
-fn gateway(arguments: &[&str]) -> Setup {
+pub fn gateway(arguments: &[&str]) -> Setup {
     let mut command = Command::new(env!("CARGO_BIN_EXE_sddc-gateway"));
     command.args(arguments).env_clear().env("PATH", std::env::var_os("PATH").unwrap());
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    Setup { command, reads_stderr: true }
+    Setup::new(command)
 }
 
 /// A line as somebody pastes it into a shell, which becomes the command that it names.
@@ -62,17 +62,22 @@ fn pasted(line: &str) -> Setup {
     let mut command = Command::new("sh");
     command.args(["-c", &format!("exec {line}")]).env_remove("http_proxy");
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    Setup { command, reads_stderr: true }
+    Setup::new(command)
 }
 
 impl Setup {
-    fn with(mut self, name: &str, value: impl AsRef<std::ffi::OsStr>) -> Self {
+    /// This command.
+    pub fn new(command: Command) -> Self {
+        Self { command, reads_stderr: true }
+    }
+
+    pub fn with(mut self, name: &str, value: impl AsRef<std::ffi::OsStr>) -> Self {
         self.command.env(name, value);
         self
     }
 
     /// Points it at a cloud, with ports of the system's choice.
-    fn of(self, cloud: &Cloud) -> Self {
+    pub fn of(self, cloud: &Cloud) -> Self {
         self.with("SDDC_GATEWAY_CSP__URL", cloud.url())
             .with("SDDC_GATEWAY_VMC__URL", cloud.url())
             .with("SDDC_GATEWAY_CSP__CLIENT_ID", "demo-app")
@@ -80,7 +85,7 @@ impl Setup {
             .with("SDDC_GATEWAY_OPS__LISTEN", "127.0.0.1:0")
     }
 
-    fn with_secret(self, secret: &str) -> Self {
+    pub fn with_secret(self, secret: &str) -> Self {
         self.with("SDDC_GATEWAY_CSP__CLIENT_SECRET", secret)
     }
 
@@ -90,7 +95,7 @@ impl Setup {
         self
     }
 
-    fn start(mut self) -> Process {
+    pub fn start(mut self) -> Process {
         let mut child = self.command.spawn().unwrap();
         let (sender, lines) = channel();
         read_lines(child.stdout.take().unwrap(), sender.clone(), Line::Stdout);
@@ -113,7 +118,7 @@ impl Setup {
     }
 
     /// Starts `serve` and waits until it listens.
-    fn serve(self) -> Served {
+    pub fn serve(self) -> Served {
         let mut process = self.start();
         let started = process.line("\"message\":\"started\"");
         let (api, ops) = addresses(&started);
@@ -144,7 +149,7 @@ fn read_lines(
 
 impl Process {
     /// The next line of standard error or standard output that holds `text`.
-    fn line(&mut self, text: &str) -> String {
+    pub fn line(&mut self, text: &str) -> String {
         loop {
             let Ok(line) = self.lines.recv_timeout(DEADLINE) else {
                 panic!("never came: {text}\n{}\n{}", self.stdout, self.stderr);
@@ -195,10 +200,10 @@ impl Drop for Process {
 }
 
 /// A running gateway.
-struct Served {
+pub struct Served {
     process: Process,
-    api: SocketAddr,
-    ops: SocketAddr,
+    pub api: SocketAddr,
+    pub ops: SocketAddr,
 }
 
 impl Served {
@@ -229,21 +234,21 @@ impl Served {
 
 /// An answer, whole.
 #[derive(Debug)]
-struct Answer {
-    status: u16,
+pub struct Answer {
+    pub status: u16,
     /// In lower case.
     head: String,
-    body: String,
+    pub body: String,
 }
 
 impl Answer {
-    fn json(&self) -> Value {
+    pub fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap_or_else(|_| panic!("not JSON: {self:?}"))
     }
 }
 
 /// Sends one request on a connection of its own, and reads until that is closed.
-fn ask(address: SocketAddr, head: &str, body: &str) -> Answer {
+pub fn ask(address: SocketAddr, head: &str, body: &str) -> Answer {
     try_ask(address, head, body).unwrap_or_else(|error| panic!("{head}: {error}"))
 }
 
@@ -267,7 +272,7 @@ fn ask_meanwhile(address: SocketAddr, path: &str) -> JoinHandle<Answer> {
 }
 
 /// Asks until something has come about that nothing announces.
-fn until(what: &str, mut holds: impl FnMut() -> bool) {
+pub fn until(what: &str, mut holds: impl FnMut() -> bool) {
     let clock = Clock::system();
     let began = clock.now();
     while !holds() {
@@ -277,13 +282,13 @@ fn until(what: &str, mut holds: impl FnMut() -> bool) {
 }
 
 /// The `simulator` command.
-struct Cloud {
+pub struct Cloud {
     process: Process,
-    address: SocketAddr,
+    pub address: SocketAddr,
 }
 
 impl Cloud {
-    fn start(options: &[&str]) -> Self {
+    pub fn start(options: &[&str]) -> Self {
         let arguments: Vec<_> = ["simulator", "--listen", "127.0.0.1:0"]
             .into_iter()
             .chain(options.iter().copied())
@@ -298,7 +303,7 @@ impl Cloud {
         format!("http://{}", self.address)
     }
 
-    fn control(&self, method: &str, path: &str, body: &Value) {
+    pub fn control(&self, method: &str, path: &str, body: &Value) {
         let head = format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\n");
         let answer = ask(self.address, &head, &body.to_string());
         assert_eq!(answer.status, 204, "{answer:?}");
@@ -323,20 +328,20 @@ fn dead_address() -> SocketAddr {
     own_address(0, 1)
 }
 
-fn file(folder: &TempDir, name: &str, content: &str) -> PathBuf {
+pub fn file(folder: &TempDir, name: &str, content: &str) -> PathBuf {
     let path = folder.path().join(name);
     fs::write(&path, content).unwrap();
     path
 }
 
 /// What `key NAME` printed.
-struct Printed {
-    key: String,
-    variable: String,
+pub struct Printed {
+    pub key: String,
+    pub variable: String,
     stanza: String,
 }
 
-fn new_key(name: &str) -> Printed {
+pub fn new_key(name: &str) -> Printed {
     let ended = gateway(&["key", name]).run();
     assert_eq!(ended.code, Some(0), "{ended:?}");
     let lines = || ended.stdout.lines().map(str::trim);
@@ -349,7 +354,7 @@ fn new_key(name: &str) -> Printed {
     Printed { key, variable: assigned.unwrap().to_owned(), stanza: stanza.join("\n") }
 }
 
-fn bearer(address: SocketAddr, path: &str, key: &str) -> Answer {
+pub fn bearer(address: SocketAddr, path: &str, key: &str) -> Answer {
     let head = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {key}\r\n");
     ask(address, &head, "")
 }

@@ -40,10 +40,18 @@ impl Examples {
         Self { sddcs, tasks, orgs }
     }
 
+    /// The SDDC that examples are about: one that shows something on each path below it.
+    fn sddc(&self) -> Option<&SddcEntry> {
+        let has_task = |entry: &&SddcEntry| {
+            self.tasks.iter().any(|task| task.sddc_id.as_ref() == Some(&entry.sddc.id))
+        };
+        self.sddcs.iter().find(has_task).or(self.sddcs.first())
+    }
+
     /// The example of an operation's 200: of a list, its first item.
     pub(super) fn answer(&self, path: &str) -> Value {
         let page = |items: Value| json!({"items": items, "next_cursor": null, "completeness": "complete", "missing": []});
-        let first = self.sddcs.first();
+        let first = self.sddc();
         let one = |part: Option<Value>| part.into_iter().collect::<Value>();
         match path {
             "/sddcs/{sddc_id}" => json!(first.map(|entry| &entry.sddc)),
@@ -53,9 +61,12 @@ impl Examples {
             "/sddcs/{sddc_id}/hosts" | "/hosts" => {
                 page(one(first.and_then(|entry| Some(json!(entry.hosts.first()?)))))
             }
-            "/sddcs/{sddc_id}/tasks" | "/tasks" => {
-                page(one(self.tasks.first().map(|it| json!(it))))
+            "/sddcs/{sddc_id}/tasks" => {
+                let of = first.map(|entry| &entry.sddc.id);
+                let task = self.tasks.iter().find(|task| task.sddc_id.as_ref() == of);
+                page(one(task.map(|task| json!(task))))
             }
+            "/tasks" => page(one(self.tasks.first().map(|it| json!(it)))),
             "/tasks/{task_id}" => json!(self.tasks.first()),
             "/orgs/{org_id}" => json!(self.orgs.first()),
             "/orgs" => page(one(self.orgs.first().map(|it| json!(it)))),
@@ -68,7 +79,7 @@ impl Examples {
     /// The example of a path parameter.
     pub(super) fn parameter(&self, name: &str) -> Option<Value> {
         match name {
-            "sddc_id" => self.sddcs.first().map(|entry| json!(entry.sddc.id)),
+            "sddc_id" => self.sddc().map(|entry| json!(entry.sddc.id)),
             "task_id" => self.tasks.first().map(|task| json!(task.id)),
             "org_id" => self.orgs.first().map(|org| json!(org.id)),
             _ => None,

@@ -40,6 +40,7 @@ type Part = LazyLock<Arc<Encoded>>;
 /// Swagger UI's own start page takes a foreign document from `?url=`; this one has ours alone.
 static PAGE: Part = LazyLock::new(|| fixed(include_str!("docs/index.html")));
 static START: Part = LazyLock::new(|| fixed(include_str!("docs/start.js")));
+static GUIDE: Part = LazyLock::new(|| fixed(include_str!("docs/guide.html")));
 static SHEET: Part = LazyLock::new(|| fixed(include_str!("docs/problem.css")));
 static JSON: Part = LazyLock::new(|| fixed(openapi::json(&openapi::document())));
 static YAML: Part = LazyLock::new(|| fixed(openapi::yaml(&openapi::document())));
@@ -77,6 +78,7 @@ pub(super) async fn asset(
     asked: Asked,
 ) -> Result<Response, Problem> {
     let (kind, part) = match name.as_str() {
+        "guide" => (HTML, Some(&*GUIDE)),
         "start.js" => (SCRIPT, Some(&*START)),
         "problem.css" => (STYLE, Some(&*SHEET)),
         "swagger-ui.css" => (STYLE, UI_SHEET.as_ref()),
@@ -112,11 +114,12 @@ fn explanation(code: Code) -> String {
     let entry = code.entry();
     let retry = if entry.retryable { "may succeed later" } else { "will fail again" };
     format!(
-        "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n<title>{title}</title>\n\
-         <link rel=\"stylesheet\" href=\"/docs/problem.css\">\n<h1>{title}</h1>\n\
+        "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>{title}</title>\n\
+         <link rel=\"icon\" href=\"data:,\">\n<link rel=\"stylesheet\" href=\"/docs/problem.css\">\n<h1>{title}</h1>\n\
          <p><code>{code}</code>, status {status}; the same request {retry}.</p>\n\
          <h2>Cause</h2>\n<p>{cause}</p>\n<h2>Remedy</h2>\n<p>{remedy}</p>\n\
-         <p><a href=\"/docs\">The API</a></p>\n</html>\n",
+         <p><a href=\"/docs\">The API</a>, <a href=\"/docs/guide\">the guide</a></p>\n</html>\n",
         title = escape(entry.title),
         code = entry.code,
         status = entry.status.as_u16(),

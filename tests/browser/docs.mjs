@@ -1,12 +1,12 @@
-// The API page as a reader's browser sees it: it must work with nothing but the gateway reachable,
-// and its "Execute" must give a live answer.
+// The docs as a reader's browser sees them: they must work with nothing but the gateway reachable,
+// "Execute" must give a live answer, and a page can watch.
 //
 //   node --test docs.mjs
 //
 // GATEWAY     the program to start in demo mode (default: the debug build)
 // BASE_URL    ask this gateway instead of starting one
 // CHROMIUM    the browser (default: /usr/bin/chromium)
-// SCREENSHOT  write a picture of the executed operation here
+// SCREENSHOT  write a picture of the executed operation here, and of the pages of text beside it
 
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
@@ -91,6 +91,98 @@ test('an operation can be tried out and shows the live answer', async () => {
   });
 });
 
+test('the whole document is read without an error', async () => {
+  const { paths, components } = await (await fetch(`${base}/openapi.json`)).json();
+  await visit('/docs', async (page) => {
+    for (const path of Object.keys(paths)) await operation(page, path).waitFor();
+    assert.equal(await page.locator('.errors-wrapper').count(), 0);
+    // What operations refer to is shown where they are read.
+    const block = operation(page, '/hosts');
+    await block.locator('.opblock-summary-control').click();
+    for (const name of ['availability_zone', 'limit', 'If-None-Match']) {
+      await block.locator(`tr[data-param-name="${name}"]`).waitFor();
+    }
+    const { description } = components.parameters['Host.availability_zone'];
+    assert.ok((await block.innerText()).includes(description.split('`')[0]));
+    await block.locator('tr.response[data-code="503"]').getByText('Retry-After').waitFor();
+  });
+});
+
+test('a list can be tried out with a filter', async () => {
+  await visit('/docs', async (page) => {
+    const block = operation(page, '/sddcs');
+    await block.locator('.opblock-summary-control').click();
+    await block.getByRole('button', { name: 'Try it out' }).click();
+    const state = block.locator('tr[data-param-name="state"]');
+    await state.getByRole('button', { name: /add/i }).click();
+    await state.locator('input').fill('READY');
+    await block.locator('tr[data-param-name="fields"] input').fill('name,state');
+    const asked = page.waitForResponse((answer) => new URL(answer.url()).pathname === '/sddcs');
+    await block.getByRole('button', { name: 'Execute' }).click();
+
+    const answer = await asked;
+    const query = new URL(answer.url()).searchParams;
+    assert.deepEqual([query.getAll('state'), query.get('fields')], [['READY'], 'name,state']);
+    assert.equal(answer.status(), 200);
+    const { items } = await answer.json();
+    assert.ok(items.length > 0);
+    for (const sddc of items) {
+      assert.deepEqual(Object.keys(sddc), ['name', 'state']);
+      assert.equal(sddc.state, 'READY');
+    }
+    await block.locator('.live-responses-table').waitFor();
+  });
+});
+
+test('a page can watch the SDDCs', async () => {
+  await visit('/docs/guide', async (page) => {
+    const { id, list } = await page.evaluate(async () => {
+      const source = new EventSource('/sddcs/events');
+      try {
+        return await new Promise((resolve, reject) => {
+          source.addEventListener('sync', (event) => {
+            resolve({ id: event.lastEventId, list: JSON.parse(event.data) });
+          });
+          source.onerror = () => reject(new Error('the stream broke off'));
+        });
+      } finally {
+        source.close();
+      }
+    });
+    assert.match(id, /^W\/"[\w-]+"$/);
+    assert.equal(list.completeness, 'complete');
+    assert.ok(list.items.length > 0);
+  });
+});
+
+test('the guide is found from the docs, and leads nowhere that is not there', async () => {
+  await visit('/docs', async (page) => {
+    await page.locator('.info').getByRole('link', { name: 'The guide' }).waitFor();
+  });
+  await visit('/docs/guide', async (page) => {
+    const parts = await page.locator('h2').allInnerTexts();
+    assert.ok(['Ask', 'Watch', 'Monitor'].every((part) => parts.includes(part)), parts);
+    await assertReadable(page);
+    const links = await page.locator('a').evaluateAll((all) => all.map((link) => link.href));
+    for (const link of new Set(links)) {
+      assert.equal((await fetch(link)).status, 200, link);
+    }
+  });
+});
+
+test('the page that a problem leads to says cause and remedy', async () => {
+  const problem = await (await fetch(`${base}/sddcs?state=REDY`)).json();
+  await visit(problem.type, async (page) => {
+    assert.equal(await page.locator('h1').innerText(), problem.title);
+    assert.deepEqual(await page.locator('h2').allInnerTexts(), ['Cause', 'Remedy']);
+    for (const text of await page.locator('p').allInnerTexts()) {
+      assert.doesNotMatch(text, /[`<>]|&\w+;/, 'markup shows');
+    }
+    await page.getByText(problem.code, { exact: true }).waitFor();
+    await assertReadable(page);
+  });
+});
+
 test('a link to an operation opens it', async () => {
   let link;
   await visit('/docs', async (page) => {
@@ -159,6 +251,21 @@ async function visit(address, look) {
     await context.close();
   }
   assert.deepEqual(faults, []);
+}
+
+/** Styled, and no wider than a telephone. */
+async function assertReadable(page) {
+  await page.setViewportSize({ width: 375, height: 700 });
+  const { width, font } = await page.evaluate(() => ({
+    width: document.documentElement.scrollWidth,
+    font: getComputedStyle(document.body).fontFamily,
+  }));
+  assert.ok(width <= 375, `the page is ${width} px wide`);
+  assert.match(font, /system-ui/);
+  if (process.env.SCREENSHOT) {
+    const name = new URL(page.url()).pathname.replaceAll('/', '-');
+    await page.screenshot({ path: process.env.SCREENSHOT.replace(/(\.\w+)$/, `${name}$1`), fullPage: true });
+  }
 }
 
 function operation(page, path) {

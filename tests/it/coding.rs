@@ -152,6 +152,7 @@ async fn the_docs_are_not_sent_again_to_who_has_them() {
     let (_cloud, gateway) = plain().await;
     for path in [
         "/docs",
+        "/docs/guide",
         "/docs/start.js",
         "/docs/problem.css",
         "/docs/swagger-ui.css",

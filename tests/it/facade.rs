@@ -384,6 +384,7 @@ async fn the_docs_need_no_key_and_load_nothing_from_elsewhere() {
     let (_cloud, gateway) = plain().await;
     for (path, kind) in [
         ("/docs", "text/html; charset=utf-8"),
+        ("/docs/guide", "text/html; charset=utf-8"),
         ("/docs/start.js", "text/javascript; charset=utf-8"),
         ("/docs/problem.css", "text/css; charset=utf-8"),
         ("/docs/swagger-ui.css", "text/css; charset=utf-8"),

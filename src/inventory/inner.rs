@@ -18,7 +18,6 @@ use super::{
     entry::Entry,
     list::{self, Kind, Merged},
     model::{SddcEntry, TaskEntry},
-    service::Attempt,
     slot::Slot,
     turns::Turns,
 };
@@ -64,7 +63,9 @@ impl Inner {
                 Ok(Service::Hit)
             }
             None => {
-                let attempt = Attempt::wait(discovery.refresh(self), None).await;
+                let (settings, any) = (&self.settings, Demand::default());
+                let attempt =
+                    discovery.orgs.freshen(settings, &any, || discovery.refresh(self)).await;
                 if discovery.orgs.age().is_some() {
                     Ok(attempt.into())
                 } else {

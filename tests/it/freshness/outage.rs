@@ -1,10 +1,12 @@
 //! Ten minutes without VMware Cloud: nobody fails, and every answer says how old it is.
 
+use std::time::Duration;
+
 use http::StatusCode;
 use sddc_gateway::simulator::{Fault, FaultKind, Target};
 
-use super::MODES;
-use crate::harness::{Cloud, Setup, TestGateway, cloud_of};
+use super::{MODES, SDDCS, ask};
+use crate::harness::{Cloud, Setup, TestGateway, cloud, cloud_of};
 
 const CALLERS: u64 = 5;
 
@@ -70,4 +72,39 @@ async fn ten_minutes_without_upstream_fail_nobody_and_every_age_is_right() {
         settled(&gateway, 6).await;
         assert_eq!(gateway.get("/sddcs").await.served(), "hit; ttl=60");
     }
+}
+
+#[tokio::test]
+async fn what_is_refused_is_hidden_when_it_has_to_be_though_it_is_fresh() {
+    let cloud = cloud().await;
+    let setup = Setup::on_demand(&cloud);
+    let setup = setup.with(|config| config.inventory.stale_denied = Duration::from_secs(10));
+    let gateway = setup.start().await;
+    gateway.get("/sddcs").await;
+    cloud.simulator.script(Fault::on(Target::Vmc, SDDCS).status(403));
+    gateway.advance(10);
+    let refused = ask(&gateway, "/sddcs", "no-cache").await;
+    let told = "fwd=stale; fwd-status=502; detail=stale-upstream-credentials-rejected";
+    assert_eq!((refused.served(), refused.header("age")), (told, "10"));
+    gateway.advance(1);
+    let org = &cloud.simulator.org_ids()[0];
+    for path in ["/sddcs", &format!("/orgs/{org}/sddcs")] {
+        let hidden = gateway.get(path).await;
+        assert_eq!(hidden.told(), (502, "upstream-credentials-rejected".to_owned()), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_list_of_orgs_that_hangs_keeps_nobody_waiting_twice() {
+    let cloud = cloud().await;
+    let setup = Setup::on_demand(&cloud);
+    let gateway = setup.with(|config| config.vmc.timeout = Duration::from_secs(2)).start().await;
+    cloud.simulator.script(Fault::on(Target::Vmc, "/vmc/api/orgs").kind(FaultKind::Hang));
+    assert_eq!(gateway.get("/sddcs").await.told(), (504, "upstream-timeout".to_owned()));
+    gateway.advance(2);
+    // The next try takes two seconds too.
+    let patient = tokio::time::timeout(Duration::from_millis(1700), gateway.get("/sddcs"));
+    let answer = patient.await.expect("an answer before the try has ended");
+    assert_eq!(answer.told(), (504, "upstream-timeout".to_owned()));
+    assert!(!answer.header("retry-after").is_empty());
 }

@@ -21,8 +21,7 @@ use super::{
 use crate::{
     in_flight::Permit,
     inventory::{
-        Demand, Entry, Found, List, Missing, Scope, Served, Service, View, Watch,
-        model::SddcEntry,
+        Demand, Entry, Found, List, Missing, Scope, Served, Service, View, Watch, model::SddcEntry,
     },
     problem::MissingOrg,
 };

@@ -215,12 +215,14 @@ fn what_is_in_doubt_is_trusted_where_a_part_of_the_view_is_missing() {
     assert!(!asking.allows_part() && asking.finish(std::iter::empty()).is_err());
     // Other faults are told whatever is missing.
     assert!(begin("state=NEW&limit=0").is_err());
-    assert!(begin("state=NEW&cursor=AAAA").map(|asking| asking.trust().is_err()).unwrap_or(true));
+    assert!(begin("state=NEW&cursor=AAAA").map_or(true, |asking| asking.trust().is_err()));
 }
 
 #[test]
 fn a_text_to_look_for_has_at_most_256_characters() {
-    assert!(faults::<SddcEntry>(Takes::LIST, &format!("q={}", "%C3%BC".repeat(256)), &[]).is_empty());
+    assert!(
+        faults::<SddcEntry>(Takes::LIST, &format!("q={}", "%C3%BC".repeat(256)), &[]).is_empty()
+    );
     let told = faults::<SddcEntry>(Takes::LIST, &format!("q={}", "x".repeat(257)), &[]);
     let [fault] = &*told else { panic!("{told:?}") };
     assert_eq!(fault.allowed, ["a part of the name, or an id, in at most 256 characters"]);

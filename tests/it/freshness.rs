@@ -79,18 +79,18 @@ async fn ask(gateway: &TestGateway, path: &str, directives: &str) -> Answer {
     gateway.send(Method::GET, path, &[("cache-control", directives)]).await
 }
 
-/// A metric without labels.
-async fn figure(gateway: &TestGateway, name: &str) -> f64 {
+/// A metric without labels, a whole number.
+async fn figure(gateway: &TestGateway, name: &str) -> Option<u32> {
     let page = gateway.ops("/metrics").await.text();
-    let line = page.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-    line.and_then(|value| value.parse().ok()).unwrap_or(f64::NAN)
+    let value = page.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '))?;
+    value.strip_suffix(".0").unwrap_or(value).parse().ok()
 }
 
 /// Returns once so many requests are being worked on: on the tests' one thread each of them then
 /// waits for something.
 async fn until_waiting(gateway: &TestGateway, requests: u32) {
     let wait = async |gateway: &TestGateway| {
-        figure(gateway, "sddc_gateway_http_in_flight").await >= f64::from(requests)
+        figure(gateway, "sddc_gateway_http_in_flight").await >= Some(requests)
     };
     gateway.until("requests that wait", wait).await;
 }

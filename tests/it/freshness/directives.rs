@@ -104,7 +104,7 @@ async fn who_comes_during_a_forced_read_shares_the_next_one() {
         until_waiting(&gateway, 6).await;
         // The first and who bears an age are answered; the others wait for the second to be over.
         let over = async |gateway: &TestGateway| {
-            figure(gateway, "sddc_gateway_http_in_flight").await <= 4.0
+            figure(gateway, "sddc_gateway_http_in_flight").await <= Some(4)
         };
         gateway.until("first read over", over).await;
         assert_eq!(cloud.sddc_reads(), 2);

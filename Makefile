@@ -57,6 +57,6 @@ test-browser: ## the API page in Chromium, against `demo`
 test-image: ## build the container image and run it (root; SKIP_IMAGE=1 leaves it out)
 	tests/image/run.sh
 
-bench: ## what an answer costs, against a bare hyper server (BENCH_SECONDS=3 a round)
+bench: ## what an answer costs, against a bare hyper server (BENCH_SECONDS=1 a round)
 	@command -v wrk > /dev/null || { echo 'wrk is missing: apt-get install wrk' >&2; exit 1; }
 	cargo bench --locked --bench serve

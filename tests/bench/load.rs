@@ -7,7 +7,9 @@ use crate::server::Server;
 /// A load on one server.
 pub struct Load<'a> {
     server: &'a Server,
+    url: String,
     headers: Vec<(String, String)>,
+    connections: u32,
 }
 
 /// What one run of it gave.
@@ -19,21 +21,27 @@ pub struct Round {
 }
 
 impl<'a> Load<'a> {
+    /// By 64 connections, each of which asks again as soon as it is answered.
     pub fn new(server: &'a Server, headers: &[(String, String)]) -> Self {
-        Self { server, headers: headers.to_vec() }
+        Self { server, url: server.url(), headers: headers.to_vec(), connections: 64 }
+    }
+
+    /// The same on another path, by fewer.
+    pub fn on(self, path: &str, connections: u32) -> Self {
+        Self { url: self.server.url_of(path), connections, ..self }
     }
 
     /// Runs it on a core of its own.
     pub fn run(&self, span: Duration) -> Round {
         let mut wrk = Command::new("taskset");
-        wrk.args(["-c", "1", "wrk", "-t", "1", "-c", "64", "--latency", "-d"]);
+        let connections = self.connections.to_string();
+        wrk.args(["-c", "1", "wrk", "-t", "1", "-c", &connections, "--latency", "-d"]);
         wrk.arg(format!("{}s", span.as_secs()));
         for (name, value) in &self.headers {
             wrk.args(["-H", &format!("{name}: {value}")]);
         }
         let before = self.server.cpu_us();
-        let output =
-            wrk.arg(self.server.url()).output().expect("wrk is installed: make bench does");
+        let output = wrk.arg(&self.url).output().expect("wrk is installed: make bench does");
         let cpu_us = self.server.cpu_us() - before;
         let text = String::from_utf8_lossy(&output.stdout);
         let failed = ["Non-2xx", "Socket errors"].iter().any(|sign| text.contains(sign));

@@ -6,7 +6,12 @@
 
 #![expect(unreachable_pub, reason = "a program of its own: nobody reaches into it")]
 
+mod growth;
+// The tests have a shorter one.
+#[path = "../it/freshness/hour.rs"]
+mod hour;
 mod load;
+mod polling;
 mod server;
 
 use std::{env, time::Duration};
@@ -23,11 +28,14 @@ fn main() {
     if let Some(body) = env::var_os("BARE_SERVER") {
         return server::serve_bare(body.as_ref());
     }
-    let seconds = env::var("BENCH_SECONDS").ok().and_then(|text| text.parse().ok()).unwrap_or(3);
+    let seconds = env::var("BENCH_SECONDS").ok().and_then(|text| text.parse().ok()).unwrap_or(1);
+    let span = Duration::from_secs(seconds);
     println!("CPU per request, {ROUNDS} rounds of {seconds} s, 64 connections, in turns\n");
     for sddcs in [4, 1000] {
-        compare(sddcs, Duration::from_secs(seconds));
+        compare(sddcs, span);
     }
+    growth::compare(span);
+    polling::hour();
     start_and_memory();
 }
 

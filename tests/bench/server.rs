@@ -25,6 +25,8 @@ pub struct Server {
     children: Vec<Child>,
     address: SocketAddr,
     path: &'static str,
+    /// Of a gateway: the simulator behind it.
+    upstream: Option<SocketAddr>,
     pub ready_ms: f64,
 }
 
@@ -32,14 +34,18 @@ pub struct Server {
 pub struct Answer {
     pub etag: String,
     pub body: Vec<u8>,
+    /// From the connection's begin to the body's end.
+    pub took_ms: f64,
 }
 
 impl Server {
     /// The gateway in front of a simulator: key auth, metrics, request id and access log on.
     pub fn gateway(sddcs: usize) -> Self {
         let program = env!("CARGO_BIN_EXE_sddc-gateway");
+        // No organization has more than a thousand: an answer of VMware's has bounds.
+        let (orgs, sddcs) = (sddcs.div_ceil(1000).to_string(), sddcs.to_string());
         let mut simulator = Command::new(program)
-            .args(["simulator", "--listen", "127.0.0.1:0", "--sddcs", &sddcs.to_string()])
+            .args(["simulator", "--listen", "127.0.0.1:0", "--orgs", &orgs, "--sddcs", &sddcs])
             .stdout(Stdio::piped())
             .spawn()
             .expect("the simulator starts");
@@ -62,7 +68,9 @@ impl Server {
             .spawn()
             .expect("the gateway starts");
         let children = vec![gateway, simulator];
-        let mut server = Self { children, address: api, path: "/sddcs", ready_ms: 0.0 };
+        let authority = upstream.trim_start_matches("http://");
+        let upstream = Some(authority.parse().expect("an address"));
+        let mut server = Self { children, address: api, path: "/sddcs", upstream, ready_ms: 0.0 };
         while !is_ready(ops) {
             assert!(begun.elapsed() < Duration::from_secs(20), "the gateway never got ready");
         }
@@ -84,29 +92,40 @@ impl Server {
         let mut lines = BufReader::new(child.stdout.take().expect("it was piped")).lines();
         let address = lines.next().expect("it says where it is").expect("in text");
         let address = address.parse().expect("an address");
-        Self { children: vec![child], address, path: "/", ready_ms: 0.0 }
+        Self { children: vec![child], address, path: "/", upstream: None, ready_ms: 0.0 }
     }
 
     pub fn url(&self) -> String {
-        format!("http://{}{}", self.address, self.path)
+        self.url_of(self.path)
     }
 
-    /// Asks once, by hand.
+    pub fn url_of(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
+    /// Asks once, by hand, for what it is loaded with.
     pub fn answer(&self) -> Answer {
+        self.ask(self.path, "")
+    }
+
+    /// Asks once, by hand, with more header fields.
+    pub fn ask(&self, path: &str, fields: &str) -> Answer {
         let head = format!(
-            "GET {} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {KEY}\r\n\
-             Connection: close\r\n\r\n",
-            self.path
+            "GET {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {KEY}\r\n\
+             {fields}Connection: close\r\n\r\n"
         );
-        let mut stream = TcpStream::connect(self.address).expect("it listens");
-        stream.write_all(head.as_bytes()).expect("it reads");
-        let mut answer = Vec::new();
-        stream.read_to_end(&mut answer).expect("it answers");
-        let end = answer.windows(4).position(|four| four == b"\r\n\r\n").expect("a head") + 4;
-        let head = String::from_utf8_lossy(&answer[..end]).into_owned();
-        assert!(head.starts_with("HTTP/1.1 200"), "{head}");
-        let etag = head.lines().find_map(|line| line.strip_prefix("etag: "));
-        Answer { etag: etag.unwrap_or_default().to_owned(), body: answer[end..].to_vec() }
+        exchange(self.address, &head)
+    }
+
+    /// Renames an SDDC at the upstream of a gateway.
+    pub fn rename(&self, id: &str, name: &str) {
+        let body = format!("{{\"name\":\"{name}\"}}");
+        let head = format!(
+            "PATCH /__sddcs/{id} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\
+             Content-Type: application/json\r\nConnection: close\r\n\r\n{body}",
+            body.len()
+        );
+        exchange(self.upstream.expect("a gateway has one"), &head);
     }
 
     /// CPU time that the server's process has used.
@@ -141,6 +160,21 @@ impl Drop for Server {
     }
 }
 
+fn exchange(address: SocketAddr, request: &str) -> Answer {
+    let begun = now();
+    let mut stream = TcpStream::connect(address).expect("it listens");
+    stream.write_all(request.as_bytes()).expect("it reads");
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).expect("it answers");
+    let took_ms = begun.elapsed().as_secs_f64() * 1000.0;
+    let end = answer.windows(4).position(|four| four == b"\r\n\r\n").expect("a head") + 4;
+    let head = String::from_utf8_lossy(&answer[..end]).into_owned();
+    assert!(head.starts_with("HTTP/1.1 2"), "{head}");
+    let etag = head.lines().find_map(|line| line.strip_prefix("etag: "));
+    let etag = etag.unwrap_or_default().to_owned();
+    Answer { etag, body: answer.split_off(end), took_ms }
+}
+
 /// What lets a caller in.
 pub fn authorization() -> (String, String) {
     ("Authorization".to_owned(), format!("Bearer {KEY}"))
@@ -167,7 +201,7 @@ fn is_ready(ops: SocketAddr) -> bool {
 }
 
 #[expect(clippy::disallowed_methods, reason = "a bench measures real time")]
-fn now() -> Instant {
+pub fn now() -> Instant {
     Instant::now()
 }
 

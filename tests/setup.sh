@@ -52,9 +52,9 @@ install_prometheus() {
       apt-get update -qq
       apt-get download -qq -o APT::Sandbox::User=root prometheus
     }
-    mkdir -p "$TOOLS/prometheus"
-    dpkg-deb --fsys-tarfile prometheus_*.deb | tar -x -C "$TOOLS/prometheus" ./usr/bin/prometheus
   )
+  mkdir -p "$TOOLS/prometheus"
+  dpkg-deb --fsys-tarfile "$package"/prometheus_*.deb | tar -x -C "$TOOLS/prometheus" ./usr/bin/prometheus
   rm -rf "$package"
 }
 

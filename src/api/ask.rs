@@ -74,6 +74,8 @@ pub(super) struct Settled<R: Resource> {
     pub(super) served: Served<View<SddcEntry>>,
     /// From before the view, for who waits for changes.
     pub(super) watch: Option<Watch>,
+    /// How new the view had to be.
+    demand: Demand,
 }
 
 /// How long who asks stays.
@@ -87,7 +89,7 @@ pub(super) enum Stay {
 
 impl Stay {
     fn is_longer_than_a_look<R: Resource>(self, asking: &Asking<R>) -> bool {
-        self == Self::Forever || asking.wait().is_some()
+        self == Self::Forever || asking.wait().is_some_and(|wait| !wait.is_zero())
     }
 }
 
@@ -193,16 +195,18 @@ impl Ask {
         let sees = |entry: &SddcEntry| self.sight.sees(entry);
         let ApiState { inventory, clock, .. } = &self.state;
         let began = clock.now();
-        let Settled { question, served, watch } =
+        let Settled { question, served, watch, demand } =
             self.settle(&topic, takes, Stay::AsAsked, parts).await?;
         let mut listed = self.page(&topic, &question, 0, &served, sees, parts)?;
         if let Some((watch, wait)) = watch.zip(question.wait()) {
             let with_deleted = question.includes_deleted();
+            // The newest was read for the first look; what is read from now on is newer.
+            let later = Demand { newest: None, ..demand };
             let mut poll = LongPoll::new(self, watch, began + wait);
             // A failure ends the wait: it is another answer too.
             while self.asked.known.holds(listed.encoded.etag()) && !poll.is_over() {
                 poll.turned().await?;
-                let served = inventory.sddcs_now(with_deleted, &topic.scope)?;
+                let served = inventory.sddcs_kept(with_deleted, &topic.scope, &later)?;
                 listed = self.page(&topic, &question, 0, &served, sees, parts)?;
             }
         }
@@ -237,7 +241,7 @@ impl Ask {
         let view = &served.content;
         let shown = visible(view, &topic.scope, sees, parts);
         let question = self.judge(asking, &view.missing, shown)?;
-        Ok(Settled { question, served, watch })
+        Ok(Settled { question, served, watch, demand: demanded.demand })
     }
 
     /// Settles a question by all that is shown. While orgs are missing nobody can tell a new value

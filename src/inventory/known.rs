@@ -3,11 +3,12 @@
 use std::{sync::Arc, time::Duration};
 
 use super::{
-    Content, Inventory, List, Scope,
+    Content, Demand, Inventory, List, Scope, Served, Service, Unavailable, View,
     directory::Directory,
     list,
     model::{Org, SddcEntry, TaskEntry},
 };
+use crate::clock::Instant;
 
 impl Inventory {
     /// The picture's SDDCs as they are, whatever their age. Asks no upstream.
@@ -52,5 +53,28 @@ impl Inventory {
                 ages.try_fold(Duration::ZERO, |oldest, age| age.map(|age| oldest.max(age)))
             }
         }
+    }
+
+    /// The SDDCs in scope as they are now, if they are what is demanded. Asks no upstream and waits
+    /// for nothing.
+    ///
+    /// # Errors
+    /// As [`Inventory::sddcs`].
+    pub fn sddcs_kept(
+        &self,
+        with_deleted: bool,
+        scope: &Scope,
+        demand: &Demand,
+    ) -> Result<Served<View<SddcEntry>>, Unavailable> {
+        let inner = &self.0;
+        let kind = if with_deleted { &list::WITH_DELETED } else { &list::SDDCS };
+        let (picture, now) = ((kind.merged)(inner).picture.load(), inner.clock.now());
+        let is_old = |begun: Instant| now.since(begun) >= inner.settings.fresh;
+        let old = picture.orgs.iter().filter(|(_, begun)| begun.is_some_and(is_old));
+        let stale = old.map(|(slot, _)| {
+            let trouble = (kind.of)(slot).kept.trouble();
+            (slot.id.clone(), Service::Stale(trouble.map(|error| error.kind())))
+        });
+        inner.look(kind, scope, demand, Service::Hit, &stale.collect::<Vec<_>>())
     }
 }

@@ -63,7 +63,7 @@ pub(in crate::api) async fn watch_sddcs(
 ) -> Result<Response, ApiError> {
     let topic = ask.all(What::Sddcs);
     let settled = ask.settle(&topic, Takes::EVENTS, Stay::Forever, slice::from_ref);
-    let Settled { question, served, watch } = settled.await?;
+    let Settled { question, served, watch, .. } = settled.await?;
     let watch = watch.unwrap_or_else(|| ask.state.inventory.watch());
     ask.admit_missing(&served.content.missing, question.allows_part())?;
     let place = ask.state.watchers.enter().ok_or(ApiError::TooManyWatchers)?;

@@ -6,6 +6,7 @@
 
 #![expect(unreachable_pub, reason = "a program of its own: nobody reaches into it")]
 
+mod crowd;
 mod growth;
 // The tests have a shorter one.
 #[path = "../it/freshness/hour.rs"]
@@ -28,6 +29,10 @@ fn main() {
     if let Some(body) = env::var_os("BARE_SERVER") {
         return server::serve_bare(body.as_ref());
     }
+    // One part alone: `cargo bench --bench serve -- crowd`.
+    if env::args().any(|argument| argument == "crowd") {
+        return crowd::measure();
+    }
     let seconds = env::var("BENCH_SECONDS").ok().and_then(|text| text.parse().ok()).unwrap_or(1);
     let span = Duration::from_secs(seconds);
     println!("CPU per request, {ROUNDS} rounds of {seconds} s, 64 connections, in turns\n");
@@ -37,6 +42,8 @@ fn main() {
     growth::compare(span);
     polling::hour();
     start_and_memory();
+    println!();
+    crowd::measure();
 }
 
 /// The list, and a 304, against the bare server's same bytes and its smallest answer.

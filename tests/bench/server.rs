@@ -16,7 +16,7 @@ use hyper::{Response, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 use tokio_util::task::TaskTracker;
 
-const KEY: &str = "sgw_bench";
+pub const KEY: &str = "sgw_bench";
 /// SHA-256 of `KEY`.
 const KEY_SHA256: &str = "068d80644523c92241117f133eaec7a6c8e861e47dd3cf14a78ba62719ed2414";
 
@@ -27,6 +27,8 @@ pub struct Server {
     path: &'static str,
     /// Of a gateway: the simulator behind it.
     upstream: Option<SocketAddr>,
+    /// Of a gateway: its ops port.
+    ops: Option<SocketAddr>,
     pub ready_ms: f64,
 }
 
@@ -70,7 +72,9 @@ impl Server {
         let children = vec![gateway, simulator];
         let authority = upstream.trim_start_matches("http://");
         let upstream = Some(authority.parse().expect("an address"));
-        let mut server = Self { children, address: api, path: "/sddcs", upstream, ready_ms: 0.0 };
+        let path = "/sddcs";
+        let mut server =
+            Self { children, address: api, path, upstream, ops: Some(ops), ready_ms: 0.0 };
         while !is_ready(ops) {
             assert!(begun.elapsed() < Duration::from_secs(20), "the gateway never got ready");
         }
@@ -92,7 +96,8 @@ impl Server {
         let mut lines = BufReader::new(child.stdout.take().expect("it was piped")).lines();
         let address = lines.next().expect("it says where it is").expect("in text");
         let address = address.parse().expect("an address");
-        Self { children: vec![child], address, path: "/", upstream: None, ready_ms: 0.0 }
+        let (upstream, ops) = (None, None);
+        Self { children: vec![child], address, path: "/", upstream, ops, ready_ms: 0.0 }
     }
 
     pub fn url(&self) -> String {
@@ -126,6 +131,35 @@ impl Server {
             body.len()
         );
         exchange(self.upstream.expect("a gateway has one"), &head);
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Adds an SDDC at the upstream of a gateway.
+    pub fn change(&self) {
+        let body = r#"{"id":"a"}"#;
+        let head = format!(
+            "POST /__sddcs HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\
+             Content-Type: application/json\r\nConnection: close\r\n\r\n{body}",
+            body.len()
+        );
+        exchange(self.upstream.expect("a gateway has one"), &head);
+    }
+
+    /// Lets the gateway read its upstream now.
+    pub fn refresh(&self) {
+        self.ask(self.path, "Cache-Control: no-cache\r\n");
+    }
+
+    /// The value of a figure of one series.
+    pub fn figure(&self, name: &str) -> f64 {
+        let head = "GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+        let page = exchange(self.ops.expect("a gateway has one"), head).body;
+        let page = String::from_utf8_lossy(&page);
+        let value = page.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        value.and_then(|value| value.parse().ok()).expect("such a figure")
     }
 
     /// CPU time that the server's process has used.

@@ -20,4 +20,5 @@ mod tls;
 mod token;
 mod upstream_faults;
 mod views;
+mod watch;
 mod wire;

@@ -216,9 +216,14 @@ impl Served {
     }
 
     fn in_flight(&self) -> String {
+        self.figure("sddc_gateway_http_in_flight")
+    }
+
+    /// The value of a figure of one series.
+    fn figure(&self, name: &str) -> String {
         let page = ask(self.ops, "GET /metrics HTTP/1.1\r\nHost: localhost\r\n", "").body;
-        let line = page.lines().find(|line| line.starts_with("sddc_gateway_http_in_flight "));
-        line.unwrap().rsplit(' ').next().unwrap().to_owned()
+        let value = page.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        value.unwrap().to_owned()
     }
 
     fn signal(&self, signal: Signal) {
@@ -739,6 +744,42 @@ fn what_is_in_flight_at_sigterm_is_finished() {
     let ended = served.process.ended();
     assert_eq!(ended.code, Some(0), "{ended:?}");
     assert!(ended.stderr.contains("\"message\":\"ended\""), "{}", ended.stderr);
+}
+
+#[test]
+fn sigterm_answers_who_waits_and_ends_event_streams() {
+    let cloud = Cloud::start(&[]);
+    let served = gateway(&[])
+        .of(&cloud)
+        .with_secret(SECRET)
+        // Neither waits for it.
+        .with("SDDC_GATEWAY_API__DRAIN_DELAY", "1h")
+        .serve();
+    assert_eq!(served.get("/sddcs").status, 200);
+    let open = |path: &str, header: &str| {
+        let mut stream = TcpStream::connect(served.api).unwrap();
+        stream.set_read_timeout(Some(DEADLINE)).unwrap();
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\n{header}\r\n").unwrap();
+        BufReader::new(stream)
+    };
+    let mut lines = String::new();
+    let mut waiting = open("/sddcs?wait=100s", "If-None-Match: *\r\n");
+    let mut watching = open("/sddcs/events", "");
+    while !lines.contains("event: sync") {
+        assert_ne!(watching.read_line(&mut lines).unwrap(), 0, "{lines}");
+    }
+    until("two watchers", || served.figure("sddc_gateway_watchers") == "2");
+    served.signal(Signal::TERM);
+    let mut answer = String::new();
+    waiting.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 304"), "{answer}");
+    assert!(answer.contains("connection: close\r\n"), "{answer}");
+    while !lines.ends_with("\r\n0\r\n") {
+        assert_ne!(watching.read_line(&mut lines).unwrap(), 0, "{lines}");
+    }
+    until("no watcher", || served.figure("sddc_gateway_watchers") == "0");
+    served.signal(Signal::TERM);
+    assert_eq!(served.process.ended().code, Some(0));
 }
 
 #[test]

@@ -1,0 +1,7 @@
+//! Watching (contract section 4.4): long polls and event streams.
+
+mod client;
+mod places;
+mod polls;
+mod streams;
+mod trouble;

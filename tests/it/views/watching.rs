@@ -113,3 +113,19 @@ async fn an_sddc_renamed_out_of_the_view_is_removed_and_one_renamed_into_it_is_a
         assert_eq!(tag.unwrap(), ask(&gateway, &key, "/sddcs").await.header("etag"));
     }
 }
+
+#[tokio::test]
+async fn a_wait_of_no_time_takes_no_watchers_place() {
+    let cloud = cloud_of(1).await;
+    let (setup, keys) = with_viewers(Setup::polling(&cloud), &[Limits::names(&["*"])]);
+    let gateway = setup.with(|config| config.api.max_watchers = 1).start().await;
+    let list = ask(&gateway, &keys[0], "/sddcs").await;
+    let _only = Events::open(&gateway, &keys[0], "").await;
+    let headers = [("x-api-key", keys[0].reveal()), ("if-none-match", list.header("etag"))];
+    for (path, status) in [
+        ("/sddcs?wait=0s", StatusCode::NOT_MODIFIED),
+        ("/sddcs?wait=5s", StatusCode::SERVICE_UNAVAILABLE),
+    ] {
+        assert_eq!(gateway.send_bare(Method::GET, path, &headers).await.status, status, "{path}");
+    }
+}

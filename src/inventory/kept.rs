@@ -134,7 +134,7 @@ impl<T: PartialEq + Send + Sync + 'static> Kept<T> {
         if demand.only_if_cached && demand.newest.is_some_and(|newest| age > newest) {
             return false;
         }
-        self.trouble.load().is_none() || age < settings.fresh || age <= self.bound(settings, demand)
+        self.trouble.load().is_none() || age <= self.bound(settings, demand)
     }
 
     /// Brings the list as far up to date as a request wants it, and tells how that went.

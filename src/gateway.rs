@@ -2,6 +2,7 @@
 
 use std::{io, net::SocketAddr, sync::Arc};
 
+use futures_util::FutureExt;
 use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -239,7 +240,9 @@ impl Gateway {
         let edge = Arc::new(edge);
         let serve = listener.serve(move |request, peer, activity| {
             let edge = edge.clone();
-            async move { edge.answer(request, peer.ip(), &activity).await }
+            // hyper keeps room for a request's future as long as its connection: boxed, those that
+            // are idle, and event streams, do without.
+            async move { edge.answer(request, peer.ip(), &activity).await }.boxed()
         });
         self.tasks.spawn("api", self.close_api.clone(), serve);
     }

@@ -3,10 +3,7 @@
 
 use std::{iter, sync::Arc};
 
-use axum::{
-    extract::{FromRef, FromRequestParts},
-    response::Response,
-};
+use axum::{extract::FromRequestParts, response::Response};
 use http::request::Parts;
 
 use super::{
@@ -28,7 +25,7 @@ use crate::{
 
 /// What handlers of the inventory ask with. Rejects with 401, then 403.
 pub(super) struct Ask {
-    pub(super) state: ApiState,
+    pub(super) state: Arc<ApiState>,
     pub(super) reader: SddcReader,
     pub(super) sight: Sight,
     pub(super) asked: Asked,
@@ -37,19 +34,18 @@ pub(super) struct Ask {
     pub(super) permit: Option<Permit>,
 }
 
-impl<S> FromRequestParts<S> for Ask
-where
-    S: Send + Sync,
-    ApiState: FromRef<S>,
-{
+impl FromRequestParts<Arc<ApiState>> for Ask {
     type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+    async fn from_request_parts(
+        parts: &mut Parts,
+        state: &Arc<ApiState>,
+    ) -> Result<Self, ApiError> {
         let reader = SddcReader::from_request_parts(parts, state).await?;
         let Ok(asked) = Asked::from_request_parts(parts, state).await;
         let Ok(query) = Query::from_request_parts(parts, state).await;
         Ok(Self {
-            state: ApiState::from_ref(state),
+            state: state.clone(),
             sight: reader.sight(),
             reader,
             asked,
@@ -157,7 +153,7 @@ impl Ask {
             only_if_cached: directives.only_if_cached,
             stale_if_error: directives.stale_if_error,
         };
-        let ApiState { inventory, budget, clock, .. } = &self.state;
+        let ApiState { inventory, budget, clock, .. } = &*self.state;
         let forces = demand.newest.is_some()
             && !demand.only_if_cached
             && of.iter().any(|list| demand.wants_newer_than(inventory.age(*list, scope)));
@@ -193,7 +189,7 @@ impl Ask {
         parts: fn(&SddcEntry) -> &[R],
     ) -> Result<Response, ApiError> {
         let sees = |entry: &SddcEntry| self.sight.sees(entry);
-        let ApiState { inventory, clock, .. } = &self.state;
+        let ApiState { inventory, clock, .. } = &*self.state;
         let began = clock.now();
         let Settled { question, served, watch, demand } =
             self.settle(&topic, takes, Stay::AsAsked, parts).await?;

@@ -41,7 +41,7 @@ use crate::{
 };
 
 /// What handlers ask for, each for its part.
-#[derive(Debug, Clone, FromRef)]
+#[derive(Debug)]
 pub struct ApiState {
     /// The cached SDDCs.
     pub inventory: Inventory,
@@ -61,8 +61,21 @@ pub struct ApiState {
     pub metrics: Metrics,
 }
 
+// Behind one pointer: the router clones its state for each request.
+impl FromRef<Arc<ApiState>> for Answers {
+    fn from_ref(state: &Arc<ApiState>) -> Self {
+        state.answers.clone()
+    }
+}
+
+impl FromRef<Arc<ApiState>> for Readiness {
+    fn from_ref(state: &Arc<ApiState>) -> Self {
+        state.readiness.clone()
+    }
+}
+
 /// The facade's routes with their documentation.
-fn facade() -> OpenApiRouter<ApiState> {
+fn facade() -> OpenApiRouter<Arc<ApiState>> {
     OpenApiRouter::new()
         .routes(routes!(sddcs::list_sddcs))
         .routes(routes!(watch::watch_sddcs))
@@ -98,7 +111,7 @@ pub fn router(state: ApiState) -> (Router, Vec<String>) {
         .merge(pages)
         .fallback(no_such_path)
         .method_not_allowed_fallback(no_such_method)
-        .with_state(state);
+        .with_state(Arc::new(state));
     (router, templates)
 }
 

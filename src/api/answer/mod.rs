@@ -194,7 +194,7 @@ impl Answers {
         if asked.known.holds(encoded.etag()) {
             let mut response = StatusCode::NOT_MODIFIED.into_response();
             let headers = response.headers_mut();
-            headers.reserve(12);
+            headers.reserve(9);
             headers.insert(ETAG, encoded.etag().clone());
             return response;
         }
@@ -205,7 +205,7 @@ impl Answers {
         }
         let mut response = Response::new(Body::from(choice.body));
         let headers = response.headers_mut();
-        headers.reserve(14);
+        headers.reserve(12);
         headers.insert(CONTENT_TYPE, kind);
         headers.insert(ETAG, encoded.etag().clone());
         if let Some(coding) = choice.coding {

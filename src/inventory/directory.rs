@@ -2,7 +2,11 @@
 
 use std::{
     collections::HashSet,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
 };
 
 use super::{inner::Inner, kept::Kept, mapping, model::Org, slot};
@@ -30,11 +34,23 @@ pub(super) struct Discovery {
     pub(super) orgs: Kept<Vec<Org>>,
     /// Orgs that the last list lacked: absent twice running, they are dropped.
     absent: Mutex<Vec<OrgId>>,
+    /// The list that was read first has been acted on: until then that no org is served says nothing.
+    is_served: AtomicBool,
 }
 
 impl Discovery {
     pub(super) fn new(reader: Reader, orgs: Kept<Vec<Org>>) -> Self {
-        Self { reader, orgs, absent: Mutex::default() }
+        Self { reader, orgs, absent: Mutex::default(), is_served: AtomicBool::new(false) }
+    }
+
+    /// How old the list is by which orgs are served; `None` before there is one.
+    pub(super) fn age(&self) -> Option<Duration> {
+        self.is_served.load(Ordering::Acquire).then(|| self.orgs.age()).flatten()
+    }
+
+    /// The orgs of the list are served now.
+    pub(super) fn note_served(&self) {
+        self.is_served.store(true, Ordering::Release);
     }
 
     /// Keeps those orgs that the list lacks for the first time.

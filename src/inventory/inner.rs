@@ -18,6 +18,7 @@ use super::{
     entry::Entry,
     list::{self, Kind, Merged},
     model::{SddcEntry, TaskEntry},
+    service::Attempt,
     slot::Slot,
     turns::Turns,
 };
@@ -54,7 +55,7 @@ impl Inner {
     ) -> Result<Service, Unavailable> {
         let Directory::Discovered(discovery) = &self.directory else { return Ok(Service::Hit) };
         let fresh = self.settings.fresh.max(self.settings.poll * 2).max(LEAST_DIRECTORY_FRESH);
-        match discovery.orgs.age() {
+        match discovery.age() {
             Some(age) if age < fresh || demand.only_if_cached => Ok(Service::Hit),
             None if demand.only_if_cached => Err(Unavailable::NotCached),
             // Its outcome shows in the next answer: this one need not wait for it.
@@ -64,9 +65,13 @@ impl Inner {
             }
             None => {
                 let (settings, any) = (&self.settings, Demand::default());
-                let attempt =
-                    discovery.orgs.freshen(settings, &any, || discovery.refresh(self)).await;
-                if discovery.orgs.age().is_some() {
+                let attempt = if discovery.orgs.age().is_some() {
+                    // It is being acted on.
+                    Attempt::wait(discovery.refresh(self), None).await
+                } else {
+                    discovery.orgs.freshen(settings, &any, || discovery.refresh(self)).await
+                };
+                if discovery.age().is_some() {
                     Ok(attempt.into())
                 } else {
                     let trouble = discovery.orgs.trouble().or(attempt.failure());
@@ -241,6 +246,7 @@ impl Inner {
             self.slots.store(Arc::new(slots));
         }
         self.merge_all();
+        discovery.note_served();
     }
 
     fn open(self: &Arc<Self>, org: &OrgId, discovery: &Discovery) -> Arc<Slot> {

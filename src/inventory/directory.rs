@@ -24,7 +24,7 @@ pub(super) enum Directory {
     /// `vmc.orgs`: fixed.
     Configured,
     /// `GET /vmc/api/orgs`.
-    Discovered(Discovery),
+    Discovered(Box<Discovery>),
 }
 
 /// The discovered organizations and how they are read.

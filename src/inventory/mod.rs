@@ -139,7 +139,7 @@ impl Inventory {
             Readers::Configured(orgs) => (Directory::Configured, orgs),
             Readers::Discovered(reader) => {
                 let orgs = Kept::new(clock.clone(), tasks.flights.clone());
-                (Directory::Discovered(Discovery::new(reader, orgs)), Vec::new())
+                (Directory::Discovered(Box::new(Discovery::new(reader, orgs))), Vec::new())
             }
         };
         let inner = Inner {

@@ -56,7 +56,7 @@ impl Inventory {
     }
 
     /// The SDDCs in scope as they are now, if they are what is demanded. Asks no upstream and waits
-    /// for nothing.
+    /// for nothing: the poller brings what is newer, and its turn is told.
     ///
     /// # Errors
     /// As [`Inventory::sddcs`].

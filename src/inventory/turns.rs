@@ -11,10 +11,7 @@ use std::{
 
 use tokio::sync::{Notify, watch};
 
-use super::{
-    Demand, Inner, Inventory, Scope, Served, Service, Unavailable, View, entry::Entry, list,
-    list::Kind, model::SddcEntry, slot::Slot,
-};
+use super::{Demand, Inner, Inventory, slot::Slot};
 use crate::{clock::Instant, ids::OrgId};
 
 /// What was last told to the watchers, and how they are told.
@@ -82,19 +79,6 @@ impl Inventory {
         let inner = self.0.clone();
         inner.turns.watching.send_modify(|count| *count += 1);
         Watch { receiver: inner.turns.sender.subscribe(), inner }
-    }
-
-    /// The SDDCs in scope as they are now, however old. Asks no upstream and waits for nothing: the
-    /// poller brings what is newer, and its turn is told.
-    ///
-    /// # Errors
-    /// As [`Inventory::sddcs`].
-    pub fn sddcs_now(
-        &self,
-        with_deleted: bool,
-        scope: &Scope,
-    ) -> Result<Served<View<SddcEntry>>, Unavailable> {
-        self.0.look_now(if with_deleted { &list::WITH_DELETED } else { &list::SDDCS }, scope)
     }
 
     /// Tells watchers what time alone brings about. Ends with the stop that [`Inventory::new`] was
@@ -171,22 +155,6 @@ impl Inner {
         } else {
             Phase::Old
         }
-    }
-
-    fn look_now<E: Entry>(
-        &self,
-        kind: &'static Kind<E>,
-        scope: &Scope,
-    ) -> Result<Served<View<E>>, Unavailable> {
-        let (picture, now) = ((kind.merged)(self).picture.load(), self.clock.now());
-        let is_old = |begun: Instant| now.since(begun) >= self.settings.fresh;
-        let old = picture.orgs.iter().filter(|(_, begun)| begun.is_some_and(is_old));
-        let stale = old.map(|(slot, _)| {
-            let trouble = (kind.of)(slot).kept.trouble();
-            (slot.id.clone(), Service::Stale(trouble.map(|error| error.kind())))
-        });
-        let services: Vec<_> = stale.collect();
-        self.look(kind, scope, &Demand::default(), Service::Hit, &services)
     }
 
     /// How many orgs have nothing that may be shown.

@@ -29,7 +29,7 @@ use crate::{
     },
     clock::Instant,
     ids::OrgId,
-    inventory::{List, Served, View, Watch, model::SddcEntry},
+    inventory::{Demand, List, Served, View, Watch, model::SddcEntry},
     problem::MissingOrg,
 };
 
@@ -250,7 +250,8 @@ impl Events {
     fn look(&mut self) {
         let Viewer { ask, topic, .. } = &self.viewer;
         let inventory = &ask.state.inventory;
-        let (age, is_partial) = match inventory.sddcs_now(false, &topic.scope) {
+        let (age, is_partial) = match inventory.sddcs_kept(false, &topic.scope, &Demand::default())
+        {
             Ok(served) => {
                 self.step(&served.content);
                 (Some(served.age), !served.content.missing.is_empty())

@@ -331,9 +331,10 @@ fn watch_secret(config: &Config, upstreams: &Upstreams, tokens: &[TokenSource]) 
     let sources = tokens.to_vec();
     Some(Watched {
         key: "csp.client_secret_file",
-        path: path.clone(),
-        take: Box::new(move |text| {
-            let new = ClientSecret::from_text(text).ok_or("empty")?;
+        paths: vec![path.clone()],
+        take: Box::new(move |contents| {
+            let text = contents.first().and_then(|text| std::str::from_utf8(text).ok());
+            let new = ClientSecret::from_text(text.ok_or("not UTF-8")?).ok_or("empty")?;
             if secret.replace(new) {
                 tracing::info!("client secret changed");
                 sources.iter().for_each(TokenSource::secret_changed);

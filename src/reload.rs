@@ -2,7 +2,8 @@
 //!
 //! Each is compared every 5 s and on SIGHUP. Reading the content instead of watching the file finds
 //! a symlink that was swapped, which is how Kubernetes and Docker rotate secrets. A new version
-//! that is refused keeps the old one, and says so.
+//! that is refused keeps the old one, and says so. What belongs together, a certificate and its key,
+//! is read and taken together.
 
 use std::{
     collections::BTreeMap,
@@ -17,6 +18,7 @@ use prometheus_client::{
     encoding::{DescriptorEncoder, EncodeMetric},
     metrics::{MetricType, gauge::ConstGauge},
 };
+use sha2::{Digest, Sha256};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
@@ -24,17 +26,54 @@ use crate::clock::Clock;
 
 const EVERY: Duration = Duration::from_secs(5);
 
-/// Takes a file's content, or says why not: a reason from a closed set.
-pub type Take = Box<dyn Fn(&str) -> Result<(), &'static str> + Send + Sync>;
+/// Takes the files' contents, in the order of their paths, or says why not: a reason from a closed
+/// set. Called when a content has changed, not at each look.
+pub type Take = Box<dyn Fn(&[&[u8]]) -> Result<(), &'static str> + Send + Sync>;
 
-/// A file and what is done with its content.
+/// Files that belong together, and what is done with their contents.
 pub struct Watched {
-    /// The configuration key that names the file.
+    /// The configuration key that names the first of them.
     pub key: &'static str,
-    /// Where it is.
-    pub path: PathBuf,
-    /// Takes the content if it is new and good.
+    /// Where they are.
+    pub paths: Vec<PathBuf>,
+    /// Takes the contents if they are good.
     pub take: Take,
+}
+
+/// What was last taken or refused of one [`Watched`]: contents are compared by their digest, since
+/// they may be secrets.
+#[derive(Default)]
+struct Seen {
+    digest: Option<[u8; 32]>,
+    outcome: Option<Result<(), &'static str>>,
+}
+
+impl Watched {
+    async fn look(&self, seen: &mut Seen) -> Result<(), &'static str> {
+        let mut contents = Vec::with_capacity(self.paths.len());
+        for path in &self.paths {
+            contents.push(tokio::fs::read(path).await.map_err(|_| "unreadable")?);
+        }
+        let digest = Some(digest(&contents));
+        match seen.outcome {
+            Some(outcome) if seen.digest == digest => outcome,
+            _ => {
+                let contents: Vec<_> = contents.iter().map(Vec::as_slice).collect();
+                let outcome = (self.take)(&contents);
+                *seen = Seen { digest, outcome: Some(outcome) };
+                outcome
+            }
+        }
+    }
+}
+
+fn digest(contents: &[Vec<u8>]) -> [u8; 32] {
+    let mut digest = Sha256::new();
+    for content in contents {
+        digest.update(content.len().to_be_bytes());
+        digest.update(content);
+    }
+    digest.finalize().into()
 }
 
 impl fmt::Debug for Watched {
@@ -80,12 +119,12 @@ impl Reloads {
     ) -> impl Future<Output = ()> + Send + 'static {
         // Without the signal the timer still does the work.
         let mut hangup = signal(SignalKind::hangup()).ok();
+        let mut files: Vec<_> = files.into_iter().map(|file| (file, Seen::default())).collect();
         async move {
             loop {
-                for file in &files {
-                    let content = tokio::fs::read_to_string(&file.path).await;
-                    let content = content.map_err(|_| "unreadable");
-                    self.note(file.key, content.and_then(|text| (file.take)(&text)));
+                for (file, seen) in &mut files {
+                    let outcome = file.look(seen).await;
+                    self.note(file.key, outcome);
                 }
                 let due = clock.now() + EVERY;
                 tokio::select! {

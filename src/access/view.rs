@@ -65,10 +65,16 @@ pub struct NamePattern {
     glob: WildMatch,
 }
 
-/// A text that is no pattern: empty, or over 256 characters.
+/// A text that is no pattern.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a pattern of names has 1 to 256 characters; * stands for any characters, ? for one")]
-pub struct InvalidNamePattern;
+pub enum InvalidNamePattern {
+    /// Empty, or over 256 characters.
+    #[error("a pattern of names has 1 to 256 characters; * stands for any characters, ? for one")]
+    Length,
+    /// Other tools' patterns have more signs. As plain characters they would match nothing, silently.
+    #[error("a pattern of names knows * and ? only: write ? for each of [ ] {{ }} \\ in a name")]
+    Sign,
+}
 
 impl NamePattern {
     fn matches(&self, name: &str) -> bool {
@@ -80,7 +86,10 @@ impl FromStr for NamePattern {
     type Err = InvalidNamePattern;
     fn from_str(text: &str) -> Result<Self, InvalidNamePattern> {
         if !(1..=256).contains(&text.chars().count()) {
-            return Err(InvalidNamePattern);
+            return Err(InvalidNamePattern::Length);
+        }
+        if text.contains(['[', ']', '{', '}', '\\']) {
+            return Err(InvalidNamePattern::Sign);
         }
         Ok(Self { text: text.into(), glob: WildMatch::new(text) })
     }
@@ -159,9 +168,12 @@ mod tests {
     }
 
     #[test]
-    fn a_pattern_has_a_length() {
+    fn a_pattern_has_a_length_and_no_signs_that_it_does_not_know() {
         for odd in [String::new(), "x".repeat(257)] {
-            assert_eq!(odd.parse::<NamePattern>(), Err(InvalidNamePattern));
+            assert_eq!(odd.parse::<NamePattern>(), Err(InvalidNamePattern::Length));
+        }
+        for odd in ["prod-[ab]", "{a,b}", "a\\*", "]"] {
+            assert_eq!(odd.parse::<NamePattern>(), Err(InvalidNamePattern::Sign), "{odd}");
         }
     }
 }

@@ -17,6 +17,9 @@ use tokio::sync::watch;
 /// least this often.
 const LONGEST_NAP: Duration = Duration::from_secs(2);
 
+/// The time of day may be set meanwhile: who waits for one looks again at least this often.
+const LONGEST_REST: Duration = Duration::from_secs(60);
+
 /// Moments this long before the machine's start can be told apart: what was read before it has an
 /// age too.
 const BEFORE_BOOT: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
@@ -133,6 +136,19 @@ impl Clock {
             Source::Manual(_) => self.sleep_until(deadline).await,
         }
     }
+
+    /// Returns once the time of day is `end`, however it got there; never without one. For what others
+    /// have dated: a credential's end.
+    pub async fn rest_until_wall(&self, end: Option<Timestamp>) {
+        let Some(end) = end else { return std::future::pending().await };
+        loop {
+            let left = Duration::try_from(end.duration_since(self.wall())).unwrap_or_default();
+            if left.is_zero() {
+                return;
+            }
+            self.rest_until(self.now() + left.min(LONGEST_REST)).await;
+        }
+    }
 }
 
 #[cfg(target_os = "linux")]
@@ -163,6 +179,23 @@ mod tests {
         sleeper.await;
         assert_eq!(clock.now().since(start), Duration::from_secs(10));
         assert_eq!(clock.wall().as_second(), 10);
+    }
+
+    #[tokio::test]
+    async fn who_waits_for_a_time_of_day_waits_for_the_date_and_no_less() {
+        let clock = Clock::manual(Timestamp::UNIX_EPOCH);
+        clock.rest_until_wall(Some(Timestamp::UNIX_EPOCH)).await;
+        let end = Timestamp::from_second(150).unwrap();
+        let mut waiter = std::pin::pin!(clock.rest_until_wall(Some(end)));
+        for _ in 0..2 {
+            assert!(futures_util::poll!(&mut waiter).is_pending());
+            clock.advance(Duration::from_secs(70));
+        }
+        assert!(futures_util::poll!(&mut waiter).is_pending());
+        clock.advance(Duration::from_secs(10));
+        waiter.await;
+        let never = std::pin::pin!(clock.rest_until_wall(None));
+        assert!(futures_util::poll!(never).is_pending());
     }
 
     #[test]

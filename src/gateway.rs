@@ -1,16 +1,20 @@
 //! The assembly: from a checked configuration to a running gateway.
 
-use std::{io, net::SocketAddr, sync::Arc};
+use std::{
+    io,
+    net::SocketAddr,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use futures_util::FutureExt;
 use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    access::Policy,
+    access::{self, Policy, Roll},
     api::{self, Answers, ApiState, Steps, Watchers},
     clock::Clock,
-    config::Config,
+    config::{Config, callers_file},
     csp::{self, ClientSecret, Mint, SecretCell, SecretOrigin, TokenSource},
     in_flight::InFlight,
     inventory::{Inventory, InventoryMetrics, Readers, SnapshotFile, Source},
@@ -147,8 +151,10 @@ impl Gateway {
         }
         tasks.spawn("inventory", stop(), inventory.clone().keep_fresh());
         tasks.spawn("turns", stop(), inventory.clone().keep_turning());
+        let policy = Policy::new(&config.access, clock.clone());
         // Without a file too: SIGHUP must not end the process.
-        let files = watch_secret(config, &upstreams, &tokens).into_iter().collect();
+        let secret = watch_secret(config, &upstreams, &tokens);
+        let files = secret.into_iter().chain(watch_callers(config, &policy)).collect();
         let reload = reloads.clone().keep_reading(files, clock.clone(), stop());
         tasks.spawn("reload", stop(), reload);
 
@@ -164,7 +170,7 @@ impl Gateway {
         };
         let (answers, steps) = (state.answers.clone(), state.steps.clone());
         let made_bytes = Arc::new(move || answers.bytes() + steps.bytes());
-        let edge = edge(config, state, &clock, &metrics, access_log);
+        let edge = edge(config, state, policy, &clock, &metrics, access_log);
         let ops = ops::Ops {
             figures: InventoryMetrics::new(inventory.clone(), tokens, clock.clone(), made_bytes),
             inventory,
@@ -275,13 +281,13 @@ impl Gateway {
 fn edge(
     config: &Config,
     state: ApiState,
+    policy: Policy,
     clock: &Clock,
     metrics: &Metrics,
     access_log: AccessLog,
 ) -> Edge {
     let readiness = state.readiness.clone();
     let (router, templates) = api::router(state);
-    let policy = Policy::new(&config.access);
     Edge {
         router,
         routes: Routes::new(templates),
@@ -338,6 +344,33 @@ fn watch_secret(config: &Config, upstreams: &Upstreams, tokens: &[TokenSource]) 
             if secret.replace(new) {
                 tracing::info!("client secret changed");
                 sources.iter().for_each(TokenSource::secret_changed);
+            }
+            Ok(())
+        }),
+    })
+}
+
+fn watch_callers(config: &Config, policy: &Policy) -> Option<Watched> {
+    let access::Settings::Callers(Roll { callers: listed, file: Some(file), .. }) = &config.access
+    else {
+        return None;
+    };
+    let (listed, path, policy) = (listed.clone(), file.path.clone(), policy.clone());
+    let known = Mutex::new(file.callers.clone());
+    Some(Watched {
+        key: "access.callers_file",
+        paths: vec![path.clone()],
+        take: Box::new(move |contents| {
+            let text = contents.first().and_then(|text| std::str::from_utf8(text).ok());
+            let new = callers_file(&path, text.ok_or("not UTF-8")?, &listed).map_err(|faults| {
+                faults.iter().for_each(|fault| tracing::warn!(%fault, "callers' file refused"));
+                "invalid"
+            })?;
+            let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
+            if *known != new {
+                tracing::info!(callers = new.len(), "callers' file changed");
+                policy.replace(&new);
+                *known = new;
             }
             Ok(())
         }),

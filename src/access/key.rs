@@ -6,6 +6,8 @@ use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 
+use super::CredentialId;
+
 /// SHA-256 of a caller key. Holding it lets nobody in: the key cannot be computed from it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct KeyDigest([u8; 32]);
@@ -20,6 +22,13 @@ impl KeyDigest {
     #[must_use]
     pub fn of(key: &[u8]) -> Self {
         Self(Sha256::digest(key).into())
+    }
+}
+
+impl From<KeyDigest> for CredentialId {
+    fn from(digest: KeyDigest) -> Self {
+        let [a, b, c, d, ..] = digest.0;
+        Self::new([a, b, c, d])
     }
 }
 
@@ -95,6 +104,13 @@ mod tests {
         let printed = key.digest().to_string();
         assert_eq!(printed.parse(), Ok(key.digest()));
         assert_eq!(printed.to_uppercase().parse(), Ok(key.digest()));
+    }
+
+    #[test]
+    fn a_keys_id_is_the_first_eight_digits_of_its_digest() {
+        let digest = KeyDigest::of(b"key");
+        assert_eq!(CredentialId::from(digest).to_string(), digest.to_string()[..8]);
+        assert_eq!(CredentialId::from(digest), CredentialId::of(b"key"));
     }
 
     #[test]

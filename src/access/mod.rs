@@ -1,13 +1,17 @@
 //! Who calls, and what they may do.
 //!
-//! Flow: request headers → [`Identity`] (once per request, at the edge) → [`Caller`] (what a
-//! handler asks for) → its [`Scope`] and its [`View`] of the inventory.
+//! Flow: request headers → [`Identity`] (once per request, at the edge, by the [`Policy`]) →
+//! [`Sender::admit`] (the one gate, which a handler asks for a [`Scope`]) → [`Admitted`], and its
+//! [`View`] of the inventory.
 //!
 //! Keys are 256 random bits; only their SHA-256 is stored, and it is what they are looked up by, so
 //! the work per request does not depend on how much of a guess is right.
 
+mod admission;
+mod credential;
 mod identity;
 mod key;
+mod policy;
 mod settings;
 mod view;
 
@@ -16,9 +20,12 @@ use std::{fmt, str::FromStr, sync::Arc};
 use serde::Deserialize;
 
 pub use self::{
-    identity::{Caller, Identity, Policy, Refusal},
+    admission::{Admitted, Denied, Sender},
+    credential::CredentialId,
+    identity::{Identity, Known, Refusal},
     key::{CallerKey, InvalidKeyDigest, KeyDigest},
-    settings::{CallerSettings, Settings},
+    policy::{Caller, Policy},
+    settings::{CallerSettings, CallersFile, Roll, Settings},
     view::{InvalidNamePattern, NamePattern, View},
 };
 
@@ -27,17 +34,20 @@ pub use self::{
 pub enum Scope {
     /// `sddc:read`: the facade.
     SddcRead,
+    /// `vmc:read`: VMware's own API surface, for existing tools. It opens nothing of the facade.
+    VmcRead,
 }
 
 impl Scope {
     /// Every scope, for error texts and tables.
-    pub const ALL: &[Self] = &[Self::SddcRead];
+    pub const ALL: &[Self] = &[Self::SddcRead, Self::VmcRead];
 
     /// As written in the configuration.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::SddcRead => "sddc:read",
+            Self::VmcRead => "vmc:read",
         }
     }
 }
@@ -57,7 +67,7 @@ impl FromStr for Scope {
 
 /// A text that names no scope.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("unknown scope; allowed: sddc:read")]
+#[error("unknown scope; allowed: sddc:read, vmc:read")]
 pub struct UnknownScope;
 
 /// A caller's name: log lines, metrics, the audit. 1 to 64 characters of `[A-Za-z0-9._-]`.

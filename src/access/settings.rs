@@ -1,5 +1,9 @@
 //! Who may call: section `[access]`.
 
+use std::path::PathBuf;
+
+use jiff::Timestamp;
+
 use super::{CallerName, KeyDigest, Scope, View};
 
 /// Whether callers must show who they are. Decided once, at start, from which keys are set; never
@@ -9,11 +13,29 @@ pub enum Settings {
     /// `access.open = true`, or no `access` key at all on a loopback listener: everyone is
     /// `anonymous` with scope `sddc:read`.
     Open,
-    /// `access.keys` and `[[access.callers]]`.
-    Callers(Vec<CallerSettings>),
+    /// Some other `access` key is set.
+    Callers(Roll),
 }
 
-/// One entry of `[[access.callers]]` or `access.keys`.
+/// The callers of a configuration, and how they are known.
+#[derive(Debug, Clone, Default)]
+pub struct Roll {
+    /// `access.keys` and `[[access.callers]]`, in their order.
+    pub callers: Vec<CallerSettings>,
+    /// `access.callers_file`.
+    pub file: Option<CallersFile>,
+}
+
+/// `access.callers_file`: callers in a file of their own, which is re-read while running.
+#[derive(Debug, Clone)]
+pub struct CallersFile {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Its `[[callers]]` as they were at start; nobody if it could not be read.
+    pub callers: Vec<CallerSettings>,
+}
+
+/// One entry of `[[access.callers]]`, of `access.keys`, or of the callers' file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CallerSettings {
     /// `name`: unique.
@@ -24,4 +46,28 @@ pub struct CallerSettings {
     pub scopes: Vec<Scope>,
     /// `orgs`, `sddc_ids`, `sddc_names`: what it may see.
     pub view: View,
+    /// `not_after`: from this moment on none of its credentials is good.
+    pub not_after: Option<Timestamp>,
+}
+
+impl CallerSettings {
+    /// A caller with scope `sddc:read`, who may see everything, for ever, but is known by nothing yet.
+    #[must_use]
+    pub fn new(name: CallerName) -> Self {
+        Self {
+            name,
+            key_sha256: Vec::new(),
+            scopes: vec![Scope::SddcRead],
+            view: View::default(),
+            not_after: None,
+        }
+    }
+}
+
+impl Roll {
+    /// Every caller, those of the file last.
+    pub fn all(&self) -> impl Iterator<Item = &CallerSettings> {
+        let of_file = self.file.iter().flat_map(|file| &file.callers);
+        self.callers.iter().chain(of_file)
+    }
 }

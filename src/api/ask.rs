@@ -157,7 +157,7 @@ impl Ask {
         let forces = demand.newest.is_some()
             && !demand.only_if_cached
             && of.iter().any(|list| demand.wants_newer_than(inventory.age(*list, scope)));
-        let over_budget = forces && !budget.spend(self.reader.0.name(), clock.now());
+        let over_budget = forces && !budget.spend(self.reader.0.caller().name(), clock.now());
         if over_budget {
             demand.newest = None;
         }

@@ -7,7 +7,7 @@ use http::request::Parts;
 
 use super::error::ApiError;
 use crate::{
-    access::{Caller, Identity, Refusal, Scope as Right, View},
+    access::{Admitted, Denied, Refusal, Scope as Right, Sender, View},
     ids::OrgId,
     inventory::{
         Content, Scope,
@@ -18,29 +18,23 @@ use crate::{
 /// A caller with the scope `sddc:read`. Rejects with 401, then 403, before anything else of the
 /// request is looked at.
 #[derive(Debug)]
-pub(super) struct SddcReader(pub(super) Caller);
+pub(super) struct SddcReader(pub(super) Admitted);
 
 impl<S: Sync> FromRequestParts<S> for SddcReader {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, ApiError> {
-        let refusal = match parts.extensions.get::<Identity>() {
-            Some(Identity::Known(caller)) if caller.has(Right::SddcRead) => {
-                return Ok(Self(caller.clone()));
-            }
-            Some(Identity::Known(_)) => return Err(ApiError::Forbidden(Right::SddcRead)),
-            Some(Identity::Refused(refusal)) => *refusal,
-            // Without an edge before it a route lets nobody in.
-            None => Refusal::Missing,
-        };
-        Err(ApiError::Unauthenticated(refusal))
+        // Without an edge before it a route lets nobody in.
+        let sender = parts.extensions.get::<Sender>();
+        let sender = sender.ok_or(Denied::Unauthenticated(Refusal::Missing))?;
+        Ok(Self(sender.admit(Right::SddcRead)?))
     }
 }
 
 impl SddcReader {
     /// What this caller sees of the inventory.
     pub(super) fn sight(&self) -> Sight {
-        Sight(self.0.view().clone())
+        Sight::from(&self.0)
     }
 }
 
@@ -48,6 +42,12 @@ impl SddcReader {
 /// seen takes the way of what does not exist. The default sees everything.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub(super) struct Sight(Arc<View>);
+
+impl From<&Admitted> for Sight {
+    fn from(admitted: &Admitted) -> Self {
+        Self(admitted.caller().view().clone())
+    }
+}
 
 impl Sight {
     /// What callers with these limits see.

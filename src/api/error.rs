@@ -6,7 +6,7 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderName, HeaderValue, header::WWW_AUTHENTICATE};
 
 use crate::{
-    access::{Refusal, Scope},
+    access::{Denied, Refusal},
     inventory::{Missing, Unavailable},
     problem::{Code, MissingOrg, ParameterFault, Problem},
     upstream::Kind,
@@ -15,10 +15,8 @@ use crate::{
 /// Why a handler has no answer. Its text is public.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ApiError {
-    #[error("{}", refusal_text(*.0))]
-    Unauthenticated(Refusal),
-    #[error("this caller lacks the scope {0}")]
-    Forbidden(Scope),
+    #[error("{}", denied_text(.0))]
+    Denied(Denied),
     #[error("the query has {} fault(s): see `errors`", .0.len())]
     InvalidParameter(Vec<ParameterFault>),
     #[error("there is no SDDC with this id")]
@@ -61,6 +59,12 @@ impl ApiError {
     }
 }
 
+impl From<Denied> for ApiError {
+    fn from(denied: Denied) -> Self {
+        Self::Denied(denied)
+    }
+}
+
 impl From<Unavailable> for ApiError {
     fn from(unavailable: Unavailable) -> Self {
         let retry_in = unavailable.retry_in();
@@ -87,15 +91,7 @@ impl ApiError {
     pub(super) fn problem(self) -> Problem {
         let detail = self.to_string();
         match self {
-            Self::Unauthenticated(refusal) => {
-                let (name, value) = challenge(refusal);
-                Problem::new(Code::Unauthenticated, detail)
-                    .with_header(name, value)
-                    .with_reason(refusal.as_str())
-            }
-            Self::Forbidden(_) => {
-                Problem::new(Code::Forbidden, detail).with_reason("missing_scope")
-            }
+            Self::Denied(denied) => denied_problem(&denied, detail),
             Self::InvalidParameter(errors) => {
                 Problem::new(Code::InvalidParameter, detail).with_errors(errors)
             }
@@ -136,11 +132,30 @@ fn code(kind: Kind) -> Code {
     }
 }
 
+fn denied_problem(denied: &Denied, detail: String) -> Problem {
+    match denied {
+        Denied::Unauthenticated(refusal) => {
+            let (name, value) = challenge(*refusal);
+            Problem::new(Code::Unauthenticated, detail)
+                .with_header(name, value)
+                .with_reason(refusal.as_str())
+        }
+        Denied::Forbidden(_) => Problem::new(Code::Forbidden, detail).with_reason("missing_scope"),
+    }
+}
+
+fn denied_text(denied: &Denied) -> String {
+    match denied {
+        Denied::Unauthenticated(refusal) => refusal_text(*refusal).to_owned(),
+        Denied::Forbidden(scope) => format!("this caller lacks the scope {scope}"),
+    }
+}
+
 /// `WWW-Authenticate` (RFC 6750 section 3): an error is named only if a credential was sent.
 fn challenge(refusal: Refusal) -> (HeaderName, HeaderValue) {
     let value = match refusal {
         Refusal::Missing => "Bearer realm=\"sddc-gateway\"",
-        Refusal::Unknown | Refusal::Conflict => {
+        Refusal::Unknown | Refusal::Conflict | Refusal::Expired => {
             "Bearer realm=\"sddc-gateway\", error=\"invalid_token\""
         }
         Refusal::Malformed => "Bearer realm=\"sddc-gateway\", error=\"invalid_request\"",
@@ -155,6 +170,7 @@ fn refusal_text(refusal: Refusal) -> &'static str {
         }
         Refusal::Unknown => "the credential is not one that this gateway knows",
         Refusal::Malformed => "the credential cannot be read: send one Bearer key, once",
+        Refusal::Expired => "this caller was let in until a moment that has passed",
         Refusal::Conflict => "two credentials of different callers were sent",
     }
 }

@@ -51,9 +51,9 @@ fn show_callers(config: &Config) {
         access::Settings::Open => {
             step("ok", "access is open: everyone who can reach the listener has sddc:read");
         }
-        access::Settings::Callers(callers) => {
-            step("ok", &format!("{} caller(s) may ask", callers.len()));
-            for caller in callers {
+        access::Settings::Callers(roll) => {
+            step("ok", &format!("{} caller(s) may ask", roll.all().count()));
+            for caller in roll.all() {
                 let scopes: Vec<_> = caller.scopes.iter().map(|scope| scope.as_str()).collect();
                 let keys = caller.key_sha256.len();
                 let name = caller.name.as_str();

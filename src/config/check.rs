@@ -16,6 +16,7 @@ use super::{
     value::{self, HOUR, SHORTEST, YEAR},
 };
 use crate::{
+    access::{self, CallersFile, Roll},
     csp::{self, BasicEncoding, ClientId, ClientSecret, SecretOrigin},
     ids::OrgId,
     inventory, listener,
@@ -197,11 +198,14 @@ pub(super) fn inventory(reader: &mut Reader<'_>) -> inventory::Settings {
     inventory::Settings { poll, fresh, stale, stale_denied, snapshot_file }
 }
 
-pub(super) fn access(reader: &mut Reader<'_>, listen: SocketAddr) -> crate::access::Settings {
-    use crate::access::Settings::{Callers, Open};
+/// The keys that say who may call: with one of them set, access is not open.
+const CALLER_KEYS: [&str; 3] = ["access.callers", "access.keys", "access.callers_file"];
+
+pub(super) fn access(reader: &mut Reader<'_>, listen: SocketAddr) -> access::Settings {
+    use access::Settings::{Callers, Open};
     let open = reader.optional("access.open", value::flag);
-    let callers = callers::read(reader);
-    let caller_key = ["access.callers", "access.keys"].into_iter().find(|name| reader.is_set(name));
+    let roll = roll(reader);
+    let caller_key = CALLER_KEYS.into_iter().find(|name| reader.is_set(name));
     match (open, caller_key) {
         (Some(true), Some(name)) => {
             let (open, callers) = (reader.origin("access.open"), reader.origin(name));
@@ -217,7 +221,25 @@ pub(super) fn access(reader: &mut Reader<'_>, listen: SocketAddr) -> crate::acce
         (None, None) if !reader.is_set("access.open") => return Open,
         _ => {}
     }
-    Callers(callers)
+    Callers(roll)
+}
+
+fn roll(reader: &mut Reader<'_>) -> Roll {
+    let callers = callers::read(reader);
+    let file = reader.optional("access.callers_file", value::path).map(|path| {
+        // One that cannot be read lets nobody in, and is read again while running.
+        let text = std::fs::read(&path).unwrap_or_default();
+        let callers = match std::str::from_utf8(&text) {
+            Ok(text) => callers::read_file(reader, &path, text, &callers),
+            Err(_) => {
+                let origin = reader.origin("access.callers_file");
+                reader.fault("access.callers_file", "is not UTF-8", &origin);
+                Vec::new()
+            }
+        };
+        CallersFile { path, callers }
+    });
+    Roll { callers, file }
 }
 
 fn refuse_unasked_openness(reader: &mut Reader<'_>, listen: SocketAddr) {

@@ -8,6 +8,7 @@
 //! come from it. Everything that is wrong is reported at once, each fault with its key and where it
 //! was set, and nothing is opened or bound before all is right.
 
+mod caller;
 mod callers;
 mod check;
 mod example;
@@ -27,6 +28,7 @@ use url::Url;
 
 pub(crate) use self::value::duration;
 pub use self::{
+    callers::callers_file,
     example::example,
     faults::{Fault, Faults},
     keys::{Key, Preset, Shape},
@@ -148,9 +150,22 @@ impl Config {
                 path.display(),
             ));
         }
-        if matches!(&self.access, access::Settings::Callers(callers) if callers.is_empty()) {
-            warnings.push("access: no caller is set, so nobody gets in".into());
+        if let access::Settings::Callers(roll) = &self.access {
+            warnings.extend(roll.file.as_ref().and_then(unread));
+            if roll.all().next().is_none() {
+                warnings.push("access: no caller is set, so nobody gets in".into());
+            }
         }
         warnings
     }
+}
+
+/// A callers' file that cannot be read lets nobody in, and may come later.
+fn unread(file: &access::CallersFile) -> Option<String> {
+    let error = std::fs::File::open(&file.path).err()?;
+    let path = file.path.display();
+    Some(format!(
+        "access.callers_file: {path} cannot be read ({}): nobody of it gets in until it can",
+        error.kind()
+    ))
 }

@@ -118,6 +118,11 @@ impl<'a> Reader<'a> {
         self.faults.push(Fault::at(subject, problem, origin));
     }
 
+    /// Notes a fault that says itself where it is.
+    pub(super) fn note(&mut self, fault: Fault) {
+        self.faults.push(fault);
+    }
+
     /// Notes that something was not set, unless it may stand in the file that could not be read.
     pub(super) fn missing(&mut self, subject: &str, problem: impl Display) {
         if self.layers.complete {

@@ -204,12 +204,22 @@ pub const KEYS: &[Key] = &[
         shape: Tables,
         preset: Preset::Unset(
             "name = \"billing\"\nkey_sha256 = [\"64-hexadecimal-digits\"]\nscopes = [\"sddc:read\"]\n\
-             orgs = [\"0a1b2c3d-4e5f-4a6b-8c7d-9e0f1a2b3c4d\"]\nsddc_names = [\"prod-*\"]",
+             orgs = [\"0a1b2c3d-4e5f-4a6b-8c7d-9e0f1a2b3c4d\"]\nsddc_names = [\"prod-*\"]\n\
+             not_after = 2027-01-31T00:00:00Z",
         ),
         doc: "Callers, one table each. key_sha256 holds one digest, or more while keys are rotated; \
               scopes is [\"sddc:read\"] when left out. orgs, sddc_ids and sddc_names (patterns: * is \
               any characters, ? is one) limit what the caller sees; what is left out limits nothing, \
-              and all that are set hold together.",
+              and all that are set hold together. From not_after on no credential of the caller is \
+              good.",
+    },
+    Key {
+        name: "access.callers_file",
+        shape: Path,
+        preset: Preset::Unset("\"/etc/sddc-gateway/callers.toml\""),
+        doc: "File of more callers, as [[callers]] tables with the same fields. Re-read while running: \
+              a change acts within 5 s, a broken new version keeps the old one. A file that is missing \
+              or empty at start lets nobody in.",
     },
     preset(
         "telemetry.log",
@@ -278,6 +288,7 @@ mod tests {
                 "inventory.snapshot_file",
                 "access.keys",
                 "access.callers",
+                "access.callers_file",
                 "telemetry.format",
             ],
         );

@@ -27,7 +27,7 @@ use super::{
     target,
 };
 use crate::{
-    access::{Identity, Policy},
+    access::{Identity, Policy, Sender},
     api::{Outcome, Streaming},
     clock::{Clock, Instant},
     in_flight::{InFlight, Permit},
@@ -129,7 +129,9 @@ impl Edge {
         if let Err(problem) = self.admit(&request, seen) {
             return problem.into_response();
         }
-        request.extensions_mut().insert(seen.identity.clone());
+        let Seen { client, identity, .. } = seen;
+        let (policy, identity) = (self.policy.clone(), identity.clone());
+        request.extensions_mut().insert(Sender { policy, identity, client: *client });
         request.extensions_mut().insert(permit.clone());
         let work = AssertUnwindSafe(self.route(request, permit)).catch_unwind();
         let mut work = std::pin::pin!(work);
@@ -256,7 +258,7 @@ impl Edge {
             self.metrics.cache(outcome.result);
         }
         let caller = match &seen.identity {
-            Identity::Known(caller) => caller.name().label(),
+            Identity::Known(known) => known.caller().name().label(),
             Identity::Refused(_) => self.routes.nobody(),
         };
         let method = method_name(&seen.method);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use sddc_gateway::{
-    access::{CallerKey, CallerSettings, Scope, Settings, View},
+    access::{CallerKey, CallerSettings, Roll, Settings},
     clock::Clock,
     config::Config,
     csp::ClientSecret,
@@ -42,12 +42,9 @@ async fn run() -> String {
     let (url, id) = (url.parse().expect("a URL"), "demo-app".parse().expect("an id"));
     let mut config = Config::for_demo(any, any, url, id, secret);
     let key = CallerKey::generate().expect("random bytes");
-    config.access = Settings::Callers(vec![CallerSettings {
-        name: "bench".parse().expect("a name"),
-        key_sha256: vec![key.digest()],
-        scopes: vec![Scope::SddcRead],
-        view: View::default(),
-    }]);
+    let name = "bench".parse().expect("a name");
+    let caller = CallerSettings { key_sha256: vec![key.digest()], ..CallerSettings::new(name) };
+    config.access = Settings::Callers(Roll { callers: vec![caller], ..Roll::default() });
     config.inventory.poll = Duration::from_secs(30);
     let log = AccessLog::new(Format::Json, |_| {});
     let gateway = Gateway::start(&config, clock.clone(), log, || 0).await.expect("it starts");

@@ -99,12 +99,12 @@ impl Setup {
         let secret = ClientSecret::from_text("demo-secret").unwrap();
         let mut config = Config::for_demo(any, any, url, "demo-app".parse().unwrap(), secret);
         let key = CallerKey::generate().unwrap();
-        config.access = access::Settings::Callers(vec![CallerSettings {
-            name: "tester".parse().unwrap(),
+        let tester = CallerSettings {
             key_sha256: vec![key.digest()],
-            scopes: vec![Scope::SddcRead],
-            view: access::View::default(),
-        }]);
+            ..CallerSettings::new("tester".parse().unwrap())
+        };
+        let roll = access::Roll { callers: vec![tester], ..access::Roll::default() };
+        config.access = access::Settings::Callers(roll);
         config.inventory.poll = Duration::ZERO;
         config.api.drain_delay = Duration::ZERO;
         Self { config, clock: cloud.clock.clone(), key: Some(key) }
@@ -133,13 +133,12 @@ impl Setup {
     pub fn with_caller(mut self, name: &str, scopes: &[Scope]) -> (Self, CallerKey) {
         let key = CallerKey::generate().unwrap();
         let caller = CallerSettings {
-            name: name.parse().unwrap(),
             key_sha256: vec![key.digest()],
             scopes: scopes.to_vec(),
-            view: access::View::default(),
+            ..CallerSettings::new(name.parse().unwrap())
         };
         match &mut self.config.access {
-            access::Settings::Callers(callers) => callers.push(caller),
+            access::Settings::Callers(roll) => roll.callers.push(caller),
             access::Settings::Open => panic!("everyone is let in already"),
         }
         (self, key)

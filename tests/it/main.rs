@@ -13,6 +13,7 @@ mod harness;
 mod inventory;
 mod lists;
 mod openapi;
+mod policy;
 mod process;
 mod prometheus;
 mod snapshot;

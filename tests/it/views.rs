@@ -9,12 +9,12 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use http::{Method, StatusCode};
 use sddc_gateway::{
-    access::{self, CallerKey, CallerSettings, Scope, View},
+    access::{self, CallerKey, CallerSettings, View},
     simulator::{Fault, FaultKind, Target},
 };
 use serde_json::{Value, json};
 
-use self::watching::Events;
+pub use self::watching::Events;
 use crate::harness::{Answer, Cloud, Setup, TestGateway, cloud_of};
 
 const NOWHERE: &str = "00000000-0000-4000-8000-000000000000";
@@ -56,13 +56,14 @@ impl Limits {
 fn with_viewers(setup: Setup, limits: &[Limits]) -> (Setup, Vec<CallerKey>) {
     let keys: Vec<_> = limits.iter().map(|_| CallerKey::generate().unwrap()).collect();
     let setup = setup.with(|config| {
-        let access::Settings::Callers(callers) = &mut config.access else { panic!("open") };
+        let access::Settings::Callers(access::Roll { callers, .. }) = &mut config.access else {
+            panic!("open")
+        };
         callers.extend(limits.iter().zip(&keys).enumerate().map(|(at, (limits, key))| {
             CallerSettings {
-                name: format!("viewer-{at}").parse().unwrap(),
                 key_sha256: vec![key.digest()],
-                scopes: vec![Scope::SddcRead],
                 view: limits.view(),
+                ..CallerSettings::new(format!("viewer-{at}").parse().unwrap())
             }
         }));
     });

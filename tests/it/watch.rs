@@ -5,3 +5,5 @@ mod places;
 mod polls;
 mod streams;
 mod trouble;
+
+pub use self::client::watched_by;

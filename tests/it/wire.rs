@@ -8,7 +8,7 @@ use std::{
 
 use http::Method;
 use sddc_gateway::{
-    access::{self, CallerKey, CallerSettings, Scope},
+    access::{self, CallerKey, CallerSettings},
     simulator::{self, Fault, FaultKind, Target},
 };
 use serde_json::Value;
@@ -233,14 +233,11 @@ async fn a_page_of_another_site_is_refused_where_no_key_is_asked_for() {
     assert_eq!(reply.status_and_code(), (403, "forbidden".to_owned()));
 
     let key = CallerKey::generate().unwrap();
-    let caller = CallerSettings {
-        name: "page".parse().unwrap(),
-        key_sha256: vec![key.digest()],
-        scopes: vec![Scope::SddcRead],
-        view: access::View::default(),
-    };
+    let key_sha256 = vec![key.digest()];
+    let page = CallerSettings { key_sha256, ..CallerSettings::new("page".parse().unwrap()) };
+    let roll = access::Roll { callers: vec![page], ..access::Roll::default() };
     let keyed = Setup::on_demand(&cloud)
-        .with(|config| config.access = access::Settings::Callers(vec![caller]))
+        .with(|config| config.access = access::Settings::Callers(roll))
         .start()
         .await;
     let with_key = format!("X-API-Key: {}\r\n{CROSS_SITE}", key.reveal());

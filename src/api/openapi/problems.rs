@@ -12,7 +12,7 @@ use super::{
     operation::STREAM,
 };
 use crate::{
-    access::{Refusal, Scope},
+    access::{Denied, Refusal, Scope},
     api::{
         error::{ApiError, upstream},
         question::{Query, Takes},
@@ -39,12 +39,8 @@ pub(super) struct Problems {
 pub(super) fn of(path: &str, examples: &Examples) -> Vec<Problems> {
     let mut problems = vec![
         about("BadRequest", "/sddcs", vec![invalid(examples), no_host()]),
-        about(
-            "Unauthenticated",
-            "/sddcs",
-            vec![ApiError::Unauthenticated(Refusal::Missing).problem()],
-        ),
-        about("Forbidden", "/sddcs", vec![ApiError::Forbidden(Scope::SddcRead).problem()]),
+        about("Unauthenticated", "/sddcs", vec![denied(Denied::Unauthenticated(Refusal::Missing))]),
+        about("Forbidden", "/sddcs", vec![denied(Denied::Forbidden(Scope::SddcRead))]),
         about("TooLargeBody", "/sddcs", vec![too_large(413, "a body may have 64 KiB")]),
         about("TooLargeTarget", "/sddcs", vec![too_large(414, "a target may have 8 KiB")]),
         about("Misdirected", "/sddcs", vec![misdirected()]),
@@ -83,6 +79,10 @@ pub(super) fn of(path: &str, examples: &Examples) -> Vec<Problems> {
 
 fn about(name: &'static str, path: &'static str, examples: Vec<Problem>) -> Problems {
     Problems { status: examples[0].status(), name, path, examples }
+}
+
+fn denied(denied: Denied) -> Problem {
+    ApiError::Denied(denied).problem()
 }
 
 fn told(kind: Kind) -> Problem {

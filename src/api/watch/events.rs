@@ -205,11 +205,7 @@ impl Events {
             if last.is_some() {
                 pending.push_back(Reset {}.event().into());
             }
-            // In three pieces: the list's bytes are everybody's.
-            let tag = tag(&listed);
-            pending.push_back(format!("event: sync\nid: {tag}\ndata: ").into());
-            pending.push_back(listed.identity().clone());
-            pending.push_back(Bytes::from_static(b"\n\n"));
+            pending.extend(sync(&listed));
         }
         let told = Freshness { is_old: false, is_partial: false };
         let now = viewer.freshness(served.age, !view.missing.is_empty());
@@ -237,6 +233,11 @@ impl Events {
             tokio::select! {
                 biased;
                 () = state.readiness.ending() => return None,
+                changed = self.viewer.ask.reader.0.changed() => {
+                    // The caller may no more, or cannot be shown what it may see now: it has to ask.
+                    changed.ok()?;
+                    self.begin_anew()?;
+                }
                 () = self.watch.turned() => self.look(),
                 () = state.clock.rest_until(self.heartbeat) => {
                     self.heartbeat = state.clock.now() + HEARTBEAT;
@@ -244,6 +245,27 @@ impl Events {
                 }
             }
         }
+    }
+
+    /// Tells a caller who sees something else now the whole list anew: what it was told before may
+    /// hold what it may not see any longer. `None` if nothing can be shown.
+    fn begin_anew(&mut self) -> Option<()> {
+        let Viewer { ask, topic, .. } = &mut self.viewer;
+        ask.sight = ask.reader.sight();
+        *topic = ask.all(topic.what);
+        let scope = &topic.scope;
+        let served = ask.state.inventory.sddcs_kept(false, scope, &Demand::default()).ok()?;
+        let view = &served.content;
+        let (at, subject) = self.viewer.subject(view);
+        let listed = self.viewer.listed(subject.clone(), view);
+        self.pending.push_back(Reset {}.event().into());
+        self.pending.extend(sync(&listed));
+        let steps = &self.viewer.ask.state.steps;
+        self.state = steps.begin(subject, || self.viewer.seen(view));
+        self.at = at;
+        let now = self.viewer.freshness(served.age, !view.missing.is_empty());
+        self.tell_freshness(now, Some(served.age));
+        Some(())
     }
 
     /// Takes the step to what there is now.
@@ -291,6 +313,12 @@ impl Events {
         };
         self.pending.push_back(status.event().into());
     }
+}
+
+/// The whole list, in three pieces: its bytes are everybody's.
+fn sync(listed: &Encoded) -> [Bytes; 3] {
+    let begin = format!("event: sync\nid: {}\ndata: ", tag(listed));
+    [begin.into(), listed.identity().clone(), Bytes::from_static(b"\n\n")]
 }
 
 fn tag(listed: &Encoded) -> &str {

@@ -2,6 +2,7 @@
 
 use super::Watching;
 use crate::{
+    access::Admitted,
     api::{ApiState, ask::Ask, error::ApiError},
     clock::Instant,
     in_flight::Permit,
@@ -17,13 +18,16 @@ pub(in crate::api) struct LongPoll<'a> {
     is_over: bool,
     place: Option<Watching>,
     permit: Option<&'a Permit>,
+    /// Who waits, judged again when the rules change.
+    reader: Admitted,
 }
 
 impl<'a> LongPoll<'a> {
     /// Waits until `end`. `watch` is from before the first look.
     pub(in crate::api) fn new(ask: &'a Ask, watch: Watch, end: Instant) -> Self {
-        let Ask { state, permit, .. } = ask;
-        Self { state, watch, end, is_over: false, place: None, permit: permit.as_ref() }
+        let Ask { state, permit, reader, .. } = ask;
+        let (permit, reader) = (permit.as_ref(), reader.0.clone());
+        Self { state, watch, end, is_over: false, place: None, permit, reader }
     }
 
     /// Whether there was nothing more to wait for at the last turn.
@@ -34,7 +38,7 @@ impl<'a> LongPoll<'a> {
     /// Returns when it is worth looking again.
     ///
     /// # Errors
-    /// [`ApiError::TooManyWatchers`].
+    /// [`ApiError::TooManyWatchers`]; 401 or 403 when the caller may no more.
     pub(in crate::api) async fn turned(&mut self) -> Result<(), ApiError> {
         if self.place.is_none() {
             self.place = Some(self.state.watchers.enter().ok_or(ApiError::TooManyWatchers)?);
@@ -47,6 +51,11 @@ impl<'a> LongPoll<'a> {
             () = self.state.clock.rest_until(self.end) => true,
             // Who waits is answered before the end.
             () = self.state.readiness.ending() => true,
+            // Who sees something else now has to ask anew.
+            changed = self.reader.changed() => {
+                changed?;
+                true
+            }
         };
         Ok(())
     }

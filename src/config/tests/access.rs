@@ -119,7 +119,7 @@ fn faults_of_callers_say_field_and_line() {
             format!(
                 "[[access.callers]]\nname = \"two\"\nkey_sha256 = [\"{b}\"]\nscopes = [\"sddc:write\"]"
             ),
-            "scopes: entry 1: unknown scope; allowed: sddc:read (gateway.toml:7)",
+            "scopes: entry 1: unknown scope; allowed: sddc:read, vmc:read (gateway.toml:7)",
         ),
         (
             format!(
@@ -147,7 +147,7 @@ fn limited(fields: &str) -> Scene {
 
 fn view(fields: &str) -> crate::access::View {
     match limited(fields).load().access {
-        crate::access::Settings::Callers(mut callers) => callers.remove(0).view,
+        crate::access::Settings::Callers(mut roll) => roll.callers.remove(0).view,
         crate::access::Settings::Open => panic!("open"),
     }
 }
@@ -216,4 +216,92 @@ fn faults_of_views_say_field_entry_and_line() {
     }
     let several = limited("orgs = [\"\"]\nsddc_ids = 1\nsddc_names = []");
     assert_eq!(several.faults().len(), 3, "all at once");
+}
+
+#[test]
+fn a_callers_file_adds_to_the_configurations_callers() {
+    let (a, b) = (digest("a"), digest("b"));
+    let scene = Scene::minimal();
+    let path = scene.write(
+        "callers.toml",
+        format!(
+            "[[callers]]\nname = \"filed\"\nkey_sha256 = [\"{b}\"]\nnot_after = 2027-01-31T00:00:00+01:00"
+        ),
+    );
+    let scene = scene
+        .with("ACCESS__KEYS", &format!("listed:{a}"))
+        .with("ACCESS__CALLERS_FILE", path.to_str().unwrap());
+    let config = scene.load();
+    assert_eq!(callers(&config), [("listed".into(), vec![a]), ("filed".into(), vec![b])]);
+    let crate::access::Settings::Callers(roll) = config.access else { panic!("open") };
+    let end = roll.file.unwrap().callers[0].not_after.unwrap();
+    assert_eq!(end.to_string(), "2027-01-30T23:00:00Z");
+}
+
+#[test]
+fn a_callers_file_that_is_missing_or_empty_lets_nobody_in() {
+    let listen = ("API__LISTEN", "0.0.0.0:80");
+    let missing = Scene::minimal().with(listen.0, listen.1);
+    let path = missing.directory.path().join("callers.toml");
+    let config = missing.with("ACCESS__CALLERS_FILE", path.to_str().unwrap()).load();
+    assert_eq!(callers(&config), []);
+    assert!(config.warnings()[0].starts_with("access.callers_file: "), "{:?}", config.warnings());
+    assert_eq!(config.warnings().len(), 2);
+
+    let empty = Scene::minimal().with(listen.0, listen.1);
+    let path = empty.write("callers.toml", "");
+    let empty = empty.with("ACCESS__CALLERS_FILE", path.to_str().unwrap());
+    let config = empty.load();
+    assert_eq!(callers(&config), []);
+    assert_eq!(config.warnings(), ["access: no caller is set, so nobody gets in"]);
+}
+
+#[test]
+fn faults_of_a_callers_file_say_field_and_line() {
+    let (a, b) = (digest("a"), digest("b"));
+    let entry = |name: &str, digest: &KeyDigest, rest: &str| {
+        format!("[[callers]]\nname = \"{name}\"\nkey_sha256 = [\"{digest}\"]\n{rest}")
+    };
+    for (text, faults) in [
+        ("[[callers]\n".to_owned(), &["access.callers_file: not valid TOML: "][..]),
+        ("callers = 1".to_owned(), &["access.callers_file: must hold tables: [[callers]]"]),
+        (
+            format!("[[caller]]\nname = \"{CANARY}\""),
+            &["access.callers_file.caller: unknown key; did you mean callers? (callers.toml:1)"],
+        ),
+        (
+            entry("listed", &b, ""),
+            &[
+                "access.callers_file.name: \"listed\" is already one of the configuration's callers \
+               (callers.toml:1)",
+            ],
+        ),
+        (
+            entry("x", &a, ""),
+            &[
+                "access.callers_file.key_sha256: a key of \"x\" is already \"listed\"'s (callers.toml:3)",
+            ],
+        ),
+        (
+            entry("x", &b, &format!("scopes = [\"{CANARY}\"]\nnot_after = \"{CANARY}\"")),
+            &[
+                "access.callers_file.scopes: entry 1: unknown scope; allowed: sddc:read, vmc:read \
+                 (callers.toml:4)",
+                "access.callers_file.not_after: must be a moment with its time zone, such as \
+                 2027-01-31T00:00:00Z (RFC 3339) (callers.toml:5)",
+            ],
+        ),
+        (
+            entry("x", &b, "not_after = 2027-01-31"),
+            &["access.callers_file.not_after: must be a moment with its time zone"],
+        ),
+    ] {
+        let scene = Scene::minimal().with("ACCESS__KEYS", &format!("listed:{a}"));
+        let path = scene.write("callers.toml", text);
+        let told = scene.with("ACCESS__CALLERS_FILE", path.to_str().unwrap()).faults();
+        assert_eq!(told.len(), faults.len(), "{told:#?}");
+        for (told, fault) in told.iter().zip(faults) {
+            assert!(told.starts_with(fault), "{told}");
+        }
+    }
 }

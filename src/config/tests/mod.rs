@@ -103,8 +103,8 @@ fn digest(key: &str) -> KeyDigest {
 fn callers(config: &Config) -> Vec<(String, Vec<KeyDigest>)> {
     match &config.access {
         crate::access::Settings::Open => panic!("open"),
-        crate::access::Settings::Callers(callers) => callers
-            .iter()
+        crate::access::Settings::Callers(roll) => roll
+            .all()
             .map(|caller| {
                 assert_eq!(caller.scopes, [Scope::SddcRead]);
                 (caller.name.to_string(), caller.key_sha256.clone())

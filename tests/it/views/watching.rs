@@ -10,13 +10,13 @@ use super::{Limits, ask, with_viewers};
 use crate::harness::{Cloud, DEADLINE, Setup, TestGateway, cloud_of};
 
 /// An event stream as a caller reads it.
-pub(super) struct Events {
+pub struct Events {
     response: reqwest::Response,
     text: String,
 }
 
 impl Events {
-    pub(super) async fn open(gateway: &TestGateway, key: &CallerKey, query: &str) -> Self {
+    pub async fn open(gateway: &TestGateway, key: &CallerKey, query: &str) -> Self {
         let http = reqwest::Client::builder().no_proxy().build().unwrap();
         let request = http.get(format!("http://{}/sddcs/events{query}", gateway.api));
         let response = request.header("x-api-key", key.reveal()).send().await.unwrap();
@@ -26,7 +26,7 @@ impl Events {
 
     /// The next event: its name, its id, its data. Comments are passed over, and how fresh the
     /// picture is: the tests move the clock faster than each org is read.
-    pub(super) async fn next(&mut self) -> (String, Option<String>, Value) {
+    pub async fn next(&mut self) -> (String, Option<String>, Value) {
         let next = async {
             loop {
                 if let Some((event, rest)) = self.text.split_once("\n\n") {
@@ -46,6 +46,12 @@ impl Events {
             }
         };
         tokio::time::timeout(DEADLINE, next).await.expect("an event in time")
+    }
+
+    /// Waits for the stream's end, which must be an orderly one.
+    pub async fn ended(mut self) {
+        let end = async { while self.response.chunk().await.unwrap().is_some() {} };
+        tokio::time::timeout(DEADLINE, end).await.expect("the end in time");
     }
 }
 

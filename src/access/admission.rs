@@ -1,0 +1,90 @@
+//! The one gate: whether who sent a request may do what it asks for.
+//!
+//! Flow: the edge puts a [`Sender`] on each request → the path asks it to [`Sender::admit`] the scope
+//! that it needs → [`Admitted`], from which the answer's view comes, or [`Denied`].
+//!
+//! Who stays, an event stream or a long poll, is judged again as soon as the rules change or the
+//! credential runs out: see [`Admitted::changed`].
+
+use std::net::IpAddr;
+
+use super::{Caller, Identity, Known, Policy, Refusal, Scope};
+
+/// Who sent a request, as far as the edge found out.
+#[derive(Debug, Clone)]
+pub struct Sender {
+    /// By what everyone is judged.
+    pub policy: Policy,
+    /// Who it is.
+    pub identity: Identity,
+    /// From where.
+    pub client: IpAddr,
+}
+
+/// A caller who may do what was asked for.
+#[derive(Debug, Clone)]
+pub struct Admitted {
+    known: Known,
+    scope: Scope,
+    policy: Policy,
+}
+
+/// Why somebody may not. In the order in which it is judged.
+#[derive(Debug, Clone)]
+pub enum Denied {
+    /// 401.
+    Unauthenticated(Refusal),
+    /// 403.
+    Forbidden(Scope),
+}
+
+impl Sender {
+    /// Judges whether the sender has a scope: 401 before 403.
+    ///
+    /// # Errors
+    /// [`Denied`].
+    pub fn admit(&self, scope: Scope) -> Result<Admitted, Denied> {
+        let known = match &self.identity {
+            Identity::Known(known) => known.clone(),
+            Identity::Refused(refusal) => return Err(Denied::Unauthenticated(*refusal)),
+        };
+        require(&known, scope)?;
+        Ok(Admitted { known, scope, policy: self.policy.clone() })
+    }
+}
+
+fn require(known: &Known, scope: Scope) -> Result<(), Denied> {
+    if known.caller().has(scope) { Ok(()) } else { Err(Denied::Forbidden(scope)) }
+}
+
+impl Admitted {
+    /// Who it is.
+    #[must_use]
+    pub fn caller(&self) -> &Caller {
+        self.known.caller()
+    }
+
+    /// Returns when the caller has another view than before. Nothing is lost when it is dropped:
+    /// a change between two calls is seen by the next one.
+    ///
+    /// # Errors
+    /// [`Denied`] when the caller may no more: it is not in the rules any longer, its key or scope
+    /// was taken away, or its credential has run out.
+    pub async fn changed(&mut self) -> Result<(), Denied> {
+        let mut newest = self.policy.changes();
+        loop {
+            let (version, end) = (self.known.version(), self.known.until());
+            tokio::select! {
+                // The sender lives in the policy, which is held here.
+                _ = newest.wait_for(|newest| *newest != version) => {}
+                () = self.policy.clock().rest_until_wall(end) => {}
+            }
+            let known = self.policy.again(&self.known).map_err(Denied::Unauthenticated)?;
+            require(&known, self.scope)?;
+            let before = std::mem::replace(&mut self.known, known);
+            if before.caller().view() != self.caller().view() {
+                return Ok(());
+            }
+        }
+    }
+}

@@ -1,0 +1,36 @@
+//! What stands for a credential where the credential itself must not stand.
+
+use std::fmt;
+
+use sha2::{Digest, Sha256};
+
+/// The first 32 bits of a credential's SHA-256: enough to tell in the audit which of a caller's keys
+/// was used, and far too little to find the key.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct CredentialId([u8; 4]);
+
+impl CredentialId {
+    /// The id of a credential's bytes.
+    #[must_use]
+    pub fn of(bytes: &[u8]) -> Self {
+        let [a, b, c, d, ..] = <[u8; 32]>::from(Sha256::digest(bytes));
+        Self([a, b, c, d])
+    }
+
+    pub(super) const fn new(first: [u8; 4]) -> Self {
+        Self(first)
+    }
+}
+
+/// Eight hexadecimal digits.
+impl fmt::Display for CredentialId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for CredentialId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}

@@ -1,0 +1,347 @@
+//! The rules as they are now: which credential is whose, and what each caller may do.
+//!
+//! Flow: configuration and callers' file → [`Policy`] → who asks, at each request → a [`Caller`].
+//!
+//! The rules are replaced as a whole, and a request looks at them once: it sees the old ones or the
+//! new ones, never half. Whether access is open is decided at start and never changes.
+
+use std::{collections::HashMap, sync::Arc};
+
+use arc_swap::ArcSwap;
+use http::HeaderMap;
+use jiff::Timestamp;
+use tokio::sync::watch;
+
+use super::{
+    CallerName, CallerSettings, CredentialId, KeyDigest, Scope, Settings, View,
+    identity::{Identity, Known, Proof, Refusal, Shown},
+};
+use crate::clock::Clock;
+
+/// Who may call. Cheap to clone; all clones see a change at once.
+#[derive(Debug, Clone)]
+pub struct Policy(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    rules: ArcSwap<Rules>,
+    /// The newest rules' version.
+    changes: watch::Sender<u64>,
+    /// The callers of the configuration, who stay.
+    listed: Vec<CallerSettings>,
+    clock: Clock,
+}
+
+/// All rules of one moment.
+#[derive(Debug)]
+struct Rules {
+    /// How often they were replaced before.
+    version: u64,
+    access: Access,
+}
+
+#[derive(Debug)]
+enum Access {
+    Open(Caller),
+    Callers(Table),
+}
+
+#[derive(Debug, Default)]
+struct Table {
+    holders: HashMap<KeyDigest, Caller>,
+}
+
+/// Somebody the rules know, or `anonymous` where access is open. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Caller(Arc<CallerEntry>);
+
+#[derive(Debug)]
+struct CallerEntry {
+    name: CallerName,
+    scopes: Vec<Scope>,
+    view: Arc<View>,
+    not_after: Option<Timestamp>,
+}
+
+impl Caller {
+    fn new(settings: &CallerSettings) -> Self {
+        Self(Arc::new(CallerEntry {
+            name: settings.name.clone(),
+            scopes: settings.scopes.clone(),
+            view: Arc::new(settings.view.clone()),
+            not_after: settings.not_after,
+        }))
+    }
+
+    /// For log lines and metrics.
+    #[must_use]
+    pub fn name(&self) -> &CallerName {
+        &self.0.name
+    }
+
+    /// Whether the caller has a scope.
+    #[must_use]
+    pub fn has(&self, scope: Scope) -> bool {
+        self.0.scopes.contains(&scope)
+    }
+
+    /// What the caller may see.
+    #[must_use]
+    pub fn view(&self) -> &Arc<View> {
+        &self.0.view
+    }
+
+    /// From when on none of its credentials is good.
+    pub(super) fn not_after(&self) -> Option<Timestamp> {
+        self.0.not_after
+    }
+
+    /// Whether both are the same entry of the same rules.
+    pub(super) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Policy {
+    /// Builds the rules of a configuration.
+    #[must_use]
+    pub fn new(settings: &Settings, clock: Clock) -> Self {
+        let (access, listed) = match settings {
+            Settings::Open => {
+                let anonymous = Caller::new(&CallerSettings::new(CallerName::anonymous()));
+                (Access::Open(anonymous), Vec::new())
+            }
+            Settings::Callers(roll) => {
+                (Access::Callers(Table::of(roll.all())), roll.callers.clone())
+            }
+        };
+        let rules = ArcSwap::from_pointee(Rules { version: 0, access });
+        Self(Arc::new(Inner { rules, changes: watch::Sender::new(0), listed, clock }))
+    }
+
+    /// Whether everyone is let in as `anonymous`.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        matches!(self.0.rules.load().access, Access::Open(_))
+    }
+
+    /// Puts these in the place of the callers' file's. Acts on the next request, and on who waits.
+    pub fn replace(&self, of_file: &[CallerSettings]) {
+        if self.is_open() {
+            return;
+        }
+        let access = Access::Callers(Table::of(self.0.listed.iter().chain(of_file)));
+        // Told once they hold, and numbered under the channel's lock.
+        self.0.changes.send_modify(|version| {
+            *version += 1;
+            self.0.rules.store(Arc::new(Rules { version: *version, access }));
+        });
+    }
+
+    /// Tells the newest version of the rules.
+    pub(super) fn changes(&self) -> watch::Receiver<u64> {
+        self.0.changes.subscribe()
+    }
+
+    pub(super) fn clock(&self) -> &Clock {
+        &self.0.clock
+    }
+
+    /// Finds out who sent a request: `Authorization: Bearer <key>` or `X-API-Key: <key>`.
+    ///
+    /// Costs one SHA-256 per credential and one lookup, good or bad. Where access is open a wrong
+    /// credential is refused all the same: its sender believes something that is not so.
+    #[must_use]
+    pub fn identify(&self, headers: &HeaderMap) -> Identity {
+        match self.known(headers) {
+            Ok(known) => Identity::Known(known),
+            Err(refusal) => Identity::Refused(refusal),
+        }
+    }
+
+    fn known(&self, headers: &HeaderMap) -> Result<Known, Refusal> {
+        let shown = Shown::in_headers(headers)?;
+        let rules = self.0.rules.load();
+        let mut known: Option<Known> = None;
+        for key in shown.keys() {
+            let found = rules.holder(KeyDigest::of(key))?;
+            if known.as_ref().is_some_and(|known| !known.caller().is(found.caller())) {
+                return Err(Refusal::Conflict);
+            }
+            known.get_or_insert(found);
+        }
+        self.in_time(known.map_or_else(|| rules.nobody(), Ok)?)
+    }
+
+    /// Judges once more, by the rules as they are now, who was let in before.
+    pub(super) fn again(&self, known: &Known) -> Result<Known, Refusal> {
+        let rules = self.0.rules.load();
+        self.in_time(match known.proof() {
+            Proof::None => rules.nobody()?,
+            Proof::Key(digest) => rules.holder(*digest)?,
+        })
+    }
+
+    fn in_time(&self, known: Known) -> Result<Known, Refusal> {
+        match known.until() {
+            Some(end) if self.0.clock.wall() >= end => Err(Refusal::Expired),
+            _ => Ok(known),
+        }
+    }
+}
+
+impl Rules {
+    /// Who shows no credential.
+    fn nobody(&self) -> Result<Known, Refusal> {
+        match &self.access {
+            Access::Open(anonymous) => Ok(self.known(anonymous, Proof::None)),
+            Access::Callers(_) => Err(Refusal::Missing),
+        }
+    }
+
+    /// Whose key this is.
+    fn holder(&self, digest: KeyDigest) -> Result<Known, Refusal> {
+        let Access::Callers(table) = &self.access else { return Err(Refusal::Unknown) };
+        let caller = table.holders.get(&digest).ok_or(Refusal::Unknown)?;
+        Ok(self.known(caller, Proof::Key(digest)))
+    }
+
+    fn known(&self, caller: &Caller, proof: Proof) -> Known {
+        Known::new(caller.clone(), proof, self.version)
+    }
+}
+
+impl Table {
+    fn of<'a>(callers: impl Iterator<Item = &'a CallerSettings>) -> Self {
+        let mut table = Self::default();
+        for settings in callers {
+            let caller = Caller::new(settings);
+            let keys = settings.key_sha256.iter();
+            table.holders.extend(keys.map(|digest| (*digest, caller.clone())));
+        }
+        table
+    }
+}
+
+impl Known {
+    /// Which credential it was, for the audit.
+    #[must_use]
+    pub fn credential(&self) -> Option<CredentialId> {
+        match self.proof() {
+            Proof::None => None,
+            Proof::Key(digest) => Some((*digest).into()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::access::Roll;
+
+    fn policy() -> Policy {
+        let callers =
+            vec![caller("billing", &["key-a", "key-a-next"]), caller("backup", &["key-b"])];
+        Policy::new(&Settings::Callers(Roll { callers, ..Roll::default() }), clock())
+    }
+
+    fn clock() -> Clock {
+        Clock::manual("2026-11-22T10:00:00Z".parse().unwrap())
+    }
+
+    fn caller(name: &str, keys: &[&str]) -> CallerSettings {
+        let key_sha256 = keys.iter().map(|key| KeyDigest::of(key.as_bytes())).collect();
+        CallerSettings { key_sha256, ..CallerSettings::new(name.parse().unwrap()) }
+    }
+
+    fn identify(policy: &Policy, headers: &[(&'static str, &str)]) -> Result<String, Refusal> {
+        let mut map = HeaderMap::new();
+        for (name, value) in headers {
+            map.append(*name, value.parse().unwrap());
+        }
+        match policy.identify(&map) {
+            Identity::Known(known) => Ok(known.caller().name().to_string()),
+            Identity::Refused(refusal) => Err(refusal),
+        }
+    }
+
+    #[test]
+    fn a_key_is_known_in_either_header_and_in_each_of_its_rotations() {
+        let policy = policy();
+        for headers in [
+            &[("authorization", "Bearer key-a")][..],
+            &[("authorization", "bearer  key-a-next")],
+            &[("x-api-key", "key-a")],
+            &[("x-api-key", "key-a"), ("authorization", "Bearer key-a-next")],
+        ] {
+            assert_eq!(identify(&policy, headers).as_deref(), Ok("billing"), "{headers:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_single_good_credential_is_refused() {
+        let policy = policy();
+        let cases: &[(&[(&str, &str)], Refusal)] = &[
+            (&[], Refusal::Missing),
+            (&[("x-api-key", "key-c")], Refusal::Unknown),
+            (&[("x-api-key", "")], Refusal::Malformed),
+            (&[("authorization", "Bearer")], Refusal::Malformed),
+            (&[("authorization", "Bearer ")], Refusal::Malformed),
+            (&[("authorization", "Basic a2V5LWE=")], Refusal::Malformed),
+            (&[("x-api-key", "key-a"), ("x-api-key", "key-a")], Refusal::Malformed),
+            (&[("x-api-key", "key-a"), ("authorization", "Bearer key-b")], Refusal::Conflict),
+            (&[("x-api-key", "key-a"), ("authorization", "Bearer key-c")], Refusal::Unknown),
+        ];
+        for (headers, refusal) in cases {
+            let headers: Vec<_> = headers.iter().map(|(n, v)| (leak(n), *v)).collect();
+            assert_eq!(identify(&policy, &headers), Err(*refusal), "{headers:?}");
+        }
+    }
+
+    fn leak(name: &str) -> &'static str {
+        name.to_owned().leak()
+    }
+
+    #[test]
+    fn open_access_knows_everyone_but_the_sender_of_a_wrong_credential() {
+        let policy = Policy::new(&Settings::Open, clock());
+        assert_eq!(identify(&policy, &[]).as_deref(), Ok("anonymous"));
+        assert_eq!(identify(&policy, &[("x-api-key", "key-a")]), Err(Refusal::Unknown));
+    }
+
+    #[test]
+    fn after_its_end_no_credential_of_a_caller_is_good() {
+        let clock = clock();
+        let not_after = Some(clock.wall() + Duration::from_secs(60));
+        let callers = vec![CallerSettings { not_after, ..caller("billing", &["key-a"]) }];
+        let settings = Settings::Callers(Roll { callers, ..Roll::default() });
+        let policy = Policy::new(&settings, clock.clone());
+        let headers = [("x-api-key", "key-a")];
+        clock.advance(Duration::from_secs(59));
+        assert_eq!(identify(&policy, &headers).as_deref(), Ok("billing"));
+        clock.advance(Duration::from_secs(1));
+        assert_eq!(identify(&policy, &headers), Err(Refusal::Expired));
+    }
+
+    #[test]
+    fn the_files_callers_are_replaced_and_the_configurations_stay() {
+        let policy = policy();
+        let by = |key: &'static str| identify(&policy, &[("x-api-key", key)]);
+        policy.replace(&[caller("audit", &["key-c"])]);
+        assert_eq!(by("key-c").as_deref(), Ok("audit"));
+        policy.replace(&[caller("audit", &["key-d"])]);
+        assert_eq!((by("key-c"), by("key-d").as_deref()), (Err(Refusal::Unknown), Ok("audit")));
+        policy.replace(&[]);
+        assert_eq!((by("key-d"), by("key-a").as_deref()), (Err(Refusal::Unknown), Ok("billing")));
+    }
+
+    #[test]
+    fn without_any_caller_nobody_gets_in() {
+        let policy = Policy::new(&Settings::Callers(Roll::default()), clock());
+        assert!(!policy.is_open());
+        assert_eq!(identify(&policy, &[]), Err(Refusal::Missing));
+        assert_eq!(identify(&policy, &[("x-api-key", "key-a")]), Err(Refusal::Unknown));
+    }
+}

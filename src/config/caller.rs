@@ -1,0 +1,168 @@
+//! One caller's table: its fields, each by its type.
+
+use std::{fmt::Display, str::FromStr, sync::Arc};
+
+use jiff::Timestamp;
+use toml::de::{DeTable, DeValue};
+
+use super::{
+    faults::{Origin, closest, printable},
+    keys::Shape,
+    layers::{strings, unknown, wrong_type},
+    reader::Reader,
+};
+use crate::{
+    access::{CallerName, CallerSettings, InvalidCallerName, KeyDigest, NamePattern, Scope, View},
+    ids::{OrgId, SddcId},
+};
+
+const FIELDS: [&str; 7] =
+    ["name", "key_sha256", "scopes", "orgs", "sddc_ids", "sddc_names", "not_after"];
+
+/// A table of `[[access.callers]]` or of a callers' file's `[[callers]]`.
+pub(super) struct CallerTable<'t, 'i> {
+    /// The key that faults are told of.
+    pub(super) subject: &'static str,
+    pub(super) table: &'t DeTable<'i>,
+    pub(super) origin: Origin,
+}
+
+/// A caller as written, and where each of its keys was.
+pub(super) struct Written {
+    pub(super) caller: CallerSettings,
+    pub(super) keys: Vec<(KeyDigest, Origin)>,
+}
+
+impl CallerTable<'_, '_> {
+    /// The caller; `None` without a good name. What is wrong is noted and left out.
+    pub(super) fn read(&self, reader: &mut Reader<'_>) -> Option<Written> {
+        self.refuse_unknown_fields(reader);
+        let name = self.name(reader);
+        let keys = self.list(reader, "key_sha256", str::parse::<KeyDigest>);
+        let scopes = self.parsed::<Scope, _>(reader, "scopes");
+        let view = View {
+            orgs: self.parsed::<OrgId, _>(reader, "orgs").map(Arc::new),
+            sddc_ids: self.parsed::<SddcId, _>(reader, "sddc_ids"),
+            sddc_names: self.parsed::<NamePattern, _>(reader, "sddc_names"),
+        };
+        let not_after = self.not_after(reader);
+        if keys.is_none() {
+            reader.fault(&self.field("key_sha256"), "required but not set", &self.origin);
+        }
+        let keys = keys.unwrap_or_default();
+        let all_seen = CallerSettings::new(name?);
+        let caller = CallerSettings {
+            key_sha256: keys.iter().map(|(digest, _)| *digest).collect(),
+            scopes: scopes.unwrap_or(all_seen.scopes),
+            view,
+            not_after,
+            name: all_seen.name,
+        };
+        Some(Written { caller, keys })
+    }
+
+    /// The subject of a field's faults.
+    pub(super) fn field(&self, name: &str) -> String {
+        format!("{}.{name}", self.subject)
+    }
+
+    fn find(&self, field: &str) -> Option<(&DeValue<'_>, Origin)> {
+        let (_, value) = self.table.iter().find(|(name, _)| name.get_ref() == field)?;
+        Some((value.get_ref(), self.origin.part(&value.span())))
+    }
+
+    fn refuse_unknown_fields(&self, reader: &mut Reader<'_>) {
+        for (field, _) in self.table {
+            let name = field.get_ref().as_ref();
+            if !FIELDS.contains(&name) {
+                let problem = unknown("field", closest(name, FIELDS));
+                let origin = self.origin.part(&field.span());
+                reader.fault(&self.field(&printable(name)), problem, &origin);
+            }
+        }
+    }
+
+    fn name(&self, reader: &mut Reader<'_>) -> Option<CallerName> {
+        if self.find("name").is_none() {
+            reader.fault(&self.field("name"), "required but not set", &self.origin);
+        }
+        self.text(reader, "name", parse_name)
+    }
+
+    fn not_after(&self, reader: &mut Reader<'_>) -> Option<Timestamp> {
+        const WANTED: &str =
+            "must be a moment with its time zone, such as 2027-01-31T00:00:00Z (RFC 3339)";
+        let (value, origin) = self.find("not_after")?;
+        let written = match value {
+            DeValue::String(text) => text.clone().into_owned(),
+            DeValue::Datetime(moment) => moment.to_string(),
+            other => {
+                reader.fault(&self.field("not_after"), wrong_type(Shape::Text, other), &origin);
+                return None;
+            }
+        };
+        let moment = written.parse();
+        moment.map_err(|_| reader.fault(&self.field("not_after"), WANTED, &origin)).ok()
+    }
+
+    /// A string, parsed.
+    fn text<T>(
+        &self,
+        reader: &mut Reader<'_>,
+        field: &str,
+        parse: impl Fn(&str) -> Result<T, String>,
+    ) -> Option<T> {
+        let (value, origin) = self.find(field)?;
+        let parsed = match value {
+            DeValue::String(text) => parse(text),
+            other => Err(wrong_type(Shape::Text, other)),
+        };
+        parsed.map_err(|fault| reader.fault(&self.field(field), fault, &origin)).ok()
+    }
+
+    /// The good items of a list without their origins.
+    fn parsed<T, C>(&self, reader: &mut Reader<'_>, field: &str) -> Option<C>
+    where
+        T: FromStr<Err: Display>,
+        C: FromIterator<T>,
+    {
+        let items = self.list(reader, field, str::parse::<T>)?;
+        Some(items.into_iter().map(|(item, _)| item).collect())
+    }
+
+    /// The good items of a list, `None` if the field is not there.
+    fn list<T, E: Display>(
+        &self,
+        reader: &mut Reader<'_>,
+        field: &str,
+        parse: impl Fn(&str) -> Result<T, E>,
+    ) -> Option<Vec<(T, Origin)>> {
+        let (value, origin) = self.find(field)?;
+        let items =
+            strings(value, Shape::Credentials, &origin).unwrap_or_else(|(fault, origin)| {
+                reader.fault(&self.field(field), fault, &origin);
+                Vec::new()
+            });
+        if matches!(value, DeValue::Array(array) if array.is_empty()) {
+            reader.fault(&self.field(field), "must not be empty", &origin);
+        }
+        let mut good = Vec::new();
+        for (at, (text, origin)) in items.into_iter().enumerate() {
+            match parse(&text) {
+                Ok(item) => good.push((item, origin)),
+                Err(fault) => {
+                    reader.fault(&self.field(field), format!("entry {}: {fault}", at + 1), &origin);
+                }
+            }
+        }
+        Some(good)
+    }
+}
+
+/// A caller's name. A key would be a good one, and then stand in every log line of that caller.
+pub(super) fn parse_name(text: &str) -> Result<CallerName, String> {
+    if text.starts_with("sgw_") {
+        return Err("this is a key, not a name; treat it as lost and make a new one".into());
+    }
+    text.parse().map_err(|fault: InvalidCallerName| fault.to_string())
+}

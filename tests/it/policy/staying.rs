@@ -1,0 +1,118 @@
+//! Who stays: event streams and long polls when the rules change meanwhile.
+
+use http::{Method, StatusCode};
+use sddc_gateway::access::CallerKey;
+use serde_json::{Value, json};
+
+use super::{Scene, caller};
+use crate::{
+    harness::{Answer, Cloud, DEADLINE, Setup, cloud},
+    views::Events,
+    watch::watched_by,
+};
+
+/// A polled gateway that has its first picture, with one caller in its file.
+async fn polling(fields: &str) -> (Cloud, Scene) {
+    let cloud = cloud().await;
+    let scene = Scene::start(Setup::polling(&cloud), fields).await;
+    scene.ask("/sddcs").await;
+    (cloud, scene)
+}
+
+fn names(list: &Value) -> Vec<&str> {
+    list["items"].as_array().unwrap().iter().map(|item| item["name"].as_str().unwrap()).collect()
+}
+
+#[tokio::test]
+async fn a_stream_ends_when_its_caller_may_no_more() {
+    let other = CallerKey::generate().unwrap();
+    let (_cloud, scene) = polling("").await;
+    for after in [
+        String::new(),
+        caller(&other, ""),
+        caller(&scene.key, "scopes = [\"vmc:read\"]"),
+        caller(&scene.key, "not_after = 2026-01-01T00:00:00Z"),
+    ] {
+        let mut events = Events::open(&scene.gateway, &scene.key, "").await;
+        assert_eq!(events.next().await.0, "sync");
+        scene.rewrite(&after).await;
+        events.ended().await;
+        scene.rewrite(&caller(&scene.key, "")).await;
+        let back = async |_: &_| scene.ask("/sddcs").await.status == StatusCode::OK;
+        scene.gateway.until("the caller again", back).await;
+    }
+}
+
+#[tokio::test]
+async fn a_stream_begins_anew_when_its_caller_sees_something_else() {
+    let (_cloud, scene) = polling("").await;
+    let mut events = Events::open(&scene.gateway, &scene.key, "").await;
+    let (_, _, whole) = events.next().await;
+    assert!(names(&whole).iter().any(|name| !name.starts_with("prod-")));
+
+    // Another key for another caller, and a rate: nothing that this one could see.
+    let mut same = caller(&scene.key, "");
+    same += &caller(&CallerKey::generate().unwrap(), "").replace("filed", "another");
+    scene.rewrite(&same).await;
+    scene.rewrite(&caller(&scene.key, "sddc_names = [\"prod-*\"]")).await;
+    assert_eq!(events.next().await, ("reset".to_owned(), None, json!({})));
+    let (name, id, part) = events.next().await;
+    let list = scene.ask("/sddcs").await;
+    assert_eq!((name.as_str(), id.as_deref()), ("sync", Some(list.header("etag"))));
+    assert_eq!(part, list.json());
+    assert!(!names(&part).is_empty() && names(&part).iter().all(|name| name.starts_with("prod-")));
+}
+
+async fn wait(scene: &Scene) -> impl Future<Output = Answer> {
+    let list = scene.ask("/sddcs").await;
+    let headers = [("x-api-key", scene.key.reveal()), ("if-none-match", list.header("etag"))];
+    let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    async move {
+        let headers = headers.each_ref().map(|(name, value)| (&**name, &**value));
+        scene.gateway.send_bare(Method::GET, "/sddcs?wait=120s", &headers).await
+    }
+}
+
+#[tokio::test]
+async fn a_long_poll_is_refused_when_its_caller_may_no_more() {
+    for (after, status) in [("", 401), ("scopes = [\"vmc:read\"]", 403)] {
+        let (_cloud, scene) = polling("").await;
+        let change = async {
+            watched_by(&scene.gateway, 1).await;
+            let text = if status == 401 { String::new() } else { caller(&scene.key, after) };
+            scene.rewrite(&text).await;
+        };
+        let (answer, ()) = tokio::join!(wait(&scene).await, change);
+        assert_eq!(answer.status.as_u16(), status);
+    }
+}
+
+#[tokio::test]
+async fn a_long_poll_of_who_sees_something_else_ends_so_that_it_asks_anew() {
+    let (_cloud, scene) = polling("").await;
+    let change = async {
+        watched_by(&scene.gateway, 1).await;
+        scene.rewrite(&caller(&scene.key, "sddc_names = [\"prod-*\"]")).await;
+    };
+    let (answer, ()) = tokio::join!(wait(&scene).await, change);
+    assert_eq!(answer.status, StatusCode::NOT_MODIFIED);
+}
+
+#[tokio::test]
+async fn who_stays_is_let_go_when_its_time_is_over() {
+    let (_cloud, scene) = polling("not_after = 2026-11-22T10:10:00Z").await;
+    let mut events = Events::open(&scene.gateway, &scene.key, "").await;
+    assert_eq!(events.next().await.0, "sync");
+    let time = async {
+        watched_by(&scene.gateway, 2).await;
+        // The rest until then is taken in steps.
+        let step = async |gateway: &crate::harness::TestGateway| {
+            gateway.advance(30);
+            scene.ask("/sddcs").await.status == StatusCode::UNAUTHORIZED
+        };
+        scene.gateway.until("the end", step).await;
+    };
+    let (answer, ()) = tokio::join!(wait(&scene).await, time);
+    assert!([401, 304].contains(&answer.status.as_u16()), "{answer:?}");
+    tokio::time::timeout(DEADLINE, events.ended()).await.expect("the stream ends");
+}

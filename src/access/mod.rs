@@ -9,9 +9,12 @@
 
 mod admission;
 mod credential;
+mod guesses;
 mod identity;
 mod key;
 mod policy;
+mod proxies;
+mod rate;
 mod settings;
 mod view;
 
@@ -22,9 +25,12 @@ use serde::Deserialize;
 pub use self::{
     admission::{Admitted, Denied, Sender},
     credential::CredentialId,
+    guesses::Guesses,
     identity::{Identity, Known, Refusal},
     key::{CallerKey, InvalidKeyDigest, KeyDigest},
     policy::{Caller, Policy},
+    proxies::TrustedProxies,
+    rate::{Exceeded, InvalidRate, Limiter, Rate, Standing},
     settings::{CallerSettings, CallersFile, Roll, Settings},
     view::{InvalidNamePattern, NamePattern, View},
 };

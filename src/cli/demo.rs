@@ -44,7 +44,7 @@ async fn demo(options: &Options) -> Result<(), ExitCode> {
     let mut config = config(options, address, &play.client_id);
     let cloud = Simulator::new(play);
 
-    let (access_log, guard) = telemetry::start(config.telemetry);
+    let (access_log, guard) = telemetry::start(&config.telemetry);
     let mut signals = Signals::listen().map_err(|error| fail(&error))?;
     harden::files(&mut config.api);
     let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());

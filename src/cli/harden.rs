@@ -79,6 +79,7 @@ mod tests {
                 request_timeout: Duration::ZERO,
                 drain_delay: Duration::ZERO,
                 drain: Duration::ZERO,
+                trusted_proxies: Vec::new(),
             };
             fit(&mut settings, limit);
             (settings.max_connections, settings.max_watchers)

@@ -17,7 +17,7 @@ pub(super) fn run(args: &ConfigArgs) -> Result<(), ExitCode> {
 }
 
 async fn serve(mut config: Config) -> Result<(), ExitCode> {
-    let (access_log, guard) = telemetry::start(config.telemetry);
+    let (access_log, guard) = telemetry::start(&config.telemetry);
     let mut signals = Signals::listen().map_err(|error| fail(&error))?;
     config.warnings().iter().for_each(|warning| tracing::warn!("{warning}"));
     harden::files(&mut config.api);

@@ -20,7 +20,7 @@ use crate::{
     csp::{self, BasicEncoding, ClientId, ClientSecret, SecretOrigin},
     ids::OrgId,
     inventory, listener,
-    telemetry::{self, Format},
+    telemetry::{self, AuditTarget, Format},
     vmc,
 };
 
@@ -46,6 +46,7 @@ fn timeout(text: &str) -> Result<Duration, String> {
 pub(super) fn api(reader: &mut Reader<'_>) -> listener::Settings {
     let upto_hour = value::duration(Duration::ZERO..=HOUR);
     let hosts = reader.list("api.hosts", value::host);
+    let trusted_proxies = reader.list("api.trusted_proxies", value::network);
     listener::Settings {
         listen: reader.value("api.listen", value::address),
         hosts: hosts.into_iter().map(|(host, _)| host).collect(),
@@ -58,6 +59,7 @@ pub(super) fn api(reader: &mut Reader<'_>) -> listener::Settings {
         request_timeout: reader.value("api.request_timeout", timeout),
         drain_delay: reader.value("api.drain_delay", &upto_hour),
         drain: reader.value("api.drain", &upto_hour),
+        trusted_proxies: trusted_proxies.into_iter().map(|(network, _)| network).collect(),
     }
 }
 
@@ -183,18 +185,7 @@ pub(super) fn inventory(reader: &mut Reader<'_>) -> inventory::Settings {
     }
     // A refusal is never a reason to show older data than a failure.
     let stale_denied = stale_denied.min(stale);
-    let snapshot_file = reader.optional("inventory.snapshot_file", |text| {
-        let path = value::path(text)?;
-        // The file itself need not be there yet.
-        match path.parent() {
-            Some(directory) if directory != Path::new("") && !directory.is_dir() => {
-                Err(format!("there is no directory {}", directory.display()))
-            }
-            _ if path.is_dir() => Err("is a directory".to_owned()),
-            _ if text.ends_with('/') => Err("must name a file".to_owned()),
-            _ => Ok(path),
-        }
-    });
+    let snapshot_file = reader.optional("inventory.snapshot_file", value::file_to_write);
     inventory::Settings { poll, fresh, stale, stale_denied, snapshot_file }
 }
 
@@ -262,6 +253,15 @@ pub(super) fn telemetry(reader: &mut Reader<'_>, on_terminal: bool) -> telemetry
     telemetry::Settings {
         log: reader.value("telemetry.log", value::choice(LEVELS)),
         format: reader.optional("telemetry.format", value::choice(FORMATS)).unwrap_or(usual),
+        audit: reader.optional("telemetry.audit", audit_target),
+    }
+}
+
+/// A file of this name in the working directory is written `./stdout`.
+fn audit_target(text: &str) -> Result<AuditTarget, String> {
+    match text {
+        "stdout" => Ok(AuditTarget::Stdout),
+        name => value::file_to_write(name).map(AuditTarget::File),
     }
 }
 

@@ -21,7 +21,7 @@ pub(super) const SECTIONS: &[(&str, &str)] = &[
         "Who may call. With nothing set here the gateway starts only on a loopback api.listen, where \
          everyone is let in.",
     ),
-    ("telemetry", "The log."),
+    ("telemetry", "The log and the audit."),
 ];
 
 /// Every key there is, section by section.
@@ -91,6 +91,14 @@ pub const KEYS: &[Key] = &[
         Duration,
         "20s",
         "After that: how long what is in flight may take. 0s to 1h.",
+    ),
+    preset(
+        "api.trusted_proxies",
+        List,
+        "",
+        "Networks of the proxies in front, such as 10.0.0.0/8 or 192.0.2.7. Only where the connection \
+         comes from one of them, the right-most X-Forwarded-For entry that is none of theirs is the \
+         client's address. Other forwarding headers are ignored.",
     ),
     preset("ops.listen", Text, "127.0.0.1:9090", "/livez, /readyz and /metrics, nothing else."),
     preset(
@@ -233,6 +241,14 @@ pub const KEYS: &[Key] = &[
         preset: Preset::Unset("\"json\""),
         doc: "text or json. Not set: text on a terminal, else json.",
     },
+    Key {
+        name: "telemetry.audit",
+        shape: Path,
+        preset: Preset::Unset("\"stdout\""),
+        doc: "stdout, or a file (made with mode 0600, appended to, opened anew when it was renamed) in \
+              a directory that is there: one JSON record per decision. None is dropped: a request \
+              whose record cannot be written is answered 503.",
+    },
 ];
 
 const fn preset(name: &'static str, shape: Shape, default: &'static str, doc: &'static str) -> Key {
@@ -257,6 +273,7 @@ mod tests {
             ("api.request_timeout", "30s"),
             ("api.drain_delay", "3s"),
             ("api.drain", "20s"),
+            ("api.trusted_proxies", ""),
             ("ops.listen", "127.0.0.1:9090"),
             ("csp.url", "https://console.cloud.vmware.com"),
             ("csp.token_path", "/csp/gateway/am/api/auth/token"),
@@ -290,6 +307,7 @@ mod tests {
                 "access.callers",
                 "access.callers_file",
                 "telemetry.format",
+                "telemetry.audit",
             ],
         );
     }

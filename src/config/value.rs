@@ -6,10 +6,11 @@
 use std::{
     net::{IpAddr, Ipv6Addr, SocketAddr},
     ops::RangeInclusive,
-    path::PathBuf,
+    path::{Path, PathBuf},
     time::Duration,
 };
 
+use ipnet::IpNet;
 use url::{Host, Url};
 
 pub(super) const HOUR: Duration = Duration::from_secs(60 * 60);
@@ -134,6 +135,22 @@ pub(super) fn address(text: &str) -> Result<SocketAddr, String> {
     })
 }
 
+/// `10.0.0.0/8`, or an address alone, which is a network of one.
+pub(super) fn network(text: &str) -> Result<IpNet, String> {
+    const WANTED: &str = "must be a network or an address, such as 10.0.0.0/8 or 2001:db8::7";
+    if let Ok(address) = text.parse::<IpAddr>() {
+        return Ok(address.into());
+    }
+    let network: IpNet = text.parse().map_err(|_| WANTED)?;
+    let whole = network.trunc();
+    // Either the address or the length is not what was meant.
+    if network == whole {
+        Ok(network)
+    } else {
+        Err(format!("has host bits set: did you mean {whole}?"))
+    }
+}
+
 /// A host name or IP address as in a `Host` header: lower case, no port, IPv6 in brackets.
 pub(super) fn host(text: &str) -> Result<String, String> {
     const WANTED: &str = "must be a host name or IP address, without scheme and port";
@@ -216,6 +233,19 @@ pub(super) fn path(text: &str) -> Result<PathBuf, String> {
         Err("must not hold control characters".into())
     } else {
         Ok(text.into())
+    }
+}
+
+/// The name of a file that need not be there yet, in a directory that is.
+pub(super) fn file_to_write(text: &str) -> Result<PathBuf, String> {
+    let path = path(text)?;
+    match path.parent() {
+        Some(directory) if directory != Path::new("") && !directory.is_dir() => {
+            Err(format!("there is no directory {}", directory.display()))
+        }
+        _ if path.is_dir() => Err("is a directory".to_owned()),
+        _ if text.ends_with('/') => Err("must name a file".to_owned()),
+        _ => Ok(path),
     }
 }
 
@@ -340,6 +370,38 @@ mod tests {
             "10.0.0.256",
         ] {
             assert!(host(odd).is_err(), "{odd}");
+        }
+    }
+
+    #[test]
+    fn a_network_has_no_host_bits() {
+        for (text, read) in [
+            ("10.0.0.0/8", "10.0.0.0/8"),
+            ("0.0.0.0/0", "0.0.0.0/0"),
+            ("192.0.2.7", "192.0.2.7/32"),
+            ("192.0.2.7/32", "192.0.2.7/32"),
+            ("2001:DB8::/32", "2001:db8::/32"),
+            ("::1", "::1/128"),
+        ] {
+            assert_eq!(network(text).unwrap().to_string(), read);
+        }
+        for (text, meant) in [("10.0.0.1/8", "10.0.0.0/8"), ("2001:db8::1/32", "2001:db8::/32")] {
+            let told = network(text).unwrap_err();
+            assert_eq!(told, format!("has host bits set: did you mean {meant}?"));
+        }
+        for odd in [
+            "",
+            "/8",
+            "10.0.0.0/",
+            "10.0.0.0/33",
+            "::/129",
+            "10/8",
+            "10.0.0.0/-1",
+            "[::1]",
+            "a",
+            " ::1",
+        ] {
+            assert!(network(odd).unwrap_err().starts_with("must be a network or"), "{odd}");
         }
     }
 

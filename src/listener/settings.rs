@@ -2,6 +2,8 @@
 
 use std::{net::SocketAddr, time::Duration};
 
+use ipnet::IpNet;
+
 /// Section `[api]`: the callers' listener.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -28,6 +30,8 @@ pub struct Settings {
     pub drain_delay: Duration,
     /// `api.drain`: how long what is in flight may take after that.
     pub drain: Duration,
+    /// `api.trusted_proxies`: whose `X-Forwarded-For` counts.
+    pub trusted_proxies: Vec<IpNet>,
 }
 
 /// Section `[ops]`: probes and metrics.

@@ -32,7 +32,7 @@ impl LogGuard {
 
 /// Starts the process's log. Only the first call in a process sets the subscriber for events; each
 /// gets an access log of its own.
-pub fn start(settings: Settings) -> (AccessLog, LogGuard) {
+pub fn start(settings: &Settings) -> (AccessLog, LogGuard) {
     let (writer, worker) = NonBlockingBuilder::default()
         .lossy(true)
         .buffered_lines_limit(WAITING_LINES)

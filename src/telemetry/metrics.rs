@@ -51,6 +51,13 @@ struct Inner {
     watchers_dropped: Counter,
     incomplete: Family<IncompleteLabels, Counter>,
     snapshot_writes: Family<OutcomeLabels, Counter>,
+    rate_limited: Family<CallerLabels, Counter>,
+    audit_failures: Counter,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct CallerLabels {
+    caller: Arc<str>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -222,6 +229,8 @@ impl Metrics {
             watchers_dropped: Counter::default(),
             incomplete: Family::default(),
             snapshot_writes: Family::default(),
+            rate_limited: Family::default(),
+            audit_failures: Counter::default(),
         }))
     }
 
@@ -308,6 +317,17 @@ impl Metrics {
         self.0.snapshot_writes.get_or_create(&OutcomeLabels { outcome }).inc();
     }
 
+    /// Counts a request refused by a rate limit. `caller` is a configured name, or `none` for who
+    /// failed to show who it is too often.
+    pub fn rate_limited(&self, caller: Arc<str>) {
+        self.0.rate_limited.get_or_create(&CallerLabels { caller }).inc();
+    }
+
+    /// Counts an audit record that was not written, or not known to be.
+    pub fn audit_failure(&self) {
+        self.0.audit_failures.inc();
+    }
+
     /// Everything as `OpenMetrics` text: what was counted, what `sources` read from state now, and
     /// the process's own figures.
     ///
@@ -374,6 +394,16 @@ impl Metrics {
             "snapshot_writes",
             "Writes of the snapshot file",
             inner.snapshot_writes.clone(),
+        );
+        metrics.register(
+            "rate_limited",
+            "Requests refused because their caller asks too often",
+            inner.rate_limited.clone(),
+        );
+        metrics.register(
+            "audit_failures",
+            "Audit records that could not be written",
+            inner.audit_failures.clone(),
         );
         metrics.register(
             "task_failures",

@@ -13,5 +13,5 @@ pub use self::{
     access_log::{AccessLog, AccessRecord},
     log::{LogGuard, start},
     metrics::{CacheResult, HttpCall, Metrics, MintOutcome, UpstreamCall},
-    settings::{Format, Settings},
+    settings::{AuditTarget, Format, Settings},
 };

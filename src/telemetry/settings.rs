@@ -1,15 +1,28 @@
-//! What the operator sets of the log: section `[telemetry]`.
+//! What the operator sets of the log and the audit: section `[telemetry]`.
+
+use std::path::PathBuf;
 
 use tracing::level_filters::LevelFilter;
 
 /// Section `[telemetry]`.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Settings {
     /// `telemetry.log`: `off`, `error`, `warn`, `info`, `debug` or `trace`. Other crates than this
     /// one are never logged below `info`.
     pub log: LevelFilter,
     /// `telemetry.format`.
     pub format: Format,
+    /// `telemetry.audit`: where audit records go; `None`: none are made.
+    pub audit: Option<AuditTarget>,
+}
+
+/// Where audit records go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AuditTarget {
+    /// Standard output. The log is on standard error.
+    Stdout,
+    /// A file, in a directory that was there when the configuration was checked.
+    File(PathBuf),
 }
 
 /// How a log line looks.

@@ -19,7 +19,7 @@ use super::*;
 use crate::{
     access::{KeyDigest, Scope},
     csp::BasicEncoding,
-    telemetry::Format,
+    telemetry::{AuditTarget, Format},
 };
 
 const CANARY: &str = "CANARY-s3cret";

@@ -7,7 +7,7 @@ fn with_id_and_secret_alone_everything_is_the_default() {
     let config = Scene::minimal().load();
     let seconds = Duration::from_secs;
     assert_eq!(config.api.listen.to_string(), "127.0.0.1:8080");
-    assert!(config.api.hosts.is_empty());
+    assert!(config.api.hosts.is_empty() && config.api.trusted_proxies.is_empty());
     assert_eq!((config.api.max_in_flight, config.api.max_connections), (1024, 10_000));
     assert_eq!(config.api.header_timeout, seconds(10));
     assert_eq!(config.api.idle_timeout, seconds(75));
@@ -28,6 +28,7 @@ fn with_id_and_secret_alone_everything_is_the_default() {
     assert_eq!(config.inventory.stale_denied, seconds(3600));
     assert!(matches!(config.access, crate::access::Settings::Open));
     assert_eq!((config.telemetry.log, config.telemetry.format), (LevelFilter::INFO, Format::Json));
+    assert_eq!(config.telemetry.audit, None);
     assert_eq!(config.warnings(), Vec::<String>::new());
     assert!(!format!("{config:?}").contains(CANARY));
 }
@@ -50,6 +51,7 @@ fn every_key_can_be_set_in_the_file() {
             request_timeout = "4s"
             drain_delay = "0s"
             drain = "0s"
+            trusted_proxies = ["10.0.0.0/8", "::1"]
             [ops]
             listen = "0.0.0.0:81"
             [csp]
@@ -75,6 +77,7 @@ fn every_key_can_be_set_in_the_file() {
             [telemetry]
             log = "trace"
             format = "text"
+            audit = "stdout"
             [[access.callers]]
             name = "backup"
             key_sha256 = ["{}"]
@@ -95,6 +98,9 @@ fn every_key_can_be_set_in_the_file() {
     assert_eq!(config.api.request_timeout, Duration::from_secs(4));
     assert!(config.api.drain.is_zero() && config.inventory.fresh.is_zero());
     assert!(matches!(&config.csp.client_secret, SecretOrigin::File(path) if *path == secret));
+    let trusted: Vec<_> = config.api.trusted_proxies.iter().map(ToString::to_string).collect();
+    assert_eq!(trusted, ["10.0.0.0/8", "::1/128"]);
+    assert_eq!(config.telemetry.audit, Some(AuditTarget::Stdout));
     assert_eq!(config.csp.basic_encoding, BasicEncoding::Form);
     assert_eq!(
         config.vmc.orgs.iter().map(crate::ids::OrgId::as_str).collect::<Vec<_>>(),
@@ -254,6 +260,45 @@ fn a_snapshot_file_is_in_a_directory_that_is_there() {
     }
     let told = Scene::minimal().file("[inventory]\nsnapshot_file = 1").fault();
     assert!(told.starts_with("inventory.snapshot_file: must be a string, not a number"), "{told}");
+}
+
+#[test]
+fn the_audit_goes_to_stdout_or_into_a_directory_that_is_there() {
+    let set = |text: &str| Scene::minimal().with("TELEMETRY__AUDIT", text);
+    assert_eq!(set("stdout").load().telemetry.audit, Some(AuditTarget::Stdout));
+    let scene = Scene::minimal();
+    let path = scene.write("there", "").with_file_name("audit.jsonl");
+    let config = scene.with("TELEMETRY__AUDIT", path.to_str().unwrap()).load();
+    assert_eq!(config.telemetry.audit, Some(AuditTarget::File(path.clone())));
+    assert!(!path.exists(), "to check is not to write");
+    let relative = PathBuf::from("./stdout");
+    assert_eq!(set("./stdout").load().telemetry.audit, Some(AuditTarget::File(relative)));
+    for (text, fault) in [
+        ("", "must not be empty"),
+        ("none-such/audit", "there is no directory none-such"),
+        (".", "is a directory"),
+        ("audit/", "must name a file"),
+    ] {
+        let told = set(text).fault();
+        assert!(told.starts_with("telemetry.audit: ") && told.contains(fault), "{told}");
+    }
+}
+
+#[test]
+fn a_trusted_proxy_is_a_network() {
+    let set = |text: &str| Scene::minimal().with("API__TRUSTED_PROXIES", text);
+    let networks = set("10.0.0.0/8,192.0.2.7").load().api.trusted_proxies;
+    assert_eq!(
+        networks.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        ["10.0.0.0/8", "192.0.2.7/32"]
+    );
+    assert_eq!(
+        set("10.0.0.0/8,10.1.2.3/16").fault(),
+        "api.trusted_proxies: \"10.1.2.3/16\" has host bits set: did you mean 10.1.0.0/16? \
+         (SDDC_GATEWAY_API__TRUSTED_PROXIES)",
+    );
+    let told = set("proxy.internal").fault();
+    assert!(told.contains("\"proxy.internal\" must be a network or an address, such as"), "{told}");
 }
 
 #[test]

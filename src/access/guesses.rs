@@ -172,12 +172,12 @@ mod tests {
     #[test]
     fn a_flood_of_addresses_makes_only_the_flood_forgotten() {
         let (guesses, start) = guesses();
-        let guesser = address("2001:db8::1");
-        assert_eq!(granted(&guesses, guesser, start), 60);
+        let client = address("2001:db8::1");
+        assert_eq!(granted(&guesses, client, start), 60);
         for number in 0..100_000 {
             guesses.note(Ipv4Addr::from_bits(number).into(), start).unwrap();
         }
-        assert!(guesses.note(guesser, start).is_err(), "the one that owes most is kept");
+        assert!(guesses.note(client, start).is_err(), "the one that owes most is kept");
     }
 
     #[test]

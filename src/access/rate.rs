@@ -236,7 +236,8 @@ impl Limiter {
     }
 
     /// Takes back what one successful [`Limiter::take`] counted: its answer was a 304. There are
-    /// never more than the burst at once, however often it is called.
+    /// never more than the burst at once, however often it is called; what came to nothing long ago
+    /// may be given back on top of what has come back by itself.
     pub fn give_back(&self) {
         let cells = self.cells;
         let full_at = |full_at| Some(cells.give_back(full_at));

@@ -1,9 +1,10 @@
-//! What operators see: the log and the metrics.
+//! What operators see: the log, the audit and the metrics.
 //!
-//! Both are handed in through constructors, so that one process can run two gateways. Nothing here
+//! All are handed in through constructors, so that one process can run two gateways. Nothing here
 //! knows a secret; what knows one cannot be printed.
 
 mod access_log;
+mod audit;
 mod log;
 mod metrics;
 mod process;
@@ -11,6 +12,7 @@ mod settings;
 
 pub use self::{
     access_log::{AccessLog, AccessRecord},
+    audit::{Audit, AuditFailed, AuditGuard, AuditRecord, Decision, Slot},
     log::{LogGuard, start},
     metrics::{CacheResult, HttpCall, Metrics, MintOutcome, UpstreamCall},
     settings::{AuditTarget, Format, Settings},

@@ -11,7 +11,7 @@ use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    access::{self, Policy, Roll},
+    access::{self, Policy, Roll, TrustedProxies},
     api::{self, Answers, ApiState, Steps, Watchers},
     clock::Clock,
     config::{Config, callers_file},
@@ -22,7 +22,7 @@ use crate::{
     listener::{Listener, edge::Edge, host::HostRule, io::Limits, ops, routes::Routes},
     reload::{Reloads, Watched},
     tasks::Tasks,
-    telemetry::{AccessLog, Metrics},
+    telemetry::{AccessLog, Audit, AuditGuard, Metrics},
     upstream::{Bounds, BuildError, Client, Upstream},
     vmc::Reader,
 };
@@ -41,6 +41,9 @@ pub enum StartError {
     /// The upstream client.
     #[error(transparent)]
     Client(#[from] BuildError),
+    /// The audit's file or thread.
+    #[error("telemetry.audit cannot be written: {0}")]
+    Audit(io::ErrorKind),
     /// A socket.
     #[error("{key}: {address} cannot be listened on: {error}")]
     Bind {
@@ -64,6 +67,8 @@ pub struct Gateway {
     close_ops: CancellationToken,
     connections: TaskTracker,
     settings: crate::listener::Settings,
+    /// Writes what is queued when it is dropped.
+    _audit: Option<AuditGuard>,
 }
 
 /// The two upstreams of a configuration.
@@ -127,6 +132,7 @@ impl Gateway {
         let metrics = Metrics::new();
         let tasks = Tasks::new(metrics.clone());
         let upstreams = Upstreams::new(config, &clock, &metrics)?;
+        let (audit, audit_guard) = open_audit(config, &metrics)?;
         let api_socket = bind("api.listen", config.api.listen).await?;
         let ops_socket = bind("ops.listen", config.ops.listen).await?;
 
@@ -170,7 +176,7 @@ impl Gateway {
         };
         let (answers, steps) = (state.answers.clone(), state.steps.clone());
         let made_bytes = Arc::new(move || answers.bytes() + steps.bytes());
-        let edge = edge(config, state, policy, &clock, &metrics, access_log);
+        let edge = edge(config, state, policy, Logs { access_log, audit });
         let ops = ops::Ops {
             figures: InventoryMetrics::new(inventory.clone(), tokens, clock.clone(), made_bytes),
             inventory,
@@ -189,6 +195,7 @@ impl Gateway {
             close_ops: CancellationToken::new(),
             connections: TaskTracker::new(),
             settings: config.api.clone(),
+            _audit: audit_guard,
         };
         gateway.listen(edge, api_socket, &metrics);
         gateway.listen_ops(ops, ops_socket, &config.api.hosts, &metrics);
@@ -277,29 +284,43 @@ impl Gateway {
     }
 }
 
-/// The API listener's edge, with the routes behind it.
-fn edge(
-    config: &Config,
-    state: ApiState,
-    policy: Policy,
-    clock: &Clock,
-    metrics: &Metrics,
+/// What is written of each request.
+struct Logs {
     access_log: AccessLog,
-) -> Edge {
+    audit: Audit,
+}
+
+fn open_audit(
+    config: &Config,
+    metrics: &Metrics,
+) -> Result<(Audit, Option<AuditGuard>), StartError> {
+    let Some(target) = &config.telemetry.audit else { return Ok((Audit::off(), None)) };
+    // A record is waited for by one request, and a request may wait or watch.
+    let places = config.api.max_in_flight + config.api.max_watchers;
+    let opened = Audit::open(target, places, metrics.clone());
+    let (audit, guard) = opened.map_err(|error| StartError::Audit(error.kind()))?;
+    Ok((audit, Some(guard)))
+}
+
+/// The API listener's edge, with the routes behind it.
+fn edge(config: &Config, state: ApiState, policy: Policy, logs: Logs) -> Edge {
     let readiness = state.readiness.clone();
-    let (router, templates) = api::router(state);
+    let (clock, metrics) = (state.clock.clone(), state.metrics.clone());
+    let (router, facade, pages) = api::router(state);
     Edge {
         router,
-        routes: Routes::new(templates),
+        routes: Routes::new(facade, pages),
         host: HostRule::new(config.api.listen.ip(), policy.is_open(), &config.api.hosts),
         policy,
+        proxies: TrustedProxies::new(config.api.trusted_proxies.clone()),
         readiness,
         in_flight: InFlight::new(config.api.max_in_flight, metrics.clone()),
         request_timeout: config.api.request_timeout,
         body_timeout: config.api.header_timeout,
-        clock: clock.clone(),
-        metrics: metrics.clone(),
-        access_log,
+        clock,
+        metrics,
+        access_log: logs.access_log,
+        audit: logs.audit,
     }
 }
 

@@ -29,6 +29,7 @@ pub enum Code {
     OrgNotFound,
     MethodNotAllowed,
     TooLarge,
+    RateLimited,
     Internal,
     UpstreamCredentialsRejected,
     UpstreamContract,
@@ -58,7 +59,7 @@ pub struct Entry {
 
 impl Code {
     /// Every code.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::InvalidParameter,
         Self::BadRequest,
         Self::Unauthenticated,
@@ -70,6 +71,7 @@ impl Code {
         Self::OrgNotFound,
         Self::MethodNotAllowed,
         Self::TooLarge,
+        Self::RateLimited,
         Self::Internal,
         Self::UpstreamCredentialsRejected,
         Self::UpstreamContract,
@@ -106,8 +108,8 @@ impl Code {
                 status: StatusCode::UNAUTHORIZED,
                 title: "Not authenticated",
                 retryable: false,
-                cause: "No credential came with the request, it is not one that the gateway knows, or two came that belong to different callers.",
-                remedy: "Send your caller key as `Authorization: Bearer <key>` or `X-API-Key: <key>`. An operator makes one with `sddc-gateway key NAME`.",
+                cause: "No credential came with the request, it is not one that the gateway knows, its time is over, or two came that belong to different callers. `detail` says which.",
+                remedy: "Send your caller key as `Authorization: Bearer <key>` or `X-API-Key: <key>`, or a token of the configured issuer as `Authorization: Bearer <token>`. An operator makes a key with `sddc-gateway key NAME`.",
             },
             Self::Forbidden => &Entry {
                 code: "forbidden",
@@ -173,6 +175,14 @@ impl Code {
                 cause: "The body is over 64 KiB (413), the target over 8 KiB (414), or all header fields together over 16 KiB (431).",
                 remedy: "Send less. The gateway's reads need no body; large headers are often forgotten cookies.",
             },
+            Self::RateLimited => &Entry {
+                code: "rate-limited",
+                status: StatusCode::TOO_MANY_REQUESTS,
+                title: "Too many requests",
+                retryable: true,
+                cause: "The caller has asked more often than its `rate` allows; or this client address has sent too many bad credentials. `detail` says which. A 304 does not count.",
+                remedy: "Try again after `Retry-After` seconds; `RateLimit` and `RateLimit-Policy` say how much is left and of what. Send `If-None-Match`, or watch instead of asking again and again. A good credential is never refused for bad ones from the same address.",
+            },
             Self::Internal => &Entry {
                 code: "internal",
                 status: StatusCode::INTERNAL_SERVER_ERROR,
@@ -218,7 +228,7 @@ impl Code {
                 status: StatusCode::SERVICE_UNAVAILABLE,
                 title: "The gateway is overloaded",
                 retryable: true,
-                cause: "More requests are being worked on than the gateway takes at once (`api.max_in_flight`), or as many long polls and event streams are open as it takes (`api.max_watchers`). `detail` says which.",
+                cause: "More requests are being worked on than the gateway takes at once (`api.max_in_flight`), or as many long polls and event streams are open as it takes (`api.max_watchers`); or the audit cannot be written (`telemetry.audit`), without which nobody is answered. `detail` says which.",
                 remedy: "Try again after `Retry-After` seconds, with fewer requests or watchers at a time; a list without `wait` needs no place of a watcher.",
             },
             Self::UpstreamTimeout => &Entry {
@@ -259,7 +269,7 @@ struct Facts {
     errors: Vec<ParameterFault>,
     missing: Vec<MissingOrg>,
     retry_after: Option<Duration>,
-    header: Option<(header::HeaderName, HeaderValue)>,
+    headers: Vec<(header::HeaderName, HeaderValue)>,
     /// Why, for metrics and the access line; a closed set.
     reason: Option<&'static str>,
 }
@@ -341,7 +351,7 @@ impl Problem {
             errors: Vec::new(),
             missing: Vec::new(),
             retry_after: None,
-            header: None,
+            headers: Vec::new(),
             reason: None,
         }))
     }
@@ -377,7 +387,7 @@ impl Problem {
     /// One more header field.
     #[must_use]
     pub fn with_header(mut self, name: header::HeaderName, value: HeaderValue) -> Self {
-        self.0.header = Some((name, value));
+        self.0.headers.push((name, value));
         self
     }
 
@@ -439,9 +449,7 @@ impl Problem {
         if let Some(span) = facts.retry_after {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(whole_seconds(span)));
         }
-        if let Some((name, value)) = &facts.header {
-            headers.insert(name, value.clone());
-        }
+        headers.extend(facts.headers.iter().cloned());
         response
     }
 }

@@ -8,7 +8,7 @@
 
 use std::net::IpAddr;
 
-use super::{Caller, Identity, Known, Policy, Refusal, Scope};
+use super::{Caller, Exceeded, Identity, Known, Policy, Rate, Refusal, Scope};
 
 /// Who sent a request, as far as the edge found out.
 #[derive(Debug, Clone)]
@@ -34,22 +34,43 @@ pub struct Admitted {
 pub enum Denied {
     /// 401.
     Unauthenticated(Refusal),
+    /// 429 instead of 401: this client's credentials were bad too often.
+    TooManyGuesses(Exceeded),
+    /// 429.
+    RateLimited(Rate, Exceeded),
     /// 403.
     Forbidden(Scope),
 }
 
 impl Sender {
-    /// Judges whether the sender has a scope: 401 before 403.
+    /// Judges whether the sender has a scope and may ask now: 401, then 429, then 403. Counts the
+    /// request against its caller's rate.
     ///
     /// # Errors
     /// [`Denied`].
     pub fn admit(&self, scope: Scope) -> Result<Admitted, Denied> {
         let known = match &self.identity {
             Identity::Known(known) => known.clone(),
-            Identity::Refused(refusal) => return Err(Denied::Unauthenticated(*refusal)),
+            Identity::Refused(refusal) => return Err(self.refuse(*refusal)),
         };
+        if let Some(limiter) = known.caller().limiter() {
+            let taken = limiter.take(self.policy.clock().now());
+            taken.map_err(|exceeded| Denied::RateLimited(limiter.rate(), exceeded))?;
+        }
         require(&known, scope)?;
         Ok(Admitted { known, scope, policy: self.policy.clone() })
+    }
+}
+
+impl Sender {
+    fn refuse(&self, refusal: Refusal) -> Denied {
+        if refusal.is_bad_credential() {
+            let now = self.policy.clock().now();
+            if let Err(exceeded) = self.policy.guesses().note(self.client, now) {
+                return Denied::TooManyGuesses(exceeded);
+            }
+        }
+        Denied::Unauthenticated(refusal)
     }
 }
 

@@ -64,6 +64,14 @@ impl Refusal {
     }
 }
 
+impl Refusal {
+    /// Whether a credential was sent, and it was bad: that may be a guess.
+    #[must_use]
+    pub const fn is_bad_credential(self) -> bool {
+        !matches!(self, Self::Missing)
+    }
+}
+
 impl Known {
     pub(super) fn new(caller: Caller, proof: Proof, version: u64) -> Self {
         Self { caller, proof, version }

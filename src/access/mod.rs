@@ -30,7 +30,7 @@ pub use self::{
     key::{CallerKey, InvalidKeyDigest, KeyDigest},
     policy::{Caller, Policy},
     proxies::TrustedProxies,
-    rate::{Exceeded, InvalidRate, Limiter, Rate, Standing},
+    rate::{CALLER, Exceeded, InvalidRate, Limiter, RATELIMIT, RATELIMIT_POLICY, Rate, Standing},
     settings::{CallerSettings, CallersFile, Roll, Settings},
     view::{InvalidNamePattern, NamePattern, View},
 };

@@ -13,10 +13,10 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 
 use super::{
-    CallerName, CallerSettings, CredentialId, KeyDigest, Scope, Settings, View,
+    CallerName, CallerSettings, CredentialId, Guesses, KeyDigest, Limiter, Scope, Settings, View,
     identity::{Identity, Known, Proof, Refusal, Shown},
 };
-use crate::clock::Clock;
+use crate::clock::{Clock, Instant};
 
 /// Who may call. Cheap to clone; all clones see a change at once.
 #[derive(Debug, Clone)]
@@ -29,6 +29,7 @@ struct Inner {
     changes: watch::Sender<u64>,
     /// The callers of the configuration, who stay.
     listed: Vec<CallerSettings>,
+    guesses: Guesses,
     clock: Clock,
 }
 
@@ -49,7 +50,11 @@ enum Access {
 #[derive(Debug, Default)]
 struct Table {
     holders: HashMap<KeyDigest, Caller>,
+    limiters: Limiters,
 }
+
+/// What each caller has asked lately, by its name.
+type Limiters = HashMap<CallerName, Arc<Limiter>>;
 
 /// Somebody the rules know, or `anonymous` where access is open. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -60,15 +65,17 @@ struct CallerEntry {
     name: CallerName,
     scopes: Vec<Scope>,
     view: Arc<View>,
+    limiter: Option<Arc<Limiter>>,
     not_after: Option<Timestamp>,
 }
 
 impl Caller {
-    fn new(settings: &CallerSettings) -> Self {
+    fn new(settings: &CallerSettings, limiter: Option<Arc<Limiter>>) -> Self {
         Self(Arc::new(CallerEntry {
             name: settings.name.clone(),
             scopes: settings.scopes.clone(),
             view: Arc::new(settings.view.clone()),
+            limiter,
             not_after: settings.not_after,
         }))
     }
@@ -91,6 +98,12 @@ impl Caller {
         &self.0.view
     }
 
+    /// How often it may ask, if that is limited.
+    #[must_use]
+    pub fn limiter(&self) -> Option<&Limiter> {
+        self.0.limiter.as_deref()
+    }
+
     /// From when on none of its credentials is good.
     pub(super) fn not_after(&self) -> Option<Timestamp> {
         self.0.not_after
@@ -108,15 +121,17 @@ impl Policy {
     pub fn new(settings: &Settings, clock: Clock) -> Self {
         let (access, listed) = match settings {
             Settings::Open => {
-                let anonymous = Caller::new(&CallerSettings::new(CallerName::anonymous()));
+                let anonymous = Caller::new(&CallerSettings::new(CallerName::anonymous()), None);
                 (Access::Open(anonymous), Vec::new())
             }
             Settings::Callers(roll) => {
-                (Access::Callers(Table::of(roll.all())), roll.callers.clone())
+                let table = Table::of(roll.all(), &HashMap::new(), clock.now());
+                (Access::Callers(table), roll.callers.clone())
             }
         };
+        let guesses = Guesses::new(clock.now());
         let rules = ArcSwap::from_pointee(Rules { version: 0, access });
-        Self(Arc::new(Inner { rules, changes: watch::Sender::new(0), listed, clock }))
+        Self(Arc::new(Inner { rules, changes: watch::Sender::new(0), listed, guesses, clock }))
     }
 
     /// Whether everyone is let in as `anonymous`.
@@ -127,10 +142,10 @@ impl Policy {
 
     /// Puts these in the place of the callers' file's. Acts on the next request, and on who waits.
     pub fn replace(&self, of_file: &[CallerSettings]) {
-        if self.is_open() {
-            return;
-        }
-        let access = Access::Callers(Table::of(self.0.listed.iter().chain(of_file)));
+        let rules = self.0.rules.load();
+        let Access::Callers(before) = &rules.access else { return };
+        let callers = self.0.listed.iter().chain(of_file);
+        let access = Access::Callers(Table::of(callers, &before.limiters, self.0.clock.now()));
         // Told once they hold, and numbered under the channel's lock.
         self.0.changes.send_modify(|version| {
             *version += 1;
@@ -141,6 +156,11 @@ impl Policy {
     /// Tells the newest version of the rules.
     pub(super) fn changes(&self) -> watch::Receiver<u64> {
         self.0.changes.subscribe()
+    }
+
+    /// The bad credentials of each client.
+    pub(super) fn guesses(&self) -> &Guesses {
+        &self.0.guesses
     }
 
     pub(super) fn clock(&self) -> &Clock {
@@ -212,10 +232,21 @@ impl Rules {
 }
 
 impl Table {
-    fn of<'a>(callers: impl Iterator<Item = &'a CallerSettings>) -> Self {
+    /// Callers whose rate is as it was `before` go on where they were: a new file is no new quota.
+    fn of<'a>(
+        callers: impl Iterator<Item = &'a CallerSettings>,
+        before: &Limiters,
+        now: Instant,
+    ) -> Self {
         let mut table = Self::default();
         for settings in callers {
-            let caller = Caller::new(settings);
+            let limiter = settings.rate.map(|rate| {
+                let known = before.get(&settings.name).filter(|limiter| limiter.rate() == rate);
+                known.cloned().unwrap_or_else(|| Arc::new(Limiter::new(rate, now)))
+            });
+            let named = limiter.iter().map(|limiter| (settings.name.clone(), limiter.clone()));
+            table.limiters.extend(named);
+            let caller = Caller::new(settings, limiter);
             let keys = settings.key_sha256.iter();
             table.holders.extend(keys.map(|digest| (*digest, caller.clone())));
         }
@@ -335,6 +366,30 @@ mod tests {
         assert_eq!((by("key-c"), by("key-d").as_deref()), (Err(Refusal::Unknown), Ok("audit")));
         policy.replace(&[]);
         assert_eq!((by("key-d"), by("key-a").as_deref()), (Err(Refusal::Unknown), Ok("billing")));
+    }
+
+    #[test]
+    fn a_new_version_of_the_file_is_no_new_quota() {
+        let policy = policy();
+        let limited = |rate: &str| CallerSettings {
+            rate: Some(rate.parse().unwrap()),
+            ..caller("limited", &["key-c"])
+        };
+        let take = || {
+            let Ok(known) = policy.known(&HeaderMap::from_iter([(
+                http::HeaderName::from_static("x-api-key"),
+                http::HeaderValue::from_static("key-c"),
+            )])) else {
+                panic!("it is known")
+            };
+            known.caller().limiter().unwrap().take(policy.clock().now()).is_ok()
+        };
+        policy.replace(&[limited("1/h")]);
+        assert!(take() && !take());
+        policy.replace(&[limited("1/h"), caller("another", &["key-d"])]);
+        assert!(!take(), "its quota is spent");
+        policy.replace(&[limited("2/h")]);
+        assert!(take() && take() && !take(), "another rate begins anew");
     }
 
     #[test]

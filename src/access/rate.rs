@@ -15,7 +15,7 @@ use std::{
     time::Duration,
 };
 
-use http::HeaderValue;
+use http::{HeaderName, HeaderValue};
 
 use crate::clock::Instant;
 
@@ -27,6 +27,13 @@ const UNITS: &[(&str, Duration)] = &[
     ("m", Duration::from_secs(60)),
     ("h", Duration::from_secs(3600)),
 ];
+
+/// What is left (draft-ietf-httpapi-ratelimit-headers).
+pub const RATELIMIT: HeaderName = HeaderName::from_static("ratelimit");
+/// Of what.
+pub const RATELIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
+/// The policy's name in both, of a caller's own rate.
+pub const CALLER: &str = "caller";
 
 /// A count per second, minute or hour, and how many may come at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use jiff::Timestamp;
 
-use super::{CallerName, KeyDigest, Scope, View};
+use super::{CallerName, KeyDigest, Rate, Scope, View};
 
 /// Whether callers must show who they are. Decided once, at start, from which keys are set; never
 /// from how many callers there are.
@@ -46,6 +46,8 @@ pub struct CallerSettings {
     pub scopes: Vec<Scope>,
     /// `orgs`, `sddc_ids`, `sddc_names`: what it may see.
     pub view: View,
+    /// `rate` and `burst`: how often it may ask; `None` is as often as it likes.
+    pub rate: Option<Rate>,
     /// `not_after`: from this moment on none of its credentials is good.
     pub not_after: Option<Timestamp>,
 }
@@ -59,6 +61,7 @@ impl CallerSettings {
             key_sha256: Vec::new(),
             scopes: vec![Scope::SddcRead],
             view: View::default(),
+            rate: None,
             not_after: None,
         }
     }

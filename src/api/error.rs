@@ -6,7 +6,7 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderName, HeaderValue, header::WWW_AUTHENTICATE};
 
 use crate::{
-    access::{Denied, Refusal},
+    access::{CALLER, Denied, Exceeded, Guesses, RATELIMIT, RATELIMIT_POLICY, Refusal, Standing},
     inventory::{Missing, Unavailable},
     problem::{Code, MissingOrg, ParameterFault, Problem},
     upstream::Kind,
@@ -140,13 +140,40 @@ fn denied_problem(denied: &Denied, detail: String) -> Problem {
                 .with_header(name, value)
                 .with_reason(refusal.as_str())
         }
+        Denied::TooManyGuesses(exceeded) => {
+            rate_limited(detail, *exceeded, Guesses::policy(), Guesses::field(*exceeded))
+                .with_reason("too_many_bad_credentials")
+        }
+        Denied::RateLimited(rate, exceeded) => {
+            let standing = Standing::from(*exceeded).field(CALLER);
+            rate_limited(detail, *exceeded, rate.policy(CALLER), standing)
+        }
         Denied::Forbidden(_) => Problem::new(Code::Forbidden, detail).with_reason("missing_scope"),
     }
+}
+
+fn rate_limited(
+    detail: String,
+    exceeded: Exceeded,
+    policy: HeaderValue,
+    standing: HeaderValue,
+) -> Problem {
+    Problem::new(Code::RateLimited, detail)
+        .with_retry_after(Some(exceeded.retry_after))
+        .with_header(RATELIMIT_POLICY, policy)
+        .with_header(RATELIMIT, standing)
+        .with_reason("rate_limited")
 }
 
 fn denied_text(denied: &Denied) -> String {
     match denied {
         Denied::Unauthenticated(refusal) => refusal_text(*refusal).to_owned(),
+        Denied::TooManyGuesses(_) => {
+            "this client address has sent too many bad credentials, this one too".to_owned()
+        }
+        Denied::RateLimited(rate, _) => {
+            format!("this caller may ask {rate}, and {} at once", rate.burst())
+        }
         Denied::Forbidden(scope) => format!("this caller lacks the scope {scope}"),
     }
 }

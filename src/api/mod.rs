@@ -93,10 +93,11 @@ fn facade() -> OpenApiRouter<Arc<ApiState>> {
         .routes(routes!(discovery::discover_targets))
 }
 
-/// The whole API listener's router, and the templates of all its routes for metrics and log lines.
-pub fn router(state: ApiState) -> (Router, Vec<String>) {
+/// The whole API listener's router, and the templates of its routes: those that ask for a caller,
+/// and those that do not.
+pub fn router(state: ApiState) -> (Router, Vec<String>, Vec<String>) {
     let (facade, document) = facade().split_for_parts();
-    let mut templates: Vec<String> = document.paths.paths.into_keys().collect();
+    let templates = document.paths.paths.into_keys().collect();
     let pages = Router::new()
         .route("/", get(docs::index))
         .route("/docs", get(docs::page))
@@ -106,13 +107,12 @@ pub fn router(state: ApiState) -> (Router, Vec<String>) {
         .route("/problems/{code}", get(docs::problem))
         .route("/livez", get(livez))
         .route("/readyz", get(readyz));
-    templates.extend(PAGES.map(str::to_owned));
     let router = facade
         .merge(pages)
         .fallback(no_such_path)
         .method_not_allowed_fallback(no_such_method)
         .with_state(Arc::new(state));
-    (router, templates)
+    (router, templates, PAGES.map(str::to_owned).into())
 }
 
 /// The routes that need no key and stand in no document.

@@ -1,6 +1,6 @@
 //! One caller's table: its fields, each by its type.
 
-use std::{fmt::Display, str::FromStr, sync::Arc};
+use std::{fmt::Display, num::NonZeroU32, str::FromStr, sync::Arc};
 
 use jiff::Timestamp;
 use toml::de::{DeTable, DeValue};
@@ -12,12 +12,26 @@ use super::{
     reader::Reader,
 };
 use crate::{
-    access::{CallerName, CallerSettings, InvalidCallerName, KeyDigest, NamePattern, Scope, View},
+    access::{
+        CallerName, CallerSettings, InvalidCallerName, InvalidRate, KeyDigest, NamePattern, Rate,
+        Scope, View,
+    },
     ids::{OrgId, SddcId},
 };
 
-const FIELDS: [&str; 7] =
-    ["name", "key_sha256", "scopes", "orgs", "sddc_ids", "sddc_names", "not_after"];
+const FIELDS: [&str; 9] = [
+    "name",
+    "key_sha256",
+    "scopes",
+    "orgs",
+    "sddc_ids",
+    "sddc_names",
+    "rate",
+    "burst",
+    "not_after",
+];
+
+const MOST_BURST: u32 = 1_000_000;
 
 /// A table of `[[access.callers]]` or of a callers' file's `[[callers]]`.
 pub(super) struct CallerTable<'t, 'i> {
@@ -45,6 +59,7 @@ impl CallerTable<'_, '_> {
             sddc_ids: self.parsed::<SddcId, _>(reader, "sddc_ids"),
             sddc_names: self.parsed::<NamePattern, _>(reader, "sddc_names"),
         };
+        let rate = self.rate(reader);
         let not_after = self.not_after(reader);
         if keys.is_none() {
             reader.fault(&self.field("key_sha256"), "required but not set", &self.origin);
@@ -55,6 +70,7 @@ impl CallerTable<'_, '_> {
             key_sha256: keys.iter().map(|(digest, _)| *digest).collect(),
             scopes: scopes.unwrap_or(all_seen.scopes),
             view,
+            rate,
             not_after,
             name: all_seen.name,
         };
@@ -87,6 +103,30 @@ impl CallerTable<'_, '_> {
             reader.fault(&self.field("name"), "required but not set", &self.origin);
         }
         self.text(reader, "name", parse_name)
+    }
+
+    fn rate(&self, reader: &mut Reader<'_>) -> Option<Rate> {
+        let rate = self.text(reader, "rate", |text| {
+            text.parse().map_err(|fault: InvalidRate| fault.to_string())
+        });
+        let Some((burst, origin)) = self.find("burst") else { return rate };
+        if self.find("rate").is_none() {
+            reader.fault(&self.field("burst"), "is of use together with rate only", &origin);
+        }
+        match (burst, whole(burst).and_then(NonZeroU32::new)) {
+            (_, Some(burst)) if burst.get() <= MOST_BURST => {
+                rate.map(|rate| rate.with_burst(burst))
+            }
+            (DeValue::Integer(_), _) => {
+                let problem = format!("must be a whole number, 1 to {MOST_BURST}");
+                reader.fault(&self.field("burst"), problem, &origin);
+                None
+            }
+            (other, _) => {
+                reader.fault(&self.field("burst"), wrong_type(Shape::Count, other), &origin);
+                None
+            }
+        }
     }
 
     fn not_after(&self, reader: &mut Reader<'_>) -> Option<Timestamp> {
@@ -157,6 +197,11 @@ impl CallerTable<'_, '_> {
         }
         Some(good)
     }
+}
+
+fn whole(value: &DeValue<'_>) -> Option<u32> {
+    let number = value.as_integer()?;
+    u32::from_str_radix(number.as_str(), number.radix()).ok()
 }
 
 /// A caller's name. A key would be a good one, and then stand in every log line of that caller.

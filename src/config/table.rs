@@ -213,12 +213,14 @@ pub const KEYS: &[Key] = &[
         preset: Preset::Unset(
             "name = \"billing\"\nkey_sha256 = [\"64-hexadecimal-digits\"]\nscopes = [\"sddc:read\"]\n\
              orgs = [\"0a1b2c3d-4e5f-4a6b-8c7d-9e0f1a2b3c4d\"]\nsddc_names = [\"prod-*\"]\n\
-             not_after = 2027-01-31T00:00:00Z",
+             rate = \"600/m\"\nburst = 50\nnot_after = 2027-01-31T00:00:00Z",
         ),
         doc: "Callers, one table each. key_sha256 holds one digest, or more while keys are rotated; \
               scopes is [\"sddc:read\"] when left out. orgs, sddc_ids and sddc_names (patterns: * is \
               any characters, ? is one) limit what the caller sees; what is left out limits nothing, \
-              and all that are set hold together. From not_after on no credential of the caller is \
+              and all that are set hold together. rate is so many per s, m or h, and burst how many at \
+              once (the rate's number when left out); without it a caller asks as often as it likes. \
+              From not_after on no credential of the caller is \
               good.",
     },
     Key {

@@ -17,23 +17,26 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use tokio::time::error::Elapsed;
 use tower::ServiceExt;
+use uuid::Uuid;
 
 use super::{
     body::AnswerBody,
     host::{HostRule, only_host},
     io::Activity,
     request_id::{X_REQUEST_ID, accept_or_new, trace_id},
-    routes::Routes,
+    routes::{Route, Routes},
     target,
 };
 use crate::{
-    access::{Identity, Policy, Sender},
+    access::{self, CredentialId, Identity, Policy, Sender, TrustedProxies},
     api::{Outcome, Streaming},
     clock::{Clock, Instant},
     in_flight::{InFlight, Permit},
     lifecycle::Readiness,
     problem::{Code, Problem},
-    telemetry::{AccessLog, AccessRecord, HttpCall, Metrics},
+    telemetry::{
+        AccessLog, AccessRecord, Audit, AuditFailed, AuditRecord, Decision, HttpCall, Metrics, Slot,
+    },
 };
 
 const MOST_BODY_BYTES: u64 = 64 * 1024;
@@ -44,10 +47,12 @@ const MOST_HEADER_BYTES: usize = 16 * 1024;
 pub struct Edge {
     /// The routes behind it.
     pub router: Router,
-    /// The routes' templates.
+    /// What they are called, and which of them ask who calls.
     pub routes: Routes,
     /// Who may call.
     pub policy: Policy,
+    /// Whose word counts for where a request comes from.
+    pub proxies: TrustedProxies,
     /// Which names it answers for.
     pub host: HostRule,
     /// Whether the end has begun.
@@ -64,6 +69,8 @@ pub struct Edge {
     pub metrics: Metrics,
     /// One line per request.
     pub access_log: AccessLog,
+    /// One record per decision.
+    pub audit: Audit,
 }
 
 /// What is known of a request once it has been looked at.
@@ -74,7 +81,7 @@ struct Seen {
     traceparent: Option<HeaderValue>,
     uri: Uri,
     method: Method,
-    route: Arc<str>,
+    route: Route,
     identity: Identity,
 }
 
@@ -83,51 +90,72 @@ struct End<'a> {
     status: StatusCode,
     bytes: Option<u64>,
     outcome: Option<&'a Outcome>,
+    decision: Option<Decision>,
     reason: Option<&'static str>,
 }
+
+/// An answer, and what was decided about who asked; nothing where nobody was judged.
+type Judged = (Response, Option<Decision>);
 
 impl Edge {
     /// Answers one request.
     pub async fn answer(
         &self,
         request: Request<Incoming>,
-        client: IpAddr,
+        peer: IpAddr,
         activity: &Arc<Activity>,
     ) -> Response<AnswerBody> {
         activity.busy();
-        let seen = self.look_at(&request, client);
-        let mut departure = Departure { edge: self, seen: Some(&seen) };
-        let permit = self.in_flight.enter(Routes::is_probe(&seen.route));
-        let response = match &permit {
-            Some(permit) => self.work(request, &seen, permit).await,
-            None => Problem::new(Code::Overloaded, "too many requests at once")
-                .with_retry_after(Some(Duration::from_secs(1)))
-                .into_response(),
+        let seen = self.look_at(&request, peer);
+        let mut departure = Departure { edge: self, seen: Some(&seen), slot: None };
+        let permit = self.in_flight.enter(seen.route.is_probe());
+        let judged = match &permit {
+            Some(permit) => self.work(request, &seen, permit, &mut departure).await,
+            None => {
+                let overloaded = Problem::new(Code::Overloaded, "too many requests at once")
+                    .with_retry_after(Some(Duration::from_secs(1)));
+                (overloaded.into_response(), None)
+            }
         };
+        let judged = self.record(judged, &seen, departure.slot.take()).await;
         departure.seen = None;
-        let response = self.finish(response, &seen);
+        let response = self.finish(judged, &seen);
         let is_stream = response.extensions().get::<Streaming>().is_some();
         let watched = is_stream.then(|| self.metrics.clone());
         response.map(|body| AnswerBody::new(body, activity.clone(), permit, watched))
     }
 
-    fn look_at(&self, request: &Request<Incoming>, client: IpAddr) -> Seen {
+    fn look_at(&self, request: &Request<Incoming>, peer: IpAddr) -> Seen {
         let headers = request.headers();
         Seen {
             began: self.clock.now(),
-            client,
+            client: self.proxies.client(peer, headers),
             id: accept_or_new(headers), // only a sane one of the caller's is kept
             traceparent: headers.get("traceparent").cloned(),
             uri: request.uri().clone(),
             method: request.method().clone(),
-            route: self.routes.template(request.uri().path()),
+            route: self.routes.find(request.uri().path()),
             identity: self.policy.identify(headers),
         }
     }
 
-    async fn work(&self, mut request: Request<Incoming>, seen: &Seen, permit: &Permit) -> Response {
+    async fn work(
+        &self,
+        mut request: Request<Incoming>,
+        seen: &Seen,
+        permit: &Permit,
+        departure: &mut Departure<'_>,
+    ) -> Judged {
+        // Before anything is decided: there is no decision without a record.
+        if self.audit.is_on() && !seen.route.is_probe() {
+            match self.audit.reserve().await {
+                Ok(slot) => departure.slot = Some(slot),
+                Err(failed) => return (unrecorded(failed), None),
+            }
+        }
         if let Err(problem) = self.admit(&request, seen) {
-            return problem.into_response();
+            let decision = refusal(problem.code());
+            return (problem.into_response(), decision);
         }
         let Seen { client, identity, .. } = seen;
         let (policy, identity) = (self.policy.clone(), identity.clone());
@@ -141,10 +169,13 @@ impl Edge {
             Poll::Pending => self.in_time(work, permit).await,
         };
         let problem = match worked {
-            Ok(Ok(Ok(response))) => return response,
-            Ok(Ok(Err(problem))) => problem,
+            Ok(Ok(Ok(response))) => {
+                let decision = decided(&response, seen);
+                return (response, decision);
+            }
+            Ok(Ok(Err(problem))) => return (problem.into_response(), None),
             Ok(Err(_panic)) => {
-                tracing::error!(http.route = &*seen.route, "a handler panicked");
+                tracing::error!(http.route = &*seen.route.label, "a handler panicked");
                 Problem::new(Code::Internal, "internal error")
             }
             Err(_late) => {
@@ -152,7 +183,58 @@ impl Edge {
                 Problem::new(Code::UpstreamTimeout, detail)
             }
         };
-        problem.into_response()
+        // Who is refused is refused at once: this one was let in.
+        let decision = seen.route.asks_for_caller().then_some(Decision::Allow);
+        (problem.into_response(), decision)
+    }
+
+    /// Writes the audit's record, if there was a decision; without it there is no answer.
+    async fn record(&self, judged: Judged, seen: &Seen, slot: Option<Slot>) -> Judged {
+        let (response, Some(decision)) = &judged else { return judged };
+        let Some(slot) = slot else { return judged };
+        let problem = response.extensions().get::<Problem>();
+        let reason = problem.filter(|_| *decision == Decision::Deny).map(Problem::reason);
+        let written = self
+            .with_record(seen, *decision, response.status(), reason, |record| slot.write(record));
+        match written.await {
+            Ok(()) => judged,
+            Err(failed) => (unrecorded(failed), Some(*decision)),
+        }
+    }
+
+    fn with_record<T>(
+        &self,
+        seen: &Seen,
+        decision: Decision,
+        status: StatusCode,
+        reason: Option<&str>,
+        then: impl FnOnce(&AuditRecord<'_>) -> T,
+    ) -> T {
+        let (org, sddc) = self.routes.ids(seen.uri.path());
+        let credential = seen.credential().map(|id| id.to_string());
+        then(&AuditRecord {
+            timestamp: self.clock.wall(),
+            id: Uuid::new_v4(),
+            request_id: seen.id.to_str().unwrap_or_default(),
+            caller: &self.caller(seen),
+            credential: credential.as_deref(),
+            method: method_name(&seen.method),
+            client: seen.client,
+            route: &seen.route.label,
+            org_id: org.as_ref(),
+            sddc_id: sddc.as_ref(),
+            decision,
+            reason,
+            status: status.as_u16(),
+        })
+    }
+
+    /// The caller's name for log lines and metrics.
+    fn caller(&self, seen: &Seen) -> Arc<str> {
+        match &seen.identity {
+            Identity::Known(known) => known.caller().name().label(),
+            Identity::Refused(_) => self.routes.nobody(),
+        }
     }
 
     /// Waits for at most `api.request_timeout`, not counting while the request is parked.
@@ -184,7 +266,7 @@ impl Edge {
             return Err(body_too_large());
         }
         // A load balancer asks its probes by address.
-        if Routes::is_probe(&seen.route) {
+        if seen.route.is_probe() {
             return only_host(request.headers()).map(|_| ());
         }
         self.host.check(request.uri(), request.headers())
@@ -211,8 +293,9 @@ impl Edge {
     }
 
     /// Makes a problem a document, adds what every answer has, counts it and writes its line.
-    fn finish(&self, response: Response, seen: &Seen) -> Response {
+    fn finish(&self, (response, decision): Judged, seen: &Seen) -> Response {
         let (mut response, reason) = self.render(response, seen);
+        self.tell_rate(&mut response, seen);
         let headers = response.headers_mut();
         common_headers(headers);
         headers.insert(X_REQUEST_ID, seen.id.clone());
@@ -223,10 +306,31 @@ impl Edge {
             status: response.status(),
             bytes: response.body().size_hint().exact(),
             outcome: response.extensions().get::<Outcome>(),
+            decision,
             reason,
         };
         self.observe(seen, &end);
         response
+    }
+
+    /// Gives a 304 back to its caller's rate, and says what is left of it.
+    fn tell_rate(&self, response: &mut Response, seen: &Seen) {
+        let Identity::Known(known) = &seen.identity else { return };
+        let Some(limiter) = known.caller().limiter() else { return };
+        if !seen.route.asks_for_caller() || response.status() == StatusCode::METHOD_NOT_ALLOWED {
+            return;
+        }
+        match response.status() {
+            StatusCode::NOT_MODIFIED => limiter.give_back(),
+            StatusCode::TOO_MANY_REQUESTS => {
+                self.metrics.rate_limited(known.caller().name().label())
+            }
+            _ => {}
+        }
+        let standing = limiter.standing(self.clock.now()).field(access::CALLER);
+        let headers = response.headers_mut();
+        headers.insert(access::RATELIMIT_POLICY, limiter.rate().policy(access::CALLER));
+        headers.insert(access::RATELIMIT, standing);
     }
 
     fn render(&self, mut response: Response, seen: &Seen) -> (Response, Option<&'static str>) {
@@ -237,11 +341,11 @@ impl Edge {
         let problem = match response.extensions_mut().remove::<Problem>() {
             Some(problem) => problem,
             // On this listener a probe shows its status only.
-            None if Routes::is_probe(&seen.route) => return (response, None),
+            None if seen.route.is_probe() => return (response, None),
             // axum's own rejections carry none.
             None => Problem::new(code_of(status), "the request cannot be read"),
         };
-        if matches!(status.as_u16(), 401 | 403 | 421) {
+        if refusal(problem.code()).is_some() {
             self.metrics.access_denied(problem.reason());
         }
         let id = seen.id.to_str().unwrap_or_default();
@@ -257,10 +361,7 @@ impl Edge {
         if let Some(outcome) = end.outcome {
             self.metrics.cache(outcome.result);
         }
-        let caller = match &seen.identity {
-            Identity::Known(known) => known.caller().name().label(),
-            Identity::Refused(_) => self.routes.nobody(),
-        };
+        let caller = self.caller(seen);
         let method = method_name(&seen.method);
         if self.access_log.is_on() {
             self.access_log.write(&AccessRecord {
@@ -273,24 +374,59 @@ impl Edge {
                 caller: &caller,
                 client: seen.client,
                 method,
-                route: &seen.route,
+                route: &seen.route.label,
                 status: end.status.as_u16(),
                 duration_ms: took.as_secs_f64() * 1000.0,
                 bytes: end.bytes,
                 cache: end.outcome.map(|outcome| outcome.result.as_str()),
                 age_s: end.outcome.map(|outcome| outcome.age_s),
+                decision: end.decision,
                 reason: end.reason,
             });
         }
-        let route = seen.route.clone();
+        let route = seen.route.label.clone();
         self.metrics.http_call(HttpCall { route, method, status: end.status, caller, took });
     }
+}
+
+impl Seen {
+    /// Which credential it was.
+    fn credential(&self) -> Option<CredentialId> {
+        match &self.identity {
+            Identity::Known(known) => known.credential(),
+            Identity::Refused(_) => None,
+        }
+    }
+}
+
+/// What a route that asks for a caller decided: it lets in whom it does not refuse.
+fn decided(response: &Response, seen: &Seen) -> Option<Decision> {
+    if !seen.route.asks_for_caller() || response.status() == StatusCode::METHOD_NOT_ALLOWED {
+        return None;
+    }
+    let problem = response.extensions().get::<Problem>();
+    problem.and_then(|problem| refusal(problem.code())).or(Some(Decision::Allow))
+}
+
+/// Whether a problem is that somebody may not.
+fn refusal(code: Code) -> Option<Decision> {
+    let refused = [Code::Unauthenticated, Code::RateLimited, Code::Forbidden, Code::Misdirected];
+    refused.contains(&code).then_some(Decision::Deny)
+}
+
+fn unrecorded(failed: AuditFailed) -> Response {
+    Problem::new(Code::Overloaded, failed.to_string())
+        .with_retry_after(Some(Duration::from_secs(1)))
+        .with_reason("audit")
+        .into_response()
 }
 
 /// Sees a caller who leaves before the answer: the future of its request is dropped.
 struct Departure<'a> {
     edge: &'a Edge,
     seen: Option<&'a Seen>,
+    /// For the audit's record of it.
+    slot: Option<Slot>,
 }
 
 impl Drop for Departure<'_> {
@@ -298,7 +434,13 @@ impl Drop for Departure<'_> {
         let Some(seen) = self.seen else { return };
         // Nobody gets this status: it is nginx's for the same.
         let status = StatusCode::from_u16(499).expect("three digits");
-        let end = End { status, bytes: None, outcome: None, reason: Some("client_left") };
+        let reason = Some("client_left");
+        // Who is refused is answered before anybody can leave.
+        let decision = seen.route.asks_for_caller().then_some(Decision::Allow);
+        if let (Some(slot), Some(decision)) = (self.slot.take(), decision) {
+            self.edge.with_record(seen, decision, status, reason, |record| slot.leave(record));
+        }
+        let end = End { status, bytes: None, outcome: None, decision, reason };
         self.edge.observe(seen, &end);
     }
 }

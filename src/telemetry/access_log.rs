@@ -8,7 +8,7 @@ use std::{cell::RefCell, fmt, io::Write, sync::Arc, time::Duration};
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::Format;
+use super::{Decision, Format};
 
 /// Where access lines go. Cheap to clone; writing never blocks the request.
 #[derive(Clone)]
@@ -63,6 +63,9 @@ pub struct AccessRecord<'a> {
     /// `Age` of the answer.
     #[serde(rename = "age_s", skip_serializing_if = "Option::is_none")]
     pub age_s: Option<u64>,
+    /// Whether the caller was let in; absent where nobody was judged.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub decision: Option<Decision>,
     /// The problem's code, or why the caller was refused.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<&'static str>,
@@ -129,6 +132,9 @@ impl fmt::Display for Text<'_> {
         write!(f, " caller={} client={}", self.0.caller, self.0.client)?;
         if let (Some(cache), Some(age)) = (self.0.cache, self.0.age_s) {
             write!(f, " cache={cache} age={age}s")?;
+        }
+        if let Some(decision) = self.0.decision {
+            write!(f, " decision={decision}")?;
         }
         if let Some(reason) = self.0.reason {
             write!(f, " reason={reason}")?;

@@ -551,6 +551,7 @@ async fn each_request_has_one_access_line_without_its_path_query_or_key() {
             "client.address": "127.0.0.1", "http.request.method": "GET", "http.route": "/sddcs",
             "http.response.status_code": 200, "duration_ms": 0.0,
             "http.response.body.size": size, "cache": "miss", "age_s": 0,
+            "decision": "allow",
         })
     );
     assert_eq!(records[1]["http.route"], "/sddcs/{sddc_id}");

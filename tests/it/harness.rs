@@ -14,7 +14,7 @@ use sddc_gateway::{
     clock::Clock,
     config::Config,
     csp::{ClientSecret, SecretOrigin},
-    gateway::Gateway,
+    gateway::{Gateway, StartError},
     simulator::{self, Simulator},
     telemetry::{AccessLog, Format},
 };
@@ -144,6 +144,14 @@ impl Setup {
         (self, key)
     }
 
+    /// Changes the caller who asks with [`TestGateway::get`].
+    pub fn with_tester(self, change: impl FnOnce(&mut CallerSettings)) -> Self {
+        self.with(|config| match &mut config.access {
+            access::Settings::Callers(roll) => change(&mut roll.callers[0]),
+            access::Settings::Open => panic!("everyone is let in already"),
+        })
+    }
+
     /// Everyone is let in.
     pub fn open(mut self) -> Self {
         self.config.access = access::Settings::Open;
@@ -157,13 +165,16 @@ impl Setup {
     }
 
     pub async fn start(self) -> TestGateway {
+        self.try_start().await.unwrap()
+    }
+
+    pub async fn try_start(self) -> Result<TestGateway, StartError> {
         let log = Captured::start();
         let writer = log.clone();
         let access_log =
             AccessLog::new(Format::Json, move |line| writer.clone().write_all(line).unwrap());
-        let gateway =
-            Gateway::start(&self.config, self.clock.clone(), access_log, || 0).await.unwrap();
-        TestGateway {
+        let gateway = Gateway::start(&self.config, self.clock.clone(), access_log, || 0).await?;
+        Ok(TestGateway {
             api: gateway.api_address(),
             ops: gateway.ops_address(),
             gateway: Some(gateway),
@@ -178,7 +189,7 @@ impl Setup {
                 .pool_max_idle_per_host(200)
                 .build()
                 .unwrap(),
-        }
+        })
     }
 }
 
@@ -367,6 +378,7 @@ const ALLOWED_HEADERS: &[&str] = &[
     "x-accel-buffering",
     "x-request-id",
     "ratelimit",
+    "ratelimit-policy",
 ];
 
 /// Log lines of the process, and access lines of one gateway.

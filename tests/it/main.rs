@@ -6,11 +6,13 @@
 #![expect(clippy::unwrap_used, reason = "a test's own trouble may panic, in its helpers too")]
 #![expect(unreachable_pub, reason = "nothing outside sees a test binary")]
 
+mod audit;
 mod coding;
 mod facade;
 mod freshness;
 mod harness;
 mod inventory;
+mod limits;
 mod lists;
 mod openapi;
 mod policy;

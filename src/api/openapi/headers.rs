@@ -84,6 +84,15 @@ pub(super) const RETRY_AFTER: Field = Field {
 };
 pub(super) const WWW_AUTHENTICATE: Field =
     text("WWW-Authenticate", "How to authenticate (RFC 6750)");
+pub(super) const RATELIMIT: Field = text(
+    "RateLimit",
+    "What is left of the caller's rate, and in how many seconds there is more: `\"caller\";r=599;t=1` \
+     (draft-ietf-httpapi-ratelimit-headers). Only where the caller has one",
+);
+pub(super) const RATELIMIT_POLICY: Field = text(
+    "RateLimit-Policy",
+    "The caller's rate, as so many in so many seconds: `\"caller\";q=600;w=60`",
+);
 pub(super) const LINK: Field = text(
     "Link",
     "The next page, as a relative link with `rel=\"next\"` (RFC 8288); not on the last one",
@@ -99,7 +108,7 @@ pub(super) const OF_STREAM: [Field; 3] = [
 ];
 
 /// What an answer from the picture carries, 200 or 304.
-pub(super) const FRESHNESS: [Field; 6] = [
+pub(super) const FRESHNESS: [Field; 8] = [
     text(
         "ETag",
         "Weak validator: equal content has an equal one, on every replica and in every coding",
@@ -119,6 +128,8 @@ pub(super) const FRESHNESS: [Field; 6] = [
          `collapsed` together with others; `fwd=stale` could not be read anew",
     ),
     text("Vary", "`Accept-Encoding, Authorization, X-API-Key`"),
+    RATELIMIT_POLICY,
+    RATELIMIT,
     REQUEST_ID,
 ];
 

@@ -1,5 +1,7 @@
 //! The problems that an operation may answer, each with an example of every code.
 
+use std::time::Duration;
+
 use http::StatusCode;
 use serde_json::json;
 use utoipa::openapi::{
@@ -8,11 +10,13 @@ use utoipa::openapi::{
 
 use super::{
     examples::Examples,
-    headers::{self, NO_STORE, REQUEST_ID, RETRY_AFTER, WWW_AUTHENTICATE},
+    headers::{
+        self, NO_STORE, RATELIMIT, RATELIMIT_POLICY, REQUEST_ID, RETRY_AFTER, WWW_AUTHENTICATE,
+    },
     operation::STREAM,
 };
 use crate::{
-    access::{Denied, Refusal, Scope},
+    access::{Denied, Exceeded, Refusal, Scope},
     api::{
         error::{ApiError, upstream},
         question::{Query, Takes},
@@ -41,6 +45,7 @@ pub(super) fn of(path: &str, examples: &Examples) -> Vec<Problems> {
         about("BadRequest", "/sddcs", vec![invalid(examples), no_host()]),
         about("Unauthenticated", "/sddcs", vec![denied(Denied::Unauthenticated(Refusal::Missing))]),
         about("Forbidden", "/sddcs", vec![denied(Denied::Forbidden(Scope::SddcRead))]),
+        about("RateLimited", "/sddcs", vec![rate_limited()]),
         about("TooLargeBody", "/sddcs", vec![too_large(413, "a body may have 64 KiB")]),
         about("TooLargeTarget", "/sddcs", vec![too_large(414, "a target may have 8 KiB")]),
         about("Misdirected", "/sddcs", vec![misdirected()]),
@@ -83,6 +88,11 @@ fn about(name: &'static str, path: &'static str, examples: Vec<Problem>) -> Prob
 
 fn denied(denied: Denied) -> Problem {
     ApiError::Denied(denied).problem()
+}
+
+fn rate_limited() -> Problem {
+    let rate = "600/m".parse().expect("a rate");
+    denied(Denied::RateLimited(rate, Exceeded { retry_after: Duration::from_secs(1) }))
 }
 
 fn told(kind: Kind) -> Problem {
@@ -135,6 +145,11 @@ impl Problems {
             .build();
         headers::describe(shared, &mut response, &[NO_STORE, REQUEST_ID]);
         match self.status.as_u16() {
+            429 => headers::describe(
+                shared,
+                &mut response,
+                &[RETRY_AFTER, RATELIMIT_POLICY, RATELIMIT],
+            ),
             401 => headers::describe(shared, &mut response, &[WWW_AUTHENTICATE]),
             502..=504 => headers::describe(shared, &mut response, &[RETRY_AFTER]),
             _ => {}

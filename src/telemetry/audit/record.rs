@@ -1,6 +1,6 @@
 //! What one record says.
 
-use std::net::IpAddr;
+use std::{fmt, net::IpAddr};
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -59,6 +59,15 @@ pub enum Decision {
     Allow,
     /// The caller may not, or nobody knows who it is.
     Deny,
+}
+
+impl fmt::Display for Decision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Allow => "allow",
+            Self::Deny => "deny",
+        })
+    }
 }
 
 impl AuditRecord<'_> {

@@ -17,13 +17,15 @@ use crate::{
     telemetry::{Metrics, UpstreamCall},
 };
 
-/// Which of the two services is called.
+/// Which service is called.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Upstream {
     /// VMware Cloud Services: tokens.
     Csp,
-    /// VMware Cloud on AWS: everything else.
+    /// VMware Cloud on AWS: everything else of VMware's.
     Vmc,
+    /// The issuer of callers' tokens: its keys.
+    Jwks,
 }
 
 impl Upstream {
@@ -33,6 +35,15 @@ impl Upstream {
         match self {
             Self::Csp => "csp",
             Self::Vmc => "vmc",
+            Self::Jwks => "jwks",
+        }
+    }
+
+    /// The configuration key of its extra CAs.
+    const fn ca_file_key(self) -> &'static str {
+        match self {
+            Self::Csp | Self::Vmc => "vmc.ca_file",
+            Self::Jwks => "access.oidc.ca_file",
         }
     }
 }
@@ -62,8 +73,13 @@ pub struct Client {
 #[derive(Debug, thiserror::Error)]
 pub enum BuildError {
     /// The extra CA file is gone or not PEM.
-    #[error("vmc.ca_file cannot be used: {0}")]
-    CaFile(String),
+    #[error("{key} cannot be used: {why}")]
+    CaFile {
+        /// The configuration key that names it.
+        key: &'static str,
+        /// What is wrong with it.
+        why: String,
+    },
     /// No usable system CAs, TLS set-up.
     #[error("the HTTPS client cannot be set up: {0}")]
     Tls(String),
@@ -110,9 +126,10 @@ impl Client {
             builder = builder.no_proxy();
         }
         if let Some(path) = ca_file {
-            let pem = std::fs::read(path).map_err(|error| BuildError::CaFile(error.to_string()))?;
+            let unusable = |why| BuildError::CaFile { key: upstream.ca_file_key(), why };
+            let pem = std::fs::read(path).map_err(|error| unusable(error.to_string()))?;
             let certificates = Certificate::from_pem_bundle(&pem)
-                .map_err(|error| BuildError::CaFile(Detail::of(error).to_string()))?;
+                .map_err(|error| unusable(Detail::of(error).to_string()))?;
             builder = builder.tls_certs_merge(certificates);
         }
         let http =
@@ -249,6 +266,24 @@ mod tests {
         ];
         for (text, seconds) in cases {
             assert_eq!(parse_retry_after(text, now), seconds.map(Duration::from_secs), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_broken_ca_file_is_told_by_the_key_that_names_it() {
+        let second = Duration::from_secs(1);
+        let bounds = Bounds { connect_timeout: second, timeout: second, max_body: 1 };
+        let base = Url::parse("https://localhost").unwrap();
+        for (upstream, key) in [
+            (Upstream::Csp, "vmc.ca_file"),
+            (Upstream::Vmc, "vmc.ca_file"),
+            (Upstream::Jwks, "access.oidc.ca_file"),
+        ] {
+            let file = Some(Path::new("/nowhere/ca.pem"));
+            let clock = Clock::manual(Timestamp::UNIX_EPOCH);
+            let error = Client::new(upstream, &base, bounds, file, clock, Metrics::new());
+            let told = error.unwrap_err().to_string();
+            assert!(told.starts_with(&format!("{key} cannot be used: ")), "{told}");
         }
     }
 

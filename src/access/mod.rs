@@ -12,6 +12,7 @@ mod credential;
 mod guesses;
 mod identity;
 mod key;
+pub mod oidc;
 mod policy;
 mod proxies;
 mod rate;

@@ -1,0 +1,82 @@
+//! Fetching the issuer's keys.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Method, StatusCode, header::ACCEPT};
+use url::Url;
+
+use super::jwks;
+use crate::{
+    clock::Clock,
+    telemetry::Metrics,
+    upstream::{Bounds, Breach, BuildError, Client, Failure, Reply, Upstream},
+};
+
+const ENDPOINT: &str = "jwks";
+const BOUNDS: Bounds = Bounds {
+    connect_timeout: Duration::from_secs(3),
+    timeout: Duration::from_secs(8),
+    max_body: jwks::MOST_BYTES as u64,
+};
+/// Kubernetes answers 406 unless asked for the set's own media type (RFC 7517 section 8.5.2).
+const MEDIA_TYPES: &str = "application/jwk-set+json, application/json";
+
+/// The one address that keys are fetched from. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(super) struct Source {
+    client: Client,
+    url: Url,
+}
+
+/// Why no document was had.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum FetchError {
+    /// No answer, or none that is one.
+    #[error(transparent)]
+    Failed(#[from] Failure),
+    /// 400, 401, 403 or 404.
+    #[error("refused ({0})")]
+    Refused(StatusCode),
+}
+
+impl FetchError {
+    /// A closed set, for `/readyz`.
+    pub(super) fn as_str(&self) -> &'static str {
+        match self {
+            Self::Failed(Failure::Connect(_) | Failure::Broken(_)) => "unreachable",
+            Self::Failed(Failure::Timeout(_)) => "no answer in time",
+            Self::Failed(Failure::Throttled { .. }) => "throttled",
+            Self::Failed(Failure::Server { .. }) => "server error",
+            Self::Failed(Failure::Contract(Breach::TooLarge(_))) => jwks::TOO_LARGE,
+            Self::Failed(Failure::Contract(Breach::Status(status))) if status.is_redirection() => {
+                "a redirect, which is not followed"
+            }
+            Self::Failed(Failure::Contract(Breach::ContentType | Breach::Body(_))) => "not JSON",
+            Self::Failed(Failure::Contract(Breach::Status(_) | Breach::Address))
+            | Self::Refused(_) => "refused",
+        }
+    }
+}
+
+impl Source {
+    pub(super) fn new(
+        url: Url,
+        ca_file: Option<&std::path::Path>,
+        clock: Clock,
+        metrics: Metrics,
+    ) -> Result<Self, BuildError> {
+        let client = Client::new(Upstream::Jwks, &url, BOUNDS, ca_file, clock, metrics)?;
+        Ok(Self { client, url })
+    }
+
+    pub(super) async fn fetch(&self) -> Result<Bytes, FetchError> {
+        let request = self.client.request(Method::GET, self.url.clone());
+        let request = request.header(ACCEPT, MEDIA_TYPES).build();
+        let request = request.map_err(|_| Failure::from(Breach::Address))?;
+        match self.client.call(ENDPOINT, request).await? {
+            Reply::Json(document) => Ok(document),
+            Reply::Refused(status) => Err(FetchError::Refused(status)),
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! A token taken apart (RFC 7515 section 3.1, RFC 7519): what is known before its signature is
+//! verified, and what is believed after.
+//!
+//! Flow: text → [`Jwt::parse`] (form, header) → [`Jwt::is_signed_by`] → [`Jwt::claims`].
+//!
+//! Nothing of the payload is decoded before the signature was found good.
+
+use std::{borrow::Cow, fmt};
+
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use jsonwebtoken::{Algorithm, DecodingKey};
+use serde::{
+    Deserialize,
+    de::{Deserializer, Error, MapAccess, Visitor},
+};
+use serde_json::{Map, Value};
+
+use super::{Claims, JwtFault};
+
+/// Longer tokens are not looked at: an issuer's token with a hundred groups in it is half as long.
+const MOST_BYTES: usize = 16 * 1024;
+
+/// Names of the algorithms that are taken. What is not here is refused: `none`, and whatever takes a
+/// shared secret, since a public key would serve as one.
+const ALGORITHMS: [(&str, Algorithm); 9] = [
+    ("RS256", Algorithm::RS256),
+    ("RS384", Algorithm::RS384),
+    ("RS512", Algorithm::RS512),
+    ("PS256", Algorithm::PS256),
+    ("PS384", Algorithm::PS384),
+    ("PS512", Algorithm::PS512),
+    ("ES256", Algorithm::ES256),
+    ("ES384", Algorithm::ES384),
+    ("EdDSA", Algorithm::EdDSA),
+];
+
+/// Parameters that a sender could use to choose the key, or the meaning, of his own token.
+const REFUSED_PARAMETERS: [&str; 4] = ["jku", "x5u", "jwk", "crit"];
+
+/// The algorithm of a name, if it is taken.
+pub(super) fn algorithm(name: &str) -> Option<Algorithm> {
+    ALGORITHMS.iter().find(|(taken, _)| *taken == name).map(|(_, algorithm)| *algorithm)
+}
+
+/// Whether a credential has a JWT's form: three non-empty parts of base64url.
+pub(super) fn has_form(token: &[u8]) -> bool {
+    let base64url = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    let part = |part: &[u8]| !part.is_empty() && part.iter().all(base64url);
+    // One part more than wanted is enough to know.
+    let mut parts = token.split(|byte| *byte == b'.').take(4);
+    parts.by_ref().take(3).filter(|text| part(text)).count() == 3 && parts.next().is_none()
+}
+
+/// Refuses a token by its length alone: the one thing that is judged before it is hashed.
+pub(super) fn check_length(token: &str) -> Result<(), JwtFault> {
+    if token.len() > MOST_BYTES { Err(JwtFault::TooLong) } else { Ok(()) }
+}
+
+/// A token whose form and header are good, not yet verified. Has no `Debug`: it is a credential.
+pub(super) struct Jwt<'t> {
+    pub(super) algorithm: Algorithm,
+    pub(super) kid: Option<String>,
+    signed: &'t str,
+    payload: &'t str,
+    signature: &'t str,
+}
+
+impl<'t> Jwt<'t> {
+    pub(super) fn parse(token: &'t str) -> Result<Self, JwtFault> {
+        check_length(token)?;
+        let (signed, signature) = token.rsplit_once('.').ok_or(JwtFault::Malformed)?;
+        let (header, payload) = signed.split_once('.').ok_or(JwtFault::Malformed)?;
+        let (algorithm, kid) = read_header(&object(header)?)?;
+        // Decoded now so that bad base64 is told from a bad signature.
+        if payload.contains('.') || signature.is_empty() || decode(signature).is_none() {
+            return Err(JwtFault::Malformed);
+        }
+        Ok(Self { algorithm, kid, signed, payload, signature })
+    }
+
+    /// Whether the key made the signature. The caller sees to it that the key suits the algorithm.
+    pub(super) fn is_signed_by(&self, key: &DecodingKey) -> bool {
+        let message = self.signed.as_bytes();
+        let verdict = jsonwebtoken::crypto::verify(self.signature, message, key, self.algorithm);
+        verdict.unwrap_or(false)
+    }
+
+    /// The claims; only of a token that was verified.
+    pub(super) fn claims(&self) -> Result<Claims, JwtFault> {
+        Claims::read(object(self.payload)?)
+    }
+}
+
+fn read_header(header: &Map<String, Value>) -> Result<(Algorithm, Option<String>), JwtFault> {
+    let name = header.get("alg").and_then(Value::as_str).ok_or(JwtFault::Malformed)?;
+    let algorithm = algorithm(name).ok_or(JwtFault::Algorithm)?;
+    if REFUSED_PARAMETERS.iter().any(|name| header.contains_key(*name)) {
+        return Err(JwtFault::Header);
+    }
+    match header.get("typ") {
+        None => {}
+        Some(Value::String(typ)) if is_access_token(typ) => {}
+        Some(Value::String(_)) => return Err(JwtFault::Header),
+        Some(_) => return Err(JwtFault::Malformed),
+    }
+    match header.get("kid") {
+        None => Ok((algorithm, None)),
+        Some(Value::String(kid)) => Ok((algorithm, Some(kid.clone()))),
+        Some(_) => Err(JwtFault::Malformed),
+    }
+}
+
+/// Whether a `typ` is that of a JWT in general or of an access token (RFC 9068 section 2.1).
+///
+/// Issuers sign more than these with the same keys, for the same audience: logout tokens, security
+/// events, introspection answers. Each carries a type of its own so that it is not taken for
+/// another kind (RFC 8725 section 3.11), so what is typed differently is refused. Many issuers leave
+/// `typ` out.
+fn is_access_token(typ: &str) -> bool {
+    // A media type whose `application/` may be left out, upper and lower case alike (RFC 7515
+    // section 4.1.9).
+    let typ = typ.to_ascii_lowercase();
+    matches!(typ.strip_prefix("application/").unwrap_or(&typ), "jwt" | "at+jwt")
+}
+
+fn decode(part: &str) -> Option<Vec<u8>> {
+    BASE64_URL_SAFE_NO_PAD.decode(part).ok()
+}
+
+/// A part as a JSON object with each name once: of two equal names another reader may see the other
+/// (RFC 7515 section 4, RFC 7519 section 4).
+fn object(part: &str) -> Result<Map<String, Value>, JwtFault> {
+    let json = decode(part).ok_or(JwtFault::Malformed)?;
+    serde_json::from_slice(&json).map(|Members(members)| members).map_err(|_| JwtFault::Malformed)
+}
+
+struct Members(Map<String, Value>);
+
+impl<'de> Deserialize<'de> for Members {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Reader;
+
+        impl<'de> Visitor<'de> for Reader {
+            type Value = Members;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object with each name once")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members, A::Error> {
+                let mut members = Map::new();
+                while let Some((name, value)) = map.next_entry::<Cow<'de, str>, Value>()? {
+                    if members.insert(name.into_owned(), value).is_some() {
+                        return Err(A::Error::custom("a name is there twice"));
+                    }
+                }
+                Ok(Members(members))
+            }
+        }
+
+        deserializer.deserialize_map(Reader)
+    }
+}

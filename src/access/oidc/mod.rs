@@ -1,0 +1,332 @@
+//! Callers who show a token of the operator's own issuer (OAuth 2): a JWT.
+//!
+//! Flow: token → length → its SHA-256 → verified before with these keys? → [`Claims`];
+//! else form and header → the key → signature → `iss`, `aud`, `exp`, `nbf` → [`Claims`].
+//!
+//! Nothing in a token chooses how it is verified: the algorithms are a closed set, each for its own
+//! type of key, and keys come from the one configured place. Claims are judged only under a good
+//! signature, times anew at each use. A token is kept nowhere: only its SHA-256 and what it said.
+//!
+//! Keys come from `access.oidc.jwks_url`, regularly and when a token names one that is not known,
+//! or from `access.oidc.jwks_file`. Good keys are replaced by good ones only.
+
+mod claims;
+mod fault;
+mod fetch;
+mod jwks;
+mod jwt;
+mod ring;
+mod settings;
+
+#[cfg(test)]
+mod tests;
+
+use std::{
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use jiff::Timestamp;
+use moka::{policy::EvictionPolicy, sync::Cache};
+use sha2::{Digest, Sha256};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+pub use self::{
+    claims::Claims,
+    fault::JwtFault,
+    ring::OidcStatus,
+    settings::{KeysFrom, Settings},
+};
+use self::{
+    fetch::Source,
+    jwks::KeySet,
+    jwt::Jwt,
+    ring::{Held, Ring},
+};
+use crate::{
+    clock::{Clock, Instant},
+    flight::{Flight, Run},
+    telemetry::Metrics,
+    upstream::BuildError,
+};
+
+/// Between two fetches that unknown keys ask for, whoever sends them.
+const BETWEEN_REQUESTED_FETCHES: Duration = Duration::from_secs(30);
+/// How long a caller waits for such a fetch.
+const LONGEST_WAIT: Duration = Duration::from_secs(5);
+/// Between regular fetches: a key that was withdrawn is trusted no longer than this.
+const BETWEEN_FETCHES: Duration = Duration::from_secs(300);
+/// After a failed fetch, doubled with each one more.
+const FIRST_BACKOFF: Duration = Duration::from_secs(1);
+const LONGEST_BACKOFF: Duration = Duration::from_secs(60);
+
+/// What is remembered of verified tokens: 10 000 of them, fewer if they are long. A token's claims
+/// are hardly larger than its text.
+const REMEMBERED_BYTES: u64 = 20 * 1024 * 1024;
+const LEAST_WEIGHT: u32 = 2 * 1024;
+
+/// Verifies callers' tokens. Cheap to clone.
+#[derive(Clone)]
+pub struct Oidc(Arc<Inner>);
+
+struct Inner {
+    settings: Settings,
+    clock: Clock,
+    ring: Arc<Ring>,
+    fetching: Option<Fetching>,
+    verified: Cache<[u8; 32], Verified>,
+}
+
+/// Fetches at most one document at a time.
+struct Fetching {
+    source: Source,
+    flight: Flight<Fetched>,
+    requested_at: Mutex<Option<Instant>>,
+}
+
+/// Whether the fetch brought a good set.
+type Fetched = bool;
+
+#[derive(Clone)]
+struct Verified {
+    claims: Arc<Claims>,
+    generation: u64,
+    weight: u32,
+}
+
+/// Tokens cannot be verified: a gateway does not start so.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The HTTPS client for `access.oidc.jwks_url`.
+    #[error(transparent)]
+    Client(#[from] BuildError),
+    /// `access.oidc.jwks_file` cannot be read, or holds no usable set.
+    #[error("access.oidc.jwks_file cannot be used: {0}")]
+    File(String),
+}
+
+impl fmt::Debug for Oidc {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Oidc").field("issuer", &self.0.settings.issuer).finish_non_exhaustive()
+    }
+}
+
+/// Whether a file's content is a JWK set with at least one usable key, of at most 1 MiB and 100
+/// keys.
+///
+/// # Errors
+/// What is wrong with it, from a closed set.
+pub fn check_keys(content: &[u8]) -> Result<(), &'static str> {
+    KeySet::read(content).map(drop)
+}
+
+impl Oidc {
+    /// Reads the file of keys, if they come from one; fetches nothing. `flights` tracks the fetches,
+    /// which run until they end: their callers may have left.
+    ///
+    /// # Errors
+    /// [`StartError`], see there.
+    pub fn new(
+        settings: Settings,
+        clock: Clock,
+        metrics: Metrics,
+        flights: TaskTracker,
+    ) -> Result<Self, StartError> {
+        let ring = Arc::new(Ring::new(clock.clone()));
+        let fetching = match &settings.keys {
+            KeysFrom::Url(url) => {
+                let ca_file = settings.ca_file.as_deref();
+                let source = Source::new(url.clone(), ca_file, clock.clone(), metrics)?;
+                Some(Fetching {
+                    source,
+                    flight: Flight::new(flights),
+                    requested_at: Mutex::default(),
+                })
+            }
+            KeysFrom::File(path) => {
+                let content = std::fs::read(path)
+                    .map_err(|error| StartError::File(error.kind().to_string()))?;
+                ring.take(&content).map_err(|reason| StartError::File(reason.to_owned()))?;
+                None
+            }
+        };
+        let verified = Cache::builder()
+            .max_capacity(REMEMBERED_BYTES)
+            .weigher(|_, verified: &Verified| verified.weight)
+            .eviction_policy(EvictionPolicy::lru())
+            .build();
+        Ok(Self(Arc::new(Inner { settings, clock, ring, fetching, verified })))
+    }
+
+    /// Whether a bearer credential has the form of a JWT: three non-empty parts of base64url with
+    /// dots between them.
+    #[must_use]
+    pub fn looks_like_jwt(token: &[u8]) -> bool {
+        jwt::has_form(token)
+    }
+
+    /// Verifies a token with the keys that are held. Never waits: a SHA-256 and a look-up for a
+    /// token that was verified before, else one signature.
+    ///
+    /// # Errors
+    /// [`JwtFault`], see there.
+    pub fn verify(&self, token: &str, now: Timestamp) -> Result<Arc<Claims>, JwtFault> {
+        jwt::check_length(token)?;
+        let held = self.0.ring.held();
+        let digest = Sha256::digest(token.as_bytes()).into();
+        if let Some(claims) = held.as_ref().and_then(|held| self.remembered(&digest, held)) {
+            return match claims.check_time(now) {
+                Ok(()) => Ok(claims),
+                Err(fault) => {
+                    self.0.verified.invalidate(&digest);
+                    Err(fault)
+                }
+            };
+        }
+        let jwt = Jwt::parse(token)?;
+        let held = held.ok_or(JwtFault::NoKeys)?;
+        let claims = Arc::new(self.verify_anew(&jwt, &held.set, now)?);
+        let weight = u32::try_from(token.len()).unwrap_or(u32::MAX).max(LEAST_WEIGHT);
+        let verified = Verified { claims: claims.clone(), generation: held.generation, weight };
+        self.0.verified.insert(digest, verified);
+        Ok(claims)
+    }
+
+    /// As [`Oidc::verify`]; for a token whose key is not known, or while no keys are, it waits up to
+    /// 5 s for one fetch, shared by all who ask and begun at most every 30 s, and tries once more.
+    /// A caller that leaves cancels nothing.
+    ///
+    /// # Errors
+    /// [`JwtFault`], see there.
+    pub async fn verify_fresh(&self, token: &str) -> Result<Arc<Claims>, JwtFault> {
+        let first = self.verify(token, self.0.clock.wall());
+        let (Err(JwtFault::UnknownKey | JwtFault::NoKeys), Some(fetching)) =
+            (&first, &self.0.fetching)
+        else {
+            return first;
+        };
+        if let Some(run) = self.requested_fetch(fetching) {
+            let deadline = self.0.clock.now() + LONGEST_WAIT;
+            tokio::select! {
+                biased;
+                _ = run.result() => {}
+                () = self.0.clock.rest_until(deadline) => {}
+            }
+        }
+        // Without a wait too: a fetch may have ended since the first try.
+        self.verify(token, self.0.clock.wall())
+    }
+
+    /// Fetches the keys at once, every 5 min from then on, and sooner after a failure, until `stop`.
+    /// Waits for `stop` alone where keys come from a file.
+    pub async fn keep_fetched(self, stop: CancellationToken) {
+        let Some(fetching) = &self.0.fetching else { return stop.cancelled().await };
+        let mut failures = 0;
+        loop {
+            let run = self.fetch(fetching);
+            let Some(outcome) = stop.run_until_cancelled(run.result()).await else { return };
+            // A lost run is a panic in the fetch: as bad as a failed one.
+            failures = if outcome == Ok(true) { 0 } else { failures + 1 };
+            let due = self.0.clock.now() + pause(failures);
+            if stop.run_until_cancelled(self.0.clock.sleep_until(due)).await.is_none() {
+                return;
+            }
+        }
+    }
+
+    /// Takes the file of keys as it is now.
+    ///
+    /// # Errors
+    /// What is wrong with it, from a closed set; the keys before it stay.
+    pub fn take_file(&self, content: &[u8]) -> Result<(), &'static str> {
+        self.0.ring.take(content)
+    }
+
+    /// How the keys do.
+    #[must_use]
+    pub fn status(&self) -> OidcStatus {
+        self.0.ring.status()
+    }
+
+    fn remembered(&self, digest: &[u8; 32], held: &Held) -> Option<Arc<Claims>> {
+        let verified = self.0.verified.get(digest)?;
+        (verified.generation == held.generation).then_some(verified.claims)
+    }
+
+    fn verify_anew(
+        &self,
+        jwt: &Jwt<'_>,
+        keys: &KeySet,
+        now: Timestamp,
+    ) -> Result<Claims, JwtFault> {
+        let candidates = keys.candidates(jwt.kid.as_deref(), jwt.algorithm)?;
+        if !candidates.into_iter().any(|key| jwt.is_signed_by(key)) {
+            return Err(JwtFault::Signature);
+        }
+        let claims = jwt.claims()?;
+        claims.check_parties(&self.0.settings)?;
+        claims.check_time(now)?;
+        Ok(claims)
+    }
+
+    /// The fetch under way, or a new one if the last that was asked for is long enough ago.
+    fn requested_fetch(&self, fetching: &Fetching) -> Option<Run<Fetched>> {
+        let now = self.0.clock.now();
+        // Held until the fetch is begun, so that of many callers only one begins it.
+        let mut requested_at = fetching.requested_at.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(run) = fetching.flight.latest().filter(Run::is_under_way) {
+            return Some(run);
+        }
+        if requested_at.is_some_and(|before| now.since(before) < BETWEEN_REQUESTED_FETCHES) {
+            return None;
+        }
+        *requested_at = Some(now);
+        Some(self.fetch(fetching))
+    }
+
+    fn fetch(&self, fetching: &Fetching) -> Run<Fetched> {
+        let (source, ring) = (fetching.source.clone(), self.0.ring.clone());
+        fetching.flight.join(|| async move { fetch_into(&source, &ring).await })
+    }
+}
+
+async fn fetch_into(source: &Source, ring: &Ring) -> Fetched {
+    let before = ring.status();
+    match source.fetch().await {
+        Ok(document) => match ring.take(&document) {
+            Ok(()) if before.error.is_some() => {
+                tracing::info!("the keys of access.oidc.issuer can be fetched again");
+            }
+            Ok(()) => {}
+            Err(reason) => tell(before, reason, &reason),
+        },
+        Err(error) => {
+            ring.failed(error.as_str());
+            tell(before, error.as_str(), &error);
+        }
+    }
+    ring.status().error.is_none()
+}
+
+/// One line per kind of trouble, not one per try.
+fn tell(before: OidcStatus, reason: &'static str, why: &dyn fmt::Display) {
+    if before.error != Some(reason) {
+        tracing::warn!(
+            error = %why,
+            keys = before.keys,
+            "the keys of access.oidc.issuer cannot be fetched; those that are known stay",
+        );
+    }
+}
+
+/// Until the next fetch. Jittered, so that replicas do not come together.
+fn pause(failures: u32) -> Duration {
+    match failures.checked_sub(1) {
+        None => BETWEEN_FETCHES.mul_f64(rand::random_range(0.9..=1.1)),
+        Some(more) => FIRST_BACKOFF
+            .saturating_mul(2_u32.saturating_pow(more.min(16)))
+            .min(LONGEST_BACKOFF)
+            .mul_f64(rand::random_range(0.5..=1.0)),
+    }
+}

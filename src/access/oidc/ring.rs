@@ -1,0 +1,98 @@
+//! The keys as they are now, and how their last renewal went.
+//!
+//! Good keys are replaced by good ones only: whatever an issuer's endpoint or a file turns into, the
+//! last good set stays.
+
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use arc_swap::ArcSwapOption;
+
+use super::jwks::{self, KeySet};
+use crate::clock::{Clock, Instant};
+
+/// A key set and its number: what was verified with another set is verified anew.
+#[derive(Debug)]
+pub(super) struct Held {
+    pub(super) set: KeySet,
+    pub(super) generation: u64,
+}
+
+#[derive(Debug)]
+pub(super) struct Ring {
+    held: ArcSwapOption<Held>,
+    renewal: Mutex<Renewal>,
+    clock: Clock,
+}
+
+#[derive(Debug, Default)]
+struct Renewal {
+    good_at: Option<Instant>,
+    error: Option<&'static str>,
+}
+
+/// How the issuer's keys do, for `/readyz`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OidcStatus {
+    /// Usable keys; 0 until the first good set.
+    pub keys: usize,
+    /// Time since they were last found to be the issuer's; `None` without keys.
+    pub age: Option<Duration>,
+    /// Why the last renewal failed, if it did: a text from a closed set.
+    pub error: Option<&'static str>,
+}
+
+impl Ring {
+    pub(super) fn new(clock: Clock) -> Self {
+        Self { held: ArcSwapOption::empty(), renewal: Mutex::default(), clock }
+    }
+
+    /// The keys. One load, no lock.
+    pub(super) fn held(&self) -> Option<Arc<Held>> {
+        self.held.load_full()
+    }
+
+    /// Takes a document if it is a good set. The same one again costs its hash.
+    pub(super) fn take(&self, document: &[u8]) -> Result<(), &'static str> {
+        // Over the whole of it: of two documents the one that came last stays.
+        let mut renewal = self.renewal();
+        let outcome = self.replace(document);
+        match outcome {
+            Ok(()) => *renewal = Renewal { good_at: Some(self.clock.now()), error: None },
+            Err(reason) => renewal.error = Some(reason),
+        }
+        outcome
+    }
+
+    fn replace(&self, document: &[u8]) -> Result<(), &'static str> {
+        let held = self.held();
+        if held.as_ref().is_some_and(|held| held.set.digest == jwks::digest(document)) {
+            return Ok(());
+        }
+        let set = KeySet::read(document)?;
+        let generation = held.map_or(0, |held| held.generation) + 1;
+        tracing::info!(keys = set.len(), "the keys of access.oidc.issuer are new");
+        self.held.store(Some(Arc::new(Held { set, generation })));
+        Ok(())
+    }
+
+    /// Notes that there was no document to take.
+    pub(super) fn failed(&self, reason: &'static str) {
+        self.renewal().error = Some(reason);
+    }
+
+    pub(super) fn status(&self) -> OidcStatus {
+        let renewal = self.renewal();
+        OidcStatus {
+            keys: self.held().map_or(0, |held| held.set.len()),
+            age: renewal.good_at.map(|good_at| self.clock.now().since(good_at)),
+            error: renewal.error,
+        }
+    }
+
+    fn renewal(&self) -> MutexGuard<'_, Renewal> {
+        self.renewal.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,68 @@
+//! Which tokens are taken, and why the others are not.
+
+mod keys;
+mod remembering;
+#[path = "../../../tests/it/oidc/signer.rs"]
+mod signer;
+mod tokens;
+
+use aws_lc_rs::hmac;
+use serde_json::{Value, json};
+
+use self::signer::{Signer, base64url};
+use super::*;
+
+const ISSUER: &str = "https://login.example.com";
+const AUDIENCE: &str = "sddc-gateway";
+/// The clock's time: 2026-11-28T00:00:00Z.
+const NOW: i64 = 1_795_824_000;
+const ALGORITHMS: [&str; 9] =
+    ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "EdDSA"];
+
+fn now() -> Timestamp {
+    Timestamp::from_second(NOW).unwrap()
+}
+
+fn set(keys: &[Value]) -> Vec<u8> {
+    json!({ "keys": keys }).to_string().into_bytes()
+}
+
+/// One that holds these keys, as from a file.
+fn oidc(keys: &[Value]) -> Oidc {
+    let oidc = without_keys();
+    oidc.take_file(&set(keys)).unwrap();
+    oidc
+}
+
+/// One whose keys were not fetched yet.
+fn without_keys() -> Oidc {
+    let settings = Settings {
+        issuer: ISSUER.into(),
+        audience: AUDIENCE.into(),
+        keys: KeysFrom::Url("http://127.0.0.1:1/jwks".parse().unwrap()),
+        ca_file: None,
+    };
+    Oidc::new(settings, Clock::manual(now()), Metrics::new(), TaskTracker::new()).unwrap()
+}
+
+fn trusting(signer: &Signer) -> Oidc {
+    oidc(&[signer.jwk()])
+}
+
+fn claims() -> Value {
+    json!({ "iss": ISSUER, "aud": AUDIENCE, "sub": "billing", "exp": NOW + 300 })
+}
+
+fn with(mut object: Value, name: &str, value: Value) -> Value {
+    object[name] = value;
+    object
+}
+
+fn without(mut object: Value, name: &str) -> Value {
+    object.as_object_mut().unwrap().remove(name);
+    object
+}
+
+fn fault(oidc: &Oidc, token: &str) -> Option<JwtFault> {
+    oidc.verify(token, now()).err()
+}

@@ -1,6 +1,10 @@
 //! From what was written to what was checked, section by section.
 
-use std::{net::SocketAddr, path::Path, time::Duration};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use rustls::{
     RootCertStore,
@@ -16,7 +20,10 @@ use super::{
     value::{self, HOUR, SHORTEST, YEAR},
 };
 use crate::{
-    access::{self, CallersFile, Roll},
+    access::{
+        self, CallersFile, Roll,
+        oidc::{self, KeysFrom},
+    },
     csp::{self, BasicEncoding, ClientId, ClientSecret, SecretOrigin},
     ids::OrgId,
     inventory, listener,
@@ -147,11 +154,7 @@ pub(super) fn vmc(reader: &mut Reader<'_>) -> vmc::Settings {
         connect_timeout: reader.value("vmc.connect_timeout", timeout),
         timeout: reader.value("vmc.timeout", timeout),
         max_body: reader.value("vmc.max_body", value::size(1 << 10..=4 << 30)),
-        ca_file: reader.optional("vmc.ca_file", |text| {
-            let path = value::path(text)?;
-            check_authorities(&read(&path)?)?;
-            Ok::<_, String>(path)
-        }),
+        ca_file: reader.optional("vmc.ca_file", authorities),
     }
 }
 
@@ -248,6 +251,62 @@ fn refuse_unasked_openness(reader: &mut Reader<'_>, listen: SocketAddr) {
     );
 }
 
+/// `None` when no key of the section is set, or when what is set is wrong, which is noted.
+pub(super) fn oidc(reader: &mut Reader<'_>) -> Option<oidc::Settings> {
+    const ISSUER: &str = "access.oidc.issuer";
+    const AUDIENCE: &str = "access.oidc.audience";
+    const CA_FILE: &str = "access.oidc.ca_file";
+    if ![ISSUER, AUDIENCE, JWKS_URL, JWKS_FILE, CA_FILE].iter().any(|name| reader.is_set(name)) {
+        return None;
+    }
+    for name in [ISSUER, AUDIENCE] {
+        if !reader.is_set(name) {
+            let variable = environment_name(name);
+            let problem = format!(
+                "required with the other keys of access.oidc but not set (set {name} in the file \
+                 or {variable})"
+            );
+            reader.missing(name, problem);
+        }
+    }
+    let issuer = reader.optional(ISSUER, value::issuer);
+    let audience = reader.optional(AUDIENCE, value::text);
+    let keys = oidc_keys(reader);
+    let ca_file = reader.optional(CA_FILE, authorities);
+    Some(oidc::Settings { issuer: issuer?, audience: audience?, keys: keys?, ca_file })
+}
+
+const JWKS_URL: &str = "access.oidc.jwks_url";
+const JWKS_FILE: &str = "access.oidc.jwks_file";
+
+fn oidc_keys(reader: &mut Reader<'_>) -> Option<KeysFrom> {
+    match (reader.is_set(JWKS_URL), reader.is_set(JWKS_FILE)) {
+        (true, true) => {
+            let (url, file) = (reader.origin(JWKS_URL), reader.origin(JWKS_FILE));
+            let problem =
+                format!("set together with {JWKS_FILE}; keep one of them ({url}, {file})");
+            reader.fault(JWKS_URL, problem, &Origin::Default);
+            None
+        }
+        (false, false) => {
+            let problem = format!(
+                "required with the other keys of access.oidc but not set (set either {JWKS_URL} \
+                 or {JWKS_FILE})"
+            );
+            reader.missing(JWKS_URL, problem);
+            None
+        }
+        (true, false) => reader.optional(JWKS_URL, value::document_url).map(KeysFrom::Url),
+        (false, true) => reader
+            .optional(JWKS_FILE, |text| {
+                let path = value::path(text)?;
+                oidc::check_keys(&read(&path)?).map_err(|why| format!("holds {why}"))?;
+                Ok::<_, String>(path)
+            })
+            .map(KeysFrom::File),
+    }
+}
+
 pub(super) fn telemetry(reader: &mut Reader<'_>, on_terminal: bool) -> telemetry::Settings {
     let usual = if on_terminal { Format::Text } else { Format::Json };
     telemetry::Settings {
@@ -268,6 +327,13 @@ fn audit_target(text: &str) -> Result<AuditTarget, String> {
 fn read(path: &Path) -> Result<Vec<u8>, String> {
     // The kind alone: an error's own text may name more than the file.
     std::fs::read(path).map_err(|error| format!("cannot be read: {}", error.kind()))
+}
+
+/// A file with CAs.
+fn authorities(text: &str) -> Result<PathBuf, String> {
+    let path = value::path(text)?;
+    check_authorities(&read(&path)?)?;
+    Ok(path)
 }
 
 /// At least one certificate, and all of them usable: a client that trusts only some of a bundle

@@ -71,10 +71,10 @@ impl Key {
         }
     }
 
-    /// Section and last part of the name.
+    /// Section and last part of the name; a section's own name may have a dot.
     #[must_use]
     pub fn parts(&self) -> (&'static str, &'static str) {
-        self.name.split_once('.').unwrap_or(("", self.name))
+        self.name.rsplit_once('.').unwrap_or(("", self.name))
     }
 
     /// Whether a fault may repeat a wrong value.
@@ -111,9 +111,9 @@ impl Shape {
     }
 }
 
-/// `api.listen` → `SDDC_GATEWAY_API__LISTEN`.
+/// `api.listen` → `SDDC_GATEWAY_API__LISTEN`; every dot is `__`.
 pub(super) fn environment_name(name: &str) -> String {
-    format!("{ENVIRONMENT_PREFIX}{}", name.replacen('.', "__", 1).to_ascii_uppercase())
+    format!("{ENVIRONMENT_PREFIX}{}", name.replace('.', "__").to_ascii_uppercase())
 }
 
 /// Finds a key by its name in the file.
@@ -129,6 +129,10 @@ mod tests {
     fn an_environment_name_is_section_and_key() {
         let name = |key| find(key).and_then(Key::environment);
         assert_eq!(name("csp.client_id").as_deref(), Some("SDDC_GATEWAY_CSP__CLIENT_ID"));
+        assert_eq!(
+            name("access.oidc.issuer").as_deref(),
+            Some("SDDC_GATEWAY_ACCESS__OIDC__ISSUER"),
+        );
         assert_eq!(name("access.callers"), None);
     }
 

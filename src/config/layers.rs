@@ -106,37 +106,44 @@ impl<'f> Layers<'f> {
             Fault::of(lines.position(text, at), format!("not valid TOML: {}", error.message()))
         })?;
         for (section, content) in document.into_inner() {
-            self.read_section(&section, content, lines, faults);
+            let name = section.get_ref().as_ref();
+            let origin = Origin::file(lines, &section.span());
+            match content.into_inner() {
+                _ if name.contains('.') => faults.push(dot_in_quotes(name, &origin)),
+                content if is_section(name) => {
+                    self.read_section(name, content, &origin, lines, faults);
+                }
+                DeValue::Table(_) => faults.push(unknown_section(name, &origin)),
+                _ => faults.push(unknown_key(name, &origin)),
+            }
         }
         Ok(())
     }
 
     fn read_section(
         &mut self,
-        section: &Spanned<impl AsRef<str>>,
-        content: Spanned<DeValue<'f>>,
+        section: &str,
+        content: DeValue<'f>,
+        origin: &Origin,
         lines: &Arc<Lines>,
         faults: &mut Vec<Fault>,
     ) {
-        let name = section.get_ref().as_ref();
-        let origin = Origin::file(lines, &section.span());
-        let known = SECTIONS.iter().any(|(section, _)| *section == name);
-        match content.into_inner() {
-            DeValue::Table(table) if known => {
-                for (key, value) in table {
-                    let name = format!("{name}.{}", key.get_ref());
-                    let origin = Origin::file(lines, &key.span());
-                    match keys::find(&name) {
-                        Some(key) => self.set(key, Written::Toml(value.into_inner()), origin),
-                        None => faults.push(unknown_key(&name, &origin)),
-                    }
+        let DeValue::Table(table) = content else {
+            faults.push(Fault::at(section, format!("must be a section: [{section}]"), origin));
+            return;
+        };
+        for (key, value) in table {
+            let leaf = key.get_ref().as_ref();
+            let (name, origin) = (format!("{section}.{leaf}"), Origin::file(lines, &key.span()));
+            let value = value.into_inner();
+            match keys::find(&name) {
+                _ if leaf.contains('.') => faults.push(dot_in_quotes(&name, &origin)),
+                Some(key) => self.set(key, Written::Toml(value), origin),
+                None if is_section(&name) => {
+                    self.read_section(&name, value, &origin, lines, faults);
                 }
+                None => faults.push(unknown_key(&name, &origin)),
             }
-            DeValue::Table(_) => faults.push(unknown_section(name, &origin)),
-            _ if known => {
-                faults.push(Fault::at(name, format!("must be a section: [{name}]"), &origin));
-            }
-            _ => faults.push(unknown_key(name, &origin)),
         }
     }
 
@@ -195,8 +202,18 @@ fn config_file(source: &Source) -> Option<(PathBuf, &'static str)> {
     })
 }
 
+fn is_section(name: &str) -> bool {
+    SECTIONS.iter().any(|(section, _)| *section == name)
+}
+
+/// `["access.oidc"]` is not `[access.oidc]`: taken for it, it could be set twice.
+fn dot_in_quotes(name: &str, origin: &Origin) -> Fault {
+    Fault::at(&printable(name), "unknown key; a dot in quotes is part of the name", origin)
+}
+
 fn unknown_key(name: &str, origin: &Origin) -> Fault {
-    let meant = closest(name, KEYS.iter().map(|key| key.name)).or_else(|| {
+    let nested = SECTIONS.iter().map(|(section, _)| *section).filter(|name| name.contains('.'));
+    let meant = closest(name, KEYS.iter().map(|key| key.name).chain(nested)).or_else(|| {
         // The right key in the wrong section, or in none.
         let leaf = name.rsplit('.').next();
         KEYS.iter().map(|key| key.name).find(|key| key.split('.').next_back() == leaf)

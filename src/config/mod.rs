@@ -60,6 +60,8 @@ pub struct Config {
     pub inventory: inventory::Settings,
     /// `[access]`.
     pub access: access::Settings,
+    /// `[access.oidc]`, if it is set.
+    pub oidc: Option<access::oidc::Settings>,
     /// `[telemetry]`.
     pub telemetry: telemetry::Settings,
 }
@@ -81,11 +83,12 @@ impl Config {
         let vmc = check::vmc(&mut reader);
         let inventory = check::inventory(&mut reader);
         let access = check::access(&mut reader, api.listen);
+        let oidc = check::oidc(&mut reader);
         let telemetry = check::telemetry(&mut reader, source.stderr_is_terminal);
         let faults = reader.into_faults();
         match csp {
             Some(csp) if faults.is_empty() => {
-                Ok(Self { api, ops, csp, vmc, inventory, access, telemetry })
+                Ok(Self { api, ops, csp, vmc, inventory, access, oidc, telemetry })
             }
             _ => Err(Faults::new(faults)),
         }
@@ -128,6 +131,7 @@ impl Config {
             vmc: vmc::Settings { url: upstream_url, ..check::vmc(&mut reader) },
             inventory: inventory::Settings { poll: SOON, ..check::inventory(&mut reader) },
             access: access::Settings::Open,
+            oidc: None,
             telemetry: telemetry::Settings {
                 format: telemetry::Format::Text,
                 ..check::telemetry(&mut reader, true)

@@ -21,6 +21,11 @@ pub(super) const SECTIONS: &[(&str, &str)] = &[
         "Who may call. With nothing set here the gateway starts only on a loopback api.listen, where \
          everyone is let in.",
     ),
+    (
+        "access.oidc",
+        "The issuer whose tokens (JWTs) callers may show. issuer, audience and one of jwks_url and \
+         jwks_file are set together, or none of them.",
+    ),
     ("telemetry", "The log and the audit."),
 ];
 
@@ -231,6 +236,38 @@ pub const KEYS: &[Key] = &[
               a change acts within 5 s, a broken new version keeps the old one. A file that is missing \
               or empty at start lets nobody in.",
     },
+    Key {
+        name: "access.oidc.issuer",
+        shape: Text,
+        preset: Preset::Unset("\"https://login.example.com\""),
+        doc: "What a token's iss must be, character by character.",
+    },
+    Key {
+        name: "access.oidc.audience",
+        shape: Text,
+        preset: Preset::Unset("\"sddc-gateway\""),
+        doc: "What a token's aud must be or hold.",
+    },
+    Key {
+        name: "access.oidc.jwks_url",
+        shape: Text,
+        preset: Preset::Unset("\"https://login.example.com/.well-known/jwks.json\""),
+        doc: "Where the issuer publishes its keys (a JWK set), read every 5 minutes and when a token \
+              names a key that is not known. Plain http only from a loopback host. While it cannot \
+              be read the keys that are known stay.",
+    },
+    Key {
+        name: "access.oidc.jwks_file",
+        shape: Path,
+        preset: Preset::Unset("\"/etc/sddc-gateway/jwks.json\""),
+        doc: "File with such a JWK set instead. Re-read while running.",
+    },
+    Key {
+        name: "access.oidc.ca_file",
+        shape: Path,
+        preset: Preset::Unset("\"/etc/ssl/corporate-ca.pem\""),
+        doc: "PEM file with CAs trusted beside the public ones, for jwks_url.",
+    },
     preset(
         "telemetry.log",
         Text,
@@ -308,6 +345,11 @@ mod tests {
                 "access.keys",
                 "access.callers",
                 "access.callers_file",
+                "access.oidc.issuer",
+                "access.oidc.audience",
+                "access.oidc.jwks_url",
+                "access.oidc.jwks_file",
+                "access.oidc.ca_file",
                 "telemetry.format",
                 "telemetry.audit",
             ],

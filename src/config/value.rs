@@ -179,27 +179,65 @@ fn is_host_name(name: &str) -> bool {
 /// Scheme and host of an upstream. Plain `http` only to loopback: the client secret and the token
 /// go there.
 pub(super) fn upstream(text: &str) -> Result<Url, String> {
-    // `Url::parse` drops these silently.
-    if text.contains(|c: char| c.is_whitespace() || c.is_control()) {
-        return Err("must not contain spaces or control characters".into());
+    let url = web_address(text, "https://vmc.vmware.com")?;
+    if url.path() != "/" {
+        Err("must end after the host: no path".into())
+    } else if url.query().is_some() || url.fragment().is_some() {
+        Err("must end after the host: no query, no fragment".into())
+    } else {
+        Ok(url)
     }
-    let url = Url::parse(text).map_err(|_| "must be a URL, such as https://vmc.vmware.com")?;
+}
+
+/// A document of somebody else's. Plain `http` only from loopback: what it says is believed.
+pub(super) fn document_url(text: &str) -> Result<Url, String> {
+    let url = web_address(text, "https://login.example.com/jwks.json")?;
+    if url.fragment().is_some() { Err("must have no fragment".into()) } else { Ok(url) }
+}
+
+fn web_address(text: &str, sample: &str) -> Result<Url, String> {
+    without_spaces(text)?;
+    let url = Url::parse(text).map_err(|_| format!("must be a URL, such as {sample}"))?;
     let fault = match (url.scheme(), url.host()) {
-        (_, None) => "must be a URL with a host, such as https://vmc.vmware.com",
+        (_, None) => return Err(format!("must be a URL with a host, such as {sample}")),
         _ if !url.username().is_empty() || url.password().is_some() => {
             "must not carry a user name or password"
         }
         ("http", Some(host)) if !is_loopback_host(&host) => {
             "must be https: plain http is only for a loopback host"
         }
-        ("http" | "https", _) if url.path() != "/" => "must end after the host: no path",
-        ("http" | "https", _) if url.query().is_some() || url.fragment().is_some() => {
-            "must end after the host: no query, no fragment"
-        }
         ("http" | "https", Some(_)) => return Ok(url),
         _ => "must be https",
     };
     Err(fault.into())
+}
+
+/// `Url::parse` drops these silently.
+fn without_spaces(text: &str) -> Result<(), String> {
+    if text.contains(|c: char| c.is_whitespace() || c.is_control()) {
+        return Err("must not contain spaces or control characters".into());
+    }
+    Ok(())
+}
+
+/// An issuer of tokens: a URL that is only compared, so kept as written.
+pub(super) fn issuer(text: &str) -> Result<String, String> {
+    without_spaces(text)?;
+    match Url::parse(text) {
+        Ok(_) => Ok(text.to_owned()),
+        Err(_) => Err("must be a URL, such as https://login.example.com".into()),
+    }
+}
+
+/// A text that is only compared, so kept as written.
+pub(super) fn text(text: &str) -> Result<String, String> {
+    if text.is_empty() {
+        Err("must not be empty".into())
+    } else if text.contains(char::is_control) {
+        Err("must not hold control characters".into())
+    } else {
+        Ok(text.to_owned())
+    }
 }
 
 fn is_loopback_host(host: &Host<&str>) -> bool {
@@ -226,14 +264,8 @@ pub(super) fn url_path(text: &str) -> Result<String, String> {
 }
 
 /// The name of a file.
-pub(super) fn path(text: &str) -> Result<PathBuf, String> {
-    if text.is_empty() {
-        Err("must not be empty".into())
-    } else if text.contains(char::is_control) {
-        Err("must not hold control characters".into())
-    } else {
-        Ok(text.into())
-    }
+pub(super) fn path(name: &str) -> Result<PathBuf, String> {
+    text(name).map(PathBuf::from)
 }
 
 /// The name of a file that need not be there yet, in a directory that is.
@@ -339,6 +371,40 @@ mod tests {
         ] {
             let told = upstream(text).unwrap_err();
             assert!(told.starts_with(fault), "{text}: {told}");
+        }
+    }
+
+    #[test]
+    fn a_document_may_have_a_path_and_a_query() {
+        for text in [
+            "https://login.example.com/jwks.json",
+            "https://login.example.com:8443/a/b?p=policy",
+            "http://127.0.0.1:1/jwks",
+            "http://localhost/",
+        ] {
+            assert_eq!(document_url(text).as_ref().map(Url::as_str), Ok(text));
+        }
+        for (text, fault) in [
+            ("", "must be a URL, such as https://login"),
+            ("file:///etc/jwks.json", "must be a URL with a host"),
+            ("http://login.example.com/jwks", "must be https: plain"),
+            ("ftp://localhost/jwks", "must be https"),
+            ("https://user:pw@login.example.com/jwks", "must not carry"),
+            ("https://login.example.com/jwks#a", "must have no fragment"),
+            ("https://login.example.com/jw ks", "must not contain spaces"),
+        ] {
+            let told = document_url(text).unwrap_err();
+            assert!(told.starts_with(fault), "{text}: {told}");
+        }
+    }
+
+    #[test]
+    fn an_issuer_is_kept_as_written() {
+        for text in ["https://Login.Example.com", "https://login.example.com/a/", "urn:a:b"] {
+            assert_eq!(issuer(text).as_deref(), Ok(text));
+        }
+        for odd in ["", "login.example.com", "https://a b", "https://a\n"] {
+            assert!(issuer(odd).is_err(), "{odd}");
         }
     }
 

@@ -2,6 +2,7 @@
 
 mod access;
 mod layering;
+mod oidc;
 mod properties;
 mod secrets;
 mod values;

@@ -14,6 +14,7 @@ mod harness;
 mod inventory;
 mod limits;
 mod lists;
+mod oidc;
 mod openapi;
 mod policy;
 mod process;

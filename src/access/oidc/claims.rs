@@ -62,6 +62,12 @@ impl Claims {
         self.expires_at
     }
 
+    /// About how much memory it takes.
+    pub(super) fn bytes(&self) -> usize {
+        let entry = size_of::<(String, Texts)>() + 16;
+        self.texts.iter().map(|(name, texts)| 2 * entry + name.len() + texts.bytes()).sum()
+    }
+
     /// Whether it is the issuer's, and for us (RFC 7519 section 4.1.1 and 4.1.3).
     pub(super) fn check_parties(&self, settings: &Settings) -> Result<(), JwtFault> {
         // `iss` is one text: an array of issuers is none.
@@ -86,6 +92,15 @@ impl Claims {
 }
 
 impl Texts {
+    fn bytes(&self) -> usize {
+        match self {
+            Self::One(text) => text.len(),
+            Self::Many(texts) => {
+                texts.iter().map(|text| size_of::<Box<str>>() + 16 + text.len()).sum()
+            }
+        }
+    }
+
     fn of(value: Value) -> Option<Self> {
         let text = |value| match value {
             Value::String(text) => Some(text.into_boxed_str()),

@@ -61,8 +61,7 @@ const BETWEEN_FETCHES: Duration = Duration::from_secs(300);
 const FIRST_BACKOFF: Duration = Duration::from_secs(1);
 const LONGEST_BACKOFF: Duration = Duration::from_secs(60);
 
-/// What is remembered of verified tokens: 10 000 of them, fewer if they are long. A token's claims
-/// are hardly larger than its text.
+/// What is remembered of verified tokens: 10 000 of them, fewer if they say much.
 const REMEMBERED_BYTES: u64 = 20 * 1024 * 1024;
 const LEAST_WEIGHT: u32 = 2 * 1024;
 
@@ -187,7 +186,7 @@ impl Oidc {
         let jwt = Jwt::parse(token)?;
         let held = held.ok_or(JwtFault::NoKeys)?;
         let claims = Arc::new(self.verify_anew(&jwt, &held.set, now)?);
-        let weight = u32::try_from(token.len()).unwrap_or(u32::MAX).max(LEAST_WEIGHT);
+        let weight = u32::try_from(claims.bytes()).unwrap_or(u32::MAX).max(LEAST_WEIGHT);
         let verified = Verified { claims: claims.clone(), generation: held.generation, weight };
         self.0.verified.insert(digest, verified);
         Ok(claims)

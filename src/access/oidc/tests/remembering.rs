@@ -47,6 +47,18 @@ fn what_is_remembered_is_bounded() {
 }
 
 #[test]
+fn a_token_weighs_what_its_claims_take() {
+    let weight = |more: Value| {
+        let claims = with(claims(), "more", more);
+        Claims::read(claims.as_object().unwrap().clone()).unwrap().bytes()
+    };
+    let usual = weight(json!("x"));
+    assert!(usual < LEAST_WEIGHT as usize, "{usual}");
+    assert_eq!(weight(json!("x".repeat(5_001))), usual + 5_000);
+    assert!(weight(json!(vec![""; 1_000])) > usual + 16_000);
+}
+
+#[test]
 fn with_new_keys_a_token_is_verified_anew() {
     let (old, new) = (Signer::new("old", "ES256"), Signer::new("new", "ES256"));
     let oidc = oidc(&[old.jwk()]);

@@ -11,10 +11,13 @@ use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    access::{self, Policy, Roll, TrustedProxies},
+    access::{
+        self, Policy, Roll, TrustedProxies,
+        oidc::{self, KeysFrom, Oidc},
+    },
     api::{self, Answers, ApiState, Steps, Watchers},
     clock::Clock,
-    config::{Config, callers_file},
+    config::{Config, Ways, callers_file},
     csp::{self, ClientSecret, Mint, SecretCell, SecretOrigin, TokenSource},
     in_flight::InFlight,
     inventory::{Inventory, InventoryMetrics, Readers, SnapshotFile, Source},
@@ -41,6 +44,9 @@ pub enum StartError {
     /// The upstream client.
     #[error(transparent)]
     Client(#[from] BuildError),
+    /// The keys that callers' tokens are verified with.
+    #[error(transparent)]
+    Oidc(#[from] oidc::StartError),
     /// The audit's file or thread.
     #[error("telemetry.audit cannot be written: {0}")]
     Audit(io::ErrorKind),
@@ -157,10 +163,12 @@ impl Gateway {
         }
         tasks.spawn("inventory", stop(), inventory.clone().keep_fresh());
         tasks.spawn("turns", stop(), inventory.clone().keep_turning());
-        let policy = Policy::new(&config.access, clock.clone());
+        let oidc = start_oidc(config, &clock, &metrics, &tasks)?;
+        let policy = Policy::new(&config.access, oidc.clone(), clock.clone());
         // Without a file too: SIGHUP must not end the process.
         let secret = watch_secret(config, &upstreams, &tokens);
-        let files = secret.into_iter().chain(watch_callers(config, &policy)).collect();
+        let keys = oidc.as_ref().and_then(|oidc| watch_keys(config, oidc));
+        let files = [secret, watch_callers(config, &policy), keys].into_iter().flatten().collect();
         let reload = reloads.clone().keep_reading(files, clock.clone(), stop());
         tasks.spawn("reload", stop(), reload);
 
@@ -183,6 +191,7 @@ impl Gateway {
             readiness: readiness.clone(),
             clock,
             reloads,
+            oidc,
             metrics: metrics.clone(),
             log_lines_dropped: Arc::new(log_lines_dropped),
         };
@@ -284,6 +293,23 @@ impl Gateway {
     }
 }
 
+/// Who verifies callers' tokens, if any are taken. Its keys are fetched in the background.
+fn start_oidc(
+    config: &Config,
+    clock: &Clock,
+    metrics: &Metrics,
+    tasks: &Tasks,
+) -> Result<Option<Oidc>, StartError> {
+    let access::Settings::Callers(Roll { oidc: Some(settings), .. }) = &config.access else {
+        return Ok(None);
+    };
+    let flights = tasks.flights.clone();
+    let oidc = Oidc::new(settings.clone(), clock.clone(), metrics.clone(), flights)?;
+    let stop = || tasks.stop.clone();
+    tasks.spawn("oidc", stop(), oidc.clone().keep_fetched(stop()));
+    Ok(Some(oidc))
+}
+
 /// What is written of each request.
 struct Logs {
     access_log: AccessLog,
@@ -372,10 +398,9 @@ fn watch_secret(config: &Config, upstreams: &Upstreams, tokens: &[TokenSource]) 
 }
 
 fn watch_callers(config: &Config, policy: &Policy) -> Option<Watched> {
-    let access::Settings::Callers(Roll { callers: listed, file: Some(file), .. }) = &config.access
-    else {
-        return None;
-    };
+    let access::Settings::Callers(roll) = &config.access else { return None };
+    let Roll { callers: listed, file: Some(file), oidc } = roll else { return None };
+    let ways = Ways { tokens: oidc.is_some() };
     let (listed, path, policy) = (listed.clone(), file.path.clone(), policy.clone());
     let known = Mutex::new(file.callers.clone());
     Some(Watched {
@@ -383,10 +408,11 @@ fn watch_callers(config: &Config, policy: &Policy) -> Option<Watched> {
         paths: vec![path.clone()],
         take: Box::new(move |contents| {
             let text = contents.first().and_then(|text| std::str::from_utf8(text).ok());
-            let new = callers_file(&path, text.ok_or("not UTF-8")?, &listed).map_err(|faults| {
-                faults.iter().for_each(|fault| tracing::warn!(%fault, "callers' file refused"));
-                "invalid"
-            })?;
+            let new =
+                callers_file(&path, text.ok_or("not UTF-8")?, &listed, ways).map_err(|faults| {
+                    faults.iter().for_each(|fault| tracing::warn!(%fault, "callers' file refused"));
+                    "invalid"
+                })?;
             let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
             if *known != new {
                 tracing::info!(callers = new.len(), "callers' file changed");
@@ -394,6 +420,21 @@ fn watch_callers(config: &Config, policy: &Policy) -> Option<Watched> {
                 *known = new;
             }
             Ok(())
+        }),
+    })
+}
+
+fn watch_keys(config: &Config, oidc: &Oidc) -> Option<Watched> {
+    let access::Settings::Callers(Roll { oidc: Some(settings), .. }) = &config.access else {
+        return None;
+    };
+    let KeysFrom::File(path) = &settings.keys else { return None };
+    let oidc = oidc.clone();
+    Some(Watched {
+        key: "access.oidc.jwks_file",
+        paths: vec![path.clone()],
+        take: Box::new(move |contents| {
+            oidc.take_file(contents.first().copied().unwrap_or_default())
         }),
     })
 }

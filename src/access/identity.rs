@@ -1,9 +1,14 @@
 //! From a request's header fields to the credentials that it shows, and what they prove.
 
+use std::sync::Arc;
+
 use http::{HeaderMap, header};
 use jiff::Timestamp;
 
-use super::{Caller, KeyDigest};
+use super::{
+    Caller, CredentialId, KeyDigest,
+    oidc::{Claims, JwtFault, Oidc},
+};
 
 const X_API_KEY: http::HeaderName = http::HeaderName::from_static("x-api-key");
 
@@ -33,6 +38,8 @@ pub(super) enum Proof {
     None,
     /// A key of this digest.
     Key(KeyDigest),
+    /// A token that said this.
+    Token(Arc<Claims>, CredentialId),
 }
 
 /// Why nobody is known. The names are a closed set: they are metric labels.
@@ -48,6 +55,10 @@ pub enum Refusal {
     Conflict,
     /// The caller's `not_after` has passed.
     Expired,
+    /// A token that is not good.
+    Token(JwtFault),
+    /// A good token, or certificate, of nobody who may call.
+    Stranger,
 }
 
 impl Refusal {
@@ -60,15 +71,18 @@ impl Refusal {
             Self::Malformed => "malformed_credential",
             Self::Conflict => "conflicting_credentials",
             Self::Expired => "expired_credential",
+            Self::Token(fault) => fault.as_str(),
+            Self::Stranger => "no_such_caller",
         }
     }
 }
 
 impl Refusal {
-    /// Whether a credential was sent, and it was bad: that may be a guess.
+    /// Whether a credential was sent, and it was bad: that may be a guess. A token that cannot be
+    /// judged for want of keys may be good.
     #[must_use]
     pub const fn is_bad_credential(self) -> bool {
-        !matches!(self, Self::Missing)
+        !matches!(self, Self::Missing | Self::Token(JwtFault::NoKeys))
     }
 }
 
@@ -93,7 +107,11 @@ impl Known {
 
     /// From when on this is good no more, whatever the rules say.
     pub(super) fn until(&self) -> Option<Timestamp> {
-        self.caller.not_after()
+        let token = match &self.proof {
+            Proof::Token(claims, _) => Some(claims.expires_at()),
+            Proof::None | Proof::Key(_) => None,
+        };
+        token.into_iter().chain(self.caller.not_after()).min()
     }
 }
 
@@ -114,8 +132,16 @@ impl<'a> Shown<'a> {
         Ok(Self { bearer, api_key })
     }
 
+    /// The token, if `Authorization` has one and no key.
+    pub(super) fn jwt(&self) -> Option<&'a str> {
+        let token = self.bearer.filter(|bearer| Oidc::looks_like_jwt(bearer))?;
+        std::str::from_utf8(token).ok()
+    }
+
+    /// Everything that is no token.
     pub(super) fn keys(&self) -> impl Iterator<Item = &'a [u8]> {
-        self.bearer.into_iter().chain(self.api_key)
+        let bearer = self.bearer.filter(|bearer| !Oidc::looks_like_jwt(bearer));
+        bearer.into_iter().chain(self.api_key)
     }
 }
 

@@ -5,7 +5,10 @@
 //! The rules are replaced as a whole, and a request looks at them once: it sees the old ones or the
 //! new ones, never half. Whether access is open is decided at start and never changes.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
 
 use arc_swap::ArcSwap;
 use http::HeaderMap;
@@ -15,6 +18,7 @@ use tokio::sync::watch;
 use super::{
     CallerName, CallerSettings, CredentialId, Guesses, KeyDigest, Limiter, Scope, Settings, View,
     identity::{Identity, Known, Proof, Refusal, Shown},
+    oidc::{Claims, JwtFault, Oidc},
 };
 use crate::clock::{Clock, Instant};
 
@@ -30,6 +34,7 @@ struct Inner {
     /// The callers of the configuration, who stay.
     listed: Vec<CallerSettings>,
     guesses: Guesses,
+    oidc: Option<Oidc>,
     clock: Clock,
 }
 
@@ -50,6 +55,8 @@ enum Access {
 #[derive(Debug, Default)]
 struct Table {
     holders: HashMap<KeyDigest, Caller>,
+    /// Callers who are known by tokens, and by what these must say, in file order.
+    claimants: Vec<(BTreeMap<String, String>, Caller)>,
     limiters: Limiters,
 }
 
@@ -116,9 +123,9 @@ impl Caller {
 }
 
 impl Policy {
-    /// Builds the rules of a configuration.
+    /// Builds the rules of a configuration. `oidc` verifies callers' tokens.
     #[must_use]
-    pub fn new(settings: &Settings, clock: Clock) -> Self {
+    pub fn new(settings: &Settings, oidc: Option<Oidc>, clock: Clock) -> Self {
         let (access, listed) = match settings {
             Settings::Open => {
                 let anonymous = Caller::new(&CallerSettings::new(CallerName::anonymous()), None);
@@ -131,7 +138,14 @@ impl Policy {
         };
         let guesses = Guesses::new(clock.now());
         let rules = ArcSwap::from_pointee(Rules { version: 0, access });
-        Self(Arc::new(Inner { rules, changes: watch::Sender::new(0), listed, guesses, clock }))
+        Self(Arc::new(Inner {
+            rules,
+            changes: watch::Sender::new(0),
+            listed,
+            guesses,
+            oidc,
+            clock,
+        }))
     }
 
     /// Whether everyone is let in as `anonymous`.
@@ -167,24 +181,42 @@ impl Policy {
         &self.0.clock
     }
 
-    /// Finds out who sent a request: `Authorization: Bearer <key>` or `X-API-Key: <key>`.
+    /// Finds out who sent a request: `Authorization: Bearer <key or JWT>`, `X-API-Key: <key>`.
     ///
-    /// Costs one SHA-256 per credential and one lookup, good or bad. Where access is open a wrong
-    /// credential is refused all the same: its sender believes something that is not so.
-    #[must_use]
-    pub fn identify(&self, headers: &HeaderMap) -> Identity {
-        match self.known(headers) {
+    /// A key costs one SHA-256 and one lookup, good or bad; so does a token that was verified before.
+    /// Where access is open a wrong credential is refused all the same: its sender believes something
+    /// that is not so. A token whose key is not known yet waits for the issuer's keys to be fetched
+    /// anew, if the request may wait.
+    pub async fn identify(&self, headers: &HeaderMap, may_wait: bool) -> Identity {
+        let mut known = self.known(headers);
+        if let (true, Err(Refusal::Token(JwtFault::UnknownKey | JwtFault::NoKeys))) =
+            (may_wait, &known)
+        {
+            self.fetch_keys(headers).await;
+            known = self.known(headers);
+        }
+        match known {
             Ok(known) => Identity::Known(known),
             Err(refusal) => Identity::Refused(refusal),
+        }
+    }
+
+    async fn fetch_keys(&self, headers: &HeaderMap) {
+        let token = Shown::in_headers(headers).ok().and_then(|shown| shown.jwt());
+        if let (Some(token), Some(oidc)) = (token, &self.0.oidc) {
+            // What it finds is remembered, and judged together with the rest.
+            let _ = oidc.verify_fresh(token).await;
         }
     }
 
     fn known(&self, headers: &HeaderMap) -> Result<Known, Refusal> {
         let shown = Shown::in_headers(headers)?;
         let rules = self.0.rules.load();
+        let token = shown.jwt().map(|token| self.bearer_of(&rules, token));
+        let keys = shown.keys().map(|key| rules.holder(KeyDigest::of(key)));
         let mut known: Option<Known> = None;
-        for key in shown.keys() {
-            let found = rules.holder(KeyDigest::of(key))?;
+        for found in token.into_iter().chain(keys) {
+            let found = found?;
             if known.as_ref().is_some_and(|known| !known.caller().is(found.caller())) {
                 return Err(Refusal::Conflict);
             }
@@ -193,12 +225,20 @@ impl Policy {
         self.in_time(known.map_or_else(|| rules.nobody(), Ok)?)
     }
 
+    /// Whose token this is.
+    fn bearer_of(&self, rules: &Rules, token: &str) -> Result<Known, Refusal> {
+        let oidc = self.0.oidc.as_ref().ok_or(Refusal::Unknown)?;
+        let claims = oidc.verify(token, self.0.clock.wall()).map_err(Refusal::Token)?;
+        rules.named_by(&claims, CredentialId::of(token.as_bytes()))
+    }
+
     /// Judges once more, by the rules as they are now, who was let in before.
     pub(super) fn again(&self, known: &Known) -> Result<Known, Refusal> {
         let rules = self.0.rules.load();
         self.in_time(match known.proof() {
             Proof::None => rules.nobody()?,
             Proof::Key(digest) => rules.holder(*digest)?,
+            Proof::Token(claims, id) => rules.named_by(claims, *id)?,
         })
     }
 
@@ -226,6 +266,18 @@ impl Rules {
         Ok(self.known(caller, Proof::Key(digest)))
     }
 
+    /// Whom a token is about: the first caller, in the order of the configuration, all of whose claims
+    /// it has.
+    fn named_by(&self, claims: &Arc<Claims>, id: CredentialId) -> Result<Known, Refusal> {
+        let Access::Callers(table) = &self.access else { return Err(Refusal::Unknown) };
+        let named = table
+            .claimants
+            .iter()
+            .find(|(wanted, _)| wanted.iter().all(|(claim, text)| claims.matches(claim, text)));
+        let (_, caller) = named.ok_or(Refusal::Stranger)?;
+        Ok(self.known(caller, Proof::Token(claims.clone(), id)))
+    }
+
     fn known(&self, caller: &Caller, proof: Proof) -> Known {
         Known::new(caller.clone(), proof, self.version)
     }
@@ -249,6 +301,9 @@ impl Table {
             let caller = Caller::new(settings, limiter);
             let keys = settings.key_sha256.iter();
             table.holders.extend(keys.map(|digest| (*digest, caller.clone())));
+            if !settings.oidc.is_empty() {
+                table.claimants.push((settings.oidc.clone(), caller));
+            }
         }
         table
     }
@@ -261,6 +316,7 @@ impl Known {
         match self.proof() {
             Proof::None => None,
             Proof::Key(digest) => Some((*digest).into()),
+            Proof::Token(_, id) => Some(*id),
         }
     }
 }
@@ -275,7 +331,7 @@ mod tests {
     fn policy() -> Policy {
         let callers =
             vec![caller("billing", &["key-a", "key-a-next"]), caller("backup", &["key-b"])];
-        Policy::new(&Settings::Callers(Roll { callers, ..Roll::default() }), clock())
+        Policy::new(&Settings::Callers(Roll { callers, ..Roll::default() }), None, clock())
     }
 
     fn clock() -> Clock {
@@ -292,10 +348,7 @@ mod tests {
         for (name, value) in headers {
             map.append(*name, value.parse().unwrap());
         }
-        match policy.identify(&map) {
-            Identity::Known(known) => Ok(known.caller().name().to_string()),
-            Identity::Refused(refusal) => Err(refusal),
-        }
+        policy.known(&map).map(|known| known.caller().name().to_string())
     }
 
     #[test]
@@ -337,7 +390,7 @@ mod tests {
 
     #[test]
     fn open_access_knows_everyone_but_the_sender_of_a_wrong_credential() {
-        let policy = Policy::new(&Settings::Open, clock());
+        let policy = Policy::new(&Settings::Open, None, clock());
         assert_eq!(identify(&policy, &[]).as_deref(), Ok("anonymous"));
         assert_eq!(identify(&policy, &[("x-api-key", "key-a")]), Err(Refusal::Unknown));
     }
@@ -348,7 +401,7 @@ mod tests {
         let not_after = Some(clock.wall() + Duration::from_secs(60));
         let callers = vec![CallerSettings { not_after, ..caller("billing", &["key-a"]) }];
         let settings = Settings::Callers(Roll { callers, ..Roll::default() });
-        let policy = Policy::new(&settings, clock.clone());
+        let policy = Policy::new(&settings, None, clock.clone());
         let headers = [("x-api-key", "key-a")];
         clock.advance(Duration::from_secs(59));
         assert_eq!(identify(&policy, &headers).as_deref(), Ok("billing"));
@@ -394,7 +447,7 @@ mod tests {
 
     #[test]
     fn without_any_caller_nobody_gets_in() {
-        let policy = Policy::new(&Settings::Callers(Roll::default()), clock());
+        let policy = Policy::new(&Settings::Callers(Roll::default()), None, clock());
         assert!(!policy.is_open());
         assert_eq!(identify(&policy, &[]), Err(Refusal::Missing));
         assert_eq!(identify(&policy, &[("x-api-key", "key-a")]), Err(Refusal::Unknown));

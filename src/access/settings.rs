@@ -1,10 +1,10 @@
 //! Who may call: section `[access]`.
 
-use std::path::PathBuf;
+use std::{collections::BTreeMap, path::PathBuf};
 
 use jiff::Timestamp;
 
-use super::{CallerName, KeyDigest, Rate, Scope, View};
+use super::{CallerName, KeyDigest, Rate, Scope, View, oidc};
 
 /// Whether callers must show who they are. Decided once, at start, from which keys are set; never
 /// from how many callers there are.
@@ -24,6 +24,8 @@ pub struct Roll {
     pub callers: Vec<CallerSettings>,
     /// `access.callers_file`.
     pub file: Option<CallersFile>,
+    /// `[access.oidc]`.
+    pub oidc: Option<oidc::Settings>,
 }
 
 /// `access.callers_file`: callers in a file of their own, which is re-read while running.
@@ -42,6 +44,8 @@ pub struct CallerSettings {
     pub name: CallerName,
     /// `key_sha256`: digests of the keys that this caller may show.
     pub key_sha256: Vec<KeyDigest>,
+    /// `oidc`: what its tokens say; all of these, and none if there are none.
+    pub oidc: BTreeMap<String, String>,
     /// `scopes`.
     pub scopes: Vec<Scope>,
     /// `orgs`, `sddc_ids`, `sddc_names`: what it may see.
@@ -59,6 +63,7 @@ impl CallerSettings {
         Self {
             name,
             key_sha256: Vec::new(),
+            oidc: BTreeMap::new(),
             scopes: vec![Scope::SddcRead],
             view: View::default(),
             rate: None,

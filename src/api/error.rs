@@ -1,12 +1,15 @@
 //! What a caller learns of a failure: the one place where errors become problems.
 
-use std::time::Duration;
+use std::{borrow::Cow, time::Duration};
 
 use axum::response::{IntoResponse, Response};
 use http::{HeaderName, HeaderValue, header::WWW_AUTHENTICATE};
 
 use crate::{
-    access::{CALLER, Denied, Exceeded, Guesses, RATELIMIT, RATELIMIT_POLICY, Refusal, Standing},
+    access::{
+        CALLER, Denied, Exceeded, Guesses, RATELIMIT, RATELIMIT_POLICY, Refusal, Standing,
+        oidc::JwtFault,
+    },
     inventory::{Missing, Unavailable},
     problem::{Code, MissingOrg, ParameterFault, Problem},
     upstream::Kind,
@@ -167,7 +170,7 @@ fn rate_limited(
 
 fn denied_text(denied: &Denied) -> String {
     match denied {
-        Denied::Unauthenticated(refusal) => refusal_text(*refusal).to_owned(),
+        Denied::Unauthenticated(refusal) => refusal_text(*refusal).into_owned(),
         Denied::TooManyGuesses(_) => {
             "this client address has sent too many bad credentials, this one too".to_owned()
         }
@@ -182,24 +185,32 @@ fn denied_text(denied: &Denied) -> String {
 fn challenge(refusal: Refusal) -> (HeaderName, HeaderValue) {
     let value = match refusal {
         Refusal::Missing => "Bearer realm=\"sddc-gateway\"",
-        Refusal::Unknown | Refusal::Conflict | Refusal::Expired => {
-            "Bearer realm=\"sddc-gateway\", error=\"invalid_token\""
-        }
+        // It is not said that a token is bad which cannot be judged for want of keys.
+        Refusal::Token(JwtFault::NoKeys) => "Bearer realm=\"sddc-gateway\"",
+        Refusal::Unknown
+        | Refusal::Conflict
+        | Refusal::Expired
+        | Refusal::Stranger
+        | Refusal::Token(_) => "Bearer realm=\"sddc-gateway\", error=\"invalid_token\"",
         Refusal::Malformed => "Bearer realm=\"sddc-gateway\", error=\"invalid_request\"",
     };
     (WWW_AUTHENTICATE, HeaderValue::from_static(value))
 }
 
-fn refusal_text(refusal: Refusal) -> &'static str {
-    match refusal {
+fn refusal_text(refusal: Refusal) -> Cow<'static, str> {
+    let text = match refusal {
+        Refusal::Token(fault) => return fault.to_string().into(),
         Refusal::Missing => {
-            "send a caller key as `Authorization: Bearer <key>` or `X-API-Key: <key>`"
+            "send a caller key as `Authorization: Bearer <key>` or `X-API-Key: <key>`, or a token of \
+             the operator's issuer as `Authorization: Bearer <token>`"
         }
         Refusal::Unknown => "the credential is not one that this gateway knows",
         Refusal::Malformed => "the credential cannot be read: send one Bearer key, once",
         Refusal::Expired => "this caller was let in until a moment that has passed",
+        Refusal::Stranger => "the token is good, but names no caller of this gateway",
         Refusal::Conflict => "two credentials of different callers were sent",
-    }
+    };
+    text.into()
 }
 
 fn upstream_text(kind: Kind) -> &'static str {

@@ -1,6 +1,6 @@
 //! One caller's table: its fields, each by its type.
 
-use std::{fmt::Display, num::NonZeroU32, str::FromStr, sync::Arc};
+use std::{collections::BTreeMap, fmt::Display, num::NonZeroU32, str::FromStr, sync::Arc};
 
 use jiff::Timestamp;
 use toml::de::{DeTable, DeValue};
@@ -19,9 +19,10 @@ use crate::{
     ids::{OrgId, SddcId},
 };
 
-const FIELDS: [&str; 9] = [
+const FIELDS: [&str; 10] = [
     "name",
     "key_sha256",
+    "oidc",
     "scopes",
     "orgs",
     "sddc_ids",
@@ -33,10 +34,18 @@ const FIELDS: [&str; 9] = [
 
 const MOST_BURST: u32 = 1_000_000;
 
+/// How callers can be known, beside their keys.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Ways {
+    /// By tokens: `[access.oidc]` is set.
+    pub tokens: bool,
+}
+
 /// A table of `[[access.callers]]` or of a callers' file's `[[callers]]`.
 pub(super) struct CallerTable<'t, 'i> {
     /// The key that faults are told of.
     pub(super) subject: &'static str,
+    pub(super) ways: Ways,
     pub(super) table: &'t DeTable<'i>,
     pub(super) origin: Origin,
 }
@@ -61,13 +70,16 @@ impl CallerTable<'_, '_> {
         };
         let rate = self.rate(reader);
         let not_after = self.not_after(reader);
-        if keys.is_none() {
-            reader.fault(&self.field("key_sha256"), "required but not set", &self.origin);
+        let oidc = self.oidc(reader);
+        if keys.is_none() && oidc.is_none() {
+            let problem = "a caller needs key_sha256, oidc or tls_san: without one nobody is it";
+            reader.fault(self.subject, problem, &self.origin);
         }
         let keys = keys.unwrap_or_default();
         let all_seen = CallerSettings::new(name?);
         let caller = CallerSettings {
             key_sha256: keys.iter().map(|(digest, _)| *digest).collect(),
+            oidc: oidc.unwrap_or_default(),
             scopes: scopes.unwrap_or(all_seen.scopes),
             view,
             rate,
@@ -127,6 +139,37 @@ impl CallerTable<'_, '_> {
                 None
             }
         }
+    }
+
+    /// Claims and what they have to say.
+    fn oidc(&self, reader: &mut Reader<'_>) -> Option<BTreeMap<String, String>> {
+        const WANTED: &str = "must be claims and their texts, such as { sub = \"billing\" }";
+        let (value, origin) = self.find("oidc")?;
+        let subject = self.field("oidc");
+        if !self.ways.tokens {
+            reader.fault(
+                &subject,
+                "needs access.oidc.issuer and its like: see [access.oidc]",
+                &origin,
+            );
+        }
+        let claims = match value {
+            DeValue::Table(table) if !table.is_empty() => table,
+            _ => {
+                reader.fault(&subject, WANTED, &origin);
+                return Some(BTreeMap::new());
+            }
+        };
+        let mut texts = BTreeMap::new();
+        for (claim, value) in claims {
+            match value.get_ref() {
+                DeValue::String(text) if !text.is_empty() => {
+                    texts.insert(claim.get_ref().clone().into_owned(), text.clone().into_owned());
+                }
+                _ => reader.fault(&subject, WANTED, &self.origin.part(&value.span())),
+            }
+        }
+        Some(texts)
     }
 
     fn not_after(&self, reader: &mut Reader<'_>) -> Option<Timestamp> {

@@ -9,7 +9,7 @@ use std::{collections::HashMap, path::Path, sync::Arc};
 use toml::de::{DeArray, DeTable, DeValue};
 
 use super::{
-    caller::{CallerTable, parse_name},
+    caller::{CallerTable, Ways, parse_name},
     faults::{Fault, Faults, Lines, Origin, closest, printable},
     keys::Shape,
     layers::{Layers, Written, unknown, wrong_type},
@@ -22,8 +22,8 @@ const SHORT: &str = "access.keys";
 const FILE: &str = "access.callers_file";
 
 /// Reads both forms that the configuration itself has. What is wrong is noted and left out.
-pub(super) fn read(reader: &mut Reader<'_>) -> Vec<CallerSettings> {
-    let mut register = Register::of(TABLES, &[]);
+pub(super) fn read(reader: &mut Reader<'_>, ways: Ways) -> Vec<CallerSettings> {
+    let mut register = Register::of(TABLES, &[], ways);
     if let Some(entry) = reader.entry(TABLES) {
         match &entry.written {
             Written::Toml(DeValue::Array(tables)) => {
@@ -41,7 +41,7 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Vec<CallerSettings> {
 }
 
 /// Reads the text of a callers' file: `[[callers]]`, and nothing else. `listed` are the callers that
-/// the configuration has already. An empty text is no fault: it lets nobody in.
+/// the configuration has already, `ways` how callers can be known at all. An empty text is no fault: it lets nobody in.
 ///
 /// # Errors
 /// Everything that is wrong, at once, each with its line. No text holds a key.
@@ -49,10 +49,11 @@ pub fn callers_file(
     path: &Path,
     text: &str,
     listed: &[CallerSettings],
+    ways: Ways,
 ) -> Result<Vec<CallerSettings>, Faults> {
     let layers = Layers::empty();
     let mut reader = Reader::new(&layers, Vec::new());
-    let callers = read_file(&mut reader, path, text, listed);
+    let callers = read_file(&mut reader, path, text, listed, ways);
     let faults = reader.into_faults();
     if faults.is_empty() { Ok(callers) } else { Err(Faults::new(faults)) }
 }
@@ -63,8 +64,9 @@ pub(super) fn read_file(
     path: &Path,
     text: &str,
     listed: &[CallerSettings],
+    ways: Ways,
 ) -> Vec<CallerSettings> {
-    let mut register = Register::of(FILE, listed);
+    let mut register = Register::of(FILE, listed, ways);
     let lines = Arc::new(Lines::new(path.display().to_string().escape_debug().to_string(), text));
     match DeTable::parse(text) {
         Ok(document) => register.read_document(reader, document.get_ref(), &lines),
@@ -91,6 +93,7 @@ fn parse_short(text: &str) -> Result<(CallerName, KeyDigest), String> {
 struct Register {
     /// The key that faults are told of.
     subject: &'static str,
+    ways: Ways,
     callers: Vec<CallerSettings>,
     /// The names of callers who stand elsewhere.
     elsewhere: Vec<CallerName>,
@@ -99,13 +102,14 @@ struct Register {
 
 impl Register {
     /// Nobody yet; the names and keys of `listed` are taken.
-    fn of(subject: &'static str, listed: &[CallerSettings]) -> Self {
+    fn of(subject: &'static str, listed: &[CallerSettings], ways: Ways) -> Self {
         let keys = |caller: &CallerSettings| {
             let name = caller.name.clone();
             caller.key_sha256.clone().into_iter().map(move |digest| (digest, name.clone()))
         };
         Self {
             subject,
+            ways,
             callers: Vec::new(),
             elsewhere: listed.iter().map(|caller| caller.name.clone()).collect(),
             holders: listed.iter().flat_map(keys).collect(),
@@ -136,7 +140,8 @@ impl Register {
             let origin = origin.part(&item.span());
             match item.get_ref() {
                 DeValue::Table(table) => {
-                    self.add(reader, &CallerTable { subject: self.subject, table, origin });
+                    let (subject, ways) = (self.subject, self.ways);
+                    self.add(reader, &CallerTable { subject, ways, table, origin });
                 }
                 other => reader.fault(self.subject, wrong_type(Shape::Tables, other), &origin),
             }

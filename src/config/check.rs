@@ -13,6 +13,7 @@ use rustls::{
 use tracing::level_filters::LevelFilter;
 
 use super::{
+    caller::Ways,
     callers,
     faults::Origin,
     keys::environment_name,
@@ -193,7 +194,16 @@ pub(super) fn inventory(reader: &mut Reader<'_>) -> inventory::Settings {
 }
 
 /// The keys that say who may call: with one of them set, access is not open.
-const CALLER_KEYS: [&str; 3] = ["access.callers", "access.keys", "access.callers_file"];
+const CALLER_KEYS: [&str; 8] = [
+    "access.callers",
+    "access.keys",
+    "access.callers_file",
+    ISSUER,
+    AUDIENCE,
+    JWKS_URL,
+    JWKS_FILE,
+    OIDC_CA_FILE,
+];
 
 pub(super) fn access(reader: &mut Reader<'_>, listen: SocketAddr) -> access::Settings {
     use access::Settings::{Callers, Open};
@@ -219,12 +229,14 @@ pub(super) fn access(reader: &mut Reader<'_>, listen: SocketAddr) -> access::Set
 }
 
 fn roll(reader: &mut Reader<'_>) -> Roll {
-    let callers = callers::read(reader);
+    let oidc = oidc(reader);
+    let ways = Ways { tokens: reader.is_set(ISSUER) };
+    let callers = callers::read(reader, ways);
     let file = reader.optional("access.callers_file", value::path).map(|path| {
         // One that cannot be read lets nobody in, and is read again while running.
         let text = std::fs::read(&path).unwrap_or_default();
         let callers = match std::str::from_utf8(&text) {
-            Ok(text) => callers::read_file(reader, &path, text, &callers),
+            Ok(text) => callers::read_file(reader, &path, text, &callers, ways),
             Err(_) => {
                 let origin = reader.origin("access.callers_file");
                 reader.fault("access.callers_file", "is not UTF-8", &origin);
@@ -233,7 +245,7 @@ fn roll(reader: &mut Reader<'_>) -> Roll {
         };
         CallersFile { path, callers }
     });
-    Roll { callers, file }
+    Roll { callers, file, oidc }
 }
 
 fn refuse_unasked_openness(reader: &mut Reader<'_>, listen: SocketAddr) {
@@ -252,11 +264,9 @@ fn refuse_unasked_openness(reader: &mut Reader<'_>, listen: SocketAddr) {
 }
 
 /// `None` when no key of the section is set, or when what is set is wrong, which is noted.
-pub(super) fn oidc(reader: &mut Reader<'_>) -> Option<oidc::Settings> {
-    const ISSUER: &str = "access.oidc.issuer";
-    const AUDIENCE: &str = "access.oidc.audience";
-    const CA_FILE: &str = "access.oidc.ca_file";
-    if ![ISSUER, AUDIENCE, JWKS_URL, JWKS_FILE, CA_FILE].iter().any(|name| reader.is_set(name)) {
+fn oidc(reader: &mut Reader<'_>) -> Option<oidc::Settings> {
+    let all = [ISSUER, AUDIENCE, JWKS_URL, JWKS_FILE, OIDC_CA_FILE];
+    if !all.iter().any(|name| reader.is_set(name)) {
         return None;
     }
     for name in [ISSUER, AUDIENCE] {
@@ -272,10 +282,13 @@ pub(super) fn oidc(reader: &mut Reader<'_>) -> Option<oidc::Settings> {
     let issuer = reader.optional(ISSUER, value::issuer);
     let audience = reader.optional(AUDIENCE, value::text);
     let keys = oidc_keys(reader);
-    let ca_file = reader.optional(CA_FILE, authorities);
+    let ca_file = reader.optional(OIDC_CA_FILE, authorities);
     Some(oidc::Settings { issuer: issuer?, audience: audience?, keys: keys?, ca_file })
 }
 
+const ISSUER: &str = "access.oidc.issuer";
+const AUDIENCE: &str = "access.oidc.audience";
+const OIDC_CA_FILE: &str = "access.oidc.ca_file";
 const JWKS_URL: &str = "access.oidc.jwks_url";
 const JWKS_FILE: &str = "access.oidc.jwks_file";
 

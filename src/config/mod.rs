@@ -28,6 +28,7 @@ use url::Url;
 
 pub(crate) use self::value::duration;
 pub use self::{
+    caller::Ways,
     callers::callers_file,
     example::example,
     faults::{Fault, Faults},
@@ -60,8 +61,6 @@ pub struct Config {
     pub inventory: inventory::Settings,
     /// `[access]`.
     pub access: access::Settings,
-    /// `[access.oidc]`, if it is set.
-    pub oidc: Option<access::oidc::Settings>,
     /// `[telemetry]`.
     pub telemetry: telemetry::Settings,
 }
@@ -83,12 +82,11 @@ impl Config {
         let vmc = check::vmc(&mut reader);
         let inventory = check::inventory(&mut reader);
         let access = check::access(&mut reader, api.listen);
-        let oidc = check::oidc(&mut reader);
         let telemetry = check::telemetry(&mut reader, source.stderr_is_terminal);
         let faults = reader.into_faults();
         match csp {
             Some(csp) if faults.is_empty() => {
-                Ok(Self { api, ops, csp, vmc, inventory, access, oidc, telemetry })
+                Ok(Self { api, ops, csp, vmc, inventory, access, telemetry })
             }
             _ => Err(Faults::new(faults)),
         }
@@ -131,7 +129,6 @@ impl Config {
             vmc: vmc::Settings { url: upstream_url, ..check::vmc(&mut reader) },
             inventory: inventory::Settings { poll: SOON, ..check::inventory(&mut reader) },
             access: access::Settings::Open,
-            oidc: None,
             telemetry: telemetry::Settings {
                 format: telemetry::Format::Text,
                 ..check::telemetry(&mut reader, true)

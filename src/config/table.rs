@@ -221,6 +221,8 @@ pub const KEYS: &[Key] = &[
              rate = \"600/m\"\nburst = 50\nnot_after = 2027-01-31T00:00:00Z",
         ),
         doc: "Callers, one table each. key_sha256 holds one digest, or more while keys are rotated; \
+              oidc = { sub = \"billing\" } stands for tokens whose claims are these texts, or arrays that \
+              hold them (see [access.oidc]; of several callers that match it is the first); \
               scopes is [\"sddc:read\"] when left out. orgs, sddc_ids and sddc_names (patterns: * is \
               any characters, ? is one) limit what the caller sees; what is left out limits nothing, \
               and all that are set hold together. rate is so many per s, m or h, and burst how many at \

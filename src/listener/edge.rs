@@ -3,7 +3,14 @@
 //! One function instead of a stack of layers: measured, the usual stack costs more than everything
 //! else that a cached answer needs. No span is opened here.
 
-use std::{net::IpAddr, panic::AssertUnwindSafe, pin::Pin, sync::Arc, task::Poll, time::Duration};
+use std::{
+    net::IpAddr,
+    panic::AssertUnwindSafe,
+    pin::Pin,
+    sync::{Arc, OnceLock},
+    task::Poll,
+    time::Duration,
+};
 
 use axum::{
     Router,
@@ -28,7 +35,7 @@ use super::{
     target,
 };
 use crate::{
-    access::{self, CredentialId, Identity, Policy, Sender, TrustedProxies},
+    access::{self, CredentialId, Identity, Policy, Refusal, Sender, TrustedProxies},
     api::{Outcome, Streaming},
     clock::{Clock, Instant},
     in_flight::{InFlight, Permit},
@@ -82,7 +89,8 @@ struct Seen {
     uri: Uri,
     method: Method,
     route: Route,
-    identity: Identity,
+    /// Empty until it is known.
+    identity: OnceLock<Identity>,
 }
 
 /// How a request ended.
@@ -109,6 +117,9 @@ impl Edge {
         let seen = self.look_at(&request, peer);
         let mut departure = Departure { edge: self, seen: Some(&seen), slot: None };
         let permit = self.in_flight.enter(seen.route.is_probe());
+        let may_wait = permit.is_some() && seen.route.asks_for_caller();
+        let identity = self.policy.identify(request.headers(), may_wait).await;
+        seen.identity.get_or_init(|| identity);
         let judged = match &permit {
             Some(permit) => self.work(request, &seen, permit, &mut departure).await,
             None => {
@@ -135,7 +146,7 @@ impl Edge {
             uri: request.uri().clone(),
             method: request.method().clone(),
             route: self.routes.find(request.uri().path()),
-            identity: self.policy.identify(headers),
+            identity: OnceLock::new(),
         }
     }
 
@@ -157,9 +168,8 @@ impl Edge {
             let decision = refusal(problem.code());
             return (problem.into_response(), decision);
         }
-        let Seen { client, identity, .. } = seen;
-        let (policy, identity) = (self.policy.clone(), identity.clone());
-        request.extensions_mut().insert(Sender { policy, identity, client: *client });
+        let (policy, identity) = (self.policy.clone(), seen.identity().clone());
+        request.extensions_mut().insert(Sender { policy, identity, client: seen.client });
         request.extensions_mut().insert(permit.clone());
         let work = AssertUnwindSafe(self.route(request, permit)).catch_unwind();
         let mut work = std::pin::pin!(work);
@@ -231,7 +241,7 @@ impl Edge {
 
     /// The caller's name for log lines and metrics.
     fn caller(&self, seen: &Seen) -> Arc<str> {
-        match &seen.identity {
+        match seen.identity() {
             Identity::Known(known) => known.caller().name().label(),
             Identity::Refused(_) => self.routes.nobody(),
         }
@@ -315,7 +325,7 @@ impl Edge {
 
     /// Gives a 304 back to its caller's rate, and says what is left of it.
     fn tell_rate(&self, response: &mut Response, seen: &Seen) {
-        let Identity::Known(known) = &seen.identity else { return };
+        let Identity::Known(known) = seen.identity() else { return };
         let Some(limiter) = known.caller().limiter() else { return };
         if !seen.route.asks_for_caller() || response.status() == StatusCode::METHOD_NOT_ALLOWED {
             return;
@@ -390,9 +400,14 @@ impl Edge {
 }
 
 impl Seen {
+    fn identity(&self) -> &Identity {
+        const UNKNOWN: &Identity = &Identity::Refused(Refusal::Missing);
+        self.identity.get().unwrap_or(UNKNOWN)
+    }
+
     /// Which credential it was.
     fn credential(&self) -> Option<CredentialId> {
-        match &self.identity {
+        match self.identity() {
             Identity::Known(known) => known.credential(),
             Identity::Refused(_) => None,
         }

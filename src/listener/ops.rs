@@ -21,6 +21,7 @@ use super::{
     request_id::{X_REQUEST_ID, accept_or_new},
 };
 use crate::{
+    access::oidc::Oidc,
     clock::{Clock, Instant},
     inventory::{Inventory, InventoryMetrics, OrgStatus},
     lifecycle::Readiness,
@@ -43,6 +44,8 @@ pub struct Ops {
     pub clock: Clock,
     /// The files that are re-read.
     pub reloads: Reloads,
+    /// Who verifies callers' tokens, if any are taken.
+    pub oidc: Option<Oidc>,
     /// Counters.
     pub metrics: Metrics,
     /// Log lines dropped so far.
@@ -57,7 +60,18 @@ struct Report {
     /// Only where the orgs are found instead of configured.
     #[serde(skip_serializing_if = "Option::is_none")]
     discovery: Option<DiscoveryReport>,
+    /// Only where callers' tokens are taken.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    oidc: Option<OidcReport>,
     reload: BTreeMap<&'static str, ReloadReport>,
+}
+
+/// The keys that callers' tokens are verified with.
+#[derive(Debug, Serialize)]
+struct OidcReport {
+    keys: usize,
+    age_s: Option<u64>,
+    last_error: Option<&'static str>,
 }
 
 #[derive(Debug, Serialize)]
@@ -183,6 +197,11 @@ async fn readyz(State(ops): State<Ops>) -> impl IntoResponse {
         last_error: error(discovery.last_error),
         gate: discovery.gate.name,
     });
+    let oidc = ops.oidc.map(|oidc| oidc.status()).map(|status| OidcReport {
+        keys: status.keys,
+        age_s: seconds(status.age),
+        last_error: status.error,
+    });
     let reload = ops
         .reloads
         .status()
@@ -191,7 +210,7 @@ async fn readyz(State(ops): State<Ops>) -> impl IntoResponse {
         .collect();
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let headers = [(header::CACHE_CONTROL, "no-store")];
-    (status, headers, Json(Report { ready, orgs, discovery, reload }))
+    (status, headers, Json(Report { ready, orgs, discovery, oidc, reload }))
 }
 
 async fn metrics(State(ops): State<Ops>) -> Response {

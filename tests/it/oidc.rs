@@ -2,6 +2,7 @@
 //!
 //! `issuer` plays the issuer; the verdicts on tokens have their tests beside the code.
 
+mod callers;
 pub mod issuer;
 mod signer;
 

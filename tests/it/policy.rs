@@ -9,7 +9,7 @@ use std::{io::Write, path::Path};
 use http::Method;
 use sddc_gateway::{
     access::{self, CallerKey, CallersFile},
-    config::callers_file,
+    config::{Ways, callers_file},
 };
 use tempfile::NamedTempFile;
 
@@ -66,7 +66,7 @@ fn with_file(setup: Setup, path: &Path) -> Setup {
     setup.with(|config| {
         let access::Settings::Callers(roll) = &mut config.access else { panic!("open") };
         let text = std::fs::read_to_string(path).unwrap_or_default();
-        let callers = callers_file(path, &text, &roll.callers).unwrap();
+        let callers = callers_file(path, &text, &roll.callers, Ways::default()).unwrap();
         roll.file = Some(CallersFile { path: path.to_owned(), callers });
     })
 }

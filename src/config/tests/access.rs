@@ -77,7 +77,7 @@ fn faults_of_callers_say_field_and_line() {
         ),
         (
             "[[access.callers]]\nname = \"two\"".into(),
-            "key_sha256: required but not set (gateway.toml:4)",
+            " a caller needs key_sha256, oidc or tls_san: without one nobody is it (gateway.toml:4)",
         ),
         (
             format!("[[access.callers]]\nname = \"one\"\nkey_sha256 = [\"{b}\"]"),
@@ -129,7 +129,8 @@ fn faults_of_callers_say_field_and_line() {
         ),
     ] {
         let told = Scene::minimal().file(format!("{first}{second}")).fault();
-        assert_eq!(told, format!("access.callers.{fault}"));
+        let dot = if fault.starts_with(' ') { ":" } else { "." };
+        assert_eq!(told, format!("access.callers{dot}{fault}"));
     }
     let told = Scene::minimal().file(&first).with("ACCESS__KEYS", &format!("one:{b}")).fault();
     assert_eq!(
@@ -303,5 +304,52 @@ fn faults_of_a_callers_file_say_field_and_line() {
         for (told, fault) in told.iter().zip(faults) {
             assert!(told.starts_with(fault), "{told}");
         }
+    }
+}
+
+#[test]
+fn a_caller_by_tokens_needs_an_issuer_and_claims_that_are_texts() {
+    let by = |oidc: &str| format!("[[access.callers]]\nname = \"ci\"\noidc = {oidc}\n");
+    let issuer = "[access.oidc]\nissuer = \"https://i.test\"\naudience = \"a\"\n\
+                  jwks_url = \"https://i.test/keys\"\n";
+    let without = Scene::minimal().file(by("{ sub = \"x\" }")).fault();
+    assert!(without.starts_with("access.callers.oidc: needs access.oidc.issuer"), "{without}");
+    for odd in ["1", "{}", "{ sub = 1 }", "{ sub = \"\" }", "{ groups = [\"a\"] }"] {
+        let told = Scene::minimal().file(by(odd) + issuer).fault();
+        let wanted = "access.callers.oidc: must be claims and their texts, such as";
+        assert!(told.starts_with(wanted), "{odd}: {told}");
+    }
+    let scene = Scene::minimal().file(by("{ sub = \"x\", groups = \"ops\" }") + issuer);
+    let crate::access::Settings::Callers(roll) = scene.load().access else { panic!("open") };
+    let claims: Vec<_> = roll.callers[0].oidc.iter().map(|(k, v)| (&**k, &**v)).collect();
+    assert_eq!(claims, [("groups", "ops"), ("sub", "x")]);
+    assert!(roll.callers[0].key_sha256.is_empty());
+
+    // The issuer alone asks for credentials too, on loopback: nobody is let in.
+    let config = Scene::minimal().file(issuer).load();
+    assert_eq!(config.warnings(), ["access: no caller is set, so nobody gets in"]);
+}
+
+#[test]
+fn a_burst_goes_with_a_rate() {
+    let rate = |fields: &str| {
+        let scene = limited(fields);
+        let crate::access::Settings::Callers(roll) = scene.load().access else { panic!("open") };
+        roll.callers[0].rate.map(|rate| (rate.to_string(), rate.burst().get()))
+    };
+    assert_eq!(rate(""), None);
+    assert_eq!(rate("rate = \"600/m\""), Some(("600/m".into(), 600)));
+    assert_eq!(rate("rate = \"10/s\"\nburst = 0x32"), Some(("10/s".into(), 50)));
+    for (fields, fault) in [
+        ("rate = \"fast\"", "rate: must be a rate of 1 to 1000000 per s, m or h"),
+        ("rate = 600", "rate: must be a string, not a number without quotes"),
+        ("burst = 5", "burst: is of use together with rate only"),
+        ("rate = \"1/s\"\nburst = 0", "burst: must be a whole number, 1 to 1000000"),
+        ("rate = \"1/s\"\nburst = -1", "burst: must be a whole number, 1 to 1000000"),
+        ("rate = \"1/s\"\nburst = 1000001", "burst: must be a whole number, 1 to 1000000"),
+        ("rate = \"1/s\"\nburst = \"5\"", "burst: must be a whole number, not a string"),
+    ] {
+        let told = limited(fields).fault();
+        assert!(told.starts_with(&format!("access.callers.{fault}")), "{told}");
     }
 }

@@ -10,7 +10,10 @@ const KEYS: &str = r#"{"keys": [{"kty": "OKP", "crv": "Ed25519",
     "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#;
 
 fn oidc(scene: &Scene) -> Option<Settings> {
-    scene.load().oidc
+    match scene.load().access {
+        crate::access::Settings::Open => None,
+        crate::access::Settings::Callers(roll) => roll.oidc,
+    }
 }
 
 fn section(more: &str) -> Scene {

@@ -17,9 +17,14 @@ pub struct Events {
 
 impl Events {
     pub async fn open(gateway: &TestGateway, key: &CallerKey, query: &str) -> Self {
+        Self::open_by(gateway, ("x-api-key", key.reveal()), query).await
+    }
+
+    /// By the credential in this header field.
+    pub async fn open_by(gateway: &TestGateway, (name, value): (&str, &str), query: &str) -> Self {
         let http = reqwest::Client::builder().no_proxy().build().unwrap();
         let request = http.get(format!("http://{}/sddcs/events{query}", gateway.api));
-        let response = request.header("x-api-key", key.reveal()).send().await.unwrap();
+        let response = request.header(name, value).send().await.unwrap();
         assert_eq!(response.status(), StatusCode::OK);
         Self { response, text: String::new() }
     }

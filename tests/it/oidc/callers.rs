@@ -1,0 +1,228 @@
+//! Callers who show tokens of the operator's issuer, to a whole gateway.
+
+use std::collections::BTreeMap;
+
+use http::Method;
+use sddc_gateway::access::{self, CallerSettings, NamePattern};
+use serde_json::{Value, json};
+
+use super::issuer::{Answer as Keys, Issuer};
+use crate::{
+    harness::{Answer, Cloud, Setup, TestGateway, clock, cloud},
+    views::Events,
+};
+
+/// The claims of a token that is good: until an hour after the tests' time.
+fn claims(more: &Value) -> Value {
+    let now = clock().wall().as_second();
+    let mut claims = json!({
+        "iss": super::issuer::ISSUER, "aud": super::issuer::AUDIENCE, "exp": now + 3600, "sub": "ci",
+    });
+    let more = more.as_object().unwrap().clone();
+    claims.as_object_mut().unwrap().extend(more);
+    claims
+}
+
+/// Callers by their claims, in this order; each sees SDDCs of its own pattern.
+async fn gateway(
+    cloud: &Cloud,
+    issuer: &Issuer,
+    callers: &[(&str, &[(&str, &str)])],
+) -> TestGateway {
+    let setup = Setup::on_demand(cloud).with(|config| {
+        let access::Settings::Callers(roll) = &mut config.access else { panic!("open") };
+        roll.oidc = Some(issuer.settings());
+        roll.callers.extend(callers.iter().map(|(name, wanted)| {
+            let wanted = wanted.iter().map(|(claim, text)| (claim.to_string(), text.to_string()));
+            CallerSettings {
+                oidc: BTreeMap::from_iter(wanted),
+                ..CallerSettings::new(name.parse().unwrap())
+            }
+        }));
+    });
+    setup.start().await
+}
+
+async fn ask(gateway: &TestGateway, token: &str) -> Answer {
+    let field = format!("Bearer {token}");
+    gateway.send_bare(Method::GET, "/sddcs", &[("authorization", &field)]).await
+}
+
+/// The caller of the last access line.
+fn caller(gateway: &TestGateway) -> String {
+    let log = gateway.log.text();
+    let line: Value = serde_json::from_str(log.lines().last().unwrap()).unwrap();
+    line["caller"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn the_first_caller_all_of_whose_claims_match_is_the_one() {
+    let (cloud, issuer) = (cloud().await, Issuer::start().await);
+    let gateway = gateway(
+        &cloud,
+        &issuer,
+        &[
+            ("admins", &[("groups", "admin"), ("sub", "ci")]),
+            ("ci", &[("sub", "ci")]),
+            ("ops", &[("groups", "ops")]),
+        ],
+    )
+    .await;
+    for (more, name) in [
+        (json!({}), "ci"),
+        (json!({"groups": ["x", "admin"]}), "admins"),
+        (json!({"groups": "admin"}), "admins"),
+        (json!({"groups": ["ops"], "sub": "other"}), "ops"),
+        (json!({"groups": ["ops", "admin"]}), "admins"),
+    ] {
+        let answer = ask(&gateway, &issuer.token(&claims(&more))).await;
+        assert_eq!((answer.status.as_u16(), &*caller(&gateway)), (200, name), "{more}");
+    }
+    for more in [
+        json!({"sub": "other"}),
+        json!({"sub": ["other", "c", "i"]}),
+        json!({"sub": {"ci": "ci"}}),
+        json!({"sub": "CI"}),
+        json!({"sub": null, "groups": "admin"}),
+    ] {
+        let answer = ask(&gateway, &issuer.token(&claims(&more))).await;
+        assert_eq!((answer.status.as_u16(), &*caller(&gateway)), (401, "none"), "{more}");
+        assert_eq!(
+            answer.json()["detail"],
+            "the token is good, but names no caller of this gateway"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_bad_token_is_told_what_is_wrong_and_lets_nobody_in() {
+    let (cloud, issuer) = (cloud().await, Issuer::start().await);
+    let other = Issuer::start().await;
+    let gateway = gateway(&cloud, &issuer, &[("ci", &[("sub", "ci")])]).await;
+    let now = clock().wall().as_second();
+    let good = issuer.token(&claims(&json!({})));
+    let (head, rest) = good.split_once('.').unwrap();
+    let unsigned = format!("eyJhbGciOiJub25lIn0.{}", rest.split_once('.').unwrap().0);
+    let too_long = format!("{head}.{}.e30", "e30".repeat(6000));
+    // Another's key under a name that is known, and under one that is not.
+    let resigned = other.token(&claims(&json!({})));
+    other.rotate("elsewhere", "ES256");
+    let cases = [
+        (issuer.token(&claims(&json!({"exp": now - 31}))), "jwt_expired"),
+        (issuer.token(&claims(&json!({"nbf": now + 31}))), "jwt_not_yet_valid"),
+        (issuer.token(&claims(&json!({"aud": "another"}))), "jwt_audience"),
+        (issuer.token(&claims(&json!({"iss": "https://login.example.com/tenant/"}))), "jwt_issuer"),
+        (issuer.token(&claims(&json!({"exp": null}))), "jwt_lifetime"),
+        (format!("{unsigned}.AA"), "jwt_algorithm"),
+        (format!("{head}.e30.{}", rest.split_once('.').unwrap().1), "jwt_signature"),
+        (resigned, "jwt_signature"),
+        (other.token(&claims(&json!({}))), "jwt_unknown_key"),
+        (
+            issuer.token_with(&json!({"jku": "https://evil.test"}), &claims(&json!({}))),
+            "jwt_header",
+        ),
+        (format!("{good}.e30"), "unknown_credential"),
+    ];
+    for (token, reason) in &cases {
+        let answer = ask(&gateway, token).await;
+        assert_eq!(answer.told(), (401, "unauthenticated".to_owned()), "{reason}");
+        let log = gateway.log.text();
+        assert!(
+            log.lines().last().unwrap().contains(&format!("\"reason\":\"{reason}\"")),
+            "{reason}"
+        );
+        assert!(answer.header("www-authenticate").contains("error=\"invalid_token\""), "{reason}");
+        let labels = format!("reason=\"{reason}\"");
+        assert!(gateway.metric("sddc_gateway_access_denied_total", &labels).await > 0.5);
+        assert!(!log.contains(token.as_str()) && !answer.text().contains(token.as_str()));
+    }
+    assert_eq!(ask(&gateway, &too_long).await.status, 431, "all header fields have a bound too");
+    assert_eq!(ask(&gateway, &good).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_token_and_a_key_are_of_one_caller_or_of_nobody() {
+    let (cloud, issuer) = (cloud().await, Issuer::start().await);
+    let gateway = gateway(&cloud, &issuer, &[("ci", &[("sub", "ci")])]).await;
+    let bearer = format!("Bearer {}", issuer.token(&claims(&json!({}))));
+    let both = async |key: &str| {
+        let headers = [("authorization", &*bearer), ("x-api-key", key)];
+        gateway.send_bare(Method::GET, "/sddcs", &headers).await
+    };
+    assert_eq!(both("sgw_wrong").await.status, 401);
+    let other = both(gateway.key()).await;
+    assert_eq!(other.status, 401);
+    assert_eq!(other.json()["detail"], "two credentials of different callers were sent");
+    // A token in the key's place is no key.
+    let token = bearer.trim_start_matches("Bearer ");
+    let misplaced = gateway.send_bare(Method::GET, "/sddcs", &[("x-api-key", token)]).await;
+    assert_eq!(misplaced.status, 401);
+}
+
+#[tokio::test]
+async fn a_token_of_a_new_key_is_waited_for_and_one_of_an_old_key_refused() {
+    let (cloud, issuer) = (cloud().await, Issuer::start().await);
+    let gateway = gateway(&cloud, &issuer, &[("ci", &[("sub", "ci")])]).await;
+    let old = issuer.token(&claims(&json!({})));
+    assert_eq!(ask(&gateway, &old).await.status, 200);
+    issuer.rotate("next", "ES256");
+    let new = issuer.token(&claims(&json!({})));
+    gateway.advance(30);
+    assert_eq!(ask(&gateway, &new).await.status, 200, "its key is fetched while it waits");
+    assert_eq!(ask(&gateway, &old).await.status, 401, "its key is the issuer's no more");
+    issuer.set_answer(Keys::Garbage);
+    gateway.advance(330);
+    assert_eq!(ask(&gateway, &new).await.status, 200, "the last good keys stay");
+    let told = async |gateway: &TestGateway| {
+        let state = gateway.ops("/readyz").await.json();
+        (state["oidc"]["keys"].clone(), !state["oidc"]["last_error"].is_null())
+    };
+    gateway
+        .until("the trouble is told", async |gateway| told(gateway).await == (json!(1), true))
+        .await;
+}
+
+#[tokio::test]
+async fn without_keys_nobody_gets_in_and_no_token_is_called_bad() {
+    let (cloud, issuer) = (cloud().await, Issuer::start().await);
+    issuer.set_answer(Keys::Huge);
+    let gateway = gateway(&cloud, &issuer, &[("ci", &[("sub", "ci")])]).await;
+    let answer = ask(&gateway, &issuer.token(&claims(&json!({})))).await;
+    assert_eq!(answer.status, 401);
+    assert_eq!(answer.header("www-authenticate"), "Bearer realm=\"sddc-gateway\"");
+    assert_eq!(gateway.get("/sddcs").await.status, 200, "keys go on");
+}
+
+#[tokio::test]
+async fn a_stream_ends_with_its_token() {
+    let (cloud, issuer) = (cloud().await, Issuer::start().await);
+    let gateway = gateway(&cloud, &issuer, &[("ci", &[("sub", "ci")])]).await;
+    let token = issuer.token(&claims(&json!({"exp": clock().wall().as_second() + 100})));
+    let field = ("authorization", &*format!("Bearer {token}"));
+    let mut events = Events::open_by(&gateway, field, "").await;
+    assert_eq!(events.next().await.0, "sync");
+    let end = async {
+        gateway.advance(129);
+        assert_eq!(ask(&gateway, &token).await.status, 200, "within the leeway");
+        gateway.advance(1);
+    };
+    tokio::join!(events.ended(), end);
+}
+
+#[tokio::test]
+async fn a_callers_view_holds_for_its_tokens_too() {
+    let (cloud, issuer) = (cloud().await, Issuer::start().await);
+    let gateway = Setup::on_demand(&cloud)
+        .with(|config| {
+            let access::Settings::Callers(roll) = &mut config.access else { panic!("open") };
+            roll.oidc = Some(issuer.settings());
+            let mut ci = CallerSettings::new("ci".parse().unwrap());
+            ci.oidc = BTreeMap::from([("sub".to_owned(), "ci".to_owned())]);
+            ci.view.sddc_names = Some(vec!["prod-*".parse::<NamePattern>().unwrap()]);
+            roll.callers.push(ci);
+        })
+        .start()
+        .await;
+    let names = ask(&gateway, &issuer.token(&claims(&json!({})))).await.names();
+    assert!(!names.is_empty() && names.iter().all(|name| name.starts_with("prod-")), "{names:?}");
+}

@@ -25,6 +25,9 @@ pub mod clock;
 pub mod config;
 pub mod csp;
 pub mod flight;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod gateway;
 pub mod ids;
 pub mod in_flight;

@@ -9,6 +9,8 @@
 
 mod admission;
 mod credential;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod guesses;
 mod identity;
 mod key;

@@ -11,6 +11,8 @@ mod caller;
 mod discovery;
 mod docs;
 mod error;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod openapi;
 mod orgs;
 mod page;

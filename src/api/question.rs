@@ -8,6 +8,8 @@
 mod cursor;
 mod draft;
 mod faults;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(in crate::api) mod fuzzing;
 mod link;
 mod place;
 mod published;

@@ -94,6 +94,11 @@ impl<'f> Layers<'f> {
         self.entries.get(key.name)
     }
 
+    #[cfg(any(test, feature = "fuzzing"))]
+    pub(super) fn unset(&mut self, key: &Key) {
+        self.entries.remove(key.name);
+    }
+
     fn set(&mut self, key: &Key, written: Written<'f>, origin: Origin) {
         self.entries.insert(key.name, Entry { written, origin });
     }
@@ -175,8 +180,8 @@ impl<'f> Layers<'f> {
 
 /// The file's text. No `Debug`: it may hold the secret.
 pub(super) struct ConfigFile {
-    lines: Arc<Lines>,
-    text: String,
+    pub(super) lines: Arc<Lines>,
+    pub(super) text: String,
 }
 
 impl ConfigFile {

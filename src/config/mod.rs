@@ -13,6 +13,8 @@ mod callers;
 mod check;
 mod example;
 mod faults;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod keys;
 mod layers;
 mod reader;
@@ -75,14 +77,22 @@ impl Config {
         let mut faults = Vec::new();
         let file = ConfigFile::open(source);
         let layers = Layers::read(source, &file, &mut faults);
-        let mut reader = Reader::new(&layers, faults);
+        Self::check(&layers, faults, source.stderr_is_terminal)
+    }
+
+    fn check(
+        layers: &Layers<'_>,
+        faults: Vec<Fault>,
+        stderr_is_terminal: bool,
+    ) -> Result<Self, Faults> {
+        let mut reader = Reader::new(layers, faults);
         let api = check::api(&mut reader);
         let ops = check::ops(&mut reader, api.listen);
         let csp = check::csp(&mut reader);
         let vmc = check::vmc(&mut reader);
         let inventory = check::inventory(&mut reader);
         let access = check::access(&mut reader, api.listen);
-        let telemetry = check::telemetry(&mut reader, source.stderr_is_terminal);
+        let telemetry = check::telemetry(&mut reader, stderr_is_terminal);
         let faults = reader.into_faults();
         match csp {
             Some(csp) if faults.is_empty() => {

@@ -161,7 +161,7 @@ fn basic(id: &str, secret: &str) -> SecretString {
     BASE64_STANDARD_NO_PAD.encode(pair.expose_secret()).into()
 }
 
-fn read(body: &[u8]) -> Result<Minted, CspError> {
+pub(super) fn read(body: &[u8]) -> Result<Minted, CspError> {
     let answer: Answer =
         serde_json::from_slice(body).map_err(|_| Breach::Body("a token answer"))?;
     let token = answer.access_token.filter(|token| !token.expose_secret().trim().is_empty());

@@ -10,6 +10,8 @@
 mod credentials;
 mod error;
 mod facts;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod mint;
 mod scrub;
 mod settings;

@@ -15,6 +15,8 @@
 mod demand;
 mod directory;
 mod entry;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod inner;
 mod kept;
 mod known;

@@ -12,6 +12,8 @@
 //! Reads and writes of files block: call it on a thread that may.
 
 mod file;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(super) mod fuzzing;
 #[cfg(test)]
 mod tests;
 

@@ -5,6 +5,8 @@
 
 pub mod body;
 pub mod edge;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 pub mod host;
 pub mod io;
 pub mod ops;

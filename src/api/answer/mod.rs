@@ -12,6 +12,8 @@ mod cache_status;
 mod coding;
 mod directives;
 mod encoded;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(super) mod fuzzing;
 mod known;
 mod press;
 

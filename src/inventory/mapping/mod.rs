@@ -6,6 +6,8 @@
 //! not wholly known are `null` too: a number that is too low looks like a true one. The same
 //! upstream document always gives the same document.
 
+#[cfg(any(test, feature = "fuzzing"))]
+pub(super) mod fuzzing;
 mod public_url;
 mod task;
 #[cfg(test)]

@@ -1,0 +1,124 @@
+//! Fuzz bodies: credentials and what callers may see. See [`crate::fuzzing`].
+
+use std::sync::LazyLock;
+
+use http::{HeaderMap, HeaderName, HeaderValue, header::AUTHORIZATION};
+
+use super::{CallerName, Identity, KeyDigest, NamePattern, Policy, Refusal, View};
+use crate::{
+    config::{Config, Source},
+    fuzzing::input::Input,
+};
+
+/// The keys that are good, and whose they are.
+const KEYS: [(&str, &str); 3] =
+    [("sgw_billing", "billing"), ("sgw_billing-next", "billing"), ("sgw_backup", "backup")];
+
+static KEYED: LazyLock<Policy> = LazyLock::new(|| {
+    let entry = |(key, name): &(&str, &str)| format!("{name}:{}", KeyDigest::of(key.as_bytes()));
+    policy(&[("ACCESS__KEYS", &KEYS.iter().map(entry).collect::<Vec<_>>().join(","))])
+});
+static OPEN: LazyLock<Policy> = LazyLock::new(|| policy(&[("ACCESS__OPEN", "true")]));
+
+/// As the configuration makes it.
+fn policy(access: &[(&str, &str)]) -> Policy {
+    let variables = [("CSP__CLIENT_ID", "app"), ("CSP__CLIENT_SECRET", "secret")];
+    let variables = variables.iter().chain(access);
+    let environment = variables
+        .map(|(name, value)| (format!("SDDC_GATEWAY_{name}").into(), (*value).to_owned().into()));
+    let source = Source { environment: environment.collect(), ..Source::default() };
+    let config = Config::load(&source).unwrap_or_else(|faults| panic!("{faults}"));
+    Policy::new(&config.access)
+}
+
+/// Credential fields, a line each: the first character says in which field the rest stands. Who is
+/// let in has shown a key of theirs and nothing else; the fields' order does not matter.
+pub(crate) fn credentials(data: &[u8]) {
+    let fields: Vec<(HeaderName, HeaderValue)> =
+        Input::new(data).lines().filter_map(field).collect();
+    let identity = KEYED.identify(&head(fields.iter()));
+    assert_eq!(outcome(&identity), outcome(&KEYED.identify(&head(fields.iter().rev()))));
+    match &identity {
+        Identity::Known(caller) => {
+            assert!((1..=2).contains(&fields.len()));
+            for (_, value) in &fields {
+                let shown = value.as_bytes().rsplit(|byte| matches!(byte, b' ' | b'\t'));
+                let shown = shown.into_iter().find(|part| !part.is_empty());
+                let key = KEYS.iter().find(|(key, _)| Some(key.as_bytes()) == shown);
+                assert_eq!(key.map(|(_, name)| *name), Some(caller.name().as_str()), "{value:?}");
+            }
+        }
+        Identity::Refused(Refusal::Missing) => assert!(fields.is_empty()),
+        Identity::Refused(_) => assert!(!fields.is_empty()),
+    }
+    // Where nobody needs a key, every key is a wrong one.
+    let let_in = matches!(OPEN.identify(&head(fields.iter())), Identity::Known(_));
+    assert_eq!(let_in, fields.is_empty());
+    for line in Input::new(data).lines().filter_map(|line| str::from_utf8(line).ok()) {
+        if let Ok(digest) = line.parse::<KeyDigest>() {
+            assert_eq!(digest.to_string(), line.to_ascii_lowercase());
+        }
+        if let Ok(name) = line.parse::<CallerName>() {
+            assert_eq!(name.as_str(), line);
+            assert!(name != CallerName::anonymous() && !name.as_str().contains(['"', ' ', '\\']));
+        }
+    }
+}
+
+fn field(line: &[u8]) -> Option<(HeaderName, HeaderValue)> {
+    let (kind, value) = line.split_first()?;
+    let name = match kind {
+        b'A' => AUTHORIZATION,
+        b'X' => HeaderName::from_static("x-api-key"),
+        _ => return None,
+    };
+    Some((name, HeaderValue::from_bytes(value).ok()?))
+}
+
+fn head<'a>(fields: impl Iterator<Item = &'a (HeaderName, HeaderValue)>) -> HeaderMap {
+    let mut head = HeaderMap::new();
+    for (name, value) in fields {
+        head.append(name, value.clone());
+    }
+    head
+}
+
+fn outcome(identity: &Identity) -> Result<&CallerName, Refusal> {
+    match identity {
+        Identity::Known(caller) => Ok(caller.name()),
+        Identity::Refused(refusal) => Err(*refusal),
+    }
+}
+
+/// A pattern of names and a name: it is seen where a naive matching says so.
+pub(crate) fn name_pattern(data: &[u8]) {
+    let mut input = Input::new(data);
+    let [Ok(pattern), Ok(name)] = [input.line(), input.rest()].map(str::from_utf8) else { return };
+    let Ok(parsed) = pattern.parse::<NamePattern>() else {
+        assert!(!(1..=256).contains(&pattern.chars().count()));
+        return;
+    };
+    let view = View { sddc_names: Some(vec![parsed]), ..View::default() };
+    let [org, id] = ["org", "sddc"];
+    let (Ok(org), Ok(id)) = (org.parse(), id.parse()) else { return };
+    assert_eq!(view.shows_sddc(&org, &id, Some(name)), matches_naively(pattern, name));
+    assert!(!view.shows_sddc(&org, &id, None));
+}
+
+/// Character by character: `ends[n]` is whether the pattern so far matches the name's first `n`.
+fn matches_naively(pattern: &str, name: &str) -> bool {
+    let name: Vec<char> = name.chars().collect();
+    let mut ends = vec![false; name.len() + 1];
+    ends[0] = true;
+    for wanted in pattern.chars() {
+        let before = std::mem::replace(&mut ends, vec![false; name.len() + 1]);
+        for at in 0..=name.len() {
+            ends[at] = match wanted {
+                '*' => before[at] || (at > 0 && ends[at - 1]),
+                '?' => at > 0 && before[at - 1],
+                letter => at > 0 && before[at - 1] && name[at - 1] == letter,
+            };
+        }
+    }
+    ends[name.len()]
+}

@@ -1,0 +1,178 @@
+//! Fuzz bodies: questions and cursors. See [`crate::fuzzing`].
+
+use std::sync::LazyLock;
+
+use http::Uri;
+
+use super::{Asking, Query, Question, Takes, cursor::Mark, draft::Draft, read::LONGEST_Q};
+use crate::{
+    api::{
+        error::ApiError,
+        resource::{Order, Resource},
+    },
+    fuzzing::{input::Input, samples},
+    inventory::model::{Cluster, Host, Org, SddcEntry, Task},
+    problem::ParameterFault,
+};
+
+/// Reads a target's query on one of the kinds of paths: the question has one spelling that means the
+/// same, its pages make up the whole, and faults stay within their bounds.
+pub(crate) fn query(data: &[u8]) {
+    let mut input = Input::new(data);
+    let ask = input.choice(&[
+        |query| sound(query, Takes::SDDC_LIST, &ENTRIES),
+        |query| sound(query, Takes::EVENTS, &ENTRIES),
+        |query| sound(query, Takes::DISCOVERY, &ENTRIES),
+        |query| sound(query, Takes::DOCUMENT, &ENTRIES),
+        |query| sound::<Host>(query, Takes::LIST, &HOSTS),
+        |query| sound::<Cluster>(query, Takes::LIST, &CLUSTERS),
+        |query| sound::<Task>(query, Takes::LIST, &TASKS),
+        |query: &Query| sound::<Org>(query, Takes::LIST, &ORGS),
+    ]);
+    match Uri::try_from(input.rest()) {
+        // No route has another target.
+        Ok(target) if target.path().starts_with('/') => ask(&Query(target)),
+        _ => {}
+    }
+}
+
+static ENTRIES: LazyLock<Vec<SddcEntry>> = LazyLock::new(samples::sddcs);
+static HOSTS: LazyLock<Vec<Host>> =
+    LazyLock::new(|| ENTRIES.iter().flat_map(|entry| entry.hosts.clone()).collect());
+static CLUSTERS: LazyLock<Vec<Cluster>> =
+    LazyLock::new(|| ENTRIES.iter().flat_map(|entry| entry.clusters.clone()).collect());
+static TASKS: LazyLock<Vec<Task>> = LazyLock::new(samples::tasks);
+static ORGS: LazyLock<Vec<Org>> = LazyLock::new(samples::orgs);
+
+fn sound<R: Resource>(query: &Query, takes: Takes, view: &[R]) {
+    let draft: Draft<R> = query.draft(takes);
+    let is_settled = !draft.needs_view();
+    match draft.finish(view.iter()) {
+        Ok(question) => {
+            assert!(question.wait().is_none_or(|wait| wait.as_secs() <= 120));
+            has_one_spelling(query, takes, &question, view);
+            has_all_on_its_pages(query, takes, question, view);
+        }
+        Err(ApiError::InvalidParameter(faults)) => are_bounded(&faults),
+        Err(other) => panic!("{other}"),
+    }
+    // What the view cannot change is not changed by it.
+    let trusted = query.draft::<R>(takes).begin(std::iter::empty()).and_then(Asking::trust);
+    let told = query.draft::<R>(takes).finish(view.iter());
+    assert!(!is_settled || trusted.is_ok() == told.is_ok());
+}
+
+fn has_one_spelling<R: Resource>(query: &Query, takes: Takes, question: &Question<R>, view: &[R]) {
+    if question.q.as_ref().is_some_and(|q| q.chars().count() > LONGEST_Q) {
+        // Lower case can be longer.
+        return;
+    }
+    let spelled = target(&format!("{}?{}", query.path(), question.canonical()));
+    let again = spelled.draft::<R>(takes).finish(view.iter()).expect("it was a good question");
+    assert_eq!(again.canonical(), question.canonical());
+    assert_eq!(page(&again, view), page(question, view));
+}
+
+/// Follows the links from this page on.
+fn has_all_on_its_pages<R: Resource>(
+    query: &Query,
+    takes: Takes,
+    question: Question<R>,
+    view: &[R],
+) {
+    let mut whole = question.clone();
+    whole.limit = None;
+    let mut whole: Vec<*const R> =
+        whole.select(view.iter()).items.into_iter().map(address).collect();
+    let most_pages = whole.len() / question.limit.map_or(usize::MAX, usize::from) + 1;
+    let mut pages: Vec<*const R> = Vec::new();
+    let (mut question, mut number) = (question, 0);
+    loop {
+        let selection = question.select(view.iter());
+        pages.extend(selection.items.iter().copied().map(address));
+        number += 1;
+        assert!(number <= most_pages, "page {number} of at most {most_pages}");
+        let Some(next) = &selection.next else { break };
+        let link = query.next_link(next);
+        let link = link.to_str().expect("it is ASCII");
+        let link = link.strip_prefix('<').and_then(|link| link.strip_suffix(">; rel=\"next\""));
+        let link = target(link.expect("it is a link"));
+        drop(selection);
+        question = link.draft(takes).finish(view.iter()).expect("the next link is good");
+    }
+    // Wholly equal documents are told apart by nothing, and may change places.
+    whole.sort_unstable();
+    pages.sort_unstable();
+    assert_eq!(pages, whole, "a document is missed or doubled");
+}
+
+fn address<R>(document: &R) -> *const R {
+    document
+}
+
+fn page<R: Resource>(question: &Question<R>, view: &[R]) -> Vec<u8> {
+    let page = question.select(view.iter()).page(Vec::new());
+    serde_json::to_vec(&page).expect("documents have string keys only")
+}
+
+fn target(text: &str) -> Query {
+    Query(text.parse().unwrap_or_else(|_| panic!("{text:?} is no target")))
+}
+
+fn are_bounded(faults: &[ParameterFault]) {
+    assert!((1..=101).contains(&faults.len()));
+    for fault in faults {
+        // 64 characters of the caller's in each.
+        assert!(fault.parameter.chars().count() <= 64, "{}", fault.parameter);
+        assert!(fault.problem.chars().count() <= 300, "{}", fault.problem);
+        assert!(fault.allowed.len() <= 100);
+        assert!(fault.did_you_mean.as_ref().is_none_or(|meant| meant.chars().count() <= 64));
+    }
+}
+
+/// A path, a question and a cursor, or the mark that a cursor seals: a cursor is good where it was
+/// sealed and nowhere else, and what is ahead of it is an end of the list.
+pub(crate) fn cursor(data: &[u8]) {
+    let mut input = Input::new(data);
+    let judge = input.choice(&[
+        |mark: &Mark<'_>| is_an_end(mark, SddcEntry::ORDER, &ENTRIES),
+        |mark: &Mark<'_>| is_an_end(mark, Host::ORDER, &HOSTS),
+        |mark: &Mark<'_>| is_an_end(mark, Task::ORDER, &TASKS),
+        |mark: &Mark<'_>| {
+            let fields = SddcEntry::FIELDS.iter().filter(|field| field.is_sortable());
+            for field in fields {
+                is_an_end(mark, &Order { field, descending: true }, &ENTRIES);
+            }
+        },
+    ]);
+    let (path, question) = (input.line(), input.line());
+    let [Ok(path), Ok(question), Ok(text)] = [path, question, input.rest()].map(str::from_utf8)
+    else {
+        return;
+    };
+    let read = Mark::read(text, path, question);
+    assert!(read.is_none() || Mark::may_be(text));
+    let given: Option<Mark<'static>> = serde_json::from_str(text).ok();
+    for mark in read.into_iter().chain(given) {
+        let sealed = mark.sealed(path, question);
+        assert!(Mark::may_be(&sealed));
+        let again = Mark::read(&sealed, path, question).expect("it was sealed for this");
+        assert_eq!(json(&again), json(&mark));
+        assert!(Mark::read(&sealed, &format!("{path}/x"), question).is_none());
+        assert!(Mark::read(&sealed, path, &format!("{question}&x=")).is_none());
+        assert!(Mark::read(&sealed[1..], path, question).is_none());
+        judge(&mark);
+    }
+}
+
+fn is_an_end<R: Resource>(mark: &Mark<'_>, order: &Order<R>, view: &[R]) {
+    let mut sorted: Vec<&R> = view.iter().collect();
+    order.sort(&mut sorted);
+    let mut ahead = mark.ahead(order);
+    let shown: Vec<bool> = sorted.into_iter().map(&mut ahead).collect();
+    assert!(shown.is_sorted(), "{shown:?}");
+}
+
+fn json(mark: &Mark<'_>) -> String {
+    serde_json::to_string(mark).expect("a mark has string keys only")
+}

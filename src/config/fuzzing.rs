@@ -1,0 +1,96 @@
+//! Fuzz body: the configuration file. See [`crate::fuzzing`].
+
+use std::{collections::HashSet, ffi::OsString, sync::Arc};
+
+use toml::de::{DeTable, DeValue};
+use tracing::level_filters::LevelFilter;
+
+use super::{
+    Config, Faults, Source,
+    faults::Lines,
+    keys::Shape,
+    layers::{ConfigFile, Layers},
+    table::KEYS,
+};
+use crate::access;
+
+/// Looks like what is easily pasted into the wrong place.
+const CANARY: &str = "sgw_CANARY";
+
+/// The file's text, under an environment that sets a secret and the log level: each fault is one
+/// short line without a secret, and a good configuration knows each name and key once.
+///
+/// No file is opened: keys that name one are taken out first.
+pub(crate) fn config(data: &[u8]) {
+    let Ok(text) = str::from_utf8(data) else { return };
+    let loaded = load(text);
+    assert_eq!(format!("{:?}", load(text)), format!("{loaded:?}"));
+    match loaded {
+        Ok(config) => is_sound(&config),
+        Err(faults) => are_fit_to_print(text, &faults),
+    }
+}
+
+fn load(text: &str) -> Result<Config, Faults> {
+    let variables = [("CSP__CLIENT_ID", "app"), ("CSP__CLIENT_SECRET", CANARY)];
+    let variables = variables.into_iter().chain([("TELEMETRY__LOG", "warn")]);
+    let environment = variables
+        .map(|(name, value)| (OsString::from(format!("SDDC_GATEWAY_{name}")), value.into()));
+    let source = Source { environment: environment.collect(), ..Source::default() };
+    let lines = Arc::new(Lines::new("gateway.toml".to_owned(), text));
+    let file = Ok(Some(ConfigFile { lines, text: text.to_owned() }));
+    let mut faults = Vec::new();
+    let mut layers = Layers::read(&source, &file, &mut faults);
+    for key in KEYS.iter().filter(|key| key.shape == Shape::Path) {
+        layers.unset(key);
+    }
+    Config::check(&layers, faults, false)
+}
+
+fn is_sound(config: &Config) {
+    assert!(!format!("{config:?}").contains(CANARY), "a secret can be printed");
+    assert_eq!(config.telemetry.log, LevelFilter::WARN, "the environment is above the file");
+    assert!(config.inventory.fresh <= config.inventory.stale);
+    assert!(config.inventory.stale_denied <= config.inventory.stale);
+    assert!(config.api.max_in_flight > 0 && config.api.max_connections > 0);
+    match &config.access {
+        access::Settings::Open => {}
+        access::Settings::Callers(callers) => {
+            let names: HashSet<_> = callers.iter().map(|caller| &caller.name).collect();
+            assert_eq!(names.len(), callers.len(), "a name is there twice");
+            let mut holders = HashSet::new();
+            let mut digests = callers.iter().flat_map(|caller| &caller.key_sha256);
+            assert!(digests.all(|digest| holders.insert(digest)), "a key is there twice");
+        }
+    }
+}
+
+fn are_fit_to_print(text: &str, faults: &Faults) {
+    let printed = faults.to_string();
+    assert!(faults.iter().count() > 0);
+    assert_eq!(printed.lines().count(), faults.iter().count(), "{printed}");
+    assert!(!printed.contains(|c: char| c.is_control() && c != '\n'), "{printed:?}");
+    assert!(printed.lines().all(|line| line.chars().count() <= 1000), "{printed}");
+    // A name that nobody knows is shown, whatever it is.
+    let is_named = DeTable::parse(text).is_ok_and(|document| {
+        document
+            .into_inner()
+            .iter()
+            .any(|(name, value)| names_canary(name.get_ref(), value.get_ref()))
+    });
+    assert!(is_named || !printed.contains(CANARY), "{printed}");
+}
+
+fn names_canary(name: &str, value: &DeValue<'_>) -> bool {
+    name.contains(CANARY) || has_named_canary(value)
+}
+
+fn has_named_canary(value: &DeValue<'_>) -> bool {
+    match value {
+        DeValue::Table(table) => {
+            table.iter().any(|(name, value)| names_canary(name.get_ref(), value.get_ref()))
+        }
+        DeValue::Array(array) => array.iter().any(|value| has_named_canary(value.get_ref())),
+        _ => false,
+    }
+}

@@ -1,0 +1,58 @@
+//! Fuzz bodies: CSP's answer, and the secrets that are blanked out of texts. See
+//! [`crate::fuzzing`].
+
+use std::time::Duration;
+
+use secrecy::SecretString;
+use serde_json::Value;
+
+use super::{TokenFacts, mint, scrub::Scrubber};
+use crate::fuzzing::input::Input;
+
+/// The body of a token answer: the token is the one in it, its life is within bounds, and what is
+/// said of a bad answer says nothing of its content.
+pub(crate) fn token(data: &[u8]) {
+    let document: Option<Value> = serde_json::from_slice(data).ok();
+    match mint::read(data) {
+        Ok(minted) => {
+            let life = Duration::from_secs(1)..=Duration::from_secs(24 * 3600);
+            assert!(life.contains(&minted.life), "{:?}", minted.life);
+            assert!(!minted.header.as_bytes().trim_ascii().is_empty());
+            let told = document.as_ref().map(|it| it["access_token"].as_str().map(str::as_bytes));
+            assert!(told.is_none_or(|told| told == Some(minted.header.as_bytes())));
+            let facts = TokenFacts::of(&minted);
+            assert!(facts.writing_roles().count() <= facts.permissions.len());
+        }
+        Err(error) => {
+            let text = format!("{error} {error:?}");
+            let same = [&b"["[..], b"{}", b"{\"access_token\":\"a\\n\"}"];
+            let known = same.map(|body| match mint::read(body) {
+                Ok(_) => unreachable!("none of them has a token that can be sent"),
+                Err(error) => format!("{error} {error:?}"),
+            });
+            assert!(known.contains(&text), "{text}");
+        }
+    }
+}
+
+/// Secrets, a line each up to an empty one, and a text: none of them is left in it, and a text
+/// without any stays as it is.
+pub(crate) fn scrubber(data: &[u8]) {
+    let mut input = Input::new(data);
+    let mut secrets = Vec::new();
+    while let Ok(secret @ [_, ..]) = str::from_utf8(input.line()).map(str::as_bytes) {
+        secrets.push(String::from_utf8_lossy(secret).into_owned());
+    }
+    let Ok(text) = str::from_utf8(input.rest()) else { return };
+    let scrubber = Scrubber::new(secrets.iter().map(|secret| SecretString::from(secret.as_str())));
+    let clean = scrubber.scrub(text.into());
+    let held = |secret: &&String| secret.chars().count() >= 6;
+    // Of asterisks the mask itself may make one.
+    for secret in secrets.iter().filter(held).filter(|secret| !secret.contains('*')) {
+        assert!(!clean.contains(secret.as_str()), "{secret} is in {clean}");
+    }
+    if !text.contains("sgw_") && !secrets.iter().filter(held).any(|it| text.contains(it.as_str())) {
+        assert_eq!(*clean, *text);
+    }
+    assert!(clean.len() <= text.len(), "a mask is shorter than any secret");
+}

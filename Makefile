@@ -10,7 +10,7 @@ SHELL := bash
 export override CARGO_TARGET_DIR := $(abspath $(or $(CARGO_TARGET_DIR),target))
 TOOLS := $(CARGO_TARGET_DIR)/tools
 
-.PHONY: help demo openapi test test-setup lint test-rust test-browser test-image bench
+.PHONY: help demo openapi test test-setup lint test-rust test-browser test-image bench fuzz
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,7 +39,11 @@ lint: ## format, clippy, docs, shell scripts, Dockerfile, dependencies, API docu
 	@test -x $(TOOLS)/bin/cargo-deny -a -x $(TOOLS)/python/bin/hadolint -a -d tests/openapi/node_modules \
 	  || { echo 'the linters are missing: make test-setup' >&2; exit 1; }
 	cargo fmt --all --check
+	cargo fmt --manifest-path fuzz/Cargo.toml --check
 	cargo clippy --all-targets --locked -- -D warnings
+	cargo clippy --lib --features fuzzing --locked -- -D warnings
+	# Whether its lock file is as it should be: `make fuzz` alone builds it.
+	cargo tree --manifest-path fuzz/Cargo.toml --locked --depth 0 > /dev/null
 	RUSTDOCFLAGS=-Dwarnings cargo doc --no-deps --locked
 	$(TOOLS)/bin/cargo-deny --locked check bans licenses sources
 	$(TOOLS)/python/bin/shellcheck .ci/run $$(git ls-files '*.sh')
@@ -60,3 +64,8 @@ test-image: ## build the container image and run it (root; SKIP_IMAGE=1 leaves i
 bench: ## what an answer costs, against a bare hyper server (BENCH_SECONDS=1 a round)
 	@command -v wrk > /dev/null || { echo 'wrk is missing: apt-get install wrk' >&2; exit 1; }
 	cargo bench --locked --bench serve
+
+fuzz: export FUZZ_SECONDS ?= 60
+fuzz: ## each fuzz target for a while, by libFuzzer (FUZZ_SECONDS=60 each)
+	tests/setup.sh fuzz
+	fuzz/run.sh

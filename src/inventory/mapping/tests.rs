@@ -384,7 +384,7 @@ fn an_sddc_without_a_usable_id_is_skipped_and_counted() {
 fn of_an_sddc_listed_twice_the_newer_copy_stays() {
     let body = json!([
         {"id": "a", "version": 2, "name": "first"}, {"id": "b"},
-        {"id": "a", "version": 1, "name": "older"}, {"id": "a", "version": 3, "name": "newer"},
+        {"id": "a", "version": 1, "name": 5}, {"id": "a", "version": 3, "name": "newer"},
         {"id": "b", "name": "second"},
     ]);
     let mut odd = OddCount::default();

@@ -1,13 +1,14 @@
 //! Fuzz bodies: credentials and what callers may see. See [`crate::fuzzing`].
 
-use std::sync::LazyLock;
+use std::{net::IpAddr, sync::LazyLock};
 
 use http::{HeaderMap, HeaderName, HeaderValue, header::AUTHORIZATION};
 
-use super::{CallerName, Identity, KeyDigest, NamePattern, Policy, Refusal, View};
+use super::{CallerName, KeyDigest, NamePattern, Policy, Refusal, TrustedProxies, View};
 use crate::{
+    clock::Clock,
     config::{Config, Source},
-    fuzzing::input::Input,
+    fuzzing::input::{Input, headers},
 };
 
 /// The keys that are good, and whose they are.
@@ -28,7 +29,7 @@ fn policy(access: &[(&str, &str)]) -> Policy {
         .map(|(name, value)| (format!("SDDC_GATEWAY_{name}").into(), (*value).to_owned().into()));
     let source = Source { environment: environment.collect(), ..Source::default() };
     let config = Config::load(&source).unwrap_or_else(|faults| panic!("{faults}"));
-    Policy::new(&config.access)
+    Policy::new(&config.access, None, Clock::system())
 }
 
 /// Credential fields, a line each: the first character says in which field the rest stands. Who is
@@ -36,24 +37,23 @@ fn policy(access: &[(&str, &str)]) -> Policy {
 pub(crate) fn credentials(data: &[u8]) {
     let fields: Vec<(HeaderName, HeaderValue)> =
         Input::new(data).lines().filter_map(field).collect();
-    let identity = KEYED.identify(&head(fields.iter()));
-    assert_eq!(outcome(&identity), outcome(&KEYED.identify(&head(fields.iter().rev()))));
-    match &identity {
-        Identity::Known(caller) => {
+    let known = name(&KEYED, fields.iter());
+    assert_eq!(known, name(&KEYED, fields.iter().rev()));
+    match &known {
+        Ok(caller) => {
             assert!((1..=2).contains(&fields.len()));
             for (_, value) in &fields {
                 let shown = value.as_bytes().rsplit(|byte| matches!(byte, b' ' | b'\t'));
                 let shown = shown.into_iter().find(|part| !part.is_empty());
                 let key = KEYS.iter().find(|(key, _)| Some(key.as_bytes()) == shown);
-                assert_eq!(key.map(|(_, name)| *name), Some(caller.name().as_str()), "{value:?}");
+                assert_eq!(key.map(|(_, name)| *name), Some(caller.as_str()), "{value:?}");
             }
         }
-        Identity::Refused(Refusal::Missing) => assert!(fields.is_empty()),
-        Identity::Refused(_) => assert!(!fields.is_empty()),
+        Err(Refusal::Missing) => assert!(fields.is_empty()),
+        Err(_) => assert!(!fields.is_empty()),
     }
     // Where nobody needs a key, every key is a wrong one.
-    let let_in = matches!(OPEN.identify(&head(fields.iter())), Identity::Known(_));
-    assert_eq!(let_in, fields.is_empty());
+    assert_eq!(name(&OPEN, fields.iter()).is_ok(), fields.is_empty());
     for line in Input::new(data).lines().filter_map(|line| str::from_utf8(line).ok()) {
         if let Ok(digest) = line.parse::<KeyDigest>() {
             assert_eq!(digest.to_string(), line.to_ascii_lowercase());
@@ -83,11 +83,11 @@ fn head<'a>(fields: impl Iterator<Item = &'a (HeaderName, HeaderValue)>) -> Head
     head
 }
 
-fn outcome(identity: &Identity) -> Result<&CallerName, Refusal> {
-    match identity {
-        Identity::Known(caller) => Ok(caller.name()),
-        Identity::Refused(refusal) => Err(*refusal),
-    }
+fn name<'a>(
+    policy: &Policy,
+    fields: impl Iterator<Item = &'a (HeaderName, HeaderValue)>,
+) -> Result<CallerName, Refusal> {
+    policy.known(&head(fields)).map(|known| known.caller().name().clone())
 }
 
 /// A pattern of names and a name: it is seen where a naive matching says so.
@@ -95,7 +95,8 @@ pub(crate) fn name_pattern(data: &[u8]) {
     let mut input = Input::new(data);
     let [Ok(pattern), Ok(name)] = [input.line(), input.rest()].map(str::from_utf8) else { return };
     let Ok(parsed) = pattern.parse::<NamePattern>() else {
-        assert!(!(1..=256).contains(&pattern.chars().count()));
+        let unknown = pattern.contains(['[', ']', '{', '}', '\\']);
+        assert!(unknown || !(1..=256).contains(&pattern.chars().count()));
         return;
     };
     let view = View { sddc_names: Some(vec![parsed]), ..View::default() };
@@ -121,4 +122,38 @@ fn matches_naively(pattern: &str, name: &str) -> bool {
         }
     }
     ends[name.len()]
+}
+
+static PROXIES: LazyLock<TrustedProxies> = LazyLock::new(|| {
+    let networks = ["10.0.0.0/8", "2001:db8::/32"];
+    TrustedProxies::new(networks.iter().map(|it| it.parse().expect("a network")).collect())
+});
+
+/// `X-Forwarded-For` fields, a line each: nobody's word counts whose own address is not trusted, and
+/// the client is one that a trusted hop named, or that hop.
+pub(crate) fn forwarded(data: &[u8]) {
+    let name = HeaderName::from_static("x-forwarded-for");
+    let fields = Input::new(data).fields();
+    let head = headers(&name, &fields);
+    let [stranger, proxy] = ["192.0.2.1", "10.0.0.1"].map(|text| text.parse().expect("an address"));
+    assert_eq!(PROXIES.client(stranger, &head), stranger);
+    let client = PROXIES.client(proxy, &head);
+    assert_eq!(client, client.to_canonical());
+    let last = fields.last().map(HeaderValue::as_bytes).unwrap_or_default();
+    let last = last.rsplit(|byte| *byte == b',').next().unwrap_or_default().trim_ascii();
+    let last = str::from_utf8(last).ok().and_then(|text| text.parse::<IpAddr>().ok());
+    // It was written by the proxy: what stands left of it is the sender's own.
+    if let Some(named) = last.map(|address| address.to_canonical()).filter(|it| !is_trusted(*it)) {
+        assert_eq!(client, named);
+    }
+    if fields.is_empty() {
+        assert_eq!(client, proxy);
+    }
+}
+
+fn is_trusted(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(address) => address.octets()[0] == 10,
+        IpAddr::V6(address) => address.segments()[..2] == [0x2001, 0xdb8],
+    }
 }

@@ -209,7 +209,8 @@ impl Policy {
         }
     }
 
-    fn known(&self, headers: &HeaderMap) -> Result<Known, Refusal> {
+    /// The same without a wait.
+    pub(super) fn known(&self, headers: &HeaderMap) -> Result<Known, Refusal> {
         let shown = Shown::in_headers(headers)?;
         let rules = self.0.rules.load();
         let token = shown.jwt().map(|token| self.bearer_of(&rules, token));

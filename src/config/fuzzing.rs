@@ -1,18 +1,18 @@
 //! Fuzz body: the configuration file. See [`crate::fuzzing`].
 
-use std::{collections::HashSet, ffi::OsString, sync::Arc};
+use std::{collections::HashSet, ffi::OsString, path::Path, sync::Arc};
 
 use toml::de::{DeTable, DeValue};
 use tracing::level_filters::LevelFilter;
 
 use super::{
-    Config, Faults, Source,
+    Config, Faults, Source, Ways,
     faults::Lines,
     keys::Shape,
     layers::{ConfigFile, Layers},
     table::KEYS,
 };
-use crate::access;
+use crate::access::{self, CallerSettings, KeyDigest};
 
 /// Looks like what is easily pasted into the wrong place.
 const CANARY: &str = "sgw_CANARY";
@@ -55,12 +55,37 @@ fn is_sound(config: &Config) {
     assert!(config.api.max_in_flight > 0 && config.api.max_connections > 0);
     match &config.access {
         access::Settings::Open => {}
-        access::Settings::Callers(callers) => {
-            let names: HashSet<_> = callers.iter().map(|caller| &caller.name).collect();
-            assert_eq!(names.len(), callers.len(), "a name is there twice");
-            let mut holders = HashSet::new();
-            let mut digests = callers.iter().flat_map(|caller| &caller.key_sha256);
-            assert!(digests.all(|digest| holders.insert(digest)), "a key is there twice");
+        access::Settings::Callers(roll) => are_told_apart(roll.all()),
+    }
+}
+
+/// A callers' file's text, beside a caller that the configuration has: read as a whole, or refused
+/// with faults that are fit to print.
+pub(crate) fn callers_file(data: &[u8]) {
+    let Ok(text) = str::from_utf8(data) else { return };
+    let mut listed = CallerSettings::new("listed".parse().expect("a good name"));
+    listed.key_sha256 = vec![KeyDigest::of(b"listed")];
+    let read = |ways| super::callers_file(Path::new("callers.toml"), text, &[listed.clone()], ways);
+    match read(Ways { tokens: true }) {
+        Ok(callers) => {
+            assert!(callers.iter().all(|it| !it.key_sha256.is_empty() || !it.oidc.is_empty()));
+            assert!(callers.iter().all(|it| !it.scopes.is_empty()));
+            // Where no tokens are taken nobody can be known by one.
+            let by_tokens = callers.iter().any(|it| !it.oidc.is_empty());
+            assert_eq!(read(Ways::default()).is_err(), by_tokens);
+            are_told_apart(callers.iter().chain([&listed]));
+        }
+        Err(faults) => are_fit_to_print(text, &faults),
+    }
+}
+
+/// Each name and each key once.
+fn are_told_apart<'a>(callers: impl Iterator<Item = &'a CallerSettings>) {
+    let (mut names, mut holders) = (HashSet::new(), HashSet::new());
+    for caller in callers {
+        assert!(names.insert(&caller.name), "a name is there twice");
+        for digest in &caller.key_sha256 {
+            assert!(holders.insert(digest), "a key is there twice");
         }
     }
 }

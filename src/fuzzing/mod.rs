@@ -31,6 +31,9 @@ pub const TARGETS: &[(&str, Body)] = &[
     ("host", listener::fuzzing::host),
     ("request_ids", listener::fuzzing::request_ids),
     ("credentials", access::fuzzing::credentials),
+    ("jwt", access::oidc::fuzzing::jwt),
+    ("claims", access::oidc::fuzzing::claims),
+    ("forwarded", access::fuzzing::forwarded),
     ("name_pattern", access::fuzzing::name_pattern),
     ("query", api::fuzzing::query),
     ("cursor", api::fuzzing::cursor),
@@ -46,4 +49,6 @@ pub const TARGETS: &[(&str, Body)] = &[
     // Files.
     ("snapshot", inventory::fuzzing::snapshot),
     ("config", config::fuzzing::config),
+    ("callers_file", config::fuzzing::callers_file),
+    ("jwk_set", access::oidc::fuzzing::jwk_set),
 ];

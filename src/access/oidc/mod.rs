@@ -13,6 +13,8 @@
 mod claims;
 mod fault;
 mod fetch;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod jwks;
 mod jwt;
 mod ring;

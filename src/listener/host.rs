@@ -99,8 +99,11 @@ pub(super) fn only_host(headers: &HeaderMap) -> Result<&HeaderValue, Problem> {
 
 /// A host, perhaps with a port; no user, nothing that is no port.
 fn is_plain(authority: &Authority) -> bool {
-    let rest = authority.as_str().strip_prefix(authority.host());
-    rest.is_some_and(|rest| rest.is_empty() || authority.port_u16().is_some())
+    let Some(rest) = authority.as_str().strip_prefix(authority.host()) else { return false };
+    // Not `port_u16`: that looks for the last colon only, and takes a sign.
+    let is_port =
+        |port: &str| port.bytes().all(|it| it.is_ascii_digit()) && port.parse::<u16>().is_ok();
+    rest.is_empty() || rest.strip_prefix(':').is_some_and(is_port)
 }
 
 fn is_loopback_name(host: &str) -> bool {
@@ -147,6 +150,8 @@ mod tests {
             "user@localhost",
             "localhost:abc",
             "localhost:99999",
+            "localhost:+80",
+            "[::1]8:080",
             "evil.test",
             "127.0.0.1.evil.test",
             "localhost.evil.test",

@@ -30,8 +30,12 @@ pub(crate) fn query(data: &[u8]) {
         |query: &Query| sound::<Org>(query, Takes::LIST, &ORGS),
     ]);
     match Uri::try_from(input.rest()) {
-        // No route has another target.
-        Ok(target) if target.path().starts_with('/') => ask(&Query(target)),
+        // No list has another target: ids hold no such signs, and what is no id is not found.
+        Ok(target)
+            if target.path().starts_with('/') && !target.path().contains(['"', '<', '>']) =>
+        {
+            ask(&Query(target));
+        }
         _ => {}
     }
 }

@@ -34,3 +34,15 @@ impl fmt::Debug for CredentialId {
         fmt::Display::fmt(self, f)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_the_beginning_of_the_hash() {
+        // FIPS 180-2, appendix B.1.
+        assert_eq!(CredentialId::of(b"abc").to_string(), "ba7816bf");
+        assert_ne!(CredentialId::of(b"abc"), CredentialId::of(b"abd"));
+    }
+}

@@ -8,6 +8,7 @@
 //! the work per request does not depend on how much of a guess is right.
 
 mod admission;
+mod certificate;
 mod credential;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
@@ -18,6 +19,7 @@ pub mod oidc;
 mod policy;
 mod proxies;
 mod rate;
+mod san;
 mod settings;
 mod view;
 
@@ -27,6 +29,7 @@ use serde::Deserialize;
 
 pub use self::{
     admission::{Admitted, Denied, Sender},
+    certificate::{AuthorityFault, ClientAuthorities, ClientCertificate},
     credential::CredentialId,
     guesses::Guesses,
     identity::{Identity, Known, Refusal},
@@ -34,6 +37,7 @@ pub use self::{
     policy::{Caller, Policy},
     proxies::TrustedProxies,
     rate::{CALLER, Exceeded, InvalidRate, Limiter, RATELIMIT, RATELIMIT_POLICY, Rate, Standing},
+    san::{InvalidSanName, SanName},
     settings::{CallerSettings, CallersFile, Roll, Settings},
     view::{InvalidNamePattern, NamePattern, View},
 };

@@ -22,7 +22,15 @@ use crate::{
     in_flight::InFlight,
     inventory::{Inventory, InventoryMetrics, Readers, SnapshotFile, Source},
     lifecycle::{Drain, Readiness, Reason, Signals},
-    listener::{Listener, edge::Edge, host::HostRule, io::Limits, ops, routes::Routes},
+    listener::{
+        Listener,
+        edge::Edge,
+        host::HostRule,
+        io::Limits,
+        ops,
+        routes::Routes,
+        tls::{Tls, TlsFault},
+    },
     reload::{Reloads, Watched},
     tasks::Tasks,
     telemetry::{AccessLog, Audit, AuditGuard, Metrics},
@@ -50,6 +58,9 @@ pub enum StartError {
     /// The audit's file or thread.
     #[error("telemetry.audit cannot be written: {0}")]
     Audit(io::ErrorKind),
+    /// TLS for callers: a file has changed since the configuration was checked.
+    #[error(transparent)]
+    Tls(#[from] TlsFault),
     /// A socket.
     #[error("{key}: {address} cannot be listened on: {error}")]
     Bind {
@@ -139,6 +150,7 @@ impl Gateway {
         let tasks = Tasks::new(metrics.clone());
         let upstreams = Upstreams::new(config, &clock, &metrics)?;
         let (audit, audit_guard) = open_audit(config, &metrics)?;
+        let tls = config.api.tls.as_ref().map(|tls| Tls::new(tls, &clock)).transpose()?;
         let api_socket = bind("api.listen", config.api.listen).await?;
         let ops_socket = bind("ops.listen", config.ops.listen).await?;
 
@@ -166,9 +178,10 @@ impl Gateway {
         let oidc = start_oidc(config, &clock, &metrics, &tasks)?;
         let policy = Policy::new(&config.access, oidc.clone(), clock.clone());
         // Without a file too: SIGHUP must not end the process.
-        let secret = watch_secret(config, &upstreams, &tokens);
-        let keys = oidc.as_ref().and_then(|oidc| watch_keys(config, oidc));
-        let files = [secret, watch_callers(config, &policy), keys].into_iter().flatten().collect();
+        let mut files: Vec<_> = watch_secret(config, &upstreams, &tokens).into_iter().collect();
+        files.extend(watch_callers(config, &policy));
+        files.extend(oidc.as_ref().and_then(|oidc| watch_keys(config, oidc)));
+        files.extend(watch_tls(config, tls.as_ref()));
         let reload = reloads.clone().keep_reading(files, clock.clone(), stop());
         tasks.spawn("reload", stop(), reload);
 
@@ -206,7 +219,7 @@ impl Gateway {
             settings: config.api.clone(),
             _audit: audit_guard,
         };
-        gateway.listen(edge, api_socket, &metrics);
+        gateway.listen(edge, api_socket, tls, &metrics);
         gateway.listen_ops(ops, ops_socket, &config.api.hosts, &metrics);
         Ok(gateway)
     }
@@ -250,11 +263,13 @@ impl Gateway {
         let _ = tokio::time::timeout(patience, self.tasks.end()).await;
     }
 
-    fn listen(&self, edge: Edge, socket: TcpListener, metrics: &Metrics) {
+    fn listen(&self, edge: Edge, socket: TcpListener, tls: Option<Tls>, metrics: &Metrics) {
         let listener = Listener {
             socket,
             max_connections: self.settings.max_connections,
             limits: Limits::from(&self.settings),
+            tls,
+            ending: self.readiness.token(),
             close: self.close_api.clone(),
             connections: self.connections.clone(),
             metrics: metrics.clone(),
@@ -264,7 +279,7 @@ impl Gateway {
             let edge = edge.clone();
             // hyper keeps room for a request's future as long as its connection: boxed, those that
             // are idle, and event streams, do without.
-            async move { edge.answer(request, peer.ip(), &activity).await }.boxed()
+            async move { edge.answer(request, &peer, &activity).await }.boxed()
         });
         self.tasks.spawn("api", self.close_api.clone(), serve);
     }
@@ -276,6 +291,8 @@ impl Gateway {
             socket,
             max_connections: OPS_CONNECTIONS,
             limits: Limits::from(&self.settings),
+            tls: None,
+            ending: self.close_ops.clone(),
             close: self.close_ops.clone(),
             connections: TaskTracker::new(),
             metrics: metrics.clone(),
@@ -283,10 +300,8 @@ impl Gateway {
         let serve = listener.serve(move |request, _peer, activity| {
             let (router, host) = (router.clone(), host.clone());
             async move {
-                activity.busy();
-                let answer = ops::answer(router, &host, request).await;
-                activity.idle();
-                answer
+                let _exchange = activity.begin();
+                ops::answer(router, &host, request).await
             }
         });
         self.tasks.spawn("ops", self.close_ops.clone(), serve);
@@ -386,8 +401,9 @@ fn watch_secret(config: &Config, upstreams: &Upstreams, tokens: &[TokenSource]) 
         key: "csp.client_secret_file",
         paths: vec![path.clone()],
         take: Box::new(move |contents| {
-            let text = contents.first().and_then(|text| std::str::from_utf8(text).ok());
-            let new = ClientSecret::from_text(text.ok_or("not UTF-8")?).ok_or("empty")?;
+            let [text] = contents else { return Err("unreadable") };
+            let text = std::str::from_utf8(text).map_err(|_| "unreadable")?;
+            let new = ClientSecret::from_text(text).ok_or("empty")?;
             if secret.replace(new) {
                 tracing::info!("client secret changed");
                 sources.iter().for_each(TokenSource::secret_changed);
@@ -437,6 +453,35 @@ fn watch_keys(config: &Config, oidc: &Oidc) -> Option<Watched> {
             oidc.take_file(contents.first().copied().unwrap_or_default())
         }),
     })
+}
+
+/// Certificate and key together, since only both fit; CAs and CRLs by themselves.
+fn watch_tls(config: &Config, tls: Option<&Tls>) -> Vec<Watched> {
+    let (Some(settings), Some(tls)) = (&config.api.tls, tls) else { return Vec::new() };
+    let identity = tls.clone();
+    let mut files = vec![Watched {
+        key: "api.tls_cert",
+        paths: vec![settings.cert.clone(), settings.key.clone()],
+        take: Box::new(move |contents| identity.take_identity(contents)),
+    }];
+    let (Some(client), Some(authorities)) = (&settings.client, tls.authorities()) else {
+        return files;
+    };
+    let cas = authorities.clone();
+    files.push(Watched {
+        key: "api.tls_client_ca",
+        paths: vec![client.ca.clone()],
+        take: Box::new(move |contents| cas.take_authorities(contents)),
+    });
+    if let Some(path) = &client.crl {
+        let crls = authorities.clone();
+        files.push(Watched {
+            key: "api.tls_client_crl",
+            paths: vec![path.clone()],
+            take: Box::new(move |contents| crls.take_crls(contents)),
+        });
+    }
+    files
 }
 
 async fn bind(key: &'static str, address: SocketAddr) -> Result<TcpListener, StartError> {

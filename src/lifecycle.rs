@@ -1,7 +1,7 @@
 //! Start, readiness, drain, end.
 //!
 //! ```text
-//! SIGTERM ─► not ready, answers say `Connection: close` ─(api.drain_delay)─► accepting stops
+//! SIGTERM ─► not ready, answers say `Connection: close`, HTTP/2 GOAWAY ─(api.drain_delay)─► accepting stops
 //!         ─(in flight ends, at most api.drain)─► background tasks end ─► exit 0
 //! ```
 //!
@@ -65,6 +65,12 @@ impl Readiness {
     /// Returns when the end begins: who waits is answered, streams end.
     pub async fn ending(&self) {
         self.0.ending.cancelled().await;
+    }
+
+    /// Cancelled when the end begins.
+    #[must_use]
+    pub fn token(&self) -> CancellationToken {
+        self.0.ending.clone()
     }
 
     fn end(&self) {

@@ -113,7 +113,7 @@ fn names(leaf: &CertificateDer<'_>) -> Vec<SanName> {
 /// Why CAs or CRLs cannot be used: a closed set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum AuthorityFault {
-    /// `api.tls_client_ca`.
+    /// Either file.
     #[error("holds broken PEM")]
     BrokenPem,
     /// No certificate.
@@ -140,6 +140,15 @@ impl AuthorityFault {
             Self::UnusableAuthority => "unusable ca",
             Self::NoCrl => "no crl",
             Self::UnusableCrl => "unusable crl",
+        }
+    }
+
+    /// The configuration key whose file is to blame, as far as can be told.
+    #[must_use]
+    pub const fn key(self) -> &'static str {
+        match self {
+            Self::NoCrl | Self::UnusableCrl => "api.tls_client_crl",
+            Self::BrokenPem | Self::NoAuthority | Self::UnusableAuthority => "api.tls_client_ca",
         }
     }
 }

@@ -70,6 +70,7 @@ mod tests {
             let mut settings = listener::Settings {
                 listen: ([127, 0, 0, 1], 0).into(),
                 hosts: Vec::new(),
+                tls: None,
                 max_in_flight: 1,
                 max_connections,
                 max_watchers,

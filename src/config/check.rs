@@ -58,6 +58,7 @@ pub(super) fn api(reader: &mut Reader<'_>) -> listener::Settings {
     listener::Settings {
         listen: reader.value("api.listen", value::address),
         hosts: hosts.into_iter().map(|(host, _)| host).collect(),
+        tls: super::tls::read(reader),
         max_in_flight: reader.value("api.max_in_flight", value::count(1..=MAX_COUNT)),
         max_connections: reader.value("api.max_connections", value::count(1..=MAX_COUNT)),
         max_watchers: reader.value("api.max_watchers", value::count(1..=MAX_COUNT)),
@@ -337,7 +338,7 @@ fn audit_target(text: &str) -> Result<AuditTarget, String> {
     }
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, String> {
+pub(super) fn read(path: &Path) -> Result<Vec<u8>, String> {
     // The kind alone: an error's own text may name more than the file.
     std::fs::read(path).map_err(|error| format!("cannot be read: {}", error.kind()))
 }

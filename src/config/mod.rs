@@ -19,12 +19,13 @@ mod keys;
 mod layers;
 mod reader;
 mod table;
+mod tls;
 mod value;
 
 #[cfg(test)]
 mod tests;
 
-use std::{net::SocketAddr, os::unix::fs::PermissionsExt, time::Duration};
+use std::{net::SocketAddr, os::unix::fs::PermissionsExt, path::Path, time::Duration};
 
 use url::Url;
 
@@ -148,19 +149,22 @@ impl Config {
 
     /// What is allowed but probably not meant, a sentence each; for the log at start and `check`.
     ///
-    /// Looks at the mode of the secret's file.
+    /// Looks at the modes of the files that hold secrets.
     #[must_use]
     pub fn warnings(&self) -> Vec<String> {
-        let mut warnings = Vec::new();
-        if let SecretOrigin::File(path) = &self.csp.client_secret
-            && let Ok(file) = std::fs::metadata(path)
-            && file.permissions().mode() & 0o004 != 0
-        {
-            warnings.push(format!(
-                "csp.client_secret_file: {} can be read by every user of this machine",
-                path.display(),
-            ));
-        }
+        let secret = match &self.csp.client_secret {
+            SecretOrigin::File(path) => Some(("csp.client_secret_file", path)),
+            SecretOrigin::Value(_) => None,
+        };
+        let private_key = self.api.tls.as_ref().map(|tls| ("api.tls_key", &tls.key));
+        let mut warnings: Vec<_> = [secret, private_key]
+            .into_iter()
+            .flatten()
+            .filter(|(_, path)| is_world_readable(path))
+            .map(|(key, path)| {
+                format!("{key}: {} can be read by every user of this machine", path.display())
+            })
+            .collect();
         if let access::Settings::Callers(roll) = &self.access {
             warnings.extend(roll.file.as_ref().and_then(unread));
             if roll.all().next().is_none() {
@@ -179,4 +183,8 @@ fn unread(file: &access::CallersFile) -> Option<String> {
         "access.callers_file: {path} cannot be read ({}): nobody of it gets in until it can",
         error.kind()
     ))
+}
+
+fn is_world_readable(path: &Path) -> bool {
+    std::fs::metadata(path).is_ok_and(|file| file.permissions().mode() & 0o004 != 0)
 }

@@ -40,6 +40,41 @@ pub const KEYS: &[Key] = &[
          refused (421). Empty: any name; only loopback names where a loopback listener asks for no \
          key.",
     ),
+    Key {
+        name: "api.tls_cert",
+        shape: Path,
+        preset: Preset::Unset("\"/etc/sddc-gateway/tls/tls.crt\""),
+        doc: "PEM file with the listener's certificate and those between it and its CA: turns TLS \
+              1.2 and 1.3 on, with HTTP/2 and HTTP/1.1. Re-read while running, as all files of TLS; \
+              connections stay, and a broken new version keeps the old one.",
+    },
+    Key {
+        name: "api.tls_key",
+        shape: Path,
+        preset: Preset::Unset("\"/etc/sddc-gateway/tls/tls.key\""),
+        doc: "PEM file with its private key, not encrypted. Set together with tls_cert.",
+    },
+    Key {
+        name: "api.tls_client_ca",
+        shape: Path,
+        preset: Preset::Unset("\"/etc/sddc-gateway/tls/client-ca.pem\""),
+        doc: "PEM file with the CAs whose certificates callers may show. Not set: none is asked for.",
+    },
+    Key {
+        name: "api.tls_client_crl",
+        shape: Path,
+        preset: Preset::Unset("\"/etc/sddc-gateway/tls/client.crl\""),
+        doc: "PEM file with the CRLs of these CAs, one for each, and of every CA between. What no list \
+              speaks of is refused, and after a list's nextUpdate everything that it speaks of. Acts \
+              on open connections too.",
+    },
+    preset(
+        "api.tls_client_auth",
+        Text,
+        "optional",
+        "optional: a caller without certificate shows another credential. required: no handshake \
+         without one. A certificate that is not good fails the handshake in either case.",
+    ),
     preset(
         "api.max_in_flight",
         Count,
@@ -305,6 +340,7 @@ mod tests {
         let expected = [
             ("api.listen", "127.0.0.1:8080"),
             ("api.hosts", ""),
+            ("api.tls_client_auth", "optional"),
             ("api.max_in_flight", "1024"),
             ("api.max_connections", "10000"),
             ("api.max_watchers", "6000"),
@@ -339,6 +375,10 @@ mod tests {
         assert_eq!(
             without,
             [
+                "api.tls_cert",
+                "api.tls_key",
+                "api.tls_client_ca",
+                "api.tls_client_crl",
                 "csp.client_id",
                 "csp.client_secret",
                 "csp.client_secret_file",

@@ -2,23 +2,26 @@
 
 use std::{
     pin::Pin,
-    sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
 use axum::body::Body;
 use bytes::Bytes;
-use http_body::{Frame, SizeHint};
+use http_body::{Body as _, Frame, SizeHint};
 
-use super::io::Activity;
+use super::{io::Exchange, multiplex::PIECE_BYTES};
 use crate::{in_flight::Permit, telemetry::Metrics};
 
 /// A body that holds its request's permit until the connection has taken it whole or given it up,
-/// and then marks the connection idle. What is still going out then has the write limit.
+/// and its request open. What is still going out then has the write limit.
+///
+/// HTTP/2 gets it in pieces, so that it can be seen whether the peer takes it.
 #[derive(Debug)]
 pub struct AnswerBody {
     body: Body,
-    activity: Arc<Activity>,
+    exchange: Exchange,
+    /// What is there of it, and not handed out yet.
+    rest: Bytes,
     _permit: Option<Permit>,
     /// Counts a watcher that is lost when its connection is cut.
     watched: Option<Metrics>,
@@ -28,11 +31,44 @@ impl AnswerBody {
     /// `watched` is for the body of an event stream.
     pub(super) fn new(
         body: Body,
-        activity: Arc<Activity>,
+        exchange: Exchange,
         permit: Option<Permit>,
         watched: Option<Metrics>,
     ) -> Self {
-        Self { body, activity, _permit: permit, watched }
+        let mut answer = Self { body, exchange, rest: Bytes::new(), _permit: permit, watched };
+        answer.note_the_end();
+        answer
+    }
+
+    fn note_the_end(&mut self) {
+        if self.is_end_stream() {
+            self.exchange.is_whole();
+        }
+    }
+
+    /// The next piece, or what the body has to say instead of one.
+    fn poll_piece(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        self.exchange.back();
+        if self.rest.is_empty() {
+            match ready!(Pin::new(&mut self.body).poll_frame(cx)) {
+                Some(Ok(frame)) => match frame.into_data() {
+                    Ok(data) => self.rest = data,
+                    Err(other) => return Poll::Ready(Some(Ok(other))),
+                },
+                None => {
+                    self.exchange.is_whole();
+                    return Poll::Ready(None);
+                }
+                failed => return Poll::Ready(failed),
+            }
+        }
+        let piece = self.rest.split_to(self.rest.len().min(PIECE_BYTES));
+        self.note_the_end();
+        self.exchange.handed();
+        Poll::Ready(Some(Ok(Frame::data(piece))))
     }
 }
 
@@ -44,23 +80,34 @@ impl http_body::Body for AnswerBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        if self.exchange.in_pieces() {
+            return self.poll_piece(cx);
+        }
         Pin::new(&mut self.body).poll_frame(cx)
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.rest.is_empty() && self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        let (mut hint, rest) = (self.body.size_hint(), self.rest.len() as u64);
+        if rest > 0 {
+            // The lower bound may not pass the upper on the way.
+            if let Some(upper) = hint.upper() {
+                hint.set_upper(upper + rest);
+            }
+            hint.set_lower(hint.lower() + rest);
+        }
+        hint
     }
 }
 
 impl Drop for AnswerBody {
     fn drop(&mut self) {
-        if let Some(metrics) = self.watched.as_ref().filter(|_| self.activity.was_cut()) {
+        if let Some(metrics) = self.watched.as_ref().filter(|_| self.exchange.activity().was_cut())
+        {
             metrics.watcher_dropped();
         }
-        self.activity.idle();
     }
 }

@@ -18,7 +18,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use futures_util::FutureExt;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri, Version, header};
 use http_body::Body as _;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Incoming;
@@ -27,6 +27,7 @@ use tower::ServiceExt;
 use uuid::Uuid;
 
 use super::{
+    Peer,
     body::AnswerBody,
     host::{HostRule, only_host},
     io::Activity,
@@ -86,6 +87,7 @@ struct Seen {
     client: IpAddr,
     id: HeaderValue,
     traceparent: Option<HeaderValue>,
+    version: Version,
     uri: Uri,
     method: Method,
     route: Route,
@@ -110,11 +112,11 @@ impl Edge {
     pub async fn answer(
         &self,
         request: Request<Incoming>,
-        peer: IpAddr,
+        peer: &Peer,
         activity: &Arc<Activity>,
     ) -> Response<AnswerBody> {
-        activity.busy();
-        let seen = self.look_at(&request, peer);
+        let exchange = activity.begin();
+        let seen = self.look_at(&request, peer.address.ip());
         let mut departure = Departure { edge: self, seen: Some(&seen), slot: None };
         let permit = self.in_flight.enter(seen.route.is_probe());
         let may_wait = permit.is_some() && seen.route.asks_for_caller();
@@ -133,7 +135,7 @@ impl Edge {
         let response = self.finish(judged, &seen);
         let is_stream = response.extensions().get::<Streaming>().is_some();
         let watched = is_stream.then(|| self.metrics.clone());
-        response.map(|body| AnswerBody::new(body, activity.clone(), permit, watched))
+        response.map(|body| AnswerBody::new(body, exchange, permit, watched))
     }
 
     fn look_at(&self, request: &Request<Incoming>, peer: IpAddr) -> Seen {
@@ -143,6 +145,7 @@ impl Edge {
             client: self.proxies.client(peer, headers),
             id: accept_or_new(headers), // only a sane one of the caller's is kept
             traceparent: headers.get("traceparent").cloned(),
+            version: request.version(),
             uri: request.uri().clone(),
             method: request.method().clone(),
             route: self.routes.find(request.uri().path()),
@@ -277,9 +280,9 @@ impl Edge {
         }
         // A load balancer asks its probes by address.
         if seen.route.is_probe() {
-            return only_host(request.headers()).map(|_| ());
+            return only_host(seen.version, request.uri(), request.headers()).map(|_| ());
         }
-        self.host.check(request.uri(), request.headers())
+        self.host.check(seen.version, request.uri(), request.headers())
     }
 
     async fn route(
@@ -309,7 +312,8 @@ impl Edge {
         let headers = response.headers_mut();
         common_headers(headers);
         headers.insert(X_REQUEST_ID, seen.id.clone());
-        if self.readiness.is_ending() {
+        // HTTP/2 has GOAWAY for it.
+        if self.readiness.is_ending() && seen.version != Version::HTTP_2 {
             headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         let end = End {

@@ -6,7 +6,7 @@
 
 use std::net::IpAddr;
 
-use http::{HeaderMap, HeaderValue, Uri, header::HOST, uri::Authority};
+use http::{HeaderMap, HeaderValue, Uri, Version, header::HOST, uri::Authority};
 
 use crate::problem::{Code, Problem};
 
@@ -52,8 +52,8 @@ impl HostRule {
     ///
     /// # Errors
     /// The problem to answer: 400, 421 or 403.
-    pub fn check(&self, uri: &Uri, headers: &HeaderMap) -> Result<(), Problem> {
-        self.check_name(uri, only_host(headers)?)?;
+    pub fn check(&self, version: Version, uri: &Uri, headers: &HeaderMap) -> Result<(), Problem> {
+        self.check_name(uri, only_host(version, uri, headers)?)?;
         let cross_site =
             || headers.get_all("sec-fetch-site").iter().any(|site| site == "cross-site");
         if self.no_cross_site && cross_site() {
@@ -63,14 +63,14 @@ impl HostRule {
         Ok(())
     }
 
-    fn check_name(&self, uri: &Uri, field: &HeaderValue) -> Result<(), Problem> {
+    fn check_name(&self, uri: &Uri, field: Option<&HeaderValue>) -> Result<(), Problem> {
         if self.names == Names::Any {
             return Ok(());
         }
         // The target's own authority counts before the field (RFC 9112 section 3.2.2).
         let named = match uri.authority() {
             Some(authority) => Some(authority.clone()),
-            None => Authority::try_from(field.as_bytes()).ok(),
+            None => field.and_then(|field| Authority::try_from(field.as_bytes()).ok()),
         };
         if named.is_some_and(|named| is_plain(&named) && self.answers_for(named.host())) {
             return Ok(());
@@ -85,16 +85,30 @@ impl HostRule {
     }
 }
 
-/// The one `Host` field that every request has.
+/// The one `Host` field that every request has. HTTP/2 has `:authority` in its place; where it has
+/// both, they are the same (RFC 9113 section 8.3.1).
 ///
 /// # Errors
-/// 400 for none or two.
-pub(super) fn only_host(headers: &HeaderMap) -> Result<&HeaderValue, Problem> {
+/// 400 for none, two, or two that differ.
+pub(super) fn only_host<'a>(
+    version: Version,
+    uri: &Uri,
+    headers: &'a HeaderMap,
+) -> Result<Option<&'a HeaderValue>, Problem> {
     let mut fields = headers.get_all(HOST).iter();
-    match (fields.next(), fields.next()) {
-        (Some(field), None) => Ok(field),
+    let authority = uri.authority().filter(|_| version == Version::HTTP_2);
+    match (fields.next(), fields.next(), authority) {
+        (None, _, Some(_)) => Ok(None),
+        (Some(field), None, Some(authority)) if differ(field, authority) => {
+            Err(Problem::new(Code::BadRequest, "Host is another than :authority"))
+        }
+        (Some(field), None, _) => Ok(Some(field)),
         _ => Err(Problem::new(Code::BadRequest, "send exactly one Host header")),
     }
+}
+
+fn differ(field: &HeaderValue, authority: &Authority) -> bool {
+    !field.as_bytes().eq_ignore_ascii_case(authority.as_str().as_bytes())
 }
 
 /// A host, perhaps with a port; no user, nothing that is no port.
@@ -125,7 +139,7 @@ mod tests {
         if let Some(site) = site {
             headers.insert("sec-fetch-site", HeaderValue::from_str(site).unwrap());
         }
-        match rule.check(&Uri::from_static("/sddcs"), &headers) {
+        match rule.check(Version::HTTP_11, &Uri::from_static("/sddcs"), &headers) {
             Ok(()) => 200,
             Err(problem) => problem.code().entry().status.as_u16(),
         }
@@ -200,5 +214,31 @@ mod tests {
         let rule = HostRule::new([0, 0, 0, 0].into(), false, &[]);
         assert_eq!(status(&rule, &[], None), 400);
         assert_eq!(status(&rule, &["a.test", "a.test"], None), 400);
+    }
+
+    #[test]
+    fn in_http_2_the_authority_is_the_host() {
+        let listed = HostRule::new([0, 0, 0, 0].into(), false, &["gateway.test".to_owned()]);
+        let status = |uri: &'static str, hosts: &[&str]| {
+            let mut headers = HeaderMap::new();
+            for host in hosts {
+                headers.append(HOST, HeaderValue::from_str(host).unwrap());
+            }
+            match listed.check(Version::HTTP_2, &Uri::from_static(uri), &headers) {
+                Ok(()) => 200,
+                Err(problem) => problem.code().entry().status.as_u16(),
+            }
+        };
+        let named = "https://gateway.test/sddcs";
+        assert_eq!(status(named, &[]), 200);
+        assert_eq!(status(named, &["Gateway.Test"]), 200);
+        assert_eq!(status("/sddcs", &["gateway.test"]), 200, "as from a proxy");
+        assert_eq!(status("https://evil.test/sddcs", &[]), 421);
+        assert_eq!(status("https://evil.test/sddcs", &["evil.test"]), 421);
+        assert_eq!(status(named, &["evil.test"]), 400);
+        assert_eq!(status("https://evil.test/sddcs", &["gateway.test"]), 400);
+        assert_eq!(status(named, &["gateway.test:80"]), 400);
+        assert_eq!(status(named, &["gateway.test", "gateway.test"]), 400);
+        assert_eq!(status("/sddcs", &[]), 400);
     }
 }

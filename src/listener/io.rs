@@ -7,8 +7,8 @@ use std::{
     io,
     pin::Pin,
     sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering},
+        Arc, OnceLock,
+        atomic::{AtomicBool, AtomicU32, Ordering},
     },
     task::{Context, Poll, ready},
     time::Duration,
@@ -19,15 +19,20 @@ use tokio::{
     time::{Instant, Sleep},
 };
 
-use super::Settings;
+use super::{Settings, multiplex::Multiplex};
 
 /// What a connection is doing: shared between its IO and its requests.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Activity {
-    phase: AtomicU8,
+    /// Whether a head is awaited or arriving, unless a request is open.
+    head: AtomicBool,
+    /// Requests so far, and those that are not over: at most one at a time in HTTP/1.1.
     requests: AtomicU32,
+    open: AtomicU32,
     /// The peer took nothing for too long.
     stalled: AtomicBool,
+    /// HTTP/2 only: others do not pay for it.
+    multiplex: OnceLock<Box<Multiplex>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,16 +45,29 @@ enum Phase {
     Idle,
 }
 
-impl Activity {
-    /// A whole head is there.
-    pub fn busy(&self) {
-        self.requests.fetch_add(1, Ordering::Relaxed);
-        self.phase.store(Phase::Busy as u8, Ordering::Relaxed);
+impl Default for Activity {
+    fn default() -> Self {
+        Self {
+            head: AtomicBool::new(true),
+            requests: AtomicU32::new(0),
+            open: AtomicU32::new(0),
+            stalled: AtomicBool::new(false),
+            multiplex: OnceLock::new(),
+        }
     }
+}
 
-    /// The answer is sent.
-    pub fn idle(&self) {
-        self.phase.store(Phase::Idle as u8, Ordering::Relaxed);
+impl Activity {
+    /// A whole head is there. The request is open until what is given is dropped.
+    #[must_use]
+    pub fn begin(self: &Arc<Self>) -> Exchange {
+        let request = self.requests.fetch_add(1, Ordering::Relaxed);
+        self.open.fetch_add(1, Ordering::Relaxed);
+        self.head.store(false, Ordering::Relaxed);
+        if let Some(multiplex) = self.multiplex() {
+            multiplex.asked();
+        }
+        Exchange { activity: self.clone(), request, whole: false }
     }
 
     /// Whether the connection was cut because the peer took nothing.
@@ -57,15 +75,99 @@ impl Activity {
         self.stalled.load(Ordering::Relaxed)
     }
 
-    fn head(&self) {
-        self.phase.store(Phase::Head as u8, Ordering::Relaxed);
+    /// The connection has many requests at once from now on.
+    #[expect(clippy::disallowed_methods, reason = "socket timers are tokio's, like the sockets")]
+    pub(super) fn multiplexed(&self) {
+        let _ = self.multiplex.set(Box::new(Multiplex::new(Instant::now())));
+    }
+
+    pub(super) fn multiplex(&self) -> Option<&Multiplex> {
+        self.multiplex.get().map(|multiplex| &**multiplex)
+    }
+
+    /// Whether anything was asked yet.
+    pub(super) fn was_asked(&self) -> bool {
+        self.requests.load(Ordering::Relaxed) > 0
+    }
+
+    /// Whether no request is open.
+    pub(super) fn is_quiet(&self) -> bool {
+        self.open.load(Ordering::Relaxed) == 0
+    }
+
+    pub(super) fn cut(&self) {
+        self.stalled.store(true, Ordering::Relaxed);
+    }
+
+    /// Between requests, bytes are a next head's; with many at once they may be anything.
+    fn came(&self, bytes: usize) -> bool {
+        if let Some(multiplex) = self.multiplex() {
+            let open = self.open.load(Ordering::Relaxed);
+            #[expect(clippy::disallowed_methods, reason = "as above")]
+            return multiplex.read(bytes, open, Instant::now());
+        }
+        if self.phase() == Phase::Idle {
+            self.head.store(true, Ordering::Relaxed);
+        }
+        true
     }
 
     fn phase(&self) -> Phase {
-        match self.phase.load(Ordering::Relaxed) {
-            0 => Phase::Head,
-            1 => Phase::Busy,
-            _ => Phase::Idle,
+        if !self.is_quiet() {
+            Phase::Busy
+        } else if self.head.load(Ordering::Relaxed) {
+            Phase::Head
+        } else {
+            Phase::Idle
+        }
+    }
+}
+
+/// A request from its whole head to the end of its answer, or to its sender's going.
+#[derive(Debug)]
+pub struct Exchange {
+    activity: Arc<Activity>,
+    request: u32,
+    whole: bool,
+}
+
+impl Exchange {
+    /// The answer has been handed out whole.
+    pub(super) fn is_whole(&mut self) {
+        self.whole = true;
+    }
+
+    pub(super) fn activity(&self) -> &Activity {
+        &self.activity
+    }
+
+    /// Whether the answer goes out in pieces.
+    pub(super) fn in_pieces(&self) -> bool {
+        self.activity.multiplex().is_some()
+    }
+
+    /// The answer was handed a piece.
+    #[expect(clippy::disallowed_methods, reason = "socket timers are tokio's, like the sockets")]
+    pub(super) fn handed(&self) {
+        if let Some(multiplex) = self.activity.multiplex() {
+            multiplex.handed(self.request, Instant::now());
+        }
+    }
+
+    /// The connection comes back for more.
+    pub(super) fn back(&self) {
+        if let Some(multiplex) = self.activity.multiplex() {
+            multiplex.back(self.request);
+        }
+    }
+}
+
+impl Drop for Exchange {
+    #[expect(clippy::disallowed_methods, reason = "socket timers are tokio's, like the sockets")]
+    fn drop(&mut self) {
+        let left = self.activity.open.fetch_sub(1, Ordering::Relaxed) - 1;
+        if let Some(multiplex) = self.activity.multiplex() {
+            multiplex.over(self.request, self.whole, left, Instant::now());
         }
     }
 }
@@ -167,8 +269,9 @@ impl<S: AsyncRead + Unpin> AsyncRead for TimedIo<S> {
         let before = buffer.filled().len();
         match Pin::new(&mut this.stream).poll_read(cx, buffer) {
             Poll::Ready(result) => {
-                if buffer.filled().len() > before && this.activity.phase() == Phase::Idle {
-                    this.activity.head();
+                let came = buffer.filled().len() - before;
+                if came > 0 && !this.activity.came(came) {
+                    return Poll::Ready(Err(io::ErrorKind::QuotaExceeded.into()));
                 }
                 Poll::Ready(result)
             }
@@ -180,6 +283,12 @@ impl<S: AsyncRead + Unpin> AsyncRead for TimedIo<S> {
 }
 
 impl<S: Unpin> TimedIo<S> {
+    fn went(&self, polled: &Poll<io::Result<usize>>) {
+        if let (Poll::Ready(Ok(bytes)), Some(multiplex)) = (polled, self.activity.multiplex()) {
+            multiplex.written(*bytes);
+        }
+    }
+
     #[expect(clippy::disallowed_methods, reason = "socket timers are tokio's, like the sockets")]
     fn written<T>(
         &mut self,
@@ -192,7 +301,7 @@ impl<S: Unpin> TimedIo<S> {
         }
         let since = *self.stalled.get_or_insert_with(Instant::now);
         if has_passed(&mut self.writing, since + self.limits.write, cx) {
-            self.activity.stalled.store(true, Ordering::Relaxed);
+            self.activity.cut();
             return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
         }
         Poll::Pending
@@ -206,6 +315,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for TimedIo<S> {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let polled = Pin::new(&mut self.stream).poll_write(cx, bytes);
+        self.went(&polled);
         self.written(cx, polled)
     }
 
@@ -215,6 +325,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for TimedIo<S> {
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let polled = Pin::new(&mut self.stream).poll_write_vectored(cx, slices);
+        self.went(&polled);
         self.written(cx, polled)
     }
 
@@ -267,8 +378,7 @@ mod tests {
         let mut io = TimedIo::new(ours, activity.clone(), LIMITS);
         assert_eq!(waits(&mut io).await, 10, "the first head");
         for _ in 0..2 {
-            activity.busy();
-            activity.idle();
+            drop(activity.begin());
             assert_eq!(waits(&mut io).await, 75, "between requests");
         }
         theirs.write_all(b"GET").await.unwrap();
@@ -283,8 +393,7 @@ mod tests {
         let limits = Limits { idle: Duration::from_secs(5), ..LIMITS };
         let mut io = TimedIo::new(ours, activity.clone(), limits);
         assert!(futures_util::poll!(std::pin::pin!(io.read(&mut [0; 64]))).is_pending());
-        activity.busy();
-        activity.idle();
+        drop(activity.begin());
         io.flush().await.unwrap();
         tokio::time::advance(Duration::from_secs(3)).await;
         assert_eq!(waits(&mut io).await, 2);
@@ -296,5 +405,33 @@ mod tests {
         let mut io = TimedIo::new(ours, Arc::default(), LIMITS);
         let error = io.write_all(&[0; 64]).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn with_many_requests_at_once_the_idle_limit_begins_when_the_last_is_over() {
+        let (ours, mut theirs) = duplex(64);
+        let activity = Arc::new(Activity::default());
+        activity.multiplexed();
+        let mut io = TimedIo::new(ours, activity.clone(), LIMITS);
+        let (one, other) = (activity.begin(), activity.begin());
+        drop(one);
+        let long = Duration::from_secs(1000);
+        assert!(tokio::time::timeout(long, io.read(&mut [0; 64])).await.is_err(), "one is open");
+        drop(other);
+        theirs.write_all(b"ping").await.unwrap();
+        assert_eq!(io.read(&mut [0; 64]).await.unwrap(), 4);
+        assert_eq!(waits(&mut io).await, 75, "a frame is no head");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_flood_ends_the_connection() {
+        let (ours, mut theirs) = duplex(1 << 20);
+        let activity = Arc::new(Activity::default());
+        activity.multiplexed();
+        let mut io = TimedIo::new(ours, activity.clone(), LIMITS);
+        theirs.write_all(&[0; 300 * 1024]).await.unwrap();
+        let mut buffer = vec![0; 1 << 20];
+        let error = io.read(&mut buffer).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::QuotaExceeded);
     }
 }

@@ -1,42 +1,64 @@
 //! Sockets and the edge that every request passes.
 //!
-//! Flow: accept (at most `api.max_connections`) → [`io`] (three time limits) → hyper (HTTP/1.1) →
-//! [`edge`] → the router. The ops port has a router of its own and takes the same way.
+//! Flow: accept (at most `api.max_connections`) → [`io`] (three time limits) → [`tls`], if there is
+//! any → hyper (HTTP/1.1, or HTTP/2 where TLS has agreed on it) → [`edge`] → the router. The ops port
+//! has a router of its own and takes the same way, without TLS.
 
 pub mod body;
 pub mod edge;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
 pub mod host;
+mod http2;
 pub mod io;
+mod multiplex;
 pub mod ops;
 pub mod request_id;
 pub mod routes;
 mod settings;
 mod target;
+pub mod tls;
 
-use std::{convert::Infallible, future::Future, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible, error::Error as _, future::Future, net::SocketAddr, sync::Arc,
+    time::Duration,
+};
 
 use axum::response::Response;
 use http::Request;
 use http_body::Body;
-use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper::{
+    body::Incoming,
+    server::conn::http1,
+    service::{HttpService, service_fn},
+};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore},
 };
+use tokio_rustls::server::TlsStream;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use self::io::{Activity, Limits, TimedIo};
-pub use self::settings::{OpsSettings, Settings};
-use crate::telemetry::Metrics;
+pub use self::settings::{ClientAuthSettings, OpsSettings, Settings, TlsSettings};
+use self::tls::Tls;
+use crate::{access::ClientCertificate, telemetry::Metrics};
 
 /// A head may be larger than what the edge lets pass, so that it can answer with a problem.
 const HEAD_BUFFER_BYTES: usize = 64 * 1024;
 const MOST_HEADER_FIELDS: usize = 200;
 /// After an accept that failed, for want of file descriptors perhaps.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// Who is at the other end of a connection. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Peer {
+    /// As the socket has it.
+    pub address: SocketAddr,
+    /// What was shown and verified in the TLS handshake.
+    pub certificate: Option<Arc<ClientCertificate>>,
+}
 
 /// One listening socket and how it is served.
 #[derive(Debug)]
@@ -47,6 +69,10 @@ pub struct Listener {
     pub max_connections: usize,
     /// Time limits of each connection.
     pub limits: Limits,
+    /// TLS instead of plaintext.
+    pub tls: Option<Tls>,
+    /// HTTP/2 connections say GOAWAY from here on; what comes is still answered.
+    pub ending: CancellationToken,
     /// Ends accepting and idle connections.
     pub close: CancellationToken,
     /// Tracks the connections.
@@ -59,7 +85,7 @@ impl Listener {
     /// Accepts until closed. Each request is answered by `answer`.
     pub async fn serve<A, F, B>(self, answer: A)
     where
-        A: Fn(Request<Incoming>, SocketAddr, Arc<Activity>) -> F + Clone + Send + Sync + 'static,
+        A: Fn(Request<Incoming>, Peer, Arc<Activity>) -> F + Clone + Send + Sync + 'static,
         F: Future<Output = Response<B>> + Send + 'static,
         B: Body<Data: Send, Error: Into<axum::BoxError>> + Send + 'static,
     {
@@ -67,18 +93,33 @@ impl Listener {
         loop {
             let accepted = self.close.run_until_cancelled(self.accept(&places)).await;
             let Some((stream, peer, place)) = accepted else { return };
-            let connection = serve_connection(
-                stream,
-                peer,
-                self.limits,
-                self.close.clone(),
-                self.metrics.clone(),
-                answer.clone(),
-            );
-            self.connections.spawn(async move {
-                connection.await;
-                drop(place);
-            });
+            let metrics = self.metrics.clone();
+            let (close, answer) = (self.close.clone(), answer.clone());
+            match &self.tls {
+                None => {
+                    let serve = serve_connection(stream, peer, self.limits, close, metrics, answer);
+                    self.connections.spawn(async move {
+                        serve.await;
+                        drop(place);
+                    });
+                }
+                Some(tls) => {
+                    let secured = Secured {
+                        tls: tls.clone(),
+                        address: peer,
+                        limits: self.limits,
+                        ending: self.ending.clone(),
+                        close,
+                        requests: self.connections.clone(),
+                        metrics,
+                        activity: Arc::default(),
+                    };
+                    self.connections.spawn(async move {
+                        secured.serve(stream, answer).await;
+                        drop(place);
+                    });
+                }
+            }
         }
     }
 
@@ -112,7 +153,7 @@ async fn serve_connection<A, F, B>(
     metrics: Metrics,
     answer: A,
 ) where
-    A: Fn(Request<Incoming>, SocketAddr, Arc<Activity>) -> F + Send + Sync,
+    A: Fn(Request<Incoming>, Peer, Arc<Activity>) -> F + Send + Sync,
     F: Future<Output = Response<B>> + Send,
     B: Body<Data: Send, Error: Into<axum::BoxError>> + Send + 'static,
 {
@@ -121,16 +162,10 @@ async fn serve_connection<A, F, B>(
     let activity = Arc::new(Activity::default());
     let io = TokioIo::new(TimedIo::new(stream, activity.clone(), limits));
     let service = service_fn(|request| {
-        let answer = answer(request, peer, activity.clone());
+        let answer = answer(request, Peer { address: peer, certificate: None }, activity.clone());
         async move { Ok::<_, Infallible>(answer.await) }
     });
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(None)
-        .max_buf_size(HEAD_BUFFER_BYTES)
-        .max_headers(MOST_HEADER_FIELDS)
-        .serve_connection(io, service);
-    let mut connection = std::pin::pin!(connection);
+    let mut connection = std::pin::pin!(http1().serve_connection(io, service));
     let ended = tokio::select! {
         ended = &mut connection => ended,
         () = close.cancelled() => {
@@ -139,14 +174,128 @@ async fn serve_connection<A, F, B>(
         }
     };
     if let Err(error) = ended {
-        metrics.connection_error(reason(&error));
-        tracing::debug!(client.address = %peer.ip(), %error, "a connection ended badly");
+        note_bad_end(peer, &error, &metrics);
     }
+}
+
+fn http1() -> http1::Builder {
+    let mut builder = http1::Builder::new();
+    builder
+        .timer(TokioTimer::new())
+        .header_read_timeout(None)
+        .max_buf_size(HEAD_BUFFER_BYTES)
+        .max_headers(MOST_HEADER_FIELDS);
+    builder
+}
+
+/// A connection with TLS, and what it needs to be served.
+struct Secured {
+    tls: Tls,
+    address: SocketAddr,
+    limits: Limits,
+    ending: CancellationToken,
+    close: CancellationToken,
+    /// Where the requests of one connection run beside each other.
+    requests: TaskTracker,
+    metrics: Metrics,
+    activity: Arc<Activity>,
+}
+
+type SecureStream = TlsStream<TimedIo<TcpStream>>;
+
+impl Secured {
+    async fn serve<A, F, B>(self, stream: TcpStream, answer: A)
+    where
+        A: Fn(Request<Incoming>, Peer, Arc<Activity>) -> F + Clone + Send + Sync + 'static,
+        F: Future<Output = Response<B>> + Send + 'static,
+        B: Body<Data: Send, Error: Into<axum::BoxError>> + Send + 'static,
+    {
+        let _ = stream.set_nodelay(true);
+        let Some(stream) = self.shake_hands(stream).await else { return };
+        let peer = Peer { address: self.address, certificate: tls::certificate(&stream) };
+        let activity = self.activity.clone();
+        let is_http2 = tls::is_http2(&stream);
+        if is_http2 {
+            activity.multiplexed();
+        }
+        let service = service_fn(move |request| {
+            let answer = answer(request, peer.clone(), activity.clone());
+            async move { Ok::<_, Infallible>(answer.await) }
+        });
+        // Boxed: either is large, and only one is needed.
+        if is_http2 {
+            Box::pin(self.serve_http2(stream, service)).await;
+        } else {
+            Box::pin(self.serve_http1(stream, service)).await;
+        }
+    }
+
+    /// `None` when it failed. The header limit, which runs from accept, is TLS's too.
+    async fn shake_hands(&self, stream: TcpStream) -> Option<SecureStream> {
+        let stream = TimedIo::new(stream, self.activity.clone(), self.limits);
+        // The stream's own limit ends a wait to read; this one also a peer that takes nothing.
+        let accepted = tokio::time::timeout(self.limits.header, self.tls.accept(stream));
+        let why = match self.close.run_until_cancelled(accepted).await? {
+            Ok(Ok(stream)) => return Some(stream),
+            Ok(Err(error)) => tls::failure(&error),
+            Err(_late) => "it took too long",
+        };
+        self.metrics.connection_error("tls");
+        tracing::debug!(client.address = %self.address.ip(), why, "a TLS handshake failed");
+        None
+    }
+
+    async fn serve_http1<S, B>(&self, stream: SecureStream, service: S)
+    where
+        S: HttpService<Incoming, ResBody = B, Error = Infallible>,
+        B: Body<Data: Send, Error: Into<axum::BoxError>> + Send + 'static,
+    {
+        let connection = http1().serve_connection(TokioIo::new(stream), service);
+        let mut connection = std::pin::pin!(connection);
+        let ended = tokio::select! {
+            ended = &mut connection => ended,
+            () = self.close.cancelled() => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+        };
+        self.note_end(ended);
+    }
+
+    /// Notes what ended badly. Who goes between requests without TLS's own farewell, or is sent
+    /// away then, has done nothing wrong.
+    fn note_end(&self, ended: hyper::Result<()>) {
+        let Err(error) = ended else { return };
+        if !(self.activity.is_quiet() && is_farewell(&error)) {
+            note_bad_end(self.address, &error, &self.metrics);
+        }
+    }
+}
+
+fn is_farewell(error: &hyper::Error) -> bool {
+    use std::io::ErrorKind::{BrokenPipe, ConnectionReset, UnexpectedEof};
+    io_kind(error).is_some_and(|kind| matches!(kind, BrokenPipe | ConnectionReset | UnexpectedEof))
+}
+
+/// What happened to the socket, if that is what ended the connection.
+fn io_kind(error: &hyper::Error) -> Option<std::io::ErrorKind> {
+    let source = error.source()?;
+    if let Some(error) = source.downcast_ref::<std::io::Error>() {
+        return Some(error.kind());
+    }
+    source.downcast_ref::<h2::Error>()?.get_io().map(std::io::Error::kind)
+}
+
+fn note_bad_end(peer: SocketAddr, error: &hyper::Error, metrics: &Metrics) {
+    metrics.connection_error(reason(error));
+    tracing::debug!(client.address = %peer.ip(), %error, "a connection ended badly");
 }
 
 /// Why a connection ended badly: a closed set.
 fn reason(error: &hyper::Error) -> &'static str {
-    if error.is_parse_too_large() {
+    if let Some(error) = error.source().and_then(|source| source.downcast_ref::<h2::Error>()) {
+        http2::reason(error)
+    } else if error.is_parse_too_large() {
         "head_too_large"
     } else if error.is_parse() {
         "bad_request"

@@ -167,7 +167,7 @@ pub async fn answer<B>(router: Router, host: &HostRule, request: Request<B>) -> 
     let (parts, _) = request.into_parts();
     let id = accept_or_new(&parts.headers);
     let path = parts.uri.path().to_owned();
-    let admitted = host.check(&parts.uri, &parts.headers);
+    let admitted = host.check(parts.version, &parts.uri, &parts.headers);
     let work = async {
         admitted?;
         let request = Request::from_parts(parts, Body::empty());

@@ -1,6 +1,6 @@
 //! What the operator sets of the sockets: sections `[api]` and `[ops]`.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use ipnet::IpNet;
 
@@ -12,6 +12,8 @@ pub struct Settings {
     /// `api.hosts`: host names accepted in `Host`, lower case, without port, IPv6 in
     /// brackets. Empty: see [`super::host`].
     pub hosts: Vec<String>,
+    /// `api.tls_cert` and what goes with it. `None`: plaintext.
+    pub tls: Option<TlsSettings>,
     /// `api.max_in_flight`: requests worked on at once; above it 503 `overloaded`.
     pub max_in_flight: usize,
     /// `api.max_connections`: open connections at which accepting pauses.
@@ -32,6 +34,28 @@ pub struct Settings {
     pub drain: Duration,
     /// `api.trusted_proxies`: whose `X-Forwarded-For` counts.
     pub trusted_proxies: Vec<IpNet>,
+}
+
+/// TLS for callers: PEM files, which are re-read while the gateway runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsSettings {
+    /// `api.tls_cert`: the certificate, then those between it and its CA.
+    pub cert: PathBuf,
+    /// `api.tls_key`: its private key.
+    pub key: PathBuf,
+    /// `api.tls_client_ca` and what goes with it. `None`: callers are asked for no certificate.
+    pub client: Option<ClientAuthSettings>,
+}
+
+/// Whose certificates callers may show.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClientAuthSettings {
+    /// `api.tls_client_ca`.
+    pub ca: PathBuf,
+    /// `api.tls_client_crl`.
+    pub crl: Option<PathBuf>,
+    /// `api.tls_client_auth`: whether a caller without one is refused.
+    pub required: bool,
 }
 
 /// Section `[ops]`: probes and metrics.

@@ -1,0 +1,133 @@
+//! HTTP/2: bounds, and how a connection ends.
+//!
+//! A connection is one task, each of its requests another. When the gateway ends, a connection is
+//! told so (GOAWAY) and what it has asked by then is answered: at once where something was asked
+//! already, else after its first request, since a client that has just connected comes to ask.
+
+use std::{convert::Infallible, future::Future, time::Duration};
+
+use http_body::Body;
+use hyper::{body::Incoming, rt::Executor, server::conn::http2, service::HttpService};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::time::{Interval, MissedTickBehavior};
+use tokio_util::task::TaskTracker;
+
+use super::{
+    SecureStream, Secured,
+    multiplex::{Cut, Multiplex, PIECE_BYTES},
+};
+
+const MOST_STREAMS: u32 = 100;
+/// More than the edge lets pass, so that it can answer with a problem.
+const HEADER_LIST_BYTES: u32 = 64 * 1024;
+/// A whole body.
+const STREAM_WINDOW_BYTES: u32 = 64 * 1024;
+/// What may lie here of bodies that nobody has read yet.
+const CONNECTION_WINDOW_BYTES: u32 = 256 * 1024;
+/// Streams that the peer, or a fault of its, has reset and that are still remembered.
+const MOST_RESET_STREAMS: usize = 20;
+const MOST_FAULTY_STREAMS: usize = 100;
+/// An event stream's peer that is gone without a word is found out so.
+const PING_EVERY: Duration = Duration::from_secs(30);
+const PING_TIMEOUT: Duration = Duration::from_secs(20);
+/// For a peer to take GOAWAY when nothing is open any more.
+const LAST_WORD: Duration = Duration::from_secs(1);
+
+/// Runs each request as a task of its own.
+#[derive(Clone)]
+pub(super) struct Requests(TaskTracker);
+
+impl<F: Future<Output = ()> + Send + 'static> Executor<F> for Requests {
+    fn execute(&self, request: F) {
+        self.0.spawn(request);
+    }
+}
+
+fn http2(requests: TaskTracker) -> http2::Builder<Requests> {
+    let mut builder = http2::Builder::new(Requests(requests));
+    builder
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(MOST_STREAMS)
+        .max_header_list_size(HEADER_LIST_BYTES)
+        .initial_stream_window_size(STREAM_WINDOW_BYTES)
+        .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+        .max_send_buf_size(PIECE_BYTES)
+        .max_pending_accept_reset_streams(MOST_RESET_STREAMS)
+        .max_local_error_reset_streams(MOST_FAULTY_STREAMS)
+        .keep_alive_interval(PING_EVERY)
+        .keep_alive_timeout(PING_TIMEOUT);
+    builder
+}
+
+/// Why the library ended a connection: a closed set.
+pub(super) fn reason(error: &h2::Error) -> &'static str {
+    match error.reason() {
+        Some(h2::Reason::ENHANCE_YOUR_CALM) if error.is_library() => Cut::Flood.as_str(),
+        Some(_) if error.is_library() => "bad_request",
+        _ => match error.get_io().map(std::io::Error::kind) {
+            Some(std::io::ErrorKind::QuotaExceeded) => Cut::Flood.as_str(),
+            _ => "io",
+        },
+    }
+}
+
+impl Secured {
+    pub(super) async fn serve_http2<S, B>(&self, stream: SecureStream, service: S)
+    where
+        S: HttpService<Incoming, ResBody = B, Error = Infallible>,
+        S::Future: Send + 'static,
+        B: Body<Data: Send, Error: Into<axum::BoxError>> + Send + 'static,
+    {
+        let Some(account) = self.activity.multiplex() else { return };
+        let builder = http2(self.requests.clone());
+        let connection = builder.serve_connection(TokioIo::new(stream), service);
+        let mut connection = std::pin::pin!(connection);
+        let mut look = every(self.limits.write / 4);
+        let mut told = false;
+        let mut closing = false;
+        loop {
+            if self.is_leaving() && !told {
+                connection.as_mut().graceful_shutdown();
+                told = true;
+            }
+            if self.close.is_cancelled() && !closing {
+                look = every(LAST_WORD);
+                look.reset();
+                closing = true;
+            }
+            let ticked = tokio::select! {
+                ended = &mut connection => return self.note_end(ended),
+                () = self.ending.cancelled(), if !self.ending.is_cancelled() => false,
+                () = self.close.cancelled(), if !closing => false,
+                () = account.changed.notified() => false,
+                _ = look.tick() => true,
+            };
+            if self.is_cut(account) || ticked && closing && self.activity.is_quiet() {
+                return;
+            }
+        }
+    }
+
+    /// Whether the connection is not wanted any more.
+    fn is_leaving(&self) -> bool {
+        self.close.is_cancelled() || self.ending.is_cancelled() && self.activity.was_asked()
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "socket timers are tokio's, like the sockets")]
+    fn is_cut(&self, account: &Multiplex) -> bool {
+        let verdict = account.verdict(self.limits.write, tokio::time::Instant::now());
+        let Some(cut) = verdict else { return false };
+        if cut == Cut::AnswerNotTaken {
+            self.activity.cut();
+        }
+        self.metrics.connection_error(cut.as_str());
+        tracing::debug!(client.address = %self.address.ip(), why = cut.as_str(), "a connection was cut");
+        true
+    }
+}
+
+fn every(period: Duration) -> Interval {
+    let mut interval = tokio::time::interval(period.max(Duration::from_millis(10)));
+    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    interval
+}

@@ -1,0 +1,246 @@
+//! What a connection with many requests at once (HTTP/2) may do, beyond its time limits.
+//!
+//! A socket that is written to says nothing of a peer that never opens its flow-control window, and
+//! one that is read from nothing of a peer that sends frames without asking anything. Here both are
+//! accounted for: pieces of answers that nobody comes back from, bytes between requests, requests
+//! that are taken back. Above a bound the connection is cut: its sender pays, and nobody else.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use tokio::{sync::Notify, time::Instant};
+
+/// How much of an answer is handed out at a time.
+pub(super) const PIECE_BYTES: usize = 16 * 1024;
+
+/// Bytes that a peer may send without asking anything. A request with all that it may have is less
+/// than half of it.
+const MOST_BYTES_UNASKED: u64 = 256 * 1024;
+/// More of it for each request that is open: its body, with frames around it.
+const BYTES_OF_A_REQUEST: u64 = 96 * 1024;
+/// Of which so much is forgotten: pings for days are no flood.
+const BYTES_FORGOTTEN_A_SECOND: u64 = 1024;
+/// A peer that takes an answer reports it: 16 KiB with some 100 bytes of window updates. What is
+/// written for pings and settings, in turn, is less than what they were.
+const WRITTEN_PER_BYTE_FORGIVEN: u64 = 16;
+/// Requests that may be taken back before their answers are whole: all of a connection's, twice. One
+/// is forgotten with each whole answer, and each second.
+const MOST_TAKEN_BACK: u64 = 256;
+
+/// The account of one connection.
+#[derive(Debug)]
+pub(super) struct Multiplex {
+    state: Mutex<State>,
+    /// Tells the connection to look at its account, and at what it waits for.
+    pub(super) changed: Notify,
+}
+
+#[derive(Debug)]
+struct State {
+    /// Which request's answer was handed a piece that has not gone yet, and when.
+    handed: BTreeMap<u32, Instant>,
+    /// Bytes, and requests taken back, since they were last forgotten.
+    unasked: u64,
+    taken_back: u64,
+    looked: Instant,
+    flooded: bool,
+}
+
+/// Why a connection is cut: the metric's label.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Cut {
+    Flood,
+    AnswerNotTaken,
+}
+
+impl Cut {
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Flood => "flood",
+            Self::AnswerNotTaken => "answer_not_taken",
+        }
+    }
+}
+
+impl Multiplex {
+    pub(super) fn new(now: Instant) -> Self {
+        let state = State {
+            handed: BTreeMap::new(),
+            unasked: 0,
+            taken_back: 0,
+            looked: now,
+            flooded: false,
+        };
+        Self { state: Mutex::new(state), changed: Notify::new() }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A request has come: what was sent until here was for it.
+    pub(super) fn asked(&self) {
+        self.state().unasked = 0;
+        // The first one matters during a drain.
+        self.changed.notify_one();
+    }
+
+    /// A request is over, its answer whole or not. `left` are open.
+    pub(super) fn over(&self, request: u32, whole: bool, left: u32, now: Instant) {
+        let mut state = self.state();
+        state.handed.remove(&request);
+        state.forget(now);
+        if whole {
+            state.taken_back = state.taken_back.saturating_sub(1);
+        } else {
+            state.taken_back += 1;
+        }
+        let flooded = state.taken_back > MOST_TAKEN_BACK;
+        state.flooded |= flooded;
+        drop(state);
+        // The idle limit begins, and nothing else need come of it.
+        if left == 0 || flooded {
+            self.changed.notify_one();
+        }
+    }
+
+    /// The answer to a request was handed a piece.
+    pub(super) fn handed(&self, request: u32, now: Instant) {
+        self.state().handed.insert(request, now);
+    }
+
+    /// It comes back for more, and may wait for it as long as it likes.
+    pub(super) fn back(&self, request: u32) {
+        self.state().handed.remove(&request);
+    }
+
+    /// Bytes have come. False if they are too many.
+    pub(super) fn read(&self, bytes: usize, open: u32, now: Instant) -> bool {
+        let mut state = self.state();
+        state.forget(now);
+        state.unasked = state.unasked.saturating_add(bytes as u64);
+        state.flooded |= state.unasked > MOST_BYTES_UNASKED + u64::from(open) * BYTES_OF_A_REQUEST;
+        !state.flooded
+    }
+
+    /// Bytes have gone.
+    pub(super) fn written(&self, bytes: usize) {
+        let mut state = self.state();
+        state.unasked = state.unasked.saturating_sub(bytes as u64 / WRITTEN_PER_BYTE_FORGIVEN);
+    }
+
+    /// Whether the connection is to be cut.
+    pub(super) fn verdict(&self, write_limit: Duration, now: Instant) -> Option<Cut> {
+        let state = self.state();
+        let stale = |since: &Instant| now.saturating_duration_since(*since) > write_limit;
+        if state.flooded {
+            Some(Cut::Flood)
+        } else if state.handed.values().any(stale) {
+            Some(Cut::AnswerNotTaken)
+        } else {
+            None
+        }
+    }
+}
+
+impl State {
+    fn forget(&mut self, now: Instant) {
+        let seconds = now.saturating_duration_since(self.looked).as_secs();
+        if seconds > 0 {
+            self.looked = now;
+            self.unasked = self.unasked.saturating_sub(seconds * BYTES_FORGOTTEN_A_SECOND);
+            self.taken_back = self.taken_back.saturating_sub(seconds);
+        }
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "the moments of these tests are made from one")]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+    const LIMIT: Duration = Duration::from_secs(30);
+
+    #[test]
+    fn frames_without_a_request_are_a_flood() {
+        let now = Instant::now();
+        let account = Multiplex::new(now);
+        let pings = (0..100_000).take_while(|_| account.read(17, 0, now)).count();
+        assert_eq!(pings, 256 * 1024 / 17);
+        assert_eq!(account.verdict(LIMIT, now), Some(Cut::Flood));
+    }
+
+    #[test]
+    fn honest_traffic_is_no_flood() {
+        let mut now = Instant::now();
+        let account = Multiplex::new(now);
+        account.asked();
+        // A ping every ten seconds, for a week.
+        for _ in 0..7 * 24 * 360 {
+            now += 10 * SECOND;
+            assert!(account.read(39, 1, now));
+        }
+        // Window updates, for each 16 KiB of 1 GiB in a moment.
+        for _ in 0..65_536 {
+            account.written(PIECE_BYTES);
+            assert!(account.read(140, 1, now));
+        }
+        // Bodies, on all of a connection's streams at once.
+        for _ in 0..100 {
+            account.asked();
+        }
+        for _ in 0..100 {
+            assert!(account.read(66 * 1024, 100, now));
+        }
+        assert_eq!(account.verdict(LIMIT, now), None);
+    }
+
+    #[test]
+    fn requests_that_are_taken_back_without_end_are_a_flood() {
+        let now = Instant::now();
+        let account = Multiplex::new(now);
+        let request = |id, whole| {
+            account.asked();
+            account.over(id, whole, 0, now);
+        };
+        for id in 0..1000 {
+            request(id, id % 2 == 0);
+        }
+        assert_eq!(account.verdict(LIMIT, now), None, "half of them, by a hasty client");
+        for id in 0..256 {
+            request(id, false);
+        }
+        assert_eq!(account.verdict(LIMIT, now), Some(Cut::Flood));
+    }
+
+    #[test]
+    fn taking_back_one_a_second_is_no_flood() {
+        let mut now = Instant::now();
+        let account = Multiplex::new(now);
+        for id in 0..10_000 {
+            now += SECOND;
+            account.asked();
+            account.over(id, false, 0, now);
+        }
+        assert_eq!(account.verdict(LIMIT, now), None);
+    }
+
+    #[test]
+    fn an_answer_that_is_not_taken_is_noticed_and_one_with_nothing_to_say_is_not() {
+        let now = Instant::now();
+        let account = Multiplex::new(now);
+        account.handed(1, now);
+        account.handed(2, now);
+        account.back(2);
+        assert_eq!(account.verdict(LIMIT, now + LIMIT), None);
+        assert_eq!(account.verdict(LIMIT, now + LIMIT + SECOND), Some(Cut::AnswerNotTaken));
+        account.handed(1, now + SECOND);
+        assert_eq!(account.verdict(LIMIT, now + LIMIT + SECOND), None, "there was progress");
+        account.over(1, true, 0, now);
+        assert_eq!(account.verdict(LIMIT, now + 1000 * SECOND), None);
+    }
+}

@@ -1,0 +1,435 @@
+//! TLS in front of HTTP: the gateway's own certificate, and what is asked of callers for theirs.
+//!
+//! Flow: socket (with its time limits) → handshake → HTTP/2 or HTTP/1.1, as agreed (ALPN).
+//!
+//! One rustls configuration serves for good; certificate, CAs and CRLs behind it are swapped, so a
+//! new certificate costs no connection. A new one that is broken, or has another key, leaves the
+//! old one in place. The private key is in no text: faults are a closed set, `Debug` shows nothing.
+
+use std::{
+    fmt, io,
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use arc_swap::ArcSwap;
+use rustls::{
+    CertificateError, InconsistentKeys, ServerConfig,
+    crypto::CryptoProvider,
+    pki_types::{CertificateDer, PrivateKeyDer, UnixTime, pem::PemObject},
+    server::{ClientHello, NoServerSessionStorage, ResolvesServerCert, WebPkiClientVerifier},
+    sign::CertifiedKey,
+    time_provider::TimeProvider,
+};
+use sha2::{Digest, Sha256};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_rustls::{TlsAcceptor, server::TlsStream};
+
+use super::TlsSettings;
+use crate::{
+    access::{AuthorityFault, ClientAuthorities, ClientCertificate},
+    clock::Clock,
+};
+
+/// In the order of preference.
+const PROTOCOLS: [&[u8]; 2] = [b"h2", b"http/1.1"];
+
+/// Why a certificate and its key cannot be used: a closed set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum IdentityFault {
+    /// `api.tls_cert`.
+    #[error("holds broken PEM")]
+    BrokenCert,
+    /// No certificate in it.
+    #[error("holds no certificate")]
+    NoCert,
+    /// One that cannot be read.
+    #[error("holds a certificate that cannot be used")]
+    UnusableCert,
+    /// `api.tls_key`, without saying what is in it.
+    #[error("holds no private key in PEM (an encrypted one cannot be used)")]
+    NoKey,
+    /// Of a kind that is not known, or too short.
+    #[error("holds a private key that cannot be used")]
+    UnusableKey,
+    /// Both are good, but not for each other.
+    #[error("is not the key of the certificate in api.tls_cert")]
+    Mismatch,
+}
+
+impl IdentityFault {
+    /// As in `/readyz`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::BrokenCert => "broken pem",
+            Self::NoCert => "no certificate",
+            Self::UnusableCert => "unusable certificate",
+            Self::NoKey => "no private key",
+            Self::UnusableKey => "unusable private key",
+            Self::Mismatch => "key does not match",
+        }
+    }
+
+    /// The configuration key whose file is to blame.
+    #[must_use]
+    pub const fn key(self) -> &'static str {
+        match self {
+            Self::BrokenCert | Self::NoCert | Self::UnusableCert => "api.tls_cert",
+            Self::NoKey | Self::UnusableKey | Self::Mismatch => "api.tls_key",
+        }
+    }
+}
+
+/// Why TLS cannot be offered, although the configuration was good a moment ago.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum TlsFault {
+    /// A file is gone.
+    #[error("{0} cannot be read: {1}")]
+    Read(&'static str, io::ErrorKind),
+    /// Certificate or key.
+    #[error("{key} {fault}", key = fault.key())]
+    Identity {
+        /// Which, and why.
+        #[from]
+        fault: IdentityFault,
+    },
+    /// CAs or CRLs.
+    #[error("{key} {fault}", key = fault.key())]
+    Authority {
+        /// Which, and why.
+        #[from]
+        fault: AuthorityFault,
+    },
+}
+
+/// The gateway's certificate and its private key. No part of it is printed.
+#[derive(Clone)]
+pub(crate) struct ServerIdentity {
+    key: Arc<CertifiedKey>,
+    /// Of the files' content: most looks find what is known.
+    digest: [u8; 32],
+}
+
+impl ServerIdentity {
+    /// Reads PEM, and checks that the key is the certificate's.
+    ///
+    /// # Errors
+    /// [`IdentityFault`].
+    pub(crate) fn from_pem(cert: &[u8], key: &[u8]) -> Result<Self, IdentityFault> {
+        let chain = read_chain(cert)?;
+        let private = read_key(key)?;
+        let certified = CertifiedKey::new(chain, private);
+        match certified.keys_match() {
+            Ok(()) => Ok(Self { key: Arc::new(certified), digest: digest(cert, key) }),
+            Err(rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch)) => {
+                Err(IdentityFault::Mismatch)
+            }
+            Err(_) => Err(IdentityFault::UnusableCert),
+        }
+    }
+}
+
+fn read_chain(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, IdentityFault> {
+    let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
+    let chain = chain.map_err(|_| IdentityFault::BrokenCert)?;
+    if chain.is_empty() { Err(IdentityFault::NoCert) } else { Ok(chain) }
+}
+
+fn read_key(pem: &[u8]) -> Result<Arc<dyn rustls::sign::SigningKey>, IdentityFault> {
+    let key = PrivateKeyDer::from_pem_slice(pem).map_err(|_| IdentityFault::NoKey)?;
+    provider().key_provider.load_private_key(key).map_err(|_| IdentityFault::UnusableKey)
+}
+
+/// Checks `api.tls_cert` alone.
+///
+/// # Errors
+/// [`IdentityFault`].
+pub(crate) fn check_chain(pem: &[u8]) -> Result<(), IdentityFault> {
+    read_chain(pem).map(|_| ())
+}
+
+/// Checks `api.tls_key` alone.
+///
+/// # Errors
+/// [`IdentityFault`].
+pub(crate) fn check_key(pem: &[u8]) -> Result<(), IdentityFault> {
+    read_key(pem).map(|_| ())
+}
+
+fn digest(cert: &[u8], key: &[u8]) -> [u8; 32] {
+    let mut digest = Sha256::new();
+    digest.update(cert.len().to_be_bytes());
+    digest.update(cert);
+    digest.update(key);
+    digest.finalize().into()
+}
+
+/// The one provider of cryptography, never the process's default.
+pub(crate) fn provider() -> Arc<CryptoProvider> {
+    Arc::new(rustls::crypto::aws_lc_rs::default_provider())
+}
+
+/// What a TLS listener offers. Cheap to clone.
+#[derive(Clone)]
+pub struct Tls(Arc<Offer>);
+
+struct Offer {
+    acceptor: TlsAcceptor,
+    shown: Arc<Shown>,
+    authorities: Option<ClientAuthorities>,
+}
+
+impl Tls {
+    /// Reads the files.
+    ///
+    /// # Errors
+    /// [`TlsFault`].
+    pub fn new(settings: &TlsSettings, clock: &Clock) -> Result<Self, TlsFault> {
+        let cert = read("api.tls_cert", &settings.cert)?;
+        let key = read("api.tls_key", &settings.key)?;
+        let shown = Arc::new(Shown::new(ServerIdentity::from_pem(&cert, &key)?));
+        let authorities = settings.client.as_ref().map(|client| {
+            let ca = read("api.tls_client_ca", &client.ca)?;
+            let crl = client.crl.as_deref().map(|path| read("api.tls_client_crl", path));
+            let crl = crl.transpose()?;
+            let required = client.required;
+            Ok::<_, TlsFault>(ClientAuthorities::from_pem(
+                &ca,
+                crl.as_deref(),
+                required,
+                provider(),
+            )?)
+        });
+        let authorities = authorities.transpose()?;
+        let config = configure(shown.clone(), authorities.as_ref(), clock);
+        let acceptor = TlsAcceptor::from(Arc::new(config));
+        Ok(Self(Arc::new(Offer { acceptor, shown, authorities })))
+    }
+
+    /// Takes new contents of `api.tls_cert` and `api.tls_key`, in this order. Connections stay, new
+    /// ones see the new certificate; what is refused changes nothing.
+    ///
+    /// # Errors
+    /// An [`IdentityFault`]'s short word, or `unreadable` for another number of files than two.
+    pub fn take_identity(&self, contents: &[&[u8]]) -> Result<(), &'static str> {
+        let [cert, key] = contents else { return Err("unreadable") };
+        self.0.shown.replace(cert, key).map_err(IdentityFault::as_str)
+    }
+
+    /// Whose certificates callers may show; `None` where they are asked for none.
+    #[must_use]
+    pub fn authorities(&self) -> Option<&ClientAuthorities> {
+        self.0.authorities.as_ref()
+    }
+
+    /// Shakes hands. The time that it may take is the stream's to limit, and the caller's.
+    pub(super) async fn accept<S>(&self, stream: S) -> io::Result<TlsStream<S>>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        self.0.acceptor.accept(stream).await
+    }
+}
+
+impl fmt::Debug for Tls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tls").field("authorities", &self.0.authorities).finish_non_exhaustive()
+    }
+}
+
+fn read(key: &'static str, path: &Path) -> Result<Vec<u8>, TlsFault> {
+    std::fs::read(path).map_err(|error| TlsFault::Read(key, error.kind()))
+}
+
+/// TLS 1.3 and 1.2 with rustls' safe defaults: it has no older version, no renegotiation, no
+/// compression, and no cipher suite without forward secrecy.
+fn configure(
+    shown: Arc<Shown>,
+    authorities: Option<&ClientAuthorities>,
+    clock: &Clock,
+) -> ServerConfig {
+    let verifier = match authorities {
+        Some(authorities) => authorities.verifier(),
+        None => WebPkiClientVerifier::no_client_auth(),
+    };
+    let mut config =
+        ServerConfig::builder_with_details(provider(), Arc::new(WallClock(clock.clone())))
+            .with_safe_default_protocol_versions()
+            .expect("the provider has cipher suites of both versions")
+            .with_client_cert_verifier(verifier)
+            .with_cert_resolver(shown);
+    config.alpn_protocols = PROTOCOLS.map(<[u8]>::to_vec).into();
+    if authorities.is_some() {
+        // A resumed session is not verified again, which would skip the CRLs.
+        config.session_storage = Arc::new(NoServerSessionStorage {});
+        config.send_tls13_tickets = 0;
+    }
+    config
+}
+
+/// Whether HTTP/2 was agreed on.
+pub(super) fn is_http2<S>(stream: &TlsStream<S>) -> bool {
+    stream.get_ref().1.alpn_protocol() == Some(PROTOCOLS[0])
+}
+
+/// What the caller has shown, if anything.
+pub(super) fn certificate<S>(stream: &TlsStream<S>) -> Option<Arc<ClientCertificate>> {
+    let chain = stream.get_ref().1.peer_certificates()?;
+    ClientCertificate::of_chain(chain).map(Arc::new)
+}
+
+/// Why a handshake failed, in words of ours: what the peer sent is not repeated.
+pub(super) fn failure(error: &io::Error) -> &'static str {
+    let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+    match inner {
+        None if error.kind() == io::ErrorKind::UnexpectedEof => {
+            "it was broken off, or took too long"
+        }
+        None => "the connection broke",
+        Some(rustls::Error::NoCertificatesPresented) => "no client certificate",
+        Some(rustls::Error::InvalidCertificate(fault)) => certificate_failure(fault),
+        Some(rustls::Error::InvalidMessage(_) | rustls::Error::InappropriateMessage { .. }) => {
+            "that is no TLS"
+        }
+        Some(rustls::Error::PeerIncompatible(_)) => "no common version or cipher suite",
+        Some(rustls::Error::NoApplicationProtocol) => "no common application protocol",
+        Some(rustls::Error::AlertReceived(_)) => "the client refused",
+        Some(_) => "protocol error",
+    }
+}
+
+fn certificate_failure(fault: &CertificateError) -> &'static str {
+    match fault {
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+            "the client certificate has expired"
+        }
+        CertificateError::Revoked => "the client certificate is revoked",
+        CertificateError::UnknownIssuer => "the client certificate is of another CA",
+        CertificateError::UnknownRevocationStatus => "no CRL of the client certificate's CA",
+        CertificateError::ExpiredRevocationList
+        | CertificateError::ExpiredRevocationListContext { .. } => "the CRL has expired",
+        _ => "the client certificate cannot be used",
+    }
+}
+
+/// The certificate that is shown at the moment.
+struct Shown {
+    now: ArcSwap<CertifiedKey>,
+    digest: Mutex<[u8; 32]>,
+}
+
+impl Shown {
+    fn new(identity: ServerIdentity) -> Self {
+        Self { now: ArcSwap::new(identity.key), digest: Mutex::new(identity.digest) }
+    }
+
+    fn replace(&self, cert: &[u8], key: &[u8]) -> Result<(), IdentityFault> {
+        let mut known = self.digest.lock().unwrap_or_else(PoisonError::into_inner);
+        if *known != digest(cert, key) {
+            let identity = ServerIdentity::from_pem(cert, key)?;
+            *known = identity.digest;
+            self.now.store(identity.key);
+            tracing::info!("the listener's certificate has changed");
+        }
+        Ok(())
+    }
+}
+
+impl ResolvesServerCert for Shown {
+    fn resolve(&self, _hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(self.now.load_full())
+    }
+}
+
+impl fmt::Debug for Shown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Shown")
+    }
+}
+
+/// The gateway's clock as rustls asks for it.
+#[derive(Debug)]
+struct WallClock(Clock);
+
+impl TimeProvider for WallClock {
+    fn current_time(&self) -> Option<UnixTime> {
+        let second = u64::try_from(self.0.wall().as_second()).ok()?;
+        Some(UnixTime::since_unix_epoch(Duration::from_secs(second)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rcgen::{CertificateParams, KeyPair};
+
+    use super::*;
+
+    fn pair() -> (String, String) {
+        let key = KeyPair::generate().unwrap();
+        let params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+        (params.self_signed(&key).unwrap().pem(), key.serialize_pem())
+    }
+
+    fn fault(cert: &str, key: &str) -> Option<IdentityFault> {
+        ServerIdentity::from_pem(cert.as_bytes(), key.as_bytes()).err()
+    }
+
+    #[test]
+    fn a_certificate_needs_its_own_key() {
+        let ((cert, key), (other_cert, other_key)) = (pair(), pair());
+        assert_eq!(fault(&cert, &key), None);
+        assert_eq!(fault(&format!("{cert}{other_cert}"), &key), None, "a chain");
+        let empty = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+        let bad_key = "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n";
+        for (cert, key, expected) in [
+            (&*cert, &*other_key, IdentityFault::Mismatch),
+            (&format!("{other_cert}{cert}"), &key, IdentityFault::Mismatch),
+            (&key, &cert, IdentityFault::NoCert),
+            ("", &key, IdentityFault::NoCert),
+            ("-----BEGIN CERTIFICATE-----\nAA", &key, IdentityFault::BrokenCert),
+            (empty, &key, IdentityFault::UnusableCert),
+            (&cert, "", IdentityFault::NoKey),
+            (&cert, &key[..40], IdentityFault::NoKey),
+            (&cert, &key.replace("PRIVATE", "ENCRYPTED PRIVATE"), IdentityFault::NoKey),
+            (&cert, bad_key, IdentityFault::UnusableKey),
+        ] {
+            assert_eq!(fault(cert, key), Some(expected));
+        }
+    }
+
+    #[test]
+    fn a_broken_new_pair_leaves_the_old_one() {
+        let ((cert, key), (new_cert, new_key)) = (pair(), pair());
+        let identity = ServerIdentity::from_pem(cert.as_bytes(), key.as_bytes()).unwrap();
+        let shown = Shown::new(identity);
+        let old = shown.now.load_full();
+        assert_eq!(shown.replace(cert.as_bytes(), key.as_bytes()), Ok(()));
+        for (cert, key) in [(&*new_cert, &*key), (&new_cert, ""), ("", &new_key)] {
+            assert!(shown.replace(cert.as_bytes(), key.as_bytes()).is_err());
+        }
+        assert!(Arc::ptr_eq(&old, &shown.now.load_full()));
+        assert_eq!(shown.replace(new_cert.as_bytes(), new_key.as_bytes()), Ok(()));
+        assert!(!Arc::ptr_eq(&old, &shown.now.load_full()));
+    }
+
+    #[test]
+    fn no_part_of_a_key_is_printed() {
+        let (cert, key) = pair();
+        let directory = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| {
+            let path = directory.path().join(name);
+            std::fs::write(&path, text).unwrap();
+            path
+        };
+        let settings =
+            TlsSettings { cert: write("cert", &cert), key: write("key", &key), client: None };
+        let tls = Tls::new(&settings, &Clock::system()).unwrap();
+        assert_eq!(format!("{tls:?}"), "Tls { authorities: None, .. }");
+        write("key", "-----BEGIN PRIVATE KEY-----\nCANARY");
+        let fault = Tls::new(&settings, &Clock::system()).unwrap_err();
+        assert!(fault.to_string().starts_with("api.tls_key holds no private key"), "{fault}");
+        assert!(!format!("{fault:?}{fault}").contains("CANARY"));
+    }
+}

@@ -271,6 +271,7 @@ impl ClientAuthorities {
                 let generation = self.0.current.load().generation.wrapping_add(1).max(1);
                 self.0.current.store(Arc::new(Current { generation, verifier }));
                 *material = changed;
+                tracing::info!("callers' CAs or CRLs have changed");
             }
             Ok(())
         };

@@ -64,10 +64,7 @@ pub(super) fn reason(error: &h2::Error) -> &'static str {
     match error.reason() {
         Some(h2::Reason::ENHANCE_YOUR_CALM) if error.is_library() => Cut::Flood.as_str(),
         Some(_) if error.is_library() => "bad_request",
-        _ => match error.get_io().map(std::io::Error::kind) {
-            Some(std::io::ErrorKind::QuotaExceeded) => Cut::Flood.as_str(),
-            _ => "io",
-        },
+        _ => "io",
     }
 }
 
@@ -96,7 +93,13 @@ impl Secured {
                 closing = true;
             }
             let ticked = tokio::select! {
-                ended = &mut connection => return self.note_end(ended),
+                ended = &mut connection => {
+                    // A flood ends it from below, as a fault of the socket.
+                    if !self.is_cut(account) {
+                        self.note_end(ended);
+                    }
+                    return;
+                }
                 () = self.ending.cancelled(), if !self.ending.is_cancelled() => false,
                 () = self.close.cancelled(), if !closing => false,
                 () = account.changed.notified() => false,

@@ -16,6 +16,7 @@ use std::{
 
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::TcpStream,
     time::{Instant, Sleep},
 };
 
@@ -238,6 +239,14 @@ impl<S> TimedIo<S> {
     }
 }
 
+impl TimedIo<TcpStream> {
+    /// Waits for the peer's first byte, without taking it. False if it goes without one. Has no
+    /// time limit.
+    pub(super) async fn speaks(&self) -> io::Result<bool> {
+        self.stream.peek(&mut [0]).await.map(|bytes| bytes > 0)
+    }
+}
+
 /// Polls a timer for `deadline`. The timer is set anew only when it fires or is too late: setting
 /// it for each request would cost more than the rest of the IO.
 #[expect(clippy::disallowed_methods, reason = "socket timers are tokio's, like the sockets")]
@@ -429,7 +438,7 @@ mod tests {
         let activity = Arc::new(Activity::default());
         activity.multiplexed();
         let mut io = TimedIo::new(ours, activity.clone(), LIMITS);
-        theirs.write_all(&[0; 300 * 1024]).await.unwrap();
+        theirs.write_all(&vec![0; 300 * 1024]).await.unwrap();
         let mut buffer = vec![0; 1 << 20];
         let error = io.read(&mut buffer).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::QuotaExceeded);

@@ -233,10 +233,15 @@ impl Secured {
     /// `None` when it failed. The header limit, which runs from accept, is TLS's too.
     async fn shake_hands(&self, stream: TcpStream) -> Option<SecureStream> {
         let stream = TimedIo::new(stream, self.activity.clone(), self.limits);
+        let shaken = async {
+            // A probe of the port alone has no handshake that could fail.
+            let speaks = stream.speaks().await?;
+            if speaks { self.tls.accept(stream).await.map(Some) } else { Ok(None) }
+        };
         // The stream's own limit ends a wait to read; this one also a peer that takes nothing.
-        let accepted = tokio::time::timeout(self.limits.header, self.tls.accept(stream));
-        let why = match self.close.run_until_cancelled(accepted).await? {
-            Ok(Ok(stream)) => return Some(stream),
+        let shaken = tokio::time::timeout(self.limits.header, shaken);
+        let why = match self.close.run_until_cancelled(shaken).await? {
+            Ok(Ok(stream)) => return stream,
             Ok(Err(error)) => tls::failure(&error),
             Err(_late) => "it took too long",
         };

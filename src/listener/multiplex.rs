@@ -135,10 +135,10 @@ impl Multiplex {
     /// Whether the connection is to be cut.
     pub(super) fn verdict(&self, write_limit: Duration, now: Instant) -> Option<Cut> {
         let state = self.state();
-        let stale = |since: &Instant| now.saturating_duration_since(*since) > write_limit;
+        let is_late = |since: &Instant| now.saturating_duration_since(*since) > write_limit;
         if state.flooded {
             Some(Cut::Flood)
-        } else if state.handed.values().any(stale) {
+        } else if state.handed.values().any(is_late) {
             Some(Cut::AnswerNotTaken)
         } else {
             None

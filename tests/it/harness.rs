@@ -27,7 +27,8 @@ use tokio_util::{
     sync::{CancellationToken, DropGuard},
     task::TaskTracker,
 };
-use tracing_subscriber::fmt::MakeWriter;
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::{Layer, filter::Targets, fmt::MakeWriter, layer::SubscriberExt};
 
 /// Longer than anything takes that goes well.
 pub const DEADLINE: Duration = Duration::from_secs(20);
@@ -392,11 +393,12 @@ impl Captured {
     fn start() -> Self {
         static ONCE: Once = Once::new();
         ONCE.call_once(|| {
-            let lines = tracing_subscriber::fmt::fmt()
-                .json()
-                .with_max_level(tracing::Level::TRACE)
-                .with_writer(Events)
-                .finish();
+            // h2 writes a dozen lines for each frame: a flood of frames would take minutes.
+            let filter = Targets::new()
+                .with_default(LevelFilter::TRACE)
+                .with_target("h2", LevelFilter::INFO);
+            let lines = tracing_subscriber::fmt::layer().json().with_writer(Events);
+            let lines = tracing_subscriber::registry().with(lines.with_filter(filter));
             tracing::subscriber::set_global_default(lines).unwrap();
         });
         Self::default()

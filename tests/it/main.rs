@@ -21,6 +21,7 @@ mod process;
 mod prometheus;
 mod snapshot;
 mod tls;
+mod tls_listener;
 mod token;
 mod upstream_faults;
 mod views;

@@ -215,7 +215,7 @@ impl Served {
         ask(self.ops, "GET /readyz HTTP/1.1\r\nHost: localhost\r\n", "")
     }
 
-    fn in_flight(&self) -> String {
+    pub fn in_flight(&self) -> String {
         self.figure("sddc_gateway_http_in_flight")
     }
 
@@ -226,8 +226,13 @@ impl Served {
         value.unwrap().to_owned()
     }
 
-    fn signal(&self, signal: Signal) {
+    pub fn signal(&self, signal: Signal) {
         self.process.signal(signal);
+    }
+
+    /// Waits for its end, and gives the exit code.
+    pub fn exit_code(self) -> Option<i32> {
+        self.process.ended().code
     }
 
     /// Ends it in the quickest orderly way.

@@ -5,6 +5,7 @@ mod layering;
 mod oidc;
 mod properties;
 mod secrets;
+mod tls;
 mod values;
 
 use std::{

@@ -18,7 +18,8 @@ use crate::harness::{Cloud, DEADLINE, TestGateway, clock, cloud};
 /// More than any flood may get through.
 const PLENTY: usize = 16 << 20;
 const ENHANCE_YOUR_CALM: u32 = 11;
-const SOON: Duration = Duration::from_millis(500);
+/// Far more than taking a piece of an answer takes.
+const SOON: Duration = Duration::from_secs(2);
 
 async fn counted(gateway: &TestGateway, reason: &str) {
     gateway

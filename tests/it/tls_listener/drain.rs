@@ -17,6 +17,7 @@ fn serve(cloud: &Cloud, files: &Files, drain_delay: &str) -> Served {
         .with("SDDC_GATEWAY_API__TLS_CERT", files.path("tls.crt"))
         .with("SDDC_GATEWAY_API__TLS_KEY", files.path("tls.key"))
         .with("SDDC_GATEWAY_API__DRAIN_DELAY", drain_delay)
+        .with("SDDC_GATEWAY_API__DRAIN", "1h")
         .serve()
 }
 

@@ -1,10 +1,8 @@
 //! The assembly: from a checked configuration to a running gateway.
 
-use std::{
-    io,
-    net::SocketAddr,
-    sync::{Arc, Mutex, PoisonError},
-};
+mod files;
+
+use std::{io, net::SocketAddr, sync::Arc};
 
 use futures_util::FutureExt;
 use tokio::net::TcpListener;
@@ -12,12 +10,12 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     access::{
-        self, Policy, Roll, TrustedProxies,
-        oidc::{self, KeysFrom, Oidc},
+        self, Policy, Roll, TrustedProxies, Verifiers,
+        oidc::{self, Oidc},
     },
     api::{self, Answers, ApiState, Steps, Watchers},
     clock::Clock,
-    config::{Config, Ways, callers_file},
+    config::Config,
     csp::{self, ClientSecret, Mint, SecretCell, SecretOrigin, TokenSource},
     in_flight::InFlight,
     inventory::{Inventory, InventoryMetrics, Readers, SnapshotFile, Source},
@@ -31,7 +29,7 @@ use crate::{
         routes::Routes,
         tls::{Tls, TlsFault},
     },
-    reload::{Reloads, Watched},
+    reload::Reloads,
     tasks::Tasks,
     telemetry::{AccessLog, Audit, AuditGuard, Metrics},
     upstream::{Bounds, BuildError, Client, Upstream},
@@ -176,12 +174,14 @@ impl Gateway {
         tasks.spawn("inventory", stop(), inventory.clone().keep_fresh());
         tasks.spawn("turns", stop(), inventory.clone().keep_turning());
         let oidc = start_oidc(config, &clock, &metrics, &tasks)?;
-        let policy = Policy::new(&config.access, oidc.clone(), clock.clone());
+        let authorities = tls.as_ref().and_then(Tls::authorities).cloned();
+        let verifiers = Verifiers { oidc: oidc.clone(), authorities };
+        let policy = Policy::new(&config.access, verifiers, clock.clone());
         // Without a file too: SIGHUP must not end the process.
-        let mut files: Vec<_> = watch_secret(config, &upstreams, &tokens).into_iter().collect();
-        files.extend(watch_callers(config, &policy));
-        files.extend(oidc.as_ref().and_then(|oidc| watch_keys(config, oidc)));
-        files.extend(watch_tls(config, tls.as_ref()));
+        let mut files: Vec<_> = files::secret(config, &upstreams, &tokens).into_iter().collect();
+        files.extend(files::callers(config, &policy));
+        files.extend(oidc.as_ref().and_then(|oidc| files::keys(config, oidc)));
+        files.extend(files::tls(config, tls.as_ref(), &policy));
         let reload = reloads.clone().keep_reading(files, clock.clone(), stop());
         tasks.spawn("reload", stop(), reload);
 
@@ -391,97 +391,6 @@ fn token_sources(
     let readers = sources.iter().map(|(org, tokens)| (org.clone(), reader(tokens))).collect();
     let sources = sources.into_iter().map(|(_, tokens)| tokens).collect();
     (sources, Readers::Configured(readers))
-}
-
-fn watch_secret(config: &Config, upstreams: &Upstreams, tokens: &[TokenSource]) -> Option<Watched> {
-    let SecretOrigin::File(path) = &config.csp.client_secret else { return None };
-    let secret = upstreams.secret.clone();
-    let sources = tokens.to_vec();
-    Some(Watched {
-        key: "csp.client_secret_file",
-        paths: vec![path.clone()],
-        take: Box::new(move |contents| {
-            let [text] = contents else { return Err("unreadable") };
-            let text = std::str::from_utf8(text).map_err(|_| "unreadable")?;
-            let new = ClientSecret::from_text(text).ok_or("empty")?;
-            if secret.replace(new) {
-                tracing::info!("client secret changed");
-                sources.iter().for_each(TokenSource::secret_changed);
-            }
-            Ok(())
-        }),
-    })
-}
-
-fn watch_callers(config: &Config, policy: &Policy) -> Option<Watched> {
-    let access::Settings::Callers(roll) = &config.access else { return None };
-    let Roll { callers: listed, file: Some(file), oidc } = roll else { return None };
-    let ways = Ways { tokens: oidc.is_some() };
-    let (listed, path, policy) = (listed.clone(), file.path.clone(), policy.clone());
-    let known = Mutex::new(file.callers.clone());
-    Some(Watched {
-        key: "access.callers_file",
-        paths: vec![path.clone()],
-        take: Box::new(move |contents| {
-            let text = contents.first().and_then(|text| std::str::from_utf8(text).ok());
-            let new =
-                callers_file(&path, text.ok_or("not UTF-8")?, &listed, ways).map_err(|faults| {
-                    faults.iter().for_each(|fault| tracing::warn!(%fault, "callers' file refused"));
-                    "invalid"
-                })?;
-            let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
-            if *known != new {
-                tracing::info!(callers = new.len(), "callers' file changed");
-                policy.replace(&new);
-                *known = new;
-            }
-            Ok(())
-        }),
-    })
-}
-
-fn watch_keys(config: &Config, oidc: &Oidc) -> Option<Watched> {
-    let access::Settings::Callers(Roll { oidc: Some(settings), .. }) = &config.access else {
-        return None;
-    };
-    let KeysFrom::File(path) = &settings.keys else { return None };
-    let oidc = oidc.clone();
-    Some(Watched {
-        key: "access.oidc.jwks_file",
-        paths: vec![path.clone()],
-        take: Box::new(move |contents| {
-            oidc.take_file(contents.first().copied().unwrap_or_default())
-        }),
-    })
-}
-
-/// Certificate and key together, since only both fit; CAs and CRLs by themselves.
-fn watch_tls(config: &Config, tls: Option<&Tls>) -> Vec<Watched> {
-    let (Some(settings), Some(tls)) = (&config.api.tls, tls) else { return Vec::new() };
-    let identity = tls.clone();
-    let mut files = vec![Watched {
-        key: "api.tls_cert",
-        paths: vec![settings.cert.clone(), settings.key.clone()],
-        take: Box::new(move |contents| identity.take_identity(contents)),
-    }];
-    let (Some(client), Some(authorities)) = (&settings.client, tls.authorities()) else {
-        return files;
-    };
-    let cas = authorities.clone();
-    files.push(Watched {
-        key: "api.tls_client_ca",
-        paths: vec![client.ca.clone()],
-        take: Box::new(move |contents| cas.take_authorities(contents)),
-    });
-    if let Some(path) = &client.crl {
-        let crls = authorities.clone();
-        files.push(Watched {
-            key: "api.tls_client_crl",
-            paths: vec![path.clone()],
-            take: Box::new(move |contents| crls.take_crls(contents)),
-        });
-    }
-    files
 }
 
 async fn bind(key: &'static str, address: SocketAddr) -> Result<TcpListener, StartError> {

@@ -4,7 +4,7 @@ use std::{net::IpAddr, sync::LazyLock};
 
 use http::{HeaderMap, HeaderName, HeaderValue, header::AUTHORIZATION};
 
-use super::{CallerName, KeyDigest, NamePattern, Policy, Refusal, TrustedProxies, View};
+use super::{CallerName, KeyDigest, NamePattern, Policy, Refusal, TrustedProxies, Verifiers, View};
 use crate::{
     clock::Clock,
     config::{Config, Source},
@@ -29,7 +29,7 @@ fn policy(access: &[(&str, &str)]) -> Policy {
         .map(|(name, value)| (format!("SDDC_GATEWAY_{name}").into(), (*value).to_owned().into()));
     let source = Source { environment: environment.collect(), ..Source::default() };
     let config = Config::load(&source).unwrap_or_else(|faults| panic!("{faults}"));
-    Policy::new(&config.access, None, Clock::system())
+    Policy::new(&config.access, Verifiers::default(), Clock::system())
 }
 
 /// Credential fields, a line each: the first character says in which field the rest stands. Who is
@@ -87,7 +87,7 @@ fn name<'a>(
     policy: &Policy,
     fields: impl Iterator<Item = &'a (HeaderName, HeaderValue)>,
 ) -> Result<CallerName, Refusal> {
-    policy.known(&head(fields)).map(|known| known.caller().name().clone())
+    policy.known(&head(fields), None).map(|known| known.caller().name().clone())
 }
 
 /// A pattern of names and a name: it is seen where a naive matching says so.

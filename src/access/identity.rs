@@ -6,7 +6,7 @@ use http::{HeaderMap, header};
 use jiff::Timestamp;
 
 use super::{
-    Caller, CredentialId, KeyDigest,
+    Caller, ClientCertificate, CredentialId, KeyDigest,
     oidc::{Claims, JwtFault, Oidc},
 };
 
@@ -40,6 +40,8 @@ pub(super) enum Proof {
     Key(KeyDigest),
     /// A token that said this.
     Token(Arc<Claims>, CredentialId),
+    /// The connection's certificate.
+    Certificate(Arc<ClientCertificate>),
 }
 
 /// Why nobody is known. The names are a closed set: they are metric labels.
@@ -59,6 +61,8 @@ pub enum Refusal {
     Token(JwtFault),
     /// A good token, or certificate, of nobody who may call.
     Stranger,
+    /// A certificate that was good when its connection began.
+    Certificate,
 }
 
 impl Refusal {
@@ -73,6 +77,7 @@ impl Refusal {
             Self::Expired => "expired_credential",
             Self::Token(fault) => fault.as_str(),
             Self::Stranger => "no_such_caller",
+            Self::Certificate => "certificate_not_good",
         }
     }
 }
@@ -109,7 +114,7 @@ impl Known {
     pub(super) fn until(&self) -> Option<Timestamp> {
         let token = match &self.proof {
             Proof::Token(claims, _) => Some(claims.expires_at()),
-            Proof::None | Proof::Key(_) => None,
+            Proof::None | Proof::Key(_) | Proof::Certificate(_) => None,
         };
         token.into_iter().chain(self.caller.not_after()).min()
     }

@@ -34,7 +34,7 @@ pub use self::{
     guesses::Guesses,
     identity::{Identity, Known, Refusal},
     key::{CallerKey, InvalidKeyDigest, KeyDigest},
-    policy::{Caller, Policy},
+    policy::{Caller, Policy, Verifiers},
     proxies::TrustedProxies,
     rate::{CALLER, Exceeded, InvalidRate, Limiter, RATELIMIT, RATELIMIT_POLICY, Rate, Standing},
     san::{InvalidSanName, SanName},

@@ -16,7 +16,8 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 
 use super::{
-    CallerName, CallerSettings, CredentialId, Guesses, KeyDigest, Limiter, Scope, Settings, View,
+    CallerName, CallerSettings, ClientAuthorities, ClientCertificate, CredentialId, Guesses,
+    KeyDigest, Limiter, SanName, Scope, Settings, View,
     identity::{Identity, Known, Proof, Refusal, Shown},
     oidc::{Claims, JwtFault, Oidc},
 };
@@ -26,6 +27,15 @@ use crate::clock::{Clock, Instant};
 #[derive(Debug, Clone)]
 pub struct Policy(Arc<Inner>);
 
+/// What verifies credentials that are no keys.
+#[derive(Debug, Clone, Default)]
+pub struct Verifiers {
+    /// Tokens, if any are taken.
+    pub oidc: Option<Oidc>,
+    /// Certificates, if any are asked for.
+    pub authorities: Option<ClientAuthorities>,
+}
+
 #[derive(Debug)]
 struct Inner {
     rules: ArcSwap<Rules>,
@@ -34,7 +44,7 @@ struct Inner {
     /// The callers of the configuration, who stay.
     listed: Vec<CallerSettings>,
     guesses: Guesses,
-    oidc: Option<Oidc>,
+    verifiers: Verifiers,
     clock: Clock,
 }
 
@@ -46,10 +56,10 @@ struct Rules {
     access: Access,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 enum Access {
     Open(Caller),
-    Callers(Table),
+    Callers(Arc<Table>),
 }
 
 #[derive(Debug, Default)]
@@ -57,6 +67,8 @@ struct Table {
     holders: HashMap<KeyDigest, Caller>,
     /// Callers who are known by tokens, and by what these must say, in file order.
     claimants: Vec<(BTreeMap<String, String>, Caller)>,
+    /// Callers who are known by a certificate's name, and their places in file order.
+    named: HashMap<SanName, (usize, Caller)>,
     limiters: Limiters,
 }
 
@@ -123,9 +135,9 @@ impl Caller {
 }
 
 impl Policy {
-    /// Builds the rules of a configuration. `oidc` verifies callers' tokens.
+    /// Builds the rules of a configuration.
     #[must_use]
-    pub fn new(settings: &Settings, oidc: Option<Oidc>, clock: Clock) -> Self {
+    pub fn new(settings: &Settings, verifiers: Verifiers, clock: Clock) -> Self {
         let (access, listed) = match settings {
             Settings::Open => {
                 let anonymous = Caller::new(&CallerSettings::new(CallerName::anonymous()), None);
@@ -133,7 +145,7 @@ impl Policy {
             }
             Settings::Callers(roll) => {
                 let table = Table::of(roll.all(), &HashMap::new(), clock.now());
-                (Access::Callers(table), roll.callers.clone())
+                (Access::Callers(Arc::new(table)), roll.callers.clone())
             }
         };
         let guesses = Guesses::new(clock.now());
@@ -143,7 +155,7 @@ impl Policy {
             changes: watch::Sender::new(0),
             listed,
             guesses,
-            oidc,
+            verifiers,
             clock,
         }))
     }
@@ -159,10 +171,21 @@ impl Policy {
         let rules = self.0.rules.load();
         let Access::Callers(before) = &rules.access else { return };
         let callers = self.0.listed.iter().chain(of_file);
-        let access = Access::Callers(Table::of(callers, &before.limiters, self.0.clock.now()));
+        let table = Table::of(callers, &before.limiters, self.0.clock.now());
+        let access = Access::Callers(Arc::new(table));
         // Told once they hold, and numbered under the channel's lock.
         self.0.changes.send_modify(|version| {
             *version += 1;
+            self.0.rules.store(Arc::new(Rules { version: *version, access }));
+        });
+    }
+
+    /// Has everyone who stays judged once more by the rules that there are: what certificates are
+    /// verified with has changed.
+    pub fn judge_anew(&self) {
+        self.0.changes.send_modify(|version| {
+            *version += 1;
+            let access = self.0.rules.load().access.clone();
             self.0.rules.store(Arc::new(Rules { version: *version, access }));
         });
     }
@@ -181,19 +204,28 @@ impl Policy {
         &self.0.clock
     }
 
-    /// Finds out who sent a request: `Authorization: Bearer <key or JWT>`, `X-API-Key: <key>`.
+    /// Finds out who sent a request: `Authorization: Bearer <key or JWT>`, `X-API-Key: <key>`, and
+    /// the connection's certificate.
+    ///
+    /// A certificate that is no caller's proves nothing, and is in the way of nothing: in a mesh every
+    /// client has one.
     ///
     /// A key costs one SHA-256 and one lookup, good or bad; so does a token that was verified before.
     /// Where access is open a wrong credential is refused all the same: its sender believes something
     /// that is not so. A token whose key is not known yet waits for the issuer's keys to be fetched
     /// anew, if the request may wait.
-    pub async fn identify(&self, headers: &HeaderMap, may_wait: bool) -> Identity {
-        let mut known = self.known(headers);
+    pub async fn identify(
+        &self,
+        headers: &HeaderMap,
+        certificate: Option<&Arc<ClientCertificate>>,
+        may_wait: bool,
+    ) -> Identity {
+        let mut known = self.known(headers, certificate);
         if let (true, Err(Refusal::Token(JwtFault::UnknownKey | JwtFault::NoKeys))) =
             (may_wait, &known)
         {
             self.fetch_keys(headers).await;
-            known = self.known(headers);
+            known = self.known(headers, certificate);
         }
         match known {
             Ok(known) => Identity::Known(known),
@@ -203,20 +235,25 @@ impl Policy {
 
     async fn fetch_keys(&self, headers: &HeaderMap) {
         let token = Shown::in_headers(headers).ok().and_then(|shown| shown.jwt());
-        if let (Some(token), Some(oidc)) = (token, &self.0.oidc) {
+        if let (Some(token), Some(oidc)) = (token, &self.0.verifiers.oidc) {
             // What it finds is remembered, and judged together with the rest.
             let _ = oidc.verify_fresh(token).await;
         }
     }
 
     /// The same without a wait.
-    pub(super) fn known(&self, headers: &HeaderMap) -> Result<Known, Refusal> {
+    pub(super) fn known(
+        &self,
+        headers: &HeaderMap,
+        certificate: Option<&Arc<ClientCertificate>>,
+    ) -> Result<Known, Refusal> {
         let shown = Shown::in_headers(headers)?;
         let rules = self.0.rules.load();
+        let certificate = certificate.and_then(|shown| self.holder_of(&rules, shown).transpose());
         let token = shown.jwt().map(|token| self.bearer_of(&rules, token));
         let keys = shown.keys().map(|key| rules.holder(KeyDigest::of(key)));
         let mut known: Option<Known> = None;
-        for found in token.into_iter().chain(keys) {
+        for found in token.into_iter().chain(keys).chain(certificate) {
             let found = found?;
             if known.as_ref().is_some_and(|known| !known.caller().is(found.caller())) {
                 return Err(Refusal::Conflict);
@@ -228,9 +265,26 @@ impl Policy {
 
     /// Whose token this is.
     fn bearer_of(&self, rules: &Rules, token: &str) -> Result<Known, Refusal> {
-        let oidc = self.0.oidc.as_ref().ok_or(Refusal::Unknown)?;
+        let oidc = self.0.verifiers.oidc.as_ref().ok_or(Refusal::Unknown)?;
         let claims = oidc.verify(token, self.0.clock.wall()).map_err(Refusal::Token)?;
         rules.named_by(&claims, CredentialId::of(token.as_bytes()))
+    }
+
+    /// Whose certificate this is, if it is anybody's.
+    fn holder_of(
+        &self,
+        rules: &Rules,
+        certificate: &Arc<ClientCertificate>,
+    ) -> Result<Option<Known>, Refusal> {
+        let Some(known) = rules.certified(certificate) else { return Ok(None) };
+        let authorities = self.0.verifiers.authorities.as_ref();
+        let now = self.0.clock.wall();
+        // It was good in the handshake: it may have been revoked since, or have ended.
+        if authorities.is_some_and(|authorities| authorities.admits(certificate, now)) {
+            Ok(Some(known))
+        } else {
+            Err(Refusal::Certificate)
+        }
     }
 
     /// Judges once more, by the rules as they are now, who was let in before.
@@ -240,6 +294,7 @@ impl Policy {
             Proof::None => rules.nobody()?,
             Proof::Key(digest) => rules.holder(*digest)?,
             Proof::Token(claims, id) => rules.named_by(claims, *id)?,
+            Proof::Certificate(shown) => self.holder_of(&rules, shown)?.ok_or(Refusal::Stranger)?,
         })
     }
 
@@ -279,6 +334,15 @@ impl Rules {
         Ok(self.known(caller, Proof::Token(claims.clone(), id)))
     }
 
+    /// Whose certificate this is: the first caller, in the order of the configuration, whose name it
+    /// has.
+    fn certified(&self, certificate: &Arc<ClientCertificate>) -> Option<Known> {
+        let Access::Callers(table) = &self.access else { return None };
+        let found = certificate.names().iter().filter_map(|name| table.named.get(name));
+        let (_, caller) = found.min_by_key(|(place, _)| *place)?;
+        Some(self.known(caller, Proof::Certificate(certificate.clone())))
+    }
+
     fn known(&self, caller: &Caller, proof: Proof) -> Known {
         Known::new(caller.clone(), proof, self.version)
     }
@@ -292,7 +356,7 @@ impl Table {
         now: Instant,
     ) -> Self {
         let mut table = Self::default();
-        for settings in callers {
+        for (place, settings) in callers.enumerate() {
             let limiter = settings.rate.map(|rate| {
                 let known = before.get(&settings.name).filter(|limiter| limiter.rate() == rate);
                 known.cloned().unwrap_or_else(|| Arc::new(Limiter::new(rate, now)))
@@ -302,6 +366,8 @@ impl Table {
             let caller = Caller::new(settings, limiter);
             let keys = settings.key_sha256.iter();
             table.holders.extend(keys.map(|digest| (*digest, caller.clone())));
+            let name = settings.tls_san.iter().cloned();
+            table.named.extend(name.map(|name| (name, (place, caller.clone()))));
             if !settings.oidc.is_empty() {
                 table.claimants.push((settings.oidc.clone(), caller));
             }
@@ -318,6 +384,7 @@ impl Known {
             Proof::None => None,
             Proof::Key(digest) => Some((*digest).into()),
             Proof::Token(_, id) => Some(*id),
+            Proof::Certificate(shown) => Some(shown.id()),
         }
     }
 }
@@ -332,7 +399,11 @@ mod tests {
     fn policy() -> Policy {
         let callers =
             vec![caller("billing", &["key-a", "key-a-next"]), caller("backup", &["key-b"])];
-        Policy::new(&Settings::Callers(Roll { callers, ..Roll::default() }), None, clock())
+        Policy::new(
+            &Settings::Callers(Roll { callers, ..Roll::default() }),
+            Verifiers::default(),
+            clock(),
+        )
     }
 
     fn clock() -> Clock {
@@ -349,7 +420,7 @@ mod tests {
         for (name, value) in headers {
             map.append(*name, value.parse().unwrap());
         }
-        policy.known(&map).map(|known| known.caller().name().to_string())
+        policy.known(&map, None).map(|known| known.caller().name().to_string())
     }
 
     #[test]
@@ -391,7 +462,7 @@ mod tests {
 
     #[test]
     fn open_access_knows_everyone_but_the_sender_of_a_wrong_credential() {
-        let policy = Policy::new(&Settings::Open, None, clock());
+        let policy = Policy::new(&Settings::Open, Verifiers::default(), clock());
         assert_eq!(identify(&policy, &[]).as_deref(), Ok("anonymous"));
         assert_eq!(identify(&policy, &[("x-api-key", "key-a")]), Err(Refusal::Unknown));
     }
@@ -402,7 +473,7 @@ mod tests {
         let not_after = Some(clock.wall() + Duration::from_secs(60));
         let callers = vec![CallerSettings { not_after, ..caller("billing", &["key-a"]) }];
         let settings = Settings::Callers(Roll { callers, ..Roll::default() });
-        let policy = Policy::new(&settings, None, clock.clone());
+        let policy = Policy::new(&settings, Verifiers::default(), clock.clone());
         let headers = [("x-api-key", "key-a")];
         clock.advance(Duration::from_secs(59));
         assert_eq!(identify(&policy, &headers).as_deref(), Ok("billing"));
@@ -430,10 +501,13 @@ mod tests {
             ..caller("limited", &["key-c"])
         };
         let take = || {
-            let Ok(known) = policy.known(&HeaderMap::from_iter([(
-                http::HeaderName::from_static("x-api-key"),
-                http::HeaderValue::from_static("key-c"),
-            )])) else {
+            let Ok(known) = policy.known(
+                &HeaderMap::from_iter([(
+                    http::HeaderName::from_static("x-api-key"),
+                    http::HeaderValue::from_static("key-c"),
+                )]),
+                None,
+            ) else {
                 panic!("it is known")
             };
             known.caller().limiter().unwrap().take(policy.clock().now()).is_ok()
@@ -448,7 +522,8 @@ mod tests {
 
     #[test]
     fn without_any_caller_nobody_gets_in() {
-        let policy = Policy::new(&Settings::Callers(Roll::default()), None, clock());
+        let policy =
+            Policy::new(&Settings::Callers(Roll::default()), Verifiers::default(), clock());
         assert!(!policy.is_open());
         assert_eq!(identify(&policy, &[]), Err(Refusal::Missing));
         assert_eq!(identify(&policy, &[("x-api-key", "key-a")]), Err(Refusal::Unknown));

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, path::PathBuf};
 
 use jiff::Timestamp;
 
-use super::{CallerName, KeyDigest, Rate, Scope, View, oidc};
+use super::{CallerName, KeyDigest, Rate, SanName, Scope, View, oidc};
 
 /// Whether callers must show who they are. Decided once, at start, from which keys are set; never
 /// from how many callers there are.
@@ -46,6 +46,8 @@ pub struct CallerSettings {
     pub key_sha256: Vec<KeyDigest>,
     /// `oidc`: what its tokens say; all of these, and none if there are none.
     pub oidc: BTreeMap<String, String>,
+    /// `tls_san`: a name that its certificate has.
+    pub tls_san: Option<SanName>,
     /// `scopes`.
     pub scopes: Vec<Scope>,
     /// `orgs`, `sddc_ids`, `sddc_names`: what it may see.
@@ -64,6 +66,7 @@ impl CallerSettings {
             name,
             key_sha256: Vec::new(),
             oidc: BTreeMap::new(),
+            tls_san: None,
             scopes: vec![Scope::SddcRead],
             view: View::default(),
             rate: None,

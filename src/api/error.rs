@@ -191,6 +191,7 @@ fn challenge(refusal: Refusal) -> (HeaderName, HeaderValue) {
         | Refusal::Conflict
         | Refusal::Expired
         | Refusal::Stranger
+        | Refusal::Certificate
         | Refusal::Token(_) => "Bearer realm=\"sddc-gateway\", error=\"invalid_token\"",
         Refusal::Malformed => "Bearer realm=\"sddc-gateway\", error=\"invalid_request\"",
     };
@@ -208,6 +209,9 @@ fn refusal_text(refusal: Refusal) -> Cow<'static, str> {
         Refusal::Malformed => "the credential cannot be read: send one Bearer key, once",
         Refusal::Expired => "this caller was let in until a moment that has passed",
         Refusal::Stranger => "the token is good, but names no caller of this gateway",
+        Refusal::Certificate => {
+            "the certificate of this connection is good no more: it has ended or was revoked"
+        }
         Refusal::Conflict => "two credentials of different callers were sent",
     };
     text.into()

@@ -13,16 +13,17 @@ use super::{
 };
 use crate::{
     access::{
-        CallerName, CallerSettings, InvalidCallerName, InvalidRate, KeyDigest, NamePattern, Rate,
-        Scope, View,
+        CallerName, CallerSettings, InvalidCallerName, InvalidRate, InvalidSanName, KeyDigest,
+        NamePattern, Rate, SanName, Scope, View,
     },
     ids::{OrgId, SddcId},
 };
 
-const FIELDS: [&str; 10] = [
+const FIELDS: [&str; 11] = [
     "name",
     "key_sha256",
     "oidc",
+    "tls_san",
     "scopes",
     "orgs",
     "sddc_ids",
@@ -39,6 +40,8 @@ const MOST_BURST: u32 = 1_000_000;
 pub struct Ways {
     /// By tokens: `[access.oidc]` is set.
     pub tokens: bool,
+    /// By certificates: `api.tls_client_ca` is set.
+    pub certificates: bool,
 }
 
 /// A table of `[[access.callers]]` or of a callers' file's `[[callers]]`.
@@ -71,7 +74,9 @@ impl CallerTable<'_, '_> {
         let rate = self.rate(reader);
         let not_after = self.not_after(reader);
         let oidc = self.oidc(reader);
-        if keys.is_none() && oidc.is_none() {
+        let tls_san = self.tls_san(reader);
+        let named = self.find("tls_san").is_some();
+        if keys.is_none() && oidc.is_none() && !named {
             let problem = "a caller needs key_sha256, oidc or tls_san: without one nobody is it";
             reader.fault(self.subject, problem, &self.origin);
         }
@@ -80,6 +85,7 @@ impl CallerTable<'_, '_> {
         let caller = CallerSettings {
             key_sha256: keys.iter().map(|(digest, _)| *digest).collect(),
             oidc: oidc.unwrap_or_default(),
+            tls_san,
             scopes: scopes.unwrap_or(all_seen.scopes),
             view,
             rate,
@@ -139,6 +145,18 @@ impl CallerTable<'_, '_> {
                 None
             }
         }
+    }
+
+    /// The name of its certificate.
+    fn tls_san(&self, reader: &mut Reader<'_>) -> Option<SanName> {
+        let (_, origin) = self.find("tls_san")?;
+        if !self.ways.certificates {
+            let problem = "needs api.tls_client_ca: nobody is asked for a certificate without it";
+            reader.fault(&self.field("tls_san"), problem, &origin);
+        }
+        self.text(reader, "tls_san", |text| {
+            text.parse().map_err(|fault: InvalidSanName| fault.to_string())
+        })
     }
 
     /// Claims and what they have to say.

@@ -15,7 +15,7 @@ use super::{
     layers::{Layers, Written, unknown, wrong_type},
     reader::Reader,
 };
-use crate::access::{CallerName, CallerSettings, InvalidKeyDigest, KeyDigest};
+use crate::access::{CallerName, CallerSettings, InvalidKeyDigest, KeyDigest, SanName};
 
 const TABLES: &str = "access.callers";
 const SHORT: &str = "access.keys";
@@ -98,6 +98,8 @@ struct Register {
     /// The names of callers who stand elsewhere.
     elsewhere: Vec<CallerName>,
     holders: HashMap<KeyDigest, CallerName>,
+    /// Whose each certificate's name is.
+    named: HashMap<SanName, CallerName>,
 }
 
 impl Register {
@@ -113,6 +115,10 @@ impl Register {
             callers: Vec::new(),
             elsewhere: listed.iter().map(|caller| caller.name.clone()).collect(),
             holders: listed.iter().flat_map(keys).collect(),
+            named: listed
+                .iter()
+                .filter_map(|caller| Some((caller.tls_san.clone()?, caller.name.clone())))
+                .collect(),
         }
     }
 
@@ -158,6 +164,12 @@ impl Register {
         } else {
             for (digest, origin) in &written.keys {
                 self.hold(reader, &table.field("key_sha256"), name, *digest, origin);
+            }
+            if let Some(san) = &written.caller.tls_san
+                && let Some(holder) = self.named.insert(san.clone(), name.clone())
+            {
+                let problem = format!("the certificate of \"{name}\" is already \"{holder}\"'s");
+                reader.fault(&table.field("tls_san"), problem, &table.origin);
             }
             self.callers.push(written.caller);
             return;

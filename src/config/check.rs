@@ -231,7 +231,8 @@ pub(super) fn access(reader: &mut Reader<'_>, listen: SocketAddr) -> access::Set
 
 fn roll(reader: &mut Reader<'_>) -> Roll {
     let oidc = oidc(reader);
-    let ways = Ways { tokens: reader.is_set(ISSUER) };
+    let ways =
+        Ways { tokens: reader.is_set(ISSUER), certificates: reader.is_set("api.tls_client_ca") };
     let callers = callers::read(reader, ways);
     let file = reader.optional("access.callers_file", value::path).map(|path| {
         // One that cannot be read lets nobody in, and is read again while running.

@@ -66,13 +66,15 @@ pub(crate) fn callers_file(data: &[u8]) {
     let mut listed = CallerSettings::new("listed".parse().expect("a good name"));
     listed.key_sha256 = vec![KeyDigest::of(b"listed")];
     let read = |ways| super::callers_file(Path::new("callers.toml"), text, &[listed.clone()], ways);
-    match read(Ways { tokens: true }) {
+    match read(Ways { tokens: true, certificates: true }) {
         Ok(callers) => {
-            assert!(callers.iter().all(|it| !it.key_sha256.is_empty() || !it.oidc.is_empty()));
+            assert!(callers.iter().all(|it| {
+                !it.key_sha256.is_empty() || !it.oidc.is_empty() || it.tls_san.is_some()
+            }));
             assert!(callers.iter().all(|it| !it.scopes.is_empty()));
-            // Where no tokens are taken nobody can be known by one.
-            let by_tokens = callers.iter().any(|it| !it.oidc.is_empty());
-            assert_eq!(read(Ways::default()).is_err(), by_tokens);
+            // Where no tokens and certificates are taken nobody can be known by one.
+            let others = callers.iter().any(|it| !it.oidc.is_empty() || it.tls_san.is_some());
+            assert_eq!(read(Ways::default()).is_err(), others);
             are_told_apart(callers.iter().chain([&listed]));
         }
         Err(faults) => are_fit_to_print(text, &faults),

@@ -257,7 +257,8 @@ pub const KEYS: &[Key] = &[
         ),
         doc: "Callers, one table each. key_sha256 holds one digest, or more while keys are rotated; \
               oidc = { sub = \"billing\" } stands for tokens whose claims are these texts, or arrays that \
-              hold them (see [access.oidc]; of several callers that match it is the first); \
+              hold them (see [access.oidc]; of several callers that match it is the first); tls_san = \
+              \"uri:spiffe://…\" or \"dns:…\" is a name of its certificate (see api.tls_client_ca); \
               scopes is [\"sddc:read\"] when left out. orgs, sddc_ids and sddc_names (patterns: * is \
               any characters, ? is one) limit what the caller sees; what is left out limits nothing, \
               and all that are set hold together. rate is so many per s, m or h, and burst how many at \

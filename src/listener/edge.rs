@@ -120,7 +120,8 @@ impl Edge {
         let mut departure = Departure { edge: self, seen: Some(&seen), slot: None };
         let permit = self.in_flight.enter(seen.route.is_probe());
         let may_wait = permit.is_some() && seen.route.asks_for_caller();
-        let identity = self.policy.identify(request.headers(), may_wait).await;
+        let certificate = peer.certificate.as_ref();
+        let identity = self.policy.identify(request.headers(), certificate, may_wait).await;
         seen.identity.get_or_init(|| identity);
         let judged = match &permit {
             Some(permit) => self.work(request, &seen, permit, &mut departure).await,

@@ -4,7 +4,7 @@ use std::{net::IpAddr, sync::LazyLock};
 
 use axum::{Router, body::Body, routing::get};
 use futures_util::FutureExt;
-use http::{HeaderMap, HeaderValue, Request, Uri, header::HOST};
+use http::{HeaderMap, HeaderValue, Request, Uri, Version, header::HOST};
 use tower::ServiceExt;
 use url::Url;
 
@@ -86,7 +86,8 @@ pub(crate) fn host(data: &[u8]) {
     let any = HostRule::new(IpAddr::from([0, 0, 0, 0]), false, &[]);
     let head = headers(&HOST, &fields);
     let status = |rule: &HostRule, uri: &Uri, head: &HeaderMap| {
-        rule.check(uri, head).map_or_else(|problem| problem.status().as_u16(), |()| 200)
+        rule.check(Version::HTTP_11, uri, head)
+            .map_or_else(|problem| problem.status().as_u16(), |()| 200)
     };
     let judged = status(&loopback, &target, &head);
     let [field] = &fields[..] else {

@@ -2,6 +2,7 @@
 
 mod abuse;
 pub mod authority;
+mod callers;
 mod certificates;
 mod client;
 mod drain;

@@ -353,3 +353,28 @@ fn a_burst_goes_with_a_rate() {
         assert!(told.starts_with(&format!("access.callers.{fault}")), "{told}");
     }
 }
+
+#[test]
+fn a_caller_by_certificate_needs_a_ca_and_a_name_that_nobody_else_has() {
+    let by =
+        |name: &str, san: &str| format!("[[access.callers]]\nname = \"{name}\"\ntls_san = {san}\n");
+    let without = Scene::minimal().file(by("a", "\"dns:a.test\"")).fault();
+    assert!(without.starts_with("access.callers.tls_san: needs api.tls_client_ca"), "{without}");
+    let scene = Scene::minimal();
+    let ca = scene.write("ca.pem", CA);
+    let told = |callers: &str| {
+        let scene = Scene::minimal().with("API__TLS_CLIENT_CA", ca.to_str().unwrap());
+        scene.file(callers).faults().join("\n")
+    };
+    for (san, fault) in [
+        ("1", "tls_san: must be a string, not a number"),
+        ("\"a.test\"", "tls_san: "),
+        ("\"dns:*.test\"", "tls_san: "),
+        ("\"uri:no-scheme\"", "tls_san: "),
+    ] {
+        let told = told(&by("a", san));
+        assert!(told.contains(&format!("access.callers.{fault}")), "{san}: {told}");
+    }
+    let twice = told(&(by("a", "\"dns:a.test\"") + &by("b", "\"dns:A.test\"")));
+    assert!(twice.contains("tls_san: the certificate of \"b\" is already \"a\"'s"), "{twice}");
+}

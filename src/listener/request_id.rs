@@ -6,7 +6,11 @@ use uuid::Uuid;
 /// The header of the id, in both directions.
 pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// The caller's own id if it is 1 to 64 characters of `[A-Za-z0-9._-]`, else a new UUID.
+/// How a caller key begins: one that was put into the wrong header must not be logged as an id.
+const KEY_PREFIX: &[u8] = b"sgw_";
+
+/// The caller's own id if it is 1 to 64 characters of `[A-Za-z0-9._-]` and holds no caller key, else
+/// a new UUID.
 #[must_use]
 pub fn accept_or_new(headers: &HeaderMap) -> HeaderValue {
     let mut ids = headers.get_all(X_REQUEST_ID).iter();
@@ -22,7 +26,8 @@ pub fn accept_or_new(headers: &HeaderMap) -> HeaderValue {
 
 fn is_sane(id: &[u8]) -> bool {
     let safe = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
-    (1..=64).contains(&id.len()) && id.iter().all(safe)
+    let holds_key = id.windows(KEY_PREFIX.len()).any(|part| part == KEY_PREFIX);
+    (1..=64).contains(&id.len()) && id.iter().all(safe) && !holds_key
 }
 
 /// The trace id of a valid `traceparent` (W3C Trace Context section 3.2).
@@ -66,6 +71,16 @@ mod tests {
             let id = id_for(odd);
             assert!(Uuid::parse_str(&id).is_ok(), "{odd:?} gave {id}");
         }
+    }
+
+    #[test]
+    fn a_key_in_the_wrong_header_is_no_id() {
+        let key = format!("sgw_{}", "aB3-_".repeat(8));
+        for odd in [key.clone(), format!("job-{key}"), key[..20].to_owned()] {
+            let id = id_for(&[&odd]);
+            assert!(Uuid::parse_str(&id).is_ok(), "{odd} gave {id}");
+        }
+        assert_eq!(id_for(&["sgw-7"]), "sgw-7");
     }
 
     #[test]

@@ -14,6 +14,10 @@ const SHORTEST: usize = 6;
 const KEY_PREFIX: &str = "sgw_";
 const KEY_CHARACTERS: usize = 43;
 
+/// How a JWT begins: `{"` in base64. A token that was renewed a moment ago is held no more, but still
+/// good, and may not be ours: those are known by their look.
+const JWT_PREFIX: &str = "eyJ";
+
 /// The secrets of a [`TokenSource`](super::TokenSource) at one moment. Cannot be printed.
 pub struct Scrubber(Vec<SecretString>);
 
@@ -23,12 +27,12 @@ impl Scrubber {
         Self(secrets.into_iter().filter(long).collect())
     }
 
-    /// The text with `***` for each secret, and for whatever looks like a caller key. A text
-    /// without any comes back as it is, at the cost of one search per secret.
+    /// The text with `***` for each secret, and for whatever looks like a caller key or a JWT. A
+    /// text without any comes back as it is, at the cost of one search per secret.
     #[must_use]
     pub fn scrub(&self, text: Box<str>) -> Box<str> {
         let found = self.0.iter().flat_map(|secret| places(&text, secret.expose_secret()));
-        let mut found: Vec<Range<usize>> = found.chain(keys(&text)).collect();
+        let mut found: Vec<Range<usize>> = found.chain(keys(&text)).chain(jwts(&text)).collect();
         if found.is_empty() {
             return text;
         }
@@ -56,6 +60,19 @@ impl fmt::Debug for Scrubber {
 
 fn places<'a>(text: &'a str, part: &'a str) -> impl Iterator<Item = Range<usize>> + 'a {
     text.match_indices(part).map(|(at, part)| at..at + part.len())
+}
+
+/// At least three parts with dots between them (RFC 7519 section 3), whatever stands before them.
+fn jwts(text: &str) -> impl Iterator<Item = Range<usize>> {
+    let ends = |it: char| !(it.is_ascii_alphanumeric() || matches!(it, '-' | '_' | '.'));
+    let mut end = 0;
+    text.split_inclusive(ends).filter_map(move |run| {
+        let begin = end;
+        end += run.len();
+        let run = run.trim_end_matches(ends).trim_end_matches('.');
+        let at = run.find(JWT_PREFIX)?;
+        (run[at..].matches('.').count() >= 2).then(|| begin + at..begin + run.len())
+    })
 }
 
 fn keys(text: &str) -> impl Iterator<Item = Range<usize>> {
@@ -86,7 +103,7 @@ mod tests {
 
     const SECRET: &str = "s3cr3t &+ü";
     const FORM: &str = "s3cr3t+%26%2B%C3%BC";
-    const TOKEN: &str = "eyJhbGciOiJub25lIn0.e30.sig";
+    const TOKEN: &str = "opaque-token_of.the.app";
 
     fn mint(secret: &str) -> Mint {
         let secret = ClientSecret::from_text(secret).unwrap();
@@ -132,6 +149,22 @@ mod tests {
         assert_eq!(scrubbed(&format!("with ({key}).")), "with (***).");
         assert_eq!(scrubbed(&format!("sgw_{key}")), "***", "one begins inside the other");
         for other in [&key[..46], &format!("{}.{}", &key[..20], &key[21..]), "sgw_", "sgw_ü"] {
+            assert_eq!(scrubbed(other), other);
+        }
+    }
+
+    #[test]
+    fn what_looks_like_a_jwt_is_blanked_out() {
+        let jwt = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJhIn0.c2ln-_";
+        assert_eq!(scrubbed(&format!("with {jwt}. And ü{jwt}ü")), "with ***. And ü***ü");
+        assert_eq!(scrubbed(&format!("token=\"{jwt}\", _{jwt}")), "token=\"***\", _***");
+        assert_eq!(
+            scrubbed(&format!("{jwt}.a.b {jwt}/{jwt}")),
+            "*** ***/***",
+            "a JWE has five parts"
+        );
+        for other in ["eyJ", "eyJ.a", "eyJ.a.", "a.b.c", "eyJhbGciOiJSUzI1NiJ9 . a . b", "www.eyJ"]
+        {
             assert_eq!(scrubbed(other), other);
         }
     }

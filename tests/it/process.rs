@@ -36,10 +36,10 @@ enum Line {
 
 /// How a command ended, and all that it wrote.
 #[derive(Debug)]
-struct Ended {
-    code: Option<i32>,
-    stdout: String,
-    stderr: String,
+pub struct Ended {
+    pub code: Option<i32>,
+    pub stdout: String,
+    pub stderr: String,
 }
 
 /// What a command is started with.
@@ -113,7 +113,7 @@ impl Setup {
         (process, stderr)
     }
 
-    fn run(self) -> Ended {
+    pub fn run(self) -> Ended {
         self.start().ended()
     }
 
@@ -207,7 +207,7 @@ pub struct Served {
 }
 
 impl Served {
-    fn get(&self, path: &str) -> Answer {
+    pub fn get(&self, path: &str) -> Answer {
         ask(self.api, &format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n"), "")
     }
 
@@ -236,7 +236,7 @@ impl Served {
     }
 
     /// Ends it in the quickest orderly way.
-    fn interrupt(self) -> Ended {
+    pub fn interrupt(self) -> Ended {
         self.signal(Signal::INT);
         self.process.ended()
     }
@@ -309,7 +309,7 @@ impl Cloud {
         Self { process, address }
     }
 
-    fn url(&self) -> String {
+    pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 

@@ -4,7 +4,7 @@ mod abuse;
 pub mod authority;
 mod callers;
 mod certificates;
-mod client;
+pub mod client;
 mod drain;
 mod frames;
 mod handshake;

@@ -1,6 +1,6 @@
 //! Watching (contract section 4.4): long polls and event streams.
 
-mod client;
+pub mod client;
 mod places;
 mod polls;
 mod streams;

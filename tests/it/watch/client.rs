@@ -155,7 +155,7 @@ impl Watcher {
         Self::open_with(gateway, query, &[("Last-Event-ID", last)]).await
     }
 
-    async fn open_with(gateway: &TestGateway, query: &str, headers: &[(&str, &str)]) -> Self {
+    pub async fn open_with(gateway: &TestGateway, query: &str, headers: &[(&str, &str)]) -> Self {
         let path = format!("/sddcs/events{query}");
         Self::of(Client::send(gateway, "GET", &path, headers).await).await
     }

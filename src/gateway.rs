@@ -10,7 +10,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     access::{
-        self, Policy, Roll, TrustedProxies, Verifiers,
+        Policy, TrustedProxies, Verifiers,
         oidc::{self, Oidc},
     },
     api::{self, Answers, ApiState, Steps, Watchers},
@@ -315,9 +315,8 @@ fn start_oidc(
     metrics: &Metrics,
     tasks: &Tasks,
 ) -> Result<Option<Oidc>, StartError> {
-    let access::Settings::Callers(Roll { oidc: Some(settings), .. }) = &config.access else {
-        return Ok(None);
-    };
+    let settings = config.access.roll().and_then(|roll| roll.oidc.as_ref());
+    let Some(settings) = settings else { return Ok(None) };
     let flights = tasks.flights.clone();
     let oidc = Oidc::new(settings.clone(), clock.clone(), metrics.clone(), flights)?;
     let stop = || tasks.stop.clone();

@@ -9,6 +9,7 @@ use super::{CallerName, KeyDigest, Rate, SanName, Scope, View, oidc};
 /// Whether callers must show who they are. Decided once, at start, from which keys are set; never
 /// from how many callers there are.
 #[derive(Debug, Clone)]
+#[expect(clippy::large_enum_variant, reason = "a process has one")]
 pub enum Settings {
     /// `access.open = true`, or no `access` key at all on a loopback listener: everyone is
     /// `anonymous` with scope `sddc:read`.
@@ -71,6 +72,17 @@ impl CallerSettings {
             view: View::default(),
             rate: None,
             not_after: None,
+        }
+    }
+}
+
+impl Settings {
+    /// Who is let in, where not everyone is.
+    #[must_use]
+    pub fn roll(&self) -> Option<&Roll> {
+        match self {
+            Self::Open => None,
+            Self::Callers(roll) => Some(roll),
         }
     }
 }

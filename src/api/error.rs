@@ -184,9 +184,8 @@ fn denied_text(denied: &Denied) -> String {
 /// `WWW-Authenticate` (RFC 6750 section 3): an error is named only if a credential was sent.
 fn challenge(refusal: Refusal) -> (HeaderName, HeaderValue) {
     let value = match refusal {
-        Refusal::Missing => "Bearer realm=\"sddc-gateway\"",
         // It is not said that a token is bad which cannot be judged for want of keys.
-        Refusal::Token(JwtFault::NoKeys) => "Bearer realm=\"sddc-gateway\"",
+        Refusal::Missing | Refusal::Token(JwtFault::NoKeys) => "Bearer realm=\"sddc-gateway\"",
         Refusal::Unknown
         | Refusal::Conflict
         | Refusal::Expired

@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use super::Upstreams;
 use crate::{
     access::{
-        self, Policy, Roll,
+        Policy, Roll,
         oidc::{KeysFrom, Oidc},
     },
     config::{Config, Ways, callers_file},
@@ -39,8 +39,8 @@ pub(super) fn secret(
 }
 
 pub(super) fn callers(config: &Config, policy: &Policy) -> Option<Watched> {
-    let access::Settings::Callers(roll) = &config.access else { return None };
-    let Roll { callers: listed, file: Some(file), oidc } = roll else { return None };
+    let Roll { callers: listed, file, oidc } = config.access.roll()?;
+    let file = file.as_ref()?;
     let ways = Ways {
         tokens: oidc.is_some(),
         certificates: config.api.tls.as_ref().is_some_and(|tls| tls.client.is_some()),
@@ -69,10 +69,7 @@ pub(super) fn callers(config: &Config, policy: &Policy) -> Option<Watched> {
 }
 
 pub(super) fn keys(config: &Config, oidc: &Oidc) -> Option<Watched> {
-    let access::Settings::Callers(Roll { oidc: Some(settings), .. }) = &config.access else {
-        return None;
-    };
-    let KeysFrom::File(path) = &settings.keys else { return None };
+    let KeysFrom::File(path) = &config.access.roll()?.oidc.as_ref()?.keys else { return None };
     let oidc = oidc.clone();
     Some(Watched {
         key: "access.oidc.jwks_file",

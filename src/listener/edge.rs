@@ -338,7 +338,7 @@ impl Edge {
         match response.status() {
             StatusCode::NOT_MODIFIED => limiter.give_back(),
             StatusCode::TOO_MANY_REQUESTS => {
-                self.metrics.rate_limited(known.caller().name().label())
+                self.metrics.rate_limited(known.caller().name().label());
             }
             _ => {}
         }

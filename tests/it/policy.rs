@@ -33,7 +33,7 @@ impl Scene {
     }
 
     /// Puts another version of the file in its place, and lets the gateway look at it.
-    async fn rewrite(&self, text: &str) {
+    fn rewrite(&self, text: &str) {
         std::fs::write(self.file.path(), text).unwrap();
         self.gateway.advance(5);
     }

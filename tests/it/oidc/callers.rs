@@ -34,10 +34,7 @@ async fn gateway(
         roll.oidc = Some(issuer.settings());
         roll.callers.extend(callers.iter().map(|(name, wanted)| {
             let wanted = wanted.iter().map(|(claim, text)| (claim.to_string(), text.to_string()));
-            CallerSettings {
-                oidc: BTreeMap::from_iter(wanted),
-                ..CallerSettings::new(name.parse().unwrap())
-            }
+            CallerSettings { oidc: wanted.collect(), ..CallerSettings::new(name.parse().unwrap()) }
         }));
     });
     setup.start().await

@@ -13,18 +13,18 @@ async fn a_change_of_the_file_acts_with_the_next_look_at_it() {
     assert_eq!(scene.ask("/sddcs").await.status, 200);
     assert_eq!(scene.gateway.get("/sddcs").await.status, 200, "the configuration's caller");
 
-    scene.rewrite("").await;
+    scene.rewrite("");
     scene
         .gateway
         .until("nobody of the file", async |_| scene.ask("/sddcs").await.status == 401)
         .await;
     assert_eq!(scene.gateway.get("/sddcs").await.status, 200, "the configuration's stays");
 
-    scene.rewrite(&caller(&scene.key, "scopes = [\"vmc:read\"]")).await;
+    scene.rewrite(&caller(&scene.key, "scopes = [\"vmc:read\"]"));
     scene.gateway.until("another scope", async |_| scene.ask("/sddcs").await.status == 403).await;
     assert_eq!(scene.ask("/sddcs").await.code(), "forbidden");
 
-    scene.rewrite(&caller(&scene.key, "sddc_names = [\"prod-*\"]")).await;
+    scene.rewrite(&caller(&scene.key, "sddc_names = [\"prod-*\"]"));
     scene.gateway.until("a limit", async |_| scene.ask("/sddcs").await.status == 200).await;
     let names = scene.ask("/sddcs").await.names();
     assert!(!names.is_empty() && names.iter().all(|name| name.starts_with("prod-")), "{names:?}");
@@ -47,12 +47,12 @@ async fn a_broken_new_version_keeps_the_old_one_and_says_so() {
         &caller(&other, "").replace("filed", "tester"),
         &twice,
     ] {
-        scene.rewrite(broken).await;
+        scene.rewrite(broken);
         assert_eq!(scene.until_reload_is(false).await["last_error"], "invalid", "{broken}");
         assert_eq!(scene.ask("/sddcs").await.status, 200, "the old version: {broken}");
         let metric = scene.gateway.metric("sddc_gateway_config_reload_ok", "callers_file").await;
         assert!(metric.abs() < 0.5);
-        scene.rewrite(&caller(&scene.key, "")).await;
+        scene.rewrite(&caller(&scene.key, ""));
         scene.until_reload_is(true).await;
     }
     std::fs::remove_file(scene.file.path()).unwrap();
@@ -96,7 +96,7 @@ async fn a_request_sees_the_old_rules_or_the_new_ones() {
     let mut seen = [false; 2];
     while seen != [true; 2] {
         for version in &versions {
-            scene.rewrite(&caller(&scene.key, version)).await;
+            scene.rewrite(&caller(&scene.key, version));
             for answer in join_all((0..20).map(|_| scene.ask("/sddcs"))).await {
                 let shown = orgs(&answer);
                 let at = (0..2).find(|at| shown == [org(&cloud, *at)]);

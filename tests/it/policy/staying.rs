@@ -35,9 +35,9 @@ async fn a_stream_ends_when_its_caller_may_no_more() {
     ] {
         let mut events = Events::open(&scene.gateway, &scene.key, "").await;
         assert_eq!(events.next().await.0, "sync");
-        scene.rewrite(&after).await;
+        scene.rewrite(&after);
         events.ended().await;
-        scene.rewrite(&caller(&scene.key, "")).await;
+        scene.rewrite(&caller(&scene.key, ""));
         let back = async |_: &_| scene.ask("/sddcs").await.status == StatusCode::OK;
         scene.gateway.until("the caller again", back).await;
     }
@@ -53,8 +53,8 @@ async fn a_stream_begins_anew_when_its_caller_sees_something_else() {
     // Another key for another caller, and a rate: nothing that this one could see.
     let mut same = caller(&scene.key, "");
     same += &caller(&CallerKey::generate().unwrap(), "").replace("filed", "another");
-    scene.rewrite(&same).await;
-    scene.rewrite(&caller(&scene.key, "sddc_names = [\"prod-*\"]")).await;
+    scene.rewrite(&same);
+    scene.rewrite(&caller(&scene.key, "sddc_names = [\"prod-*\"]"));
     assert_eq!(events.next().await, ("reset".to_owned(), None, json!({})));
     let (name, id, part) = events.next().await;
     let list = scene.ask("/sddcs").await;
@@ -80,7 +80,7 @@ async fn a_long_poll_is_refused_when_its_caller_may_no_more() {
         let change = async {
             watched_by(&scene.gateway, 1).await;
             let text = if status == 401 { String::new() } else { caller(&scene.key, after) };
-            scene.rewrite(&text).await;
+            scene.rewrite(&text);
         };
         let (answer, ()) = tokio::join!(wait(&scene).await, change);
         assert_eq!(answer.status.as_u16(), status);
@@ -92,7 +92,7 @@ async fn a_long_poll_of_who_sees_something_else_ends_so_that_it_asks_anew() {
     let (_cloud, scene) = polling("").await;
     let change = async {
         watched_by(&scene.gateway, 1).await;
-        scene.rewrite(&caller(&scene.key, "sddc_names = [\"prod-*\"]")).await;
+        scene.rewrite(&caller(&scene.key, "sddc_names = [\"prod-*\"]"));
     };
     let (answer, ()) = tokio::join!(wait(&scene).await, change);
     assert_eq!(answer.status, StatusCode::NOT_MODIFIED);

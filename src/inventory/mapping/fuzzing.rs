@@ -289,7 +289,7 @@ fn spoil(value: &mut Value, listed: &Listed) {
             for (name, member) in members.iter_mut() {
                 match kept.iter().find(|(known, _)| known == name) {
                     Some((_, listed)) => spoil(member, listed),
-                    None => *member = canary(),
+                    None => *member = other(member),
                 }
             }
             // Before and after: where secrets stand must not matter.
@@ -312,8 +312,19 @@ fn spoil(value: &mut Value, listed: &Listed) {
     }
 }
 
+/// Another value of the same kind: one of another kind would not be shown anywhere.
+fn other(value: &Value) -> Value {
+    match value {
+        Value::Null | Value::String(_) => CANARY.into(),
+        Value::Bool(flag) => Value::Bool(!flag),
+        Value::Number(_) => 77.into(),
+        Value::Array(_) => Value::Array(vec![CANARY.into(), canary()]),
+        Value::Object(_) => canary(),
+    }
+}
+
 fn plant(name: &&str) -> (String, Value) {
-    ((*name).to_owned(), canary())
+    ((*name).to_owned(), CANARY.into())
 }
 
 fn canary() -> Value {

@@ -122,8 +122,10 @@ fn is_plain(authority: &Authority) -> bool {
 
 fn is_loopback_name(host: &str) -> bool {
     let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+    // An authority may hold more characters than a name.
+    let in_name = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
     host == "localhost"
-        || host.ends_with(".localhost")
+        || (host.ends_with(".localhost") && host.bytes().all(in_name))
         || bare.parse::<IpAddr>().is_ok_and(|address| address.to_canonical().is_loopback())
 }
 
@@ -166,6 +168,8 @@ mod tests {
             "localhost:99999",
             "localhost:+80",
             "[::1]8:080",
+            "a%.localhost",
+            "[a].localhost",
             "evil.test",
             "127.0.0.1.evil.test",
             "localhost.evil.test",

@@ -4,7 +4,7 @@
 //! browser, by a name of its own that resolves to 127.0.0.1. So such a listener answers on loopback
 //! only for loopback names and `api.hosts`, and nowhere for a page of another site.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use http::{HeaderMap, HeaderValue, Uri, Version, header::HOST, uri::Authority};
 
@@ -121,12 +121,15 @@ fn is_plain(authority: &Authority) -> bool {
 }
 
 fn is_loopback_name(host: &str) -> bool {
-    let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+    let address = match host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
+        Some(bare) => bare.parse::<Ipv6Addr>().map(IpAddr::from),
+        None => host.parse::<Ipv4Addr>().map(IpAddr::from),
+    };
     // An authority may hold more characters than a name.
     let in_name = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
     host == "localhost"
         || (host.ends_with(".localhost") && host.bytes().all(in_name))
-        || bare.parse::<IpAddr>().is_ok_and(|address| address.to_canonical().is_loopback())
+        || address.is_ok_and(|address| address.to_canonical().is_loopback())
 }
 
 #[cfg(test)]
@@ -170,6 +173,7 @@ mod tests {
             "[::1]8:080",
             "a%.localhost",
             "[a].localhost",
+            "[127.0.0.1]",
             "evil.test",
             "127.0.0.1.evil.test",
             "localhost.evil.test",

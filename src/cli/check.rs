@@ -8,7 +8,7 @@ use clap::Args;
 use futures_util::future::join_all;
 use tokio_util::task::TaskTracker;
 
-use super::{ConfigArgs, block_on, fail, say};
+use super::{ConfigArgs, block_on, callers, fail, say};
 use crate::{
     access,
     clock::Clock,
@@ -52,12 +52,12 @@ fn show_callers(config: &Config) {
             step("ok", "access is open: everyone who can reach the listener has sddc:read");
         }
         access::Settings::Callers(roll) => {
-            step("ok", &format!("{} caller(s) may ask", roll.all().count()));
-            for caller in roll.all() {
-                let scopes: Vec<_> = caller.scopes.iter().map(|scope| scope.as_str()).collect();
-                let keys = caller.key_sha256.len();
-                let name = caller.name.as_str();
-                say(format_args!("      {name:<24} {} by {keys} key(s)", scopes.join(", ")));
+            let count = roll.all().count();
+            step("ok", &format!("{count} caller(s) may ask"));
+            if count > 0 {
+                for line in callers::table(roll.all()) {
+                    say(format_args!("      {line}"));
+                }
             }
         }
     }

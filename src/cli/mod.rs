@@ -3,6 +3,7 @@
 //! Output goes to standard output, the log to standard error. Exit codes: 0 well, 1 failed, 78 bad
 //! configuration (`EX_CONFIG`), in which case nothing was bound.
 
+mod callers;
 mod check;
 mod demo;
 mod harden;

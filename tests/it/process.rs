@@ -508,7 +508,8 @@ fn check_says_what_the_credentials_are_good_for() {
     assert_eq!((ended.code, &*ended.stderr), (Some(0), ""), "{ended:?}");
     for line in [
         "ok    configuration",
-        "billing                  sddc:read by 1 key(s)",
+        "CALLER   SCOPES     KNOWN BY      SEES        RATE      UNTIL",
+        "billing  sddc:read  key ",
         "ok    token of the app's own organization, good for 1800 s",
         "      organization  ",
         "      permission    csp:org_member",

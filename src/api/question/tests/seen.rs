@@ -22,7 +22,7 @@ use crate::{
     upstream::Kind,
 };
 
-const PATTERNS: &[&str] = &["*", "a*", "?lpha", "bet", "b?t*", "*&*", "[a]*", "*a"];
+const PATTERNS: &[&str] = &["*", "a*", "?lpha", "bet", "b?t*", "*&*", "?lph*", "*a"];
 
 /// A caller's limits, as texts.
 #[derive(Debug, Clone)]

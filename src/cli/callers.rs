@@ -1,0 +1,111 @@
+//! Who may do what, as a table: a part of `check`.
+
+use crate::{
+    access::{CallerSettings, CredentialId, Scope, View},
+    ids::{OrgId, SddcId},
+};
+
+const HEAD: [&str; 6] = ["CALLER", "SCOPES", "KNOWN BY", "SEES", "RATE", "UNTIL"];
+
+/// The table's lines: a head, and a line or more for each caller.
+pub(super) fn table<'a>(callers: impl Iterator<Item = &'a CallerSettings>) -> Vec<String> {
+    let head = HEAD.map(|title| vec![title.to_owned()]);
+    let rows: Vec<_> = std::iter::once(head).chain(callers.map(row)).collect();
+    let mut widths = [0; HEAD.len()];
+    for row in &rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = cell.iter().map(|line| line.chars().count()).fold(*width, usize::max);
+        }
+    }
+    rows.iter().flat_map(|row| lines(row, widths)).collect()
+}
+
+type Row = [Vec<String>; HEAD.len()];
+
+/// A row, each cell of which may have several lines.
+fn lines(row: &Row, widths: [usize; HEAD.len()]) -> Vec<String> {
+    let height = row.iter().map(Vec::len).max().unwrap_or_default();
+    let line = |at: usize| {
+        let cells = row.iter().zip(widths).map(|(cell, width)| {
+            let text = cell.get(at).map_or("", String::as_str);
+            format!("{text:width$}")
+        });
+        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+    };
+    (0..height).map(line).collect()
+}
+
+fn row(caller: &CallerSettings) -> Row {
+    let rate = caller
+        .rate
+        .map_or_else(|| "no limit".to_owned(), |rate| format!("{rate}, {} at once", rate.burst()));
+    let until = caller.not_after.map_or_else(|| "-".to_owned(), |end| end.to_string());
+    [
+        vec![caller.name.to_string()],
+        caller.scopes.iter().copied().map(Scope::as_str).map(str::to_owned).collect(),
+        known_by(caller),
+        seen(&caller.view),
+        vec![rate],
+        vec![until],
+    ]
+}
+
+/// Its credentials, as the audit names them.
+fn known_by(caller: &CallerSettings) -> Vec<String> {
+    let keys = caller.key_sha256.iter();
+    let keys = keys.map(|digest| format!("key {}", CredentialId::from(*digest)));
+    let claims = caller.oidc.iter().map(|(claim, text)| format!("{claim}={text:?}"));
+    let claims: Vec<_> = claims.collect();
+    let token = (!claims.is_empty()).then(|| format!("token with {}", claims.join(", ")));
+    let certificate = caller.tls_san.iter().map(|name| format!("certificate {name}"));
+    keys.chain(token).chain(certificate).collect()
+}
+
+fn seen(view: &View) -> Vec<String> {
+    if view.is_everything() {
+        return vec!["everything".to_owned()];
+    }
+    let orgs = view.orgs.iter().flat_map(|orgs| orgs.iter().map(OrgId::as_str));
+    let ids = view.sddc_ids.iter().flatten().map(SddcId::as_str);
+    let names = view.sddc_names.iter().flatten();
+    let orgs = orgs.map(|org| format!("org {org}"));
+    let ids = ids.map(|id| format!("SDDC {id}"));
+    let names = names.map(|name| format!("SDDCs named \"{name:?}\""));
+    orgs.chain(ids).chain(names).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::BTreeSet, sync::Arc};
+
+    use super::*;
+    use crate::access::KeyDigest;
+
+    #[test]
+    fn a_table_says_who_may_do_what() {
+        let plain = CallerSettings {
+            key_sha256: vec![KeyDigest::of(b"a"), KeyDigest::of(b"b")],
+            ..CallerSettings::new("billing".parse().unwrap())
+        };
+        let limited = CallerSettings {
+            oidc: [("sub".to_owned(), "ci".to_owned())].into(),
+            tls_san: Some("dns:ci.test".parse().unwrap()),
+            scopes: vec![Scope::SddcRead, Scope::VmcRead],
+            view: View {
+                orgs: Some(Arc::new(BTreeSet::from(["o-1".parse().unwrap()]))),
+                sddc_names: Some(vec!["prod-*".parse().unwrap()]),
+                ..View::default()
+            },
+            rate: Some("10/s".parse().unwrap()),
+            not_after: Some("2027-01-31T00:00:00Z".parse().unwrap()),
+            ..CallerSettings::new("ci".parse().unwrap())
+        };
+        let expected = "\
+CALLER   SCOPES     KNOWN BY                 SEES                  RATE              UNTIL
+billing  sddc:read  key ca978112             everything            no limit          -
+                    key 3e23e816
+ci       sddc:read  token with sub=\"ci\"      org o-1               10/s, 10 at once  2027-01-31T00:00:00Z
+         vmc:read   certificate dns:ci.test  SDDCs named \"prod-*\"";
+        assert_eq!(table([&plain, &limited].into_iter()).join("\n"), expected);
+    }
+}

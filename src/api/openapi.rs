@@ -20,7 +20,7 @@ use std::borrow::Cow;
 use utoipa::{
     OpenApi,
     openapi::{
-        OpenApi as Document, SecurityRequirement,
+        Components, OpenApi as Document, SecurityRequirement,
         security::{ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityScheme},
     },
 };
@@ -68,14 +68,12 @@ pub fn document() -> Document {
     let mut document = Base::openapi();
     document.merge(facade().into_openapi());
     let mut shared = document.components.take().unwrap_or_default();
-    let bearer = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
-    let header = ApiKeyValue::with_description("X-API-Key", "A caller key");
-    shared.add_security_scheme("bearer", bearer);
-    shared.add_security_scheme("api_key", SecurityScheme::ApiKey(ApiKey::Header(header)));
+    add_credentials(&mut shared);
     let none = Vec::<String>::new;
     document.security = Some(vec![
         SecurityRequirement::new("bearer", none()),
         SecurityRequirement::new("api_key", none()),
+        SecurityRequirement::new("certificate", none()),
         // Where access is open no key is needed.
         SecurityRequirement::default(),
     ]);
@@ -89,6 +87,26 @@ pub fn document() -> Document {
     }
     document.components = Some(shared);
     document
+}
+
+/// How callers show who they are.
+fn add_credentials(shared: &mut Components) {
+    let mut bearer = Http::new(HttpAuthScheme::Bearer);
+    bearer.description =
+        Some("A caller key, or a token (JWT) of the issuer that the operator trusts".into());
+    let header = ApiKeyValue::with_description("X-API-Key", "A caller key");
+    let certificate = SecurityScheme::MutualTls {
+        description: Some(
+            "A certificate of a CA that the operator trusts, with the caller's name as URI or DNS \
+             alternative name"
+                .into(),
+        ),
+        deprecated: None,
+        extensions: None,
+    };
+    shared.add_security_scheme("bearer", SecurityScheme::Http(bearer));
+    shared.add_security_scheme("api_key", SecurityScheme::ApiKey(ApiKey::Header(header)));
+    shared.add_security_scheme("certificate", certificate);
 }
 
 /// The document as JSON, indented, with a newline at its end.

@@ -101,9 +101,11 @@ pub(super) const CONTENT_ENCODING: Field =
     text("Content-Encoding", "`zstd`, `br` or `gzip`; not there if the answer came plain");
 
 /// What a stream of events carries.
-pub(super) const OF_STREAM: [Field; 3] = [
+pub(super) const OF_STREAM: [Field; 5] = [
     NO_STORE,
     Field { shared: "Vary-Stream", ..text("Vary", "`Authorization, X-API-Key`") },
+    RATELIMIT_POLICY,
+    RATELIMIT,
     REQUEST_ID,
 ];
 

@@ -99,6 +99,13 @@ impl<'f> Layers<'f> {
         self.entries.remove(key.name);
     }
 
+    /// The file's path, if it is what sets the client secret.
+    pub(super) fn file_with_secret(&self, source: &Source) -> Option<PathBuf> {
+        let entry = self.entry(keys::find("csp.client_secret")?)?;
+        let (path, _) = config_file(source)?;
+        matches!(entry.origin, Origin::File(..)).then_some(path)
+    }
+
     fn set(&mut self, key: &Key, written: Written<'f>, origin: Origin) {
         self.entries.insert(key.name, Entry { written, origin });
     }

@@ -25,7 +25,12 @@ mod value;
 #[cfg(test)]
 mod tests;
 
-use std::{net::SocketAddr, os::unix::fs::PermissionsExt, path::Path, time::Duration};
+use std::{
+    net::SocketAddr,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use url::Url;
 
@@ -66,6 +71,8 @@ pub struct Config {
     pub access: access::Settings,
     /// `[telemetry]`.
     pub telemetry: telemetry::Settings,
+    /// The configuration file, if the client secret stands in it.
+    file_with_secret: Option<PathBuf>,
 }
 
 impl Config {
@@ -78,7 +85,9 @@ impl Config {
         let mut faults = Vec::new();
         let file = ConfigFile::open(source);
         let layers = Layers::read(source, &file, &mut faults);
-        Self::check(&layers, faults, source.stderr_is_terminal)
+        let mut config = Self::check(&layers, faults, source.stderr_is_terminal)?;
+        config.file_with_secret = layers.file_with_secret(source);
+        Ok(config)
     }
 
     fn check(
@@ -97,7 +106,8 @@ impl Config {
         let faults = reader.into_faults();
         match csp {
             Some(csp) if faults.is_empty() => {
-                Ok(Self { api, ops, csp, vmc, inventory, access, telemetry })
+                let file_with_secret = None;
+                Ok(Self { api, ops, csp, vmc, inventory, access, telemetry, file_with_secret })
             }
             _ => Err(Faults::new(faults)),
         }
@@ -144,6 +154,7 @@ impl Config {
                 format: telemetry::Format::Text,
                 ..check::telemetry(&mut reader, true)
             },
+            file_with_secret: None,
         }
     }
 
@@ -157,7 +168,8 @@ impl Config {
             SecretOrigin::Value(_) => None,
         };
         let private_key = self.api.tls.as_ref().map(|tls| ("api.tls_key", &tls.key));
-        let mut warnings: Vec<_> = [secret, private_key]
+        let file = self.file_with_secret.as_ref().map(|path| ("csp.client_secret", path));
+        let mut warnings: Vec<_> = [secret, private_key, file]
             .into_iter()
             .flatten()
             .filter(|(_, path)| is_world_readable(path))

@@ -54,6 +54,21 @@ fn a_secret_file_that_everybody_can_read_is_a_warning() {
 }
 
 #[test]
+fn a_configuration_file_with_the_secret_that_everyone_can_read_is_warned_of() {
+    let written = |text: String| {
+        let scene = Scene::new().with("CSP__CLIENT_ID", "app").file(text);
+        let path = scene.source.file.clone().unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
+        scene
+    };
+    let scene = written(format!("[csp]\nclient_secret = \"{CANARY}\""));
+    let warnings = scene.load().warnings();
+    assert!(warnings[0].starts_with("csp.client_secret: ") && warnings.len() == 1, "{warnings:?}");
+    let elsewhere = written("[csp]".to_owned()).with("CSP__CLIENT_SECRET", CANARY);
+    assert_eq!(elsewhere.load().warnings(), Vec::<String>::new());
+}
+
+#[test]
 fn a_secret_in_a_wrong_place_is_not_repeated() {
     for (name, value) in [
         ("CSP__CLIENT_ID", format!("app:{CANARY}")),

@@ -106,6 +106,17 @@ impl Known {
         &self.caller
     }
 
+    /// Which credential it was, for the audit.
+    #[must_use]
+    pub fn credential(&self) -> Option<CredentialId> {
+        match &self.proof {
+            Proof::None => None,
+            Proof::Key(digest) => Some((*digest).into()),
+            Proof::Token(_, id) => Some(*id),
+            Proof::Certificate(shown) => Some(shown.id()),
+        }
+    }
+
     pub(super) fn proof(&self) -> &Proof {
         &self.proof
     }

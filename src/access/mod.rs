@@ -8,6 +8,7 @@
 //! the work per request does not depend on how much of a guess is right.
 
 mod admission;
+mod caller;
 mod certificate;
 mod credential;
 #[cfg(any(test, feature = "fuzzing"))]
@@ -29,12 +30,13 @@ use serde::Deserialize;
 
 pub use self::{
     admission::{Admitted, Denied, Sender},
+    caller::Caller,
     certificate::{AuthorityFault, ClientAuthorities, ClientCertificate},
     credential::CredentialId,
     guesses::Guesses,
     identity::{Identity, Known, Refusal},
     key::{CallerKey, InvalidKeyDigest, KeyDigest},
-    policy::{Caller, Policy, Verifiers},
+    policy::{Policy, Verifiers},
     proxies::TrustedProxies,
     rate::{CALLER, Exceeded, InvalidRate, Limiter, RATELIMIT, RATELIMIT_POLICY, Rate, Standing},
     san::{InvalidSanName, SanName},

@@ -12,12 +12,11 @@ use std::{
 
 use arc_swap::ArcSwap;
 use http::HeaderMap;
-use jiff::Timestamp;
 use tokio::sync::watch;
 
 use super::{
-    CallerName, CallerSettings, ClientAuthorities, ClientCertificate, CredentialId, Guesses,
-    KeyDigest, Limiter, SanName, Scope, Settings, View,
+    Caller, CallerName, CallerSettings, ClientAuthorities, ClientCertificate, CredentialId,
+    Guesses, KeyDigest, Limiter, SanName, Settings,
     identity::{Identity, Known, Proof, Refusal, Shown},
     oidc::{Claims, JwtFault, Oidc},
 };
@@ -74,65 +73,6 @@ struct Table {
 
 /// What each caller has asked lately, by its name.
 type Limiters = HashMap<CallerName, Arc<Limiter>>;
-
-/// Somebody the rules know, or `anonymous` where access is open. Cheap to clone.
-#[derive(Debug, Clone)]
-pub struct Caller(Arc<CallerEntry>);
-
-#[derive(Debug)]
-struct CallerEntry {
-    name: CallerName,
-    scopes: Vec<Scope>,
-    view: Arc<View>,
-    limiter: Option<Arc<Limiter>>,
-    not_after: Option<Timestamp>,
-}
-
-impl Caller {
-    fn new(settings: &CallerSettings, limiter: Option<Arc<Limiter>>) -> Self {
-        Self(Arc::new(CallerEntry {
-            name: settings.name.clone(),
-            scopes: settings.scopes.clone(),
-            view: Arc::new(settings.view.clone()),
-            limiter,
-            not_after: settings.not_after,
-        }))
-    }
-
-    /// For log lines and metrics.
-    #[must_use]
-    pub fn name(&self) -> &CallerName {
-        &self.0.name
-    }
-
-    /// Whether the caller has a scope.
-    #[must_use]
-    pub fn has(&self, scope: Scope) -> bool {
-        self.0.scopes.contains(&scope)
-    }
-
-    /// What the caller may see.
-    #[must_use]
-    pub fn view(&self) -> &Arc<View> {
-        &self.0.view
-    }
-
-    /// How often it may ask, if that is limited.
-    #[must_use]
-    pub fn limiter(&self) -> Option<&Limiter> {
-        self.0.limiter.as_deref()
-    }
-
-    /// From when on none of its credentials is good.
-    pub(super) fn not_after(&self) -> Option<Timestamp> {
-        self.0.not_after
-    }
-
-    /// Whether both are the same entry of the same rules.
-    pub(super) fn is(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0)
-    }
-}
 
 impl Policy {
     /// Builds the rules of a configuration.
@@ -373,19 +313,6 @@ impl Table {
             }
         }
         table
-    }
-}
-
-impl Known {
-    /// Which credential it was, for the audit.
-    #[must_use]
-    pub fn credential(&self) -> Option<CredentialId> {
-        match self.proof() {
-            Proof::None => None,
-            Proof::Key(digest) => Some((*digest).into()),
-            Proof::Token(_, id) => Some(*id),
-            Proof::Certificate(shown) => Some(shown.id()),
-        }
     }
 }
 

@@ -1,0 +1,66 @@
+//! Somebody who may call, as the rules of one moment have it.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::{CallerName, CallerSettings, Limiter, Scope, View};
+
+/// Somebody the rules know, or `anonymous` where access is open. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Caller(Arc<CallerEntry>);
+
+#[derive(Debug)]
+struct CallerEntry {
+    name: CallerName,
+    scopes: Vec<Scope>,
+    view: Arc<View>,
+    limiter: Option<Arc<Limiter>>,
+    not_after: Option<Timestamp>,
+}
+
+impl Caller {
+    pub(super) fn new(settings: &CallerSettings, limiter: Option<Arc<Limiter>>) -> Self {
+        Self(Arc::new(CallerEntry {
+            name: settings.name.clone(),
+            scopes: settings.scopes.clone(),
+            view: Arc::new(settings.view.clone()),
+            limiter,
+            not_after: settings.not_after,
+        }))
+    }
+
+    /// For log lines and metrics.
+    #[must_use]
+    pub fn name(&self) -> &CallerName {
+        &self.0.name
+    }
+
+    /// Whether the caller has a scope.
+    #[must_use]
+    pub fn has(&self, scope: Scope) -> bool {
+        self.0.scopes.contains(&scope)
+    }
+
+    /// What the caller may see.
+    #[must_use]
+    pub fn view(&self) -> &Arc<View> {
+        &self.0.view
+    }
+
+    /// How often it may ask, if that is limited.
+    #[must_use]
+    pub fn limiter(&self) -> Option<&Limiter> {
+        self.0.limiter.as_deref()
+    }
+
+    /// From when on none of its credentials is good.
+    pub(super) fn not_after(&self) -> Option<Timestamp> {
+        self.0.not_after
+    }
+
+    /// Whether both are the same entry of the same rules.
+    pub(super) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}

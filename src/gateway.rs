@@ -5,7 +5,7 @@ mod files;
 use std::{io, net::SocketAddr, sync::Arc};
 
 use futures_util::FutureExt;
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, sync::Semaphore};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
@@ -354,6 +354,7 @@ fn edge(config: &Config, state: ApiState, policy: Policy, logs: Logs) -> Edge {
         policy,
         proxies: TrustedProxies::new(config.api.trusted_proxies.clone()),
         readiness,
+        waiting: Semaphore::new(config.api.max_in_flight),
         in_flight: InFlight::new(config.api.max_in_flight, metrics.clone()),
         request_timeout: config.api.request_timeout,
         body_timeout: config.api.header_timeout,

@@ -25,6 +25,8 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::Clock;
 
 const EVERY: Duration = Duration::from_secs(5);
+/// A content that is another one after this is being written: it is left for the next look.
+const SETTLES_WITHIN: Duration = Duration::from_millis(50);
 
 /// Takes the files' contents, in the order of their paths, or says why not: a reason from a closed
 /// set. Called when a content has changed, not at each look.
@@ -50,13 +52,11 @@ struct Seen {
 
 impl Watched {
     async fn look(&self, seen: &mut Seen) -> Result<(), &'static str> {
-        let mut contents = Vec::with_capacity(self.paths.len());
-        for path in &self.paths {
-            contents.push(tokio::fs::read(path).await.map_err(|_| "unreadable")?);
-        }
+        let contents = self.read().await?;
         let digest = Some(digest(&contents));
         match seen.outcome {
             Some(outcome) if seen.digest == digest => outcome,
+            Some(outcome) if !self.is_settled(&contents).await? => outcome,
             _ => {
                 let contents: Vec<_> = contents.iter().map(Vec::as_slice).collect();
                 let outcome = (self.take)(&contents);
@@ -64,6 +64,20 @@ impl Watched {
                 outcome
             }
         }
+    }
+
+    async fn read(&self) -> Result<Vec<Vec<u8>>, &'static str> {
+        let mut contents = Vec::with_capacity(self.paths.len());
+        for path in &self.paths {
+            contents.push(tokio::fs::read(path).await.map_err(|_| "unreadable")?);
+        }
+        Ok(contents)
+    }
+
+    /// Whether a new content is whole: an editor, or a shell's `>`, empties a file before it writes it.
+    async fn is_settled(&self, contents: &[Vec<u8>]) -> Result<bool, &'static str> {
+        tokio::time::sleep(SETTLES_WITHIN).await;
+        Ok(self.read().await? == contents)
     }
 }
 

@@ -6,9 +6,13 @@
 //! Who stays, an event stream or a long poll, is judged again as soon as the rules change or the
 //! credential runs out: see [`Admitted::changed`].
 
-use std::net::IpAddr;
+use std::{net::IpAddr, time::Duration};
 
 use super::{Caller, Exceeded, Identity, Known, Policy, Rate, Refusal, Scope};
+use crate::clock::Instant;
+
+/// How long a look at what may be withdrawn holds for who stays: as long as for a request at most.
+const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(60);
 
 /// Who sent a request, as far as the edge found out.
 #[derive(Debug, Clone)]
@@ -27,6 +31,8 @@ pub struct Admitted {
     known: Known,
     scope: Scope,
     policy: Policy,
+    /// When it was judged.
+    looked_at: Instant,
 }
 
 /// Why somebody may not. In the order in which it is judged.
@@ -58,7 +64,8 @@ impl Sender {
             taken.map_err(|exceeded| Denied::RateLimited(limiter.rate(), exceeded))?;
         }
         require(&known, scope)?;
-        Ok(Admitted { known, scope, policy: self.policy.clone() })
+        let looked_at = self.policy.clock().now();
+        Ok(Admitted { known, scope, policy: self.policy.clone(), looked_at })
     }
 }
 
@@ -95,11 +102,15 @@ impl Admitted {
         let mut newest = self.policy.changes();
         loop {
             let (version, end) = (self.known.version(), self.known.until());
+            let clock = self.policy.clock();
+            let look = self.looked_at + LOOK_AGAIN_AFTER;
             tokio::select! {
                 // The sender lives in the policy, which is held here.
                 _ = newest.wait_for(|newest| *newest != version) => {}
-                () = self.policy.clock().rest_until_wall(end) => {}
+                () = clock.rest_until_wall(end) => {}
+                () = clock.rest_until(look), if self.known.may_be_withdrawn() => {}
             }
+            self.looked_at = clock.now();
             let known = self.policy.again(&self.known).map_err(Denied::Unauthenticated)?;
             require(&known, self.scope)?;
             let before = std::mem::replace(&mut self.known, known);

@@ -48,6 +48,8 @@ pub struct ClientCertificate {
     /// The leaf first.
     chain: Vec<CertificateDer<'static>>,
     last_look: Look,
+    /// When it was last found not to be: it does not get better within a minute.
+    last_refusal: Look,
 }
 
 /// When a chain was last found good, in one atomic: the generation of the authorities in the upper
@@ -82,6 +84,7 @@ impl ClientCertificate {
             names: names(leaf),
             chain: chain.iter().cloned().map(CertificateDer::into_owned).collect(),
             last_look: Look::default(),
+            last_refusal: Look::default(),
         })
     }
 
@@ -289,12 +292,14 @@ impl ClientAuthorities {
         if certificate.last_look.holds(current.generation, second) {
             return true;
         }
+        if certificate.last_refusal.holds(current.generation, second) {
+            return false;
+        }
         let Some((leaf, intermediates)) = certificate.chain.split_first() else { return false };
         let at = UnixTime::since_unix_epoch(Duration::from_secs(second));
         let good = current.verifier.verify_client_cert(leaf, intermediates, at).is_ok();
-        if good {
-            certificate.last_look.note(current.generation, second);
-        }
+        let look = if good { &certificate.last_look } else { &certificate.last_refusal };
+        look.note(current.generation, second);
         good
     }
 

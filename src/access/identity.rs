@@ -121,6 +121,12 @@ impl Known {
         &self.proof
     }
 
+    /// Whether what proved it may be withdrawn without the rules' changing: a token's key by its
+    /// issuer, a certificate by its end or by that of its CA's list.
+    pub(super) fn may_be_withdrawn(&self) -> bool {
+        matches!(self.proof, Proof::Token(..) | Proof::Certificate(_))
+    }
+
     /// From when on this is good no more, whatever the rules say.
     pub(super) fn until(&self) -> Option<Timestamp> {
         let token = match &self.proof {

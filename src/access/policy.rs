@@ -145,35 +145,47 @@ impl Policy {
     }
 
     /// Finds out who sent a request: `Authorization: Bearer <key or JWT>`, `X-API-Key: <key>`, and
-    /// the connection's certificate.
-    ///
-    /// A certificate that is no caller's proves nothing, and is in the way of nothing: in a mesh every
-    /// client has one.
+    /// the connection's certificate. `None` for a token that cannot be judged before the issuer's
+    /// keys were [fetched anew](Self::fetch_keys).
     ///
     /// A key costs one SHA-256 and one lookup, good or bad; so does a token that was verified before.
-    /// Where access is open a wrong credential is refused all the same: its sender believes something
-    /// that is not so. A token whose key is not known yet waits for the issuer's keys to be fetched
-    /// anew, if the request may wait.
-    pub async fn identify(
+    /// Where nobody is asked who he is, tokens are not looked at.
+    ///
+    /// A certificate that is no caller's proves nothing, and is in the way of nothing: in a mesh every
+    /// client has one. Where access is open a wrong credential is refused all the same: its sender
+    /// believes something that is not so.
+    #[must_use]
+    pub fn identify(
         &self,
         headers: &HeaderMap,
         certificate: Option<&Arc<ClientCertificate>>,
-        may_wait: bool,
-    ) -> Identity {
-        let mut known = self.known(headers, certificate);
-        if let (true, Err(Refusal::Token(JwtFault::UnknownKey | JwtFault::NoKeys))) =
-            (may_wait, &known)
-        {
-            self.fetch_keys(headers).await;
-            known = self.known(headers, certificate);
+        is_asked: bool,
+    ) -> Option<Identity> {
+        if !is_asked && Shown::in_headers(headers).is_ok_and(|shown| shown.jwt().is_some()) {
+            return Some(Identity::Refused(Refusal::Unknown));
         }
-        match known {
+        match self.judge(headers, certificate) {
+            Identity::Refused(Refusal::Token(JwtFault::UnknownKey | JwtFault::NoKeys)) => None,
+            identity => Some(identity),
+        }
+    }
+
+    /// Finds out who sent a request, by the keys that there are.
+    #[must_use]
+    pub fn judge(
+        &self,
+        headers: &HeaderMap,
+        certificate: Option<&Arc<ClientCertificate>>,
+    ) -> Identity {
+        match self.known(headers, certificate) {
             Ok(known) => Identity::Known(known),
             Err(refusal) => Identity::Refused(refusal),
         }
     }
 
-    async fn fetch_keys(&self, headers: &HeaderMap) {
+    /// Waits for the issuer's keys, if the token that a request shows is signed with one that is not
+    /// known: at most 5 s, for one fetch that is shared by all.
+    pub async fn fetch_keys(&self, headers: &HeaderMap) {
         let token = Shown::in_headers(headers).ok().and_then(|shown| shown.jwt());
         if let (Some(token), Some(oidc)) = (token, &self.0.verifiers.oidc) {
             // What it finds is remembered, and judged together with the rest.
@@ -181,7 +193,6 @@ impl Policy {
         }
     }
 
-    /// The same without a wait.
     pub(super) fn known(
         &self,
         headers: &HeaderMap,
@@ -233,9 +244,14 @@ impl Policy {
         self.in_time(match known.proof() {
             Proof::None => rules.nobody()?,
             Proof::Key(digest) => rules.holder(*digest)?,
-            Proof::Token(claims, id) => rules.named_by(claims, *id)?,
+            Proof::Token(claims, id) if self.still_trusts(claims) => rules.named_by(claims, *id)?,
+            Proof::Token(..) => return Err(Refusal::Token(JwtFault::UnknownKey)),
             Proof::Certificate(shown) => self.holder_of(&rules, shown)?.ok_or(Refusal::Stranger)?,
         })
+    }
+
+    fn still_trusts(&self, claims: &Claims) -> bool {
+        self.0.verifiers.oidc.as_ref().is_some_and(|oidc| oidc.still_trusts(claims))
     }
 
     fn in_time(&self, known: Known) -> Result<Known, Refusal> {

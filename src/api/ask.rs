@@ -23,7 +23,7 @@ use crate::{
     problem::MissingOrg,
 };
 
-/// What handlers of the inventory ask with. Rejects with 401, then 403.
+/// What handlers of the inventory ask with. Rejects with 401, 429, then 403.
 pub(super) struct Ask {
     pub(super) state: Arc<ApiState>,
     pub(super) reader: SddcReader,

@@ -15,7 +15,7 @@ use crate::{
     },
 };
 
-/// A caller with the scope `sddc:read`. Rejects with 401, then 403, before anything else of the
+/// A caller with the scope `sddc:read`. Rejects with 401, 429, then 403, before anything else of the
 /// request is looked at.
 #[derive(Debug)]
 pub(super) struct SddcReader(pub(super) Admitted);

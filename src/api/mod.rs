@@ -1,6 +1,6 @@
 //! The facade: handlers, one file per resource, and the router.
 //!
-//! Flow: the edge's [`Identity`](crate::access::Identity) → `SddcReader` (401, 403) → question (400) →
+//! Flow: the edge's [`Identity`](crate::access::Identity) → `SddcReader` (401, 429, 403) → question (400) →
 //! inventory → [`Answers`] (`ETag`, 304, `Age`, `Cache-Status`). A handler says one thing in each
 //! line; what every answer has is the edge's work.
 

@@ -4,7 +4,6 @@
 //! else that a cached answer needs. No span is opened here.
 
 use std::{
-    net::IpAddr,
     panic::AssertUnwindSafe,
     pin::Pin,
     sync::{Arc, OnceLock},
@@ -18,33 +17,31 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use futures_util::FutureExt;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri, Version, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode, Version, header};
 use http_body::Body as _;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Incoming;
-use tokio::time::error::Elapsed;
+use tokio::{sync::Semaphore, time::error::Elapsed};
 use tower::ServiceExt;
-use uuid::Uuid;
 
 use super::{
     Peer,
     body::AnswerBody,
     host::{HostRule, only_host},
     io::Activity,
-    request_id::{X_REQUEST_ID, accept_or_new, trace_id},
-    routes::{Route, Routes},
+    record::{Departure, End, Judged, Seen, decided, refusal, unrecorded},
+    request_id::{X_REQUEST_ID, accept_or_new},
+    routes::Routes,
     target,
 };
 use crate::{
-    access::{self, CredentialId, Identity, Policy, Refusal, Sender, TrustedProxies},
+    access::{Policy, Sender, TrustedProxies},
     api::{Outcome, Streaming},
-    clock::{Clock, Instant},
+    clock::Clock,
     in_flight::{InFlight, Permit},
     lifecycle::Readiness,
     problem::{Code, Problem},
-    telemetry::{
-        AccessLog, AccessRecord, Audit, AuditFailed, AuditRecord, Decision, HttpCall, Metrics, Slot,
-    },
+    telemetry::{AccessLog, Audit, Decision, Metrics},
 };
 
 const MOST_BODY_BYTES: u64 = 64 * 1024;
@@ -67,6 +64,8 @@ pub struct Edge {
     pub readiness: Readiness,
     /// Requests being worked on.
     pub in_flight: InFlight,
+    /// Places for requests that only wait, for a body or for an issuer's keys.
+    pub waiting: Semaphore,
     /// `api.request_timeout`.
     pub request_timeout: Duration,
     /// How long a body may take to arrive: `api.header_timeout`.
@@ -81,32 +80,6 @@ pub struct Edge {
     pub audit: Audit,
 }
 
-/// What is known of a request once it has been looked at.
-struct Seen {
-    began: Instant,
-    client: IpAddr,
-    id: HeaderValue,
-    traceparent: Option<HeaderValue>,
-    version: Version,
-    uri: Uri,
-    method: Method,
-    route: Route,
-    /// Empty until it is known.
-    identity: OnceLock<Identity>,
-}
-
-/// How a request ended.
-struct End<'a> {
-    status: StatusCode,
-    bytes: Option<u64>,
-    outcome: Option<&'a Outcome>,
-    decision: Option<Decision>,
-    reason: Option<&'static str>,
-}
-
-/// An answer, and what was decided about who asked; nothing where nobody was judged.
-type Judged = (Response, Option<Decision>);
-
 impl Edge {
     /// Answers one request.
     pub async fn answer(
@@ -116,78 +89,129 @@ impl Edge {
         activity: &Arc<Activity>,
     ) -> Response<AnswerBody> {
         let exchange = activity.begin();
-        let seen = self.look_at(&request, peer.address.ip());
-        let mut departure = Departure { edge: self, seen: Some(&seen), slot: None };
+        let seen = self.look_at(&request, peer);
+        let mut departure = Departure::of(self, &seen);
         let permit = self.in_flight.enter(seen.route.is_probe());
-        let may_wait = permit.is_some() && seen.route.asks_for_caller();
-        let certificate = peer.certificate.as_ref();
-        let identity = self.policy.identify(request.headers(), certificate, may_wait).await;
-        seen.identity.get_or_init(|| identity);
         let judged = match &permit {
-            Some(permit) => self.work(request, &seen, permit, &mut departure).await,
-            None => {
-                let overloaded = Problem::new(Code::Overloaded, "too many requests at once")
-                    .with_retry_after(Some(Duration::from_secs(1)));
-                (overloaded.into_response(), None)
-            }
+            Some(permit) => self.work(request, peer, permit, &mut departure).await,
+            None => (overloaded("too many requests at once").into_response(), None),
         };
-        let judged = self.record(judged, &seen, departure.slot.take()).await;
-        departure.seen = None;
+        let judged = departure.record(judged).await;
+        departure.is_over();
         let response = self.finish(judged, &seen);
         let is_stream = response.extensions().get::<Streaming>().is_some();
         let watched = is_stream.then(|| self.metrics.clone());
         response.map(|body| AnswerBody::new(body, exchange, permit, watched))
     }
 
-    fn look_at(&self, request: &Request<Incoming>, peer: IpAddr) -> Seen {
+    fn look_at(&self, request: &Request<Incoming>, peer: &Peer) -> Seen {
         let headers = request.headers();
+        let route = self.routes.find(request.uri().path());
+        let certificate = peer.certificate.as_ref();
+        let identity = self.policy.identify(headers, certificate, route.asks_for_caller());
         Seen {
             began: self.clock.now(),
-            client: self.proxies.client(peer, headers),
+            client: self.proxies.client(peer.address.ip(), headers),
             id: accept_or_new(headers), // only a sane one of the caller's is kept
             traceparent: headers.get("traceparent").cloned(),
             version: request.version(),
             uri: request.uri().clone(),
             method: request.method().clone(),
-            route: self.routes.find(request.uri().path()),
-            identity: OnceLock::new(),
+            route,
+            identity: identity.map_or_else(OnceLock::new, OnceLock::from),
         }
     }
 
     async fn work(
         &self,
-        mut request: Request<Incoming>,
-        seen: &Seen,
+        request: Request<Incoming>,
+        peer: &Peer,
         permit: &Permit,
         departure: &mut Departure<'_>,
     ) -> Judged {
-        // Before anything is decided: there is no decision without a record.
-        if self.audit.is_on() && !seen.route.is_probe() {
-            match self.audit.reserve().await {
-                Ok(slot) => departure.slot = Some(slot),
-                Err(failed) => return (unrecorded(failed), None),
-            }
-        }
+        let seen = departure.seen();
         if let Err(problem) = self.admit(&request, seen) {
             let decision = refusal(problem.code());
+            if decision.is_some() && departure.reserve().await.is_err() {
+                return (unrecorded().into_response(), None);
+            }
             return (problem.into_response(), decision);
         }
+        let request = match self.take_in(request, permit).await {
+            Ok(request) => request,
+            Err(problem) => return (problem.into_response(), None),
+        };
+        self.wait_for_keys(request.headers(), peer, permit, seen).await;
+        // Before anything is decided: there is no decision without a record.
+        if departure.reserve().await.is_err() {
+            return (unrecorded().into_response(), None);
+        }
+        self.route(request, permit, departure).await
+    }
+
+    /// Reads away the body, which no handler wants, so that the connection can be used again.
+    async fn take_in(
+        &self,
+        request: Request<Incoming>,
+        permit: &Permit,
+    ) -> Result<Request<Body>, Problem> {
+        let (parts, body) = request.into_parts();
+        if !body.is_end_stream() {
+            let waiting = self.waiting.try_acquire();
+            let _place =
+                waiting.map_err(|_| overloaded("too many requests with a body at once"))?;
+            // To wait for bytes is no work: callers who send none would shed everybody else.
+            permit.park();
+            let swallowed = tokio::time::timeout(self.body_timeout, swallow(body)).await;
+            permit.resume();
+            let late = || Problem::new(Code::BadRequest, "the body did not arrive in time");
+            swallowed.map_err(|_| late())??;
+        }
+        Ok(Request::from_parts(parts, Body::empty()))
+    }
+
+    /// Where it is not known yet who asks, because the issuer's keys are not the newest: waits for
+    /// these, if not too many do already.
+    async fn wait_for_keys(&self, headers: &HeaderMap, peer: &Peer, permit: &Permit, seen: &Seen) {
+        if seen.identity.get().is_some() {
+            return;
+        }
+        if let Ok(_place) = self.waiting.try_acquire() {
+            permit.park();
+            self.policy.fetch_keys(headers).await;
+            permit.resume();
+        }
+        let certificate = peer.certificate.as_ref();
+        seen.identity.get_or_init(|| self.policy.judge(headers, certificate));
+    }
+
+    async fn route(
+        &self,
+        mut request: Request<Body>,
+        permit: &Permit,
+        departure: &mut Departure<'_>,
+    ) -> Judged {
+        let seen = departure.seen();
         let (policy, identity) = (self.policy.clone(), seen.identity().clone());
         request.extensions_mut().insert(Sender { policy, identity, client: seen.client });
         request.extensions_mut().insert(permit.clone());
-        let work = AssertUnwindSafe(self.route(request, permit)).catch_unwind();
+        let work = AssertUnwindSafe(self.router.clone().oneshot(request)).catch_unwind();
         let mut work = std::pin::pin!(work);
         // An answer from the picture is there at once: only what waits pays for a timer.
         let worked = match futures_util::poll!(&mut work) {
             Poll::Ready(worked) => Ok(worked),
-            Poll::Pending => self.in_time(work, permit).await,
+            Poll::Pending => {
+                // Who is refused is refused at once: this one was let in.
+                departure.decide(seen.route.asks_for_caller().then_some(Decision::Allow));
+                self.in_time(work, permit).await
+            }
         };
         let problem = match worked {
             Ok(Ok(Ok(response))) => {
                 let decision = decided(&response, seen);
                 return (response, decision);
             }
-            Ok(Ok(Err(problem))) => return (problem.into_response(), None),
+            Ok(Ok(Err(never))) => match never {},
             Ok(Err(_panic)) => {
                 tracing::error!(http.route = &*seen.route.label, "a handler panicked");
                 Problem::new(Code::Internal, "internal error")
@@ -197,58 +221,7 @@ impl Edge {
                 Problem::new(Code::UpstreamTimeout, detail)
             }
         };
-        // Who is refused is refused at once: this one was let in.
-        let decision = seen.route.asks_for_caller().then_some(Decision::Allow);
-        (problem.into_response(), decision)
-    }
-
-    /// Writes the audit's record, if there was a decision; without it there is no answer.
-    async fn record(&self, judged: Judged, seen: &Seen, slot: Option<Slot>) -> Judged {
-        let (response, Some(decision)) = &judged else { return judged };
-        let Some(slot) = slot else { return judged };
-        let problem = response.extensions().get::<Problem>();
-        let reason = problem.filter(|_| *decision == Decision::Deny).map(Problem::reason);
-        let written = self
-            .with_record(seen, *decision, response.status(), reason, |record| slot.write(record));
-        match written.await {
-            Ok(()) => judged,
-            Err(failed) => (unrecorded(failed), Some(*decision)),
-        }
-    }
-
-    fn with_record<T>(
-        &self,
-        seen: &Seen,
-        decision: Decision,
-        status: StatusCode,
-        reason: Option<&str>,
-        then: impl FnOnce(&AuditRecord<'_>) -> T,
-    ) -> T {
-        let (org, sddc) = self.routes.ids(seen.uri.path());
-        let credential = seen.credential().map(|id| id.to_string());
-        then(&AuditRecord {
-            timestamp: self.clock.wall(),
-            id: Uuid::new_v4(),
-            request_id: seen.id.to_str().unwrap_or_default(),
-            caller: &self.caller(seen),
-            credential: credential.as_deref(),
-            method: method_name(&seen.method),
-            client: seen.client,
-            route: &seen.route.label,
-            org_id: org.as_ref(),
-            sddc_id: sddc.as_ref(),
-            decision,
-            reason,
-            status: status.as_u16(),
-        })
-    }
-
-    /// The caller's name for log lines and metrics.
-    fn caller(&self, seen: &Seen) -> Arc<str> {
-        match seen.identity() {
-            Identity::Known(known) => known.caller().name().label(),
-            Identity::Refused(_) => self.routes.nobody(),
-        }
+        (problem.into_response(), seen.route.asks_for_caller().then_some(Decision::Allow))
     }
 
     /// Waits for at most `api.request_timeout`, not counting while the request is parked.
@@ -286,30 +259,13 @@ impl Edge {
         self.host.check(seen.version, request.uri(), request.headers())
     }
 
-    async fn route(
-        &self,
-        request: Request<Incoming>,
-        permit: &Permit,
-    ) -> Result<Response, Problem> {
-        let (parts, body) = request.into_parts();
-        // No handler wants a body: what comes is read within its bound, so that the connection can
-        // be used again.
-        if !body.is_end_stream() {
-            // To wait for bytes is no work: callers who send none would shed everybody else.
-            permit.park();
-            let swallowed = tokio::time::timeout(self.body_timeout, swallow(body)).await;
-            permit.resume();
-            let late = || Problem::new(Code::BadRequest, "the body did not arrive in time");
-            swallowed.map_err(|_| late())??;
-        }
-        let request = Request::from_parts(parts, Body::empty());
-        Ok(self.router.clone().oneshot(request).await.unwrap_or_else(|never| match never {}))
-    }
-
     /// Makes a problem a document, adds what every answer has, counts it and writes its line.
-    fn finish(&self, (response, decision): Judged, seen: &Seen) -> Response {
-        let (mut response, reason) = self.render(response, seen);
-        self.tell_rate(&mut response, seen);
+    fn finish(&self, judged: Judged, seen: &Seen) -> Response {
+        let (response, decision) = judged;
+        let (response, reason) = self.render(response, seen);
+        let mut judged = (response, decision);
+        self.tell_rate(&mut judged, seen);
+        let (mut response, _) = judged;
         let headers = response.headers_mut();
         common_headers(headers);
         headers.insert(X_REQUEST_ID, seen.id.clone());
@@ -326,26 +282,6 @@ impl Edge {
         };
         self.observe(seen, &end);
         response
-    }
-
-    /// Gives a 304 back to its caller's rate, and says what is left of it.
-    fn tell_rate(&self, response: &mut Response, seen: &Seen) {
-        let Identity::Known(known) = seen.identity() else { return };
-        let Some(limiter) = known.caller().limiter() else { return };
-        if !seen.route.asks_for_caller() || response.status() == StatusCode::METHOD_NOT_ALLOWED {
-            return;
-        }
-        match response.status() {
-            StatusCode::NOT_MODIFIED => limiter.give_back(),
-            StatusCode::TOO_MANY_REQUESTS => {
-                self.metrics.rate_limited(known.caller().name().label());
-            }
-            _ => {}
-        }
-        let standing = limiter.standing(self.clock.now()).field(access::CALLER);
-        let headers = response.headers_mut();
-        headers.insert(access::RATELIMIT_POLICY, limiter.rate().policy(access::CALLER));
-        headers.insert(access::RATELIMIT, standing);
     }
 
     fn render(&self, mut response: Response, seen: &Seen) -> (Response, Option<&'static str>) {
@@ -370,99 +306,6 @@ impl Edge {
         }
         (rendered, Some(problem.reason()))
     }
-
-    fn observe(&self, seen: &Seen, end: &End<'_>) {
-        let took = self.clock.now().since(seen.began);
-        if let Some(outcome) = end.outcome {
-            self.metrics.cache(outcome.result);
-        }
-        let caller = self.caller(seen);
-        let method = method_name(&seen.method);
-        if self.access_log.is_on() {
-            self.access_log.write(&AccessRecord {
-                timestamp: self.clock.wall(),
-                level: "INFO",
-                target: "sddc_gateway::access",
-                message: "request",
-                request_id: seen.id.to_str().unwrap_or_default(),
-                trace_id: seen.traceparent.as_ref().and_then(trace_id),
-                caller: &caller,
-                client: seen.client,
-                method,
-                route: &seen.route.label,
-                status: end.status.as_u16(),
-                duration_ms: took.as_secs_f64() * 1000.0,
-                bytes: end.bytes,
-                cache: end.outcome.map(|outcome| outcome.result.as_str()),
-                age_s: end.outcome.map(|outcome| outcome.age_s),
-                decision: end.decision,
-                reason: end.reason,
-            });
-        }
-        let route = seen.route.label.clone();
-        self.metrics.http_call(HttpCall { route, method, status: end.status, caller, took });
-    }
-}
-
-impl Seen {
-    fn identity(&self) -> &Identity {
-        const UNKNOWN: &Identity = &Identity::Refused(Refusal::Missing);
-        self.identity.get().unwrap_or(UNKNOWN)
-    }
-
-    /// Which credential it was.
-    fn credential(&self) -> Option<CredentialId> {
-        match self.identity() {
-            Identity::Known(known) => known.credential(),
-            Identity::Refused(_) => None,
-        }
-    }
-}
-
-/// What a route that asks for a caller decided: it lets in whom it does not refuse.
-fn decided(response: &Response, seen: &Seen) -> Option<Decision> {
-    if !seen.route.asks_for_caller() || response.status() == StatusCode::METHOD_NOT_ALLOWED {
-        return None;
-    }
-    let problem = response.extensions().get::<Problem>();
-    problem.and_then(|problem| refusal(problem.code())).or(Some(Decision::Allow))
-}
-
-/// Whether a problem is that somebody may not.
-fn refusal(code: Code) -> Option<Decision> {
-    let refused = [Code::Unauthenticated, Code::RateLimited, Code::Forbidden, Code::Misdirected];
-    refused.contains(&code).then_some(Decision::Deny)
-}
-
-fn unrecorded(failed: AuditFailed) -> Response {
-    Problem::new(Code::Overloaded, failed.to_string())
-        .with_retry_after(Some(Duration::from_secs(1)))
-        .with_reason("audit")
-        .into_response()
-}
-
-/// Sees a caller who leaves before the answer: the future of its request is dropped.
-struct Departure<'a> {
-    edge: &'a Edge,
-    seen: Option<&'a Seen>,
-    /// For the audit's record of it.
-    slot: Option<Slot>,
-}
-
-impl Drop for Departure<'_> {
-    fn drop(&mut self) {
-        let Some(seen) = self.seen else { return };
-        // Nobody gets this status: it is nginx's for the same.
-        let status = StatusCode::from_u16(499).expect("three digits");
-        let reason = Some("client_left");
-        // Who is refused is answered before anybody can leave.
-        let decision = seen.route.asks_for_caller().then_some(Decision::Allow);
-        if let (Some(slot), Some(decision)) = (self.slot.take(), decision) {
-            self.edge.with_record(seen, decision, status, reason, |record| slot.leave(record));
-        }
-        let end = End { status, bytes: None, outcome: None, decision, reason };
-        self.edge.observe(seen, &end);
-    }
 }
 
 /// What every answer has, on both listeners. A page that needs more has set its own policy.
@@ -477,6 +320,11 @@ pub(super) fn common_headers(headers: &mut HeaderMap) {
     }
 }
 
+/// Try again in a moment.
+pub(super) fn overloaded(detail: &'static str) -> Problem {
+    Problem::new(Code::Overloaded, detail).with_retry_after(Some(Duration::from_secs(1)))
+}
+
 fn body_too_large() -> Problem {
     Problem::new(Code::TooLarge, "a body may have 64 KiB")
 }
@@ -488,20 +336,6 @@ fn code_of(status: StatusCode) -> Code {
         413 => Code::TooLarge,
         400..=499 => Code::BadRequest,
         _ => Code::Internal,
-    }
-}
-
-/// Methods are a closed set in metrics and log lines.
-fn method_name(method: &Method) -> &'static str {
-    match method.as_str() {
-        "GET" => "GET",
-        "HEAD" => "HEAD",
-        "POST" => "POST",
-        "PUT" => "PUT",
-        "DELETE" => "DELETE",
-        "PATCH" => "PATCH",
-        "OPTIONS" => "OPTIONS",
-        _ => "other",
     }
 }
 

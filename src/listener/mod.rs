@@ -13,6 +13,7 @@ mod http2;
 pub mod io;
 mod multiplex;
 pub mod ops;
+mod record;
 pub mod request_id;
 pub mod routes;
 mod settings;

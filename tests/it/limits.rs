@@ -4,11 +4,16 @@ use std::num::NonZeroU32;
 
 use http::Method;
 use sddc_gateway::{
-    access::{CallerSettings, Scope},
+    access::{self, CallerSettings, Scope},
     config::Config,
+    telemetry::AuditTarget,
 };
+use tokio::{io::AsyncWriteExt, net::TcpStream};
 
-use crate::harness::{Answer, Setup, TestGateway, cloud};
+use crate::{
+    harness::{Answer, Setup, TestGateway, cloud},
+    oidc::issuer::{Answer as Keys, Issuer},
+};
 
 const BAD: [(&str, &str); 1] = [("x-api-key", "sgw_guess")];
 
@@ -98,6 +103,54 @@ async fn refusals_come_in_their_order() {
     assert_eq!(status(Method::GET, "/sddcs/none?x=1", spent).await, 400);
     gateway.advance(30);
     assert_eq!(status(Method::GET, "/sddcs/none", spent).await, 404);
+}
+
+/// Who sends no body, or a token of a key that nobody knows, waits: others are not in its way.
+#[tokio::test]
+async fn who_only_waits_takes_nobodys_place() {
+    let cloud = cloud().await;
+    let (folder, issuer) = (tempfile::tempdir().unwrap(), Issuer::start().await);
+    issuer.set_answer(Keys::Hang);
+    let audit = Some(AuditTarget::File(folder.path().join("audit")));
+    let narrow = |config: &mut Config| {
+        (config.api.max_in_flight, config.api.max_watchers) = (2, 1);
+        config.telemetry.audit = audit;
+        let access::Settings::Callers(roll) = &mut config.access else { panic!("open") };
+        roll.oidc = Some(issuer.settings());
+    };
+    let gateway = Setup::on_demand(&cloud).with(narrow).start().await;
+    let mut bodies = Vec::new();
+    for _ in 0..8 {
+        let mut stream = TcpStream::connect(gateway.api).await.unwrap();
+        stream
+            .write_all(b"GET /sddcs HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\n")
+            .await
+            .unwrap();
+        bodies.push(stream);
+    }
+    // More than can wait are shed, and those who wait are no work.
+    let quiet = async |gateway: &TestGateway| {
+        let shed = "status=\"503\"";
+        gateway.metric("sddc_gateway_http_requests_total", shed).await > 5.5
+    };
+    gateway.until("two wait and six are shed", quiet).await;
+    assert_eq!(gateway.get("/sddcs").await.status, 200, "a good caller is answered meanwhile");
+    drop(bodies);
+
+    let nobodys = "eyJhbGciOiJFUzI1NiIsImtpZCI6Im5vYm9keSJ9.e30.AAAA";
+    let field = format!("Bearer {nobodys}");
+    let bogus = [("authorization", &*field)];
+    let waiting = async {
+        let ask = || gateway.send_bare(Method::GET, "/sddcs", &bogus);
+        let answers = futures_util::future::join_all((0..8).map(|_| ask())).await;
+        assert!(answers.iter().all(|answer| answer.status == 401), "{answers:?}");
+    };
+    let good = async {
+        gateway.until("a fetch is awaited", async |_| issuer.fetches() > 0).await;
+        assert_eq!(gateway.get("/sddcs").await.status, 200);
+        issuer.set_answer(Keys::Keys);
+    };
+    tokio::join!(waiting, good);
 }
 
 async fn guess(gateway: &TestGateway, from: &str) -> Answer {

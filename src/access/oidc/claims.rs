@@ -5,7 +5,7 @@ use std::{collections::HashMap, fmt};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value};
 
-use super::{JwtFault, Settings};
+use super::{JwtFault, Settings, jwks::KeyId};
 
 /// How far the issuer's clock and ours may be apart.
 const LEEWAY: SignedDuration = SignedDuration::from_secs(30);
@@ -16,6 +16,8 @@ pub struct Claims {
     texts: HashMap<String, Texts>,
     expires_at: Timestamp,
     valid_from: Timestamp,
+    /// Which key signed them.
+    key: Option<KeyId>,
 }
 
 enum Texts {
@@ -42,7 +44,16 @@ impl Claims {
             texts: texts.collect(),
             expires_at: expires_at.checked_add(LEEWAY).unwrap_or(Timestamp::MAX),
             valid_from: valid_from.checked_sub(LEEWAY).unwrap_or(Timestamp::MIN),
+            key: None,
         })
+    }
+
+    pub(super) fn signed_by(self, key: KeyId) -> Self {
+        Self { key: Some(key), ..self }
+    }
+
+    pub(super) fn key(&self) -> Option<KeyId> {
+        self.key
     }
 
     /// Whether a claim is this text, or is an array of strings that holds it. Numbers, flags and

@@ -32,13 +32,19 @@ pub(super) struct KeySet {
 }
 
 #[derive(Debug)]
-struct Key {
+pub(super) struct Key {
+    /// Of the key itself, whatever its set calls it.
+    pub(super) id: KeyId,
     kid: Option<String>,
     kind: Kind,
     /// The only algorithm that it is for, if it says so.
     algorithm: Option<Algorithm>,
-    public: DecodingKey,
+    pub(super) public: DecodingKey,
 }
+
+/// The SHA-256 of a public key's parameters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct KeyId([u8; 32]);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
@@ -98,18 +104,23 @@ impl KeySet {
         self.keys.len()
     }
 
+    /// Whether a key is still one of the issuer's.
+    pub(super) fn holds(&self, id: KeyId) -> bool {
+        self.keys.iter().any(|key| key.id == id)
+    }
+
     /// The keys that may have signed a token: those of its `kid`, of which issuers have been seen to
     /// publish two; without one, the only key that suits.
     pub(super) fn candidates(
         &self,
         kid: Option<&str>,
         algorithm: Algorithm,
-    ) -> Result<Vec<&DecodingKey>, JwtFault> {
+    ) -> Result<Vec<&Key>, JwtFault> {
         let named: Vec<_> =
             self.keys.iter().filter(|key| kid.is_none() || key.kid.as_deref() == kid).collect();
-        let suiting: Vec<_> =
-            named.iter().filter(|key| key.suits(algorithm)).map(|key| &key.public).collect();
-        match (kid, named.len(), suiting.len()) {
+        let count = named.len();
+        let suiting: Vec<_> = named.into_iter().filter(|key| key.suits(algorithm)).collect();
+        match (kid, count, suiting.len()) {
             (Some(_), 0, _) => Err(JwtFault::UnknownKey),
             (Some(_), _, 0) => Err(JwtFault::Algorithm),
             (None, _, count) if count != 1 => Err(JwtFault::UnknownKey),
@@ -138,7 +149,7 @@ impl Key {
             Some(Some(algorithm)) if Kind::of(algorithm) == Some(kind) => Some(algorithm),
             Some(_) => return None,
         };
-        Some(Self { kid: jwk.kid, kind, algorithm, public })
+        Some(Self { id: jwk.id(), kid: jwk.kid, kind, algorithm, public })
     }
 
     fn suits(&self, algorithm: Algorithm) -> bool {
@@ -162,6 +173,16 @@ impl Kind {
 }
 
 impl Jwk {
+    fn id(&self) -> KeyId {
+        let mut digest = Sha256::new();
+        for parameter in [&self.n, &self.e, &self.x, &self.y] {
+            let text = parameter.as_deref().unwrap_or_default();
+            digest.update(text.len().to_be_bytes());
+            digest.update(text);
+        }
+        KeyId(digest.finalize().into())
+    }
+
     fn rsa(&self) -> Option<DecodingKey> {
         let (modulus, exponent) = (number(self.n.as_ref()?)?, number(self.e.as_ref()?)?);
         // An exponent of 1 would make the signature the message; no RSA key has an even one.

@@ -15,7 +15,7 @@ use serde::{
 };
 use serde_json::{Map, Value};
 
-use super::{Claims, JwtFault};
+use super::{Claims, JwtFault, jwks::KeyId};
 
 /// Longer tokens are not looked at: an issuer's token with a hundred groups in it is half as long.
 const MOST_BYTES: usize = 16 * 1024;
@@ -85,9 +85,9 @@ impl<'t> Jwt<'t> {
         verdict.unwrap_or(false)
     }
 
-    /// The claims; only of a token that was verified.
-    pub(super) fn claims(&self) -> Result<Claims, JwtFault> {
-        Claims::read(object(self.payload)?)
+    /// The claims; only of a token that was verified with this key.
+    pub(super) fn claims(&self, key: KeyId) -> Result<Claims, JwtFault> {
+        Ok(Claims::read(object(self.payload)?)?.signed_by(key))
     }
 }
 

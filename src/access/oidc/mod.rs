@@ -236,6 +236,13 @@ impl Oidc {
         }
     }
 
+    /// Whether the key that signed a token is still one of the issuer's: who stays by a token is let
+    /// go when its key was withdrawn.
+    #[must_use]
+    pub fn still_trusts(&self, claims: &Claims) -> bool {
+        self.0.ring.held().is_some_and(|held| claims.key().is_some_and(|key| held.set.holds(key)))
+    }
+
     /// Takes the file of keys as it is now.
     ///
     /// # Errors
@@ -262,10 +269,8 @@ impl Oidc {
         now: Timestamp,
     ) -> Result<Claims, JwtFault> {
         let candidates = keys.candidates(jwt.kid.as_deref(), jwt.algorithm)?;
-        if !candidates.into_iter().any(|key| jwt.is_signed_by(key)) {
-            return Err(JwtFault::Signature);
-        }
-        let claims = jwt.claims()?;
+        let key = candidates.into_iter().find(|key| jwt.is_signed_by(&key.public));
+        let claims = jwt.claims(key.ok_or(JwtFault::Signature)?.id)?;
         claims.check_parties(&self.0.settings)?;
         claims.check_time(now)?;
         Ok(claims)

@@ -20,6 +20,7 @@ use super::{
     state::{State, event},
 };
 use crate::{
+    access::Denied,
     api::{
         answer::{Encoded, Outcome, Subject, What},
         ask::{Ask, Settled, Stay, Topic},
@@ -234,8 +235,11 @@ impl Events {
                 biased;
                 () = state.readiness.ending() => return None,
                 changed = self.viewer.ask.reader.0.changed() => {
-                    // The caller may no more, or cannot be shown what it may see now: it has to ask.
-                    changed.ok()?;
+                    if let Err(denied) = changed {
+                        self.let_go(denied);
+                        return None;
+                    }
+                    // Who cannot be shown what it may see now has to ask.
                     self.begin_anew()?;
                 }
                 () = self.watch.turned() => self.look(),
@@ -245,6 +249,15 @@ impl Events {
                 }
             }
         }
+    }
+
+    /// Notes why the stream ends, which nobody asked for.
+    fn let_go(&self, denied: Denied) {
+        let Ask { state, reader, .. } = &self.viewer.ask;
+        let problem = ApiError::Denied(denied).problem();
+        state.metrics.access_denied(problem.reason());
+        let (caller, reason) = (reader.0.caller().name(), problem.reason());
+        tracing::info!(%caller, reason, "an event stream ends: its caller may no more");
     }
 
     /// Tells a caller who sees something else now the whole list anew: what it was told before may

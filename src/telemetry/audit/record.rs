@@ -14,7 +14,7 @@ use crate::ids::{OrgId, SddcId};
 /// No field holds a credential: `credential` tells a caller's keys apart and opens nothing.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub struct AuditRecord<'a> {
-    /// When it was decided.
+    /// When the answer was ready.
     pub timestamp: Timestamp,
     /// The record's own id: a `request_id` may be the caller's, and be sent twice.
     pub id: Uuid,

@@ -207,6 +207,37 @@ async fn a_stream_ends_with_its_token() {
 }
 
 #[tokio::test]
+async fn a_stream_ends_when_the_key_of_its_token_is_withdrawn_and_no_other_does() {
+    let (cloud, issuer) = (cloud().await, Issuer::start().await);
+    let gateway = gateway(&cloud, &issuer, &[("ci", &[("sub", "ci")])]).await;
+    let year = json!({"exp": clock().wall().as_second() + 365 * 24 * 3600});
+    let stolen = format!("Bearer {}", issuer.token(&claims(&year)));
+    issuer.add_key("next", "ES256");
+    gateway.advance(330);
+    let good = format!("Bearer {}", issuer.token(&claims(&year)));
+    let open = async |field: &str| {
+        let mut events = Events::open_by(&gateway, ("authorization", field), "").await;
+        assert_eq!(events.next().await.0, "sync");
+        events
+    };
+    let other = open(&good).await;
+    let events = open(&stolen).await;
+    issuer.withdraw_oldest();
+    let withdrawn = async {
+        let fetched = issuer.fetches() + 1;
+        gateway.advance(330);
+        issuer.was_asked(fetched).await;
+        let refused = async |gateway: &TestGateway| {
+            ask(gateway, stolen.trim_start_matches("Bearer ")).await.status == 401
+        };
+        gateway.until("the key is withdrawn", refused).await;
+        gateway.advance(60);
+    };
+    tokio::join!(events.ended(), withdrawn);
+    assert!(other.is_open().await, "a stream by another key of the same issuer goes on");
+}
+
+#[tokio::test]
 async fn a_callers_view_holds_for_its_tokens_too() {
     let (cloud, issuer) = (cloud().await, Issuer::start().await);
     let gateway = Setup::on_demand(&cloud)

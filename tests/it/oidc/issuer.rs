@@ -166,6 +166,13 @@ impl Issuer {
         self.add_key(kid, alg);
     }
 
+    /// Publishes the oldest key no more.
+    pub fn withdraw_oldest(&self) {
+        let mut signers = self.signers.lock().unwrap();
+        signers.remove(0);
+        self.publish(&signers);
+    }
+
     fn publish(&self, signers: &[Arc<Signer>]) {
         let keys: Vec<_> = signers.iter().map(|signer| signer.jwk()).collect();
         *self.shared.set.lock().unwrap() = json!({ "keys": keys }).to_string();

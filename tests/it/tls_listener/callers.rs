@@ -10,7 +10,7 @@ use super::{
     authority::{Authority, Files, Pair},
     client::{Answer, Dialer, Http2, get},
 };
-use crate::harness::{Cloud, Setup, TestGateway, cloud};
+use crate::harness::{Cloud, DEADLINE, Setup, TestGateway, cloud};
 
 const BILLING: &str = "uri:spiffe://example.org/billing";
 const BACKUP: &str = "dns:backup.example.org";
@@ -131,6 +131,23 @@ async fn who_is_revoked_loses_its_rights_on_the_connection_that_it_has() {
     stream.await.unwrap();
     assert_eq!(status(&other.get("/sddcs").await.unwrap()), 200);
     assert!(!others.is_finished(), "nobody else's stream ends");
+}
+
+#[tokio::test]
+async fn a_stream_ends_within_a_minute_of_its_certificate() {
+    let scene = Scene::new().await;
+    let gateway = scene.gateway(None).await;
+    let pair = scene.ours.client_until(&[BILLING], 2027);
+    let connection = scene.connect(&gateway, &pair).await;
+    let mut stream = connection.listen("/sddcs/events").await;
+    gateway.advance(61);
+    assert_eq!(status(&connection.get("/sddcs").await.unwrap()), 200);
+    assert!(!stream.is_finished());
+    // Past the turn of the year, in which it ends.
+    gateway.advance(60 * 24 * 3600);
+    tokio::time::timeout(DEADLINE, &mut stream).await.expect("the end in time").unwrap();
+    let reason = "reason=\"certificate_not_good\"";
+    assert!(gateway.metric("sddc_gateway_access_denied_total", reason).await > 0.5);
 }
 
 #[tokio::test]

@@ -53,6 +53,12 @@ impl Events {
         tokio::time::timeout(DEADLINE, next).await.expect("an event in time")
     }
 
+    /// Whether it goes on: a heartbeat, or whatever is next, has not been the end.
+    pub async fn is_open(mut self) -> bool {
+        let end = async { while self.response.chunk().await.unwrap().is_some() {} };
+        futures_util::poll!(std::pin::pin!(end)).is_pending()
+    }
+
     /// Waits for the stream's end, which must be an orderly one.
     pub async fn ended(mut self) {
         let end = async { while self.response.chunk().await.unwrap().is_some() {} };

@@ -97,7 +97,7 @@ impl Edge {
             None => (overloaded("too many requests at once").into_response(), None),
         };
         let judged = departure.record(judged).await;
-        departure.is_over();
+        departure.end();
         let response = self.finish(judged, &seen);
         let is_stream = response.extensions().get::<Streaming>().is_some();
         let watched = is_stream.then(|| self.metrics.clone());

@@ -97,12 +97,12 @@ pub(super) struct Departure<'a> {
     slot: Option<Slot>,
     /// What was decided so far.
     decision: Option<Decision>,
-    is_over: bool,
+    has_ended: bool,
 }
 
 impl<'a> Departure<'a> {
     pub(super) fn of(edge: &'a Edge, seen: &'a Seen) -> Self {
-        Self { edge, seen, slot: None, decision: None, is_over: false }
+        Self { edge, seen, slot: None, decision: None, has_ended: false }
     }
 
     pub(super) fn seen(&self) -> &'a Seen {
@@ -141,8 +141,8 @@ impl<'a> Departure<'a> {
     }
 
     /// From here on nobody can leave.
-    pub(super) fn is_over(mut self) {
-        self.is_over = true;
+    pub(super) fn end(mut self) {
+        self.has_ended = true;
     }
 
     fn with_record<T>(
@@ -175,7 +175,7 @@ impl<'a> Departure<'a> {
 
 impl Drop for Departure<'_> {
     fn drop(&mut self) {
-        if self.is_over {
+        if self.has_ended {
             return;
         }
         // Nobody gets this status: it is nginx's for the same.

@@ -54,7 +54,7 @@ impl Events {
     }
 
     /// Whether it goes on: a heartbeat, or whatever is next, has not been the end.
-    pub async fn is_open(mut self) -> bool {
+    pub fn goes_on(mut self) -> bool {
         let end = async { while self.response.chunk().await.unwrap().is_some() {} };
         futures_util::poll!(std::pin::pin!(end)).is_pending()
     }

@@ -16,6 +16,7 @@ use super::{
     watch::LongPoll,
 };
 use crate::{
+    access::Admitted,
     in_flight::Permit,
     inventory::{
         Demand, Entry, Found, List, Missing, Scope, Served, Service, View, Watch, model::SddcEntry,
@@ -183,30 +184,52 @@ impl Ask {
 
     /// A list that is made of SDDCs or of parts of them.
     pub(super) async fn list_of_sddcs<R: Resource>(
-        &self,
-        topic: Topic,
+        mut self,
+        mut topic: Topic,
         takes: Takes,
         parts: fn(&SddcEntry) -> &[R],
     ) -> Result<Response, ApiError> {
-        let sees = |entry: &SddcEntry| self.sight.sees(entry);
-        let ApiState { inventory, clock, .. } = &*self.state;
-        let began = clock.now();
+        let began = self.state.clock.now();
         let Settled { question, served, watch, demand } =
             self.settle(&topic, takes, Stay::AsAsked, parts).await?;
-        let mut listed = self.page(&topic, &question, 0, &served, sees, parts)?;
+        let mut listed = self.page_of_sddcs(&topic, &question, &served, parts)?;
         if let Some((watch, wait)) = watch.zip(question.wait()) {
             let with_deleted = question.includes_deleted();
             // The newest was read for the first look; what is read from now on is newer.
             let later = Demand { newest: None, ..demand };
-            let mut poll = LongPoll::new(self, watch, began + wait);
+            let mut poll = LongPoll::new(&self, watch, began + wait);
             // A failure ends the wait: it is another answer too.
             while self.asked.known.holds(listed.encoded.etag()) && !poll.is_over() {
                 poll.turned().await?;
+                self.see_as(poll.reader(), &mut topic);
+                let inventory = &self.state.inventory;
                 let served = inventory.sddcs_kept(with_deleted, &topic.scope, &later)?;
-                listed = self.page(&topic, &question, 0, &served, sees, parts)?;
+                listed = self.page_of_sddcs(&topic, &question, &served, parts)?;
             }
         }
         Ok(self.answer(&listed))
+    }
+
+    fn page_of_sddcs<R: Resource>(
+        &self,
+        topic: &Topic,
+        question: &Question<R>,
+        served: &Served<View<SddcEntry>>,
+        parts: fn(&SddcEntry) -> &[R],
+    ) -> Result<Listed, ApiError> {
+        let sees = |entry: &SddcEntry| self.sight.sees(entry);
+        self.page(topic, question, 0, served, sees, parts)
+    }
+
+    /// Goes on with what the caller may see now, about the same topic: everything, or the org that
+    /// the path names.
+    fn see_as(&mut self, reader: &Admitted, topic: &mut Topic) {
+        let sight = Sight::from(reader);
+        if sight == self.sight {
+            return;
+        }
+        topic.scope = topic.within.as_deref().map_or_else(|| sight.scope(), |org| sight.org(org));
+        self.sight = sight;
     }
 
     /// A question about SDDCs or parts of them, and the view of which it is asked.

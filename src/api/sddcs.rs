@@ -35,7 +35,8 @@ use crate::{
     responses((status = 200, description = "The SDDCs", body = Page<Sddc>))
 )]
 pub(super) async fn list_sddcs(ask: Ask) -> Result<Response, ApiError> {
-    ask.list_of_sddcs(ask.all(What::Sddcs), Takes::SDDC_LIST, slice::from_ref).await
+    let topic = ask.all(What::Sddcs);
+    ask.list_of_sddcs(topic, Takes::SDDC_LIST, slice::from_ref).await
 }
 
 /// Show an SDDC
@@ -98,7 +99,8 @@ pub(super) async fn list_sddc_hosts(
     responses((status = 200, description = "The clusters", body = Page<Cluster>))
 )]
 pub(super) async fn list_clusters(ask: Ask) -> Result<Response, ApiError> {
-    ask.list_of_sddcs(ask.all(What::Clusters), Takes::LIST, |entry| &entry.clusters).await
+    let topic = ask.all(What::Clusters);
+    ask.list_of_sddcs(topic, Takes::LIST, |entry| &entry.clusters).await
 }
 
 /// List hosts
@@ -112,7 +114,8 @@ pub(super) async fn list_clusters(ask: Ask) -> Result<Response, ApiError> {
     responses((status = 200, description = "The hosts", body = Page<Host>))
 )]
 pub(super) async fn list_hosts(ask: Ask) -> Result<Response, ApiError> {
-    ask.list_of_sddcs(ask.all(What::Hosts), Takes::LIST, |entry| &entry.hosts).await
+    let topic = ask.all(What::Hosts);
+    ask.list_of_sddcs(topic, Takes::LIST, |entry| &entry.hosts).await
 }
 
 impl Ask {

@@ -1,5 +1,7 @@
 //! Long polls: an answer that waits until it is another one than the caller has.
 
+use std::sync::Arc;
+
 use super::Watching;
 use crate::{
     access::Admitted,
@@ -11,23 +13,28 @@ use crate::{
 
 /// A request that waits for turns of the picture. It takes a watcher's place, and gives back that
 /// of a request being worked on, from the first wait on.
-pub(in crate::api) struct LongPoll<'a> {
-    state: &'a ApiState,
+pub(in crate::api) struct LongPoll {
+    state: Arc<ApiState>,
     watch: Watch,
     end: Instant,
     is_over: bool,
     place: Option<Watching>,
-    permit: Option<&'a Permit>,
+    permit: Option<Permit>,
     /// Who waits, judged again when the rules change.
     reader: Admitted,
 }
 
-impl<'a> LongPoll<'a> {
+impl LongPoll {
     /// Waits until `end`. `watch` is from before the first look.
-    pub(in crate::api) fn new(ask: &'a Ask, watch: Watch, end: Instant) -> Self {
-        let Ask { state, permit, reader, .. } = ask;
-        let (permit, reader) = (permit.as_ref(), reader.0.clone());
+    pub(in crate::api) fn new(ask: &Ask, watch: Watch, end: Instant) -> Self {
+        let (state, permit) = (ask.state.clone(), ask.permit.clone());
+        let reader = ask.reader.0.clone();
         Self { state, watch, end, is_over: false, place: None, permit, reader }
+    }
+
+    /// Who waits, and what it may see, as of the last turn.
+    pub(in crate::api) fn reader(&self) -> &Admitted {
+        &self.reader
     }
 
     /// Whether there was nothing more to wait for at the last turn.
@@ -42,7 +49,7 @@ impl<'a> LongPoll<'a> {
     pub(in crate::api) async fn turned(&mut self) -> Result<(), ApiError> {
         if self.place.is_none() {
             self.place = Some(self.state.watchers.enter().ok_or(ApiError::TooManyWatchers)?);
-            if let Some(permit) = self.permit {
+            if let Some(permit) = &self.permit {
                 permit.park();
             }
         }
@@ -51,19 +58,19 @@ impl<'a> LongPoll<'a> {
             () = self.state.clock.rest_until(self.end) => true,
             // Who waits is answered before the end.
             () = self.state.readiness.ending() => true,
-            // Who sees something else now has to ask anew.
+            // Who sees something else now may have another answer.
             changed = self.reader.changed() => {
                 changed?;
-                true
+                false
             }
         };
         Ok(())
     }
 }
 
-impl Drop for LongPoll<'_> {
+impl Drop for LongPoll {
     fn drop(&mut self) {
-        if let Some(permit) = self.permit {
+        if let Some(permit) = &self.permit {
             permit.resume();
         }
     }

@@ -64,12 +64,17 @@ async fn a_stream_begins_anew_when_its_caller_sees_something_else() {
 }
 
 async fn wait(scene: &Scene) -> impl Future<Output = Answer> {
-    let list = scene.ask("/sddcs").await;
+    wait_for(scene, "/sddcs").await
+}
+
+async fn wait_for<'s>(scene: &'s Scene, path: &str) -> impl Future<Output = Answer> + use<'s> {
+    let list = scene.ask(path).await;
+    let path = format!("{path}?wait=120s");
     let headers = [("x-api-key", scene.key.reveal()), ("if-none-match", list.header("etag"))];
     let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned()));
     async move {
         let headers = headers.each_ref().map(|(name, value)| (&**name, &**value));
-        scene.gateway.send_bare(Method::GET, "/sddcs?wait=120s", &headers).await
+        scene.gateway.send_bare(Method::GET, &path, &headers).await
     }
 }
 
@@ -88,14 +93,32 @@ async fn a_long_poll_is_refused_when_its_caller_may_no_more() {
 }
 
 #[tokio::test]
-async fn a_long_poll_of_who_sees_something_else_ends_so_that_it_asks_anew() {
+async fn a_long_poll_of_who_sees_something_else_is_answered_with_it() {
     let (_cloud, scene) = polling("").await;
     let change = async {
         watched_by(&scene.gateway, 1).await;
         scene.rewrite(&caller(&scene.key, "sddc_names = [\"prod-*\"]"));
     };
     let (answer, ()) = tokio::join!(wait(&scene).await, change);
-    assert_eq!(answer.status, StatusCode::NOT_MODIFIED);
+    assert_eq!(answer.status, StatusCode::OK);
+    let list = scene.ask("/sddcs").await;
+    assert_eq!(answer.header("etag"), list.header("etag"));
+    assert_eq!(answer.json(), list.json());
+    assert!(names(&list.json()).iter().all(|name| name.starts_with("prod-")));
+}
+
+#[tokio::test]
+async fn a_long_poll_about_an_org_ends_when_its_caller_sees_the_org_no_more() {
+    let (_cloud, scene) = polling("").await;
+    let orgs = scene.ask("/orgs").await.json();
+    let path = format!("/orgs/{}/sddcs", orgs["items"][0]["id"].as_str().unwrap());
+    let change = async {
+        watched_by(&scene.gateway, 1).await;
+        scene.rewrite(&caller(&scene.key, "orgs = [\"00000000-0000-4000-8000-000000000000\"]"));
+    };
+    let (answer, ()) = tokio::join!(wait_for(&scene, &path).await, change);
+    assert_eq!(answer.status, StatusCode::NOT_FOUND);
+    assert_eq!(answer.json()["code"], "org-not-found");
 }
 
 #[tokio::test]

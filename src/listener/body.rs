@@ -15,7 +15,7 @@ use crate::{in_flight::Permit, telemetry::Metrics};
 /// A body that holds its request's permit until the connection has taken it whole or given it up,
 /// and its request open. What is still going out then has the write limit.
 ///
-/// HTTP/2 gets it in pieces, so that it can be seen whether the peer takes it.
+/// HTTP/2 gets it in pieces, so that it can be seen whether the peer takes it; else it is reset.
 #[derive(Debug)]
 pub struct AnswerBody {
     body: Body,
@@ -23,7 +23,7 @@ pub struct AnswerBody {
     /// What is there of it, and not handed out yet.
     rest: Bytes,
     _permit: Option<Permit>,
-    /// Counts a watcher that is lost when its connection is cut.
+    /// Counts a watcher that is lost because it is too slow.
     watched: Option<Metrics>,
 }
 
@@ -105,8 +105,7 @@ impl http_body::Body for AnswerBody {
 
 impl Drop for AnswerBody {
     fn drop(&mut self) {
-        if let Some(metrics) = self.watched.as_ref().filter(|_| self.exchange.activity().was_cut())
-        {
+        if let Some(metrics) = self.watched.as_ref().filter(|_| self.exchange.was_cut()) {
             metrics.watcher_dropped();
         }
     }

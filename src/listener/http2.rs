@@ -10,11 +10,11 @@ use http_body::Body;
 use hyper::{body::Incoming, rt::Executor, server::conn::http2, service::HttpService};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::time::{Interval, MissedTickBehavior};
-use tokio_util::task::TaskTracker;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
     SecureStream, Secured,
-    multiplex::{Cut, Multiplex, PIECE_BYTES},
+    multiplex::{ANSWER_NOT_TAKEN, FLOOD, Multiplex, PIECE_BYTES, RESET},
 };
 
 const MOST_STREAMS: u32 = 100;
@@ -33,13 +33,18 @@ const PING_TIMEOUT: Duration = Duration::from_secs(20);
 /// For a peer to take GOAWAY when nothing is open any more.
 const LAST_WORD: Duration = Duration::from_secs(1);
 
-/// Runs each request as a task of its own.
+/// Runs each request as a task of its own, which ends when it is reset: the library tells the peer
+/// of a stream that is dropped (`RST_STREAM` with `CANCEL`), and forgets what it still holds of it.
 #[derive(Clone)]
 pub(super) struct Requests(TaskTracker);
 
 impl<F: Future<Output = ()> + Send + 'static> Executor<F> for Requests {
     fn execute(&self, request: F) {
-        self.0.spawn(request);
+        let reset = CancellationToken::new();
+        let request = RESET.scope(reset.clone(), request);
+        self.0.spawn(async move {
+            reset.run_until_cancelled(request).await;
+        });
     }
 }
 
@@ -62,7 +67,7 @@ fn http2(requests: TaskTracker) -> http2::Builder<Requests> {
 /// Why the library ended a connection: a closed set.
 pub(super) fn reason(error: &h2::Error) -> &'static str {
     match error.reason() {
-        Some(h2::Reason::ENHANCE_YOUR_CALM) if error.is_library() => Cut::Flood.as_str(),
+        Some(h2::Reason::ENHANCE_YOUR_CALM) if error.is_library() => FLOOD,
         Some(_) if error.is_library() => "bad_request",
         _ => "io",
     }
@@ -95,7 +100,7 @@ impl Secured {
             let ticked = tokio::select! {
                 ended = &mut connection => {
                     // A flood ends it from below, as a fault of the socket.
-                    if !self.is_cut(account) {
+                    if !self.is_flooded(account) {
                         self.note_end(ended);
                     }
                     return;
@@ -105,8 +110,14 @@ impl Secured {
                 () = account.changed.notified() => false,
                 _ = look.tick() => true,
             };
-            if self.is_cut(account) || ticked && closing && self.activity.is_quiet() {
+            if self.is_flooded(account) {
                 return;
+            }
+            if ticked {
+                self.reset_late(account);
+                if closing && self.activity.is_quiet() {
+                    return;
+                }
             }
         }
     }
@@ -116,16 +127,21 @@ impl Secured {
         self.close.is_cancelled() || self.ending.is_cancelled() && self.activity.was_asked()
     }
 
-    #[expect(clippy::disallowed_methods, reason = "socket timers are tokio's, like the sockets")]
-    fn is_cut(&self, account: &Multiplex) -> bool {
-        let verdict = account.verdict(self.limits.write, tokio::time::Instant::now());
-        let Some(cut) = verdict else { return false };
-        if cut == Cut::AnswerNotTaken {
-            self.activity.cut();
+    fn is_flooded(&self, account: &Multiplex) -> bool {
+        let flooded = account.is_flooded();
+        if flooded {
+            self.metrics.connection_error(FLOOD);
+            tracing::debug!(client.address = %self.address.ip(), "a connection was cut: a flood");
         }
-        self.metrics.connection_error(cut.as_str());
-        tracing::debug!(client.address = %self.address.ip(), why = cut.as_str(), "a connection was cut");
-        true
+        flooded
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "socket timers are tokio's, like the sockets")]
+    fn reset_late(&self, account: &Multiplex) {
+        for _ in 0..account.reset_late(self.limits.write, tokio::time::Instant::now()) {
+            self.metrics.connection_error(ANSWER_NOT_TAKEN);
+            tracing::debug!(client.address = %self.address.ip(), "an answer was not taken: reset");
+        }
     }
 }
 

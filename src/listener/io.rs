@@ -20,7 +20,10 @@ use tokio::{
     time::{Instant, Sleep},
 };
 
-use super::{Settings, multiplex::Multiplex};
+use super::{
+    Settings,
+    multiplex::{Multiplex, RESET},
+};
 
 /// What a connection is doing: shared between its IO and its requests.
 #[derive(Debug)]
@@ -66,14 +69,9 @@ impl Activity {
         self.open.fetch_add(1, Ordering::Relaxed);
         self.head.store(false, Ordering::Relaxed);
         if let Some(multiplex) = self.multiplex() {
-            multiplex.asked();
+            multiplex.asked(request, RESET.try_with(Clone::clone).unwrap_or_default());
         }
         Exchange { activity: self.clone(), request, whole: false }
-    }
-
-    /// Whether the connection was cut because the peer took nothing.
-    pub fn was_cut(&self) -> bool {
-        self.stalled.load(Ordering::Relaxed)
     }
 
     /// The connection has many requests at once from now on.
@@ -94,10 +92,6 @@ impl Activity {
     /// Whether no request is open.
     pub(super) fn is_quiet(&self) -> bool {
         self.open.load(Ordering::Relaxed) == 0
-    }
-
-    pub(super) fn cut(&self) {
-        self.stalled.store(true, Ordering::Relaxed);
     }
 
     /// Between requests, bytes are a next head's; with many at once they may be anything.
@@ -138,8 +132,11 @@ impl Exchange {
         self.whole = true;
     }
 
-    pub(super) fn activity(&self) -> &Activity {
-        &self.activity
+    /// Whether it ends because the peer took nothing: of this answer, or at all.
+    pub(super) fn was_cut(&self) -> bool {
+        let activity = &self.activity;
+        activity.stalled.load(Ordering::Relaxed)
+            || activity.multiplex().is_some_and(|multiplex| multiplex.was_reset(self.request))
     }
 
     /// Whether the answer goes out in pieces.
@@ -310,7 +307,7 @@ impl<S: Unpin> TimedIo<S> {
         }
         let since = *self.stalled.get_or_insert_with(Instant::now);
         if has_passed(&mut self.writing, since + self.limits.write, cx) {
-            self.activity.cut();
+            self.activity.stalled.store(true, Ordering::Relaxed);
             return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
         }
         Poll::Pending

@@ -310,7 +310,7 @@ fn reason(error: &hyper::Error) -> &'static str {
     } else if error.is_timeout() {
         "timeout"
     } else if error.is_body_write_aborted() {
-        "answer_not_taken"
+        multiplex::ANSWER_NOT_TAKEN
     } else {
         "io"
     }

@@ -3,7 +3,8 @@
 //! A socket that is written to says nothing of a peer that never opens its flow-control window, and
 //! one that is read from nothing of a peer that sends frames without asking anything. Here both are
 //! accounted for: pieces of answers that nobody comes back from, bytes between requests, requests
-//! that are taken back. Above a bound the connection is cut: its sender pays, and nobody else.
+//! that are taken back. An answer that is not taken is reset, and only that: behind a proxy the
+//! others on the connection are somebody else's. A flood ends the connection: its sender pays.
 
 use std::{
     collections::BTreeMap,
@@ -12,6 +13,11 @@ use std::{
 };
 
 use tokio::{sync::Notify, time::Instant};
+use tokio_util::sync::CancellationToken;
+
+/// Reasons of the metric.
+pub(super) const FLOOD: &str = "flood";
+pub(super) const ANSWER_NOT_TAKEN: &str = "answer_not_taken";
 
 /// How much of an answer is handed out at a time.
 pub(super) const PIECE_BYTES: usize = 16 * 1024;
@@ -26,9 +32,14 @@ const BYTES_FORGOTTEN_A_SECOND: u64 = 1024;
 /// A peer that takes an answer reports it: 16 KiB with some 100 bytes of window updates. What is
 /// written for pings and settings, in turn, is less than what they were.
 const WRITTEN_PER_BYTE_FORGIVEN: u64 = 16;
-/// Requests that may be taken back before their answers are whole: all of a connection's, twice. One
-/// is forgotten with each whole answer, and each second.
+/// Requests that may be taken back before their answers are whole, or reset because these are not
+/// taken: all of a connection's, twice. One is forgotten with each whole answer, and each second.
 const MOST_TAKEN_BACK: u64 = 256;
+
+tokio::task_local! {
+    /// Resets the request whose task has it.
+    pub(super) static RESET: CancellationToken;
+}
 
 /// The account of one connection.
 #[derive(Debug)]
@@ -40,40 +51,26 @@ pub(super) struct Multiplex {
 
 #[derive(Debug)]
 struct State {
-    /// Which request's answer was handed a piece that has not gone yet, and when.
-    handed: BTreeMap<u32, Instant>,
-    /// Bytes, and requests taken back, since they were last forgotten.
+    open: BTreeMap<u32, Open>,
+    /// Bytes, and requests that were not answered whole, since they were last forgotten.
     unasked: u64,
     taken_back: u64,
     looked: Instant,
     flooded: bool,
 }
 
-/// Why a connection is cut: the metric's label.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Cut {
-    Flood,
-    AnswerNotTaken,
-}
-
-impl Cut {
-    pub(super) const fn as_str(self) -> &'static str {
-        match self {
-            Self::Flood => "flood",
-            Self::AnswerNotTaken => "answer_not_taken",
-        }
-    }
+/// A request that is not over.
+#[derive(Debug)]
+struct Open {
+    reset: CancellationToken,
+    /// Since when its answer has a piece that has not gone yet.
+    handed: Option<Instant>,
 }
 
 impl Multiplex {
     pub(super) fn new(now: Instant) -> Self {
-        let state = State {
-            handed: BTreeMap::new(),
-            unasked: 0,
-            taken_back: 0,
-            looked: now,
-            flooded: false,
-        };
+        let state =
+            State { open: BTreeMap::new(), unasked: 0, taken_back: 0, looked: now, flooded: false };
         Self { state: Mutex::new(state), changed: Notify::new() }
     }
 
@@ -81,9 +78,12 @@ impl Multiplex {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A request has come: what was sent until here was for it.
-    pub(super) fn asked(&self) {
-        self.state().unasked = 0;
+    /// A request has come, which `reset` ends: what was sent until here was for it.
+    pub(super) fn asked(&self, request: u32, reset: CancellationToken) {
+        let mut state = self.state();
+        state.unasked = 0;
+        state.open.insert(request, Open { reset, handed: None });
+        drop(state);
         // The first one matters during a drain.
         self.changed.notify_one();
     }
@@ -91,7 +91,7 @@ impl Multiplex {
     /// A request is over, its answer whole or not. `left` are open.
     pub(super) fn over(&self, request: u32, whole: bool, left: u32, now: Instant) {
         let mut state = self.state();
-        state.handed.remove(&request);
+        state.open.remove(&request);
         state.forget(now);
         if whole {
             state.taken_back = state.taken_back.saturating_sub(1);
@@ -109,12 +109,23 @@ impl Multiplex {
 
     /// The answer to a request was handed a piece.
     pub(super) fn handed(&self, request: u32, now: Instant) {
-        self.state().handed.insert(request, now);
+        self.set_handed(request, Some(now));
     }
 
     /// It comes back for more, and may wait for it as long as it likes.
     pub(super) fn back(&self, request: u32) {
-        self.state().handed.remove(&request);
+        self.set_handed(request, None);
+    }
+
+    fn set_handed(&self, request: u32, handed: Option<Instant>) {
+        if let Some(open) = self.state().open.get_mut(&request) {
+            open.handed = handed;
+        }
+    }
+
+    /// Whether a request was reset because its answer was not taken.
+    pub(super) fn was_reset(&self, request: u32) -> bool {
+        self.state().open.get(&request).is_some_and(|open| open.reset.is_cancelled())
     }
 
     /// Bytes have come. False if they are too many.
@@ -133,16 +144,21 @@ impl Multiplex {
     }
 
     /// Whether the connection is to be cut.
-    pub(super) fn verdict(&self, write_limit: Duration, now: Instant) -> Option<Cut> {
-        let state = self.state();
-        let is_late = |since: &Instant| now.saturating_duration_since(*since) > write_limit;
-        if state.flooded {
-            Some(Cut::Flood)
-        } else if state.handed.values().any(is_late) {
-            Some(Cut::AnswerNotTaken)
-        } else {
-            None
+    pub(super) fn is_flooded(&self) -> bool {
+        self.state().flooded
+    }
+
+    /// Resets the requests whose answers have not been taken for too long, and says how many.
+    pub(super) fn reset_late(&self, write_limit: Duration, now: Instant) -> usize {
+        let is_late = |since: &mut Instant| now.saturating_duration_since(*since) > write_limit;
+        let mut late = 0;
+        for open in self.state().open.values_mut() {
+            if open.handed.take_if(is_late).is_some() {
+                open.reset.cancel();
+                late += 1;
+            }
         }
+        late
     }
 }
 
@@ -165,20 +181,26 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
     const LIMIT: Duration = Duration::from_secs(30);
 
+    fn ask(account: &Multiplex, id: u32) -> CancellationToken {
+        let reset = CancellationToken::new();
+        account.asked(id, reset.clone());
+        reset
+    }
+
     #[test]
     fn frames_without_a_request_are_a_flood() {
         let now = Instant::now();
         let account = Multiplex::new(now);
         let pings = (0..100_000).take_while(|_| account.read(17, 0, now)).count();
         assert_eq!(pings, 256 * 1024 / 17);
-        assert_eq!(account.verdict(LIMIT, now), Some(Cut::Flood));
+        assert!(account.is_flooded());
     }
 
     #[test]
     fn honest_traffic_is_no_flood() {
         let mut now = Instant::now();
         let account = Multiplex::new(now);
-        account.asked();
+        ask(&account, 0);
         // A ping every ten seconds, for a week.
         for _ in 0..7 * 24 * 360 {
             now += 10 * SECOND;
@@ -190,13 +212,13 @@ mod tests {
             assert!(account.read(140, 1, now));
         }
         // Bodies, on all of a connection's streams at once.
-        for _ in 0..100 {
-            account.asked();
+        for id in 0..100 {
+            ask(&account, id);
         }
         for _ in 0..100 {
             assert!(account.read(66 * 1024, 100, now));
         }
-        assert_eq!(account.verdict(LIMIT, now), None);
+        assert!(!account.is_flooded());
     }
 
     #[test]
@@ -204,17 +226,17 @@ mod tests {
         let now = Instant::now();
         let account = Multiplex::new(now);
         let request = |id, whole| {
-            account.asked();
+            ask(&account, id);
             account.over(id, whole, 0, now);
         };
         for id in 0..1000 {
             request(id, id % 2 == 0);
         }
-        assert_eq!(account.verdict(LIMIT, now), None, "half of them, by a hasty client");
+        assert!(!account.is_flooded(), "half of them, by a hasty client");
         for id in 0..256 {
             request(id, false);
         }
-        assert_eq!(account.verdict(LIMIT, now), Some(Cut::Flood));
+        assert!(account.is_flooded());
     }
 
     #[test]
@@ -223,24 +245,29 @@ mod tests {
         let account = Multiplex::new(now);
         for id in 0..10_000 {
             now += SECOND;
-            account.asked();
+            ask(&account, id);
             account.over(id, false, 0, now);
         }
-        assert_eq!(account.verdict(LIMIT, now), None);
+        assert!(!account.is_flooded());
     }
 
     #[test]
-    fn an_answer_that_is_not_taken_is_noticed_and_one_with_nothing_to_say_is_not() {
+    fn an_answer_that_is_not_taken_is_reset_once_and_the_others_are_not() {
         let now = Instant::now();
         let account = Multiplex::new(now);
+        let [stalled, waiting, working] = [1, 2, 3].map(|id| ask(&account, id));
         account.handed(1, now);
         account.handed(2, now);
         account.back(2);
-        assert_eq!(account.verdict(LIMIT, now + LIMIT), None);
-        assert_eq!(account.verdict(LIMIT, now + LIMIT + SECOND), Some(Cut::AnswerNotTaken));
-        account.handed(1, now + SECOND);
-        assert_eq!(account.verdict(LIMIT, now + LIMIT + SECOND), None, "there was progress");
-        account.over(1, true, 0, now);
-        assert_eq!(account.verdict(LIMIT, now + 1000 * SECOND), None);
+        assert_eq!(account.reset_late(LIMIT, now + LIMIT), 0);
+        account.handed(3, now + SECOND);
+        assert_eq!(account.reset_late(LIMIT, now + LIMIT + SECOND), 1);
+        assert_eq!(account.reset_late(LIMIT, now + LIMIT + SECOND), 0);
+        assert!(stalled.is_cancelled() && account.was_reset(1));
+        assert!(!waiting.is_cancelled() && !working.is_cancelled() && !account.was_reset(3));
+        account.over(1, false, 2, now);
+        account.over(3, true, 1, now);
+        assert_eq!(account.reset_late(LIMIT, now + 1000 * SECOND), 0);
+        assert!(!account.is_flooded());
     }
 }

@@ -10,3 +10,4 @@ mod frames;
 mod handshake;
 mod http2;
 mod reload;
+mod stalls;

@@ -1,27 +1,22 @@
 //! HTTP/2 abuse costs the abuser its connection, and nobody else anything.
 
-use std::time::Duration;
-
-use h2::client::Builder;
-use sddc_gateway::simulator::{self, Fault, FaultKind, Target};
+use sddc_gateway::simulator::{Fault, FaultKind, Target};
 
 use super::{
     authority::Files,
-    client::{Dialer, Http2, gateway, gateway_with, get},
+    client::{Dialer, gateway},
     frames::{
         CONTINUATION, DATA, ENDS, Frame, GOAWAY, HEADERS, PING, Raw, SETTINGS, WHOLE_HEAD, frame,
         head, request, reset,
     },
 };
-use crate::harness::{Cloud, DEADLINE, TestGateway, clock, cloud};
+use crate::harness::{TestGateway, cloud};
 
 /// More than any flood may get through.
 const PLENTY: usize = 16 << 20;
 const ENHANCE_YOUR_CALM: u32 = 11;
-/// Far more than taking a piece of an answer takes.
-const SOON: Duration = Duration::from_secs(2);
 
-async fn counted(gateway: &TestGateway, reason: &str) {
+pub async fn counted(gateway: &TestGateway, reason: &str) {
     gateway
         .until(reason, async |gateway| {
             let labels = format!("reason=\"{reason}\"");
@@ -30,7 +25,7 @@ async fn counted(gateway: &TestGateway, reason: &str) {
         .await;
 }
 
-async fn in_flight(gateway: &TestGateway) -> String {
+pub async fn in_flight(gateway: &TestGateway) -> String {
     let page = gateway.ops("/metrics").await.text();
     let line = page.lines().find(|line| line.starts_with("sddc_gateway_http_in_flight "));
     line.unwrap().rsplit(' ').next().unwrap().to_owned()
@@ -162,65 +157,5 @@ async fn bodies_in_small_frames_are_no_flood() {
             }
         }
         stream += 2;
-    }
-}
-
-/// SDDCs enough for an answer of several MB.
-async fn large() -> Cloud {
-    let options = simulator::Options { sddcs: 2000, ..simulator::Options::default() };
-    Cloud::start(&clock(), options).await
-}
-
-async fn stall(connection: &Http2) -> h2::RecvStream {
-    let mut ready = connection.requests.clone().ready().await.unwrap();
-    let (answer, _) = ready.send_request(get("/sddcs"), true).unwrap();
-    let answer = tokio::time::timeout(DEADLINE, answer).await.expect("a head in time").unwrap();
-    assert_eq!(answer.status(), 200);
-    answer.into_body()
-}
-
-#[tokio::test]
-async fn a_peer_that_never_opens_its_window_is_cut_and_its_permits_come_back() {
-    let (cloud, files) = (large().await, Files::new());
-    let limits = |config: &mut sddc_gateway::config::Config| {
-        config.api.write_timeout = SOON;
-        config.api.max_in_flight = 3;
-    };
-    let gateway = gateway_with(&cloud, &files, limits).await;
-    let dialer = Dialer::trusting(&files.authority);
-    // One that has nothing to say to a patient listener, from before to after.
-    let quiet = dialer.http2(gateway.api).await;
-    let events = quiet.listen("/sddcs/events").await;
-
-    let whole = dialer.http2(gateway.api).await.get("/sddcs").await.unwrap();
-    assert!(whole.body.len() > 1_000_000);
-    let closed = Builder::new().initial_window_size(0).clone();
-    let half = Builder::new().initial_window_size(100_000).clone();
-    let mut stalled = Vec::new();
-    for builder in [closed, half] {
-        let connection = dialer.http2_with(gateway.api, &builder).await;
-        stalled.push((stall(&connection).await, connection));
-    }
-    gateway.until("both hold a permit", async |gateway| in_flight(gateway).await == "2").await;
-    for (body, connection) in stalled {
-        connection.ended().await;
-        drop(body);
-    }
-    gateway.until("they came back", async |gateway| in_flight(gateway).await == "0").await;
-    counted(&gateway, "answer_not_taken").await;
-    assert!(quiet.is_open() && !events.is_finished());
-    assert_eq!(quiet.get("/livez").await.unwrap().status, 200);
-}
-
-#[tokio::test]
-async fn who_takes_a_large_answer_in_small_windows_gets_it_whole() {
-    let (cloud, files) = (large().await, Files::new());
-    let gateway = gateway(&cloud, &files).await;
-    let dialer = Dialer::trusting(&files.authority);
-    let whole = dialer.http2(gateway.api).await.get("/sddcs").await.unwrap().body;
-    let small = Builder::new().initial_window_size(1000).clone();
-    let connection = dialer.http2_with(gateway.api, &small).await;
-    for _ in 0..4 {
-        assert!(connection.get("/sddcs").await.unwrap().body == whole);
     }
 }

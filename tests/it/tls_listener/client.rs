@@ -3,7 +3,10 @@
 use std::{io, net::SocketAddr, sync::Arc};
 
 use bytes::Bytes;
-use h2::client::{Builder, SendRequest};
+use h2::{
+    RecvStream,
+    client::{Builder, SendRequest},
+};
 use http::{HeaderMap, Request, StatusCode};
 use rustls::{
     ClientConfig, RootCertStore, SupportedProtocolVersion,
@@ -181,13 +184,18 @@ impl Http2 {
         TaskTracker::new().spawn(async move { connection.send(request, None).await })
     }
 
-    /// Begins an answer that goes on and on, such as events, and takes all that comes of it.
-    pub async fn listen(&self, path: &str) -> JoinHandle<()> {
+    /// Begins an answer and takes nothing of it yet but its head.
+    pub async fn stall(&self, path: &str) -> RecvStream {
         let mut ready = self.requests.clone().ready().await.unwrap();
         let (answer, _) = ready.send_request(get(path), true).unwrap();
         let answer = timeout(DEADLINE, answer).await.expect("a head in time").unwrap();
         assert_eq!(answer.status(), 200);
-        let mut stream = answer.into_body();
+        answer.into_body()
+    }
+
+    /// Begins an answer that goes on and on, such as events, and takes all that comes of it.
+    pub async fn listen(&self, path: &str) -> JoinHandle<()> {
+        let mut stream = self.stall(path).await;
         TaskTracker::new().spawn(async move {
             while let Some(Ok(data)) = stream.data().await {
                 let _ = stream.flow_control().release_capacity(data.len());

@@ -2,7 +2,7 @@
 
 mod files;
 
-use std::{io, net::SocketAddr, sync::Arc};
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use futures_util::FutureExt;
 use tokio::{net::TcpListener, sync::Semaphore};
@@ -40,6 +40,8 @@ use crate::{
 const MOST_TOKEN_BYTES: u64 = 1024 * 1024;
 /// The ops port has few askers; probes must not wait behind a flood of them.
 const OPS_CONNECTIONS: usize = 128;
+/// For connections that are cut: dropping them takes no time, but the machine may be busy.
+const CUT_PATIENCE: Duration = Duration::from_secs(1);
 
 /// Why a gateway did not start.
 #[derive(Debug, thiserror::Error)]
@@ -80,9 +82,10 @@ pub struct Gateway {
     tasks: Tasks,
     close_api: CancellationToken,
     close_ops: CancellationToken,
+    cut: CancellationToken,
     connections: TaskTracker,
     settings: crate::listener::Settings,
-    /// Writes what is queued when it is dropped.
+    /// Writes what is queued when it is dropped: last, when nobody is left who records anything.
     _audit: Option<AuditGuard>,
 }
 
@@ -215,6 +218,7 @@ impl Gateway {
             tasks,
             close_api: CancellationToken::new(),
             close_ops: CancellationToken::new(),
+            cut: CancellationToken::new(),
             connections: TaskTracker::new(),
             settings: config.api.clone(),
             _audit: audit_guard,
@@ -254,12 +258,16 @@ impl Gateway {
         reason
     }
 
-    /// Ends at once: no drain, nothing is waited for but the background tasks.
+    /// Ends at once: no drain. Connections are cut, and their requests leave their records; nothing
+    /// is waited for but that and the background tasks.
     pub async fn stop(self) {
         self.close_api.cancel();
         self.close_ops.cancel();
+        self.cut.cancel();
+        self.connections.close();
+        let _ = tokio::time::timeout(CUT_PATIENCE, self.connections.wait()).await;
         // The snapshot file is written once more.
-        let patience = std::time::Duration::from_secs(5);
+        let patience = Duration::from_secs(5);
         let _ = tokio::time::timeout(patience, self.tasks.end()).await;
     }
 
@@ -271,6 +279,7 @@ impl Gateway {
             tls,
             ending: self.readiness.token(),
             close: self.close_api.clone(),
+            cut: self.cut.clone(),
             connections: self.connections.clone(),
             metrics: metrics.clone(),
         };
@@ -294,6 +303,7 @@ impl Gateway {
             tls: None,
             ending: self.close_ops.clone(),
             close: self.close_ops.clone(),
+            cut: self.cut.clone(),
             connections: TaskTracker::new(),
             metrics: metrics.clone(),
         };

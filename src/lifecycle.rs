@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! SIGTERM ─► not ready, answers say `Connection: close`, HTTP/2 GOAWAY ─(api.drain_delay)─► accepting stops
-//!         ─(in flight ends, at most api.drain)─► background tasks end ─► exit 0
+//!         ─(in flight ends, at most api.drain)─► what is left is cut ─► background tasks end ─► exit 0
 //! ```
 //!
 //! SIGINT skips the delay, a second signal everything that is left. A background task that ends
@@ -132,7 +132,8 @@ pub struct Drain {
 }
 
 impl Drain {
-    /// Winds the API listener down. A further signal cuts it short.
+    /// Winds the API listener down. A further signal cuts it short. Connections that are left are
+    /// the caller's to cut.
     pub async fn run(self, reason: Reason, signals: &mut Signals) {
         self.readiness.end();
         let delay = if reason == Reason::Terminate { self.delay } else { Duration::ZERO };

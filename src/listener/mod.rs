@@ -76,7 +76,9 @@ pub struct Listener {
     pub ending: CancellationToken,
     /// Ends accepting and idle connections.
     pub close: CancellationToken,
-    /// Tracks the connections.
+    /// Ends what is left of the connections, amidst their requests.
+    pub cut: CancellationToken,
+    /// Tracks the connections, and their requests where these are tasks of their own.
     pub connections: TaskTracker,
     /// Counts connections that end badly.
     pub metrics: Metrics,
@@ -99,10 +101,7 @@ impl Listener {
             match &self.tls {
                 None => {
                     let serve = serve_connection(stream, peer, self.limits, close, metrics, answer);
-                    self.connections.spawn(async move {
-                        serve.await;
-                        drop(place);
-                    });
+                    self.spawn(serve, place);
                 }
                 Some(tls) => {
                     let secured = Secured {
@@ -115,13 +114,25 @@ impl Listener {
                         metrics,
                         activity: Arc::default(),
                     };
-                    self.connections.spawn(async move {
-                        secured.serve(stream, answer).await;
-                        drop(place);
-                    });
+                    self.spawn(secured.serve(stream, answer), place);
                 }
             }
         }
+    }
+
+    /// Runs a connection until it ends or is cut. What it drops then ends its requests: those of
+    /// HTTP/2 see that their connection is gone.
+    fn spawn(
+        &self,
+        connection: impl Future<Output = ()> + Send + 'static,
+        place: Option<OwnedSemaphorePermit>,
+    ) {
+        // One of its own: each poll takes a token's lock.
+        let cut = self.cut.child_token();
+        self.connections.spawn(async move {
+            cut.run_until_cancelled(connection).await;
+            drop(place);
+        });
     }
 
     async fn accept(

@@ -230,9 +230,14 @@ impl Served {
         self.process.signal(signal);
     }
 
+    /// Waits for its end.
+    pub fn ended(self) -> Ended {
+        self.process.ended()
+    }
+
     /// Waits for its end, and gives the exit code.
     pub fn exit_code(self) -> Option<i32> {
-        self.process.ended().code
+        self.ended().code
     }
 
     /// Ends it in the quickest orderly way.
@@ -808,6 +813,56 @@ fn sigint_skips_the_delay_but_not_what_is_in_flight() {
     assert_eq!(answer.status, 200, "{answer:?}");
     assert_eq!(served.process.ended().code, Some(0));
     drop(idle);
+}
+
+/// Tells a gateway to end that has one request, which hangs, and an audit; then looks for the two
+/// lines about it.
+pub fn is_cut_on_record(mut served: Served, second: Option<Signal>, audit: &Path) {
+    until("it hangs", || served.in_flight() == "1");
+    served.signal(Signal::TERM);
+    served.process.line("shutting down");
+    if let Some(second) = second {
+        served.signal(second);
+    }
+    let ended = served.ended();
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let records = fs::read_to_string(audit).unwrap();
+    for (text, what) in [(&ended.stderr, "sddc_gateway::access"), (&records, "\"caller\"")] {
+        let mut lines = text.lines().filter(|line| line.contains(what));
+        let line: Value = serde_json::from_str(lines.next().expect(text)).unwrap();
+        assert_eq!(lines.next(), None);
+        assert_eq!(line["http.response.status_code"], 499, "{line}");
+        assert_eq!(line["http.route"], "/tasks", "{line}");
+        assert_eq!(line["caller"], "billing", "{line}");
+    }
+}
+
+#[test]
+fn what_is_cut_at_the_end_of_a_drain_leaves_its_line_and_its_record() {
+    let cloud = Cloud::start(&[]);
+    let hang = json!({"target": "vmc", "path": "*/tasks", "kind": "hang"});
+    cloud.control("POST", "/__faults", &hang);
+    let folder = TempDir::new().unwrap();
+    let caller = new_key("billing");
+    for (drain, second) in [("100ms", None), ("1h", Some(Signal::TERM))] {
+        let audit = folder.path().join(format!("{drain}.jsonl"));
+        let served = gateway(&["serve"])
+            .of(&cloud)
+            .with_secret(SECRET)
+            .with("SDDC_GATEWAY_ACCESS__KEYS", &caller.variable)
+            .with("SDDC_GATEWAY_TELEMETRY__AUDIT", &audit)
+            .with("SDDC_GATEWAY_API__DRAIN_DELAY", "0s")
+            .with("SDDC_GATEWAY_API__DRAIN", drain)
+            .serve();
+        let mut hanging = TcpStream::connect(served.api).unwrap();
+        let key = &caller.key;
+        write!(
+            hanging,
+            "GET /tasks HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {key}\r\n\r\n"
+        )
+        .unwrap();
+        is_cut_on_record(served, second, &audit);
+    }
 }
 
 #[test]

@@ -110,6 +110,7 @@ async fn name_teller(tls: Tls, clock: Clock) -> (SocketAddr, DropGuard) {
         tls: Some(tls.clone()),
         ending: close.clone(),
         close: close.clone(),
+        cut: close.clone(),
         connections: TaskTracker::new(),
         metrics: Metrics::new(),
     };

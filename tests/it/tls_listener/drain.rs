@@ -95,6 +95,32 @@ async fn answers_of_a_drain_say_no_connection_close_and_clients_that_come_back_l
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_cut_at_the_end_leaves_its_line_and_its_record() {
+    let (cloud, files) = (Cloud::start(&[]), Files::new());
+    let hang = json!({"target": "vmc", "path": "*/tasks", "kind": "hang"});
+    cloud.control("POST", "/__faults", &hang);
+    let caller = process::new_key("billing");
+    let audit = files.path("audit.jsonl");
+    let served = process::gateway(&["serve"])
+        .of(&cloud)
+        .with_secret("demo-secret")
+        .with("SDDC_GATEWAY_API__TLS_CERT", files.path("tls.crt"))
+        .with("SDDC_GATEWAY_API__TLS_KEY", files.path("tls.key"))
+        .with("SDDC_GATEWAY_ACCESS__KEYS", &caller.variable)
+        .with("SDDC_GATEWAY_TELEMETRY__AUDIT", &audit)
+        .with("SDDC_GATEWAY_API__DRAIN_DELAY", "0s")
+        .with("SDDC_GATEWAY_API__DRAIN", "100ms")
+        .serve();
+    let connection = Dialer::trusting(&files.authority).http2(served.api).await;
+    let mut request = get("/tasks");
+    let key = format!("Bearer {}", caller.key).parse().unwrap();
+    request.headers_mut().insert("authorization", key);
+    let hanging = connection.begin(request);
+    process::is_cut_on_record(served, None, &audit);
+    hanging.await.unwrap().unwrap_err();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_in_flight_at_the_end_is_finished_and_idle_connections_hold_up_nothing() {
     let (cloud, files) = (Cloud::start(&[]), Files::new());
     let served = serve(&cloud, &files, "0s");

@@ -54,15 +54,17 @@ impl LongPoll {
             }
         }
         self.is_over = tokio::select! {
-            () = self.watch.turned() => false,
-            () = self.state.clock.rest_until(self.end) => true,
-            // Who waits is answered before the end.
-            () = self.state.readiness.ending() => true,
-            // Who sees something else now may have another answer.
+            // First of all: nothing may be shown that it may not see. Who sees something else now may
+            // have another answer.
+            biased;
             changed = self.reader.changed() => {
                 changed?;
                 false
             }
+            () = self.watch.turned() => false,
+            () = self.state.clock.rest_until(self.end) => true,
+            // Who waits is answered before the end.
+            () = self.state.readiness.ending() => true,
         };
         Ok(())
     }

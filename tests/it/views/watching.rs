@@ -2,6 +2,7 @@
 
 use std::pin::pin;
 
+use futures_util::FutureExt;
 use http::{Method, StatusCode};
 use sddc_gateway::access::CallerKey;
 use serde_json::{Value, json};
@@ -56,7 +57,7 @@ impl Events {
     /// Whether it goes on: a heartbeat, or whatever is next, has not been the end.
     pub fn goes_on(mut self) -> bool {
         let end = async { while self.response.chunk().await.unwrap().is_some() {} };
-        futures_util::poll!(std::pin::pin!(end)).is_pending()
+        end.now_or_never().is_none()
     }
 
     /// Waits for the stream's end, which must be an orderly one.

@@ -16,7 +16,7 @@ Key of {name}, shown only now: give it to the caller, and to nobody else.
 
   {key}
 
-Let it in, in the configuration file:
+Let it in, in the configuration file (in access.callers_file the table is [[callers]]):
 
   [[access.callers]]
   name = \"{name}\"

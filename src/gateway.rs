@@ -197,6 +197,7 @@ impl Gateway {
             readiness: readiness.clone(),
             clock: clock.clone(),
             metrics: metrics.clone(),
+            audit: audit.clone(),
         };
         let (answers, steps) = (state.answers.clone(), state.steps.clone());
         let made_bytes = Arc::new(move || answers.bytes() + steps.bytes());

@@ -8,7 +8,9 @@
 
 use std::{net::IpAddr, time::Duration};
 
-use super::{Caller, Exceeded, Identity, Known, Policy, Rate, Refusal, Scope};
+use http::HeaderValue;
+
+use super::{Caller, CredentialId, Exceeded, Identity, Known, Policy, Rate, Refusal, Scope};
 use crate::clock::Instant;
 
 /// How long a look at what may be withdrawn holds for who stays: as long as for a request at most.
@@ -23,6 +25,8 @@ pub struct Sender {
     pub identity: Identity,
     /// From where.
     pub client: IpAddr,
+    /// `X-Request-Id` of the answer.
+    pub request_id: HeaderValue,
 }
 
 /// A caller who may do what was asked for.
@@ -31,6 +35,8 @@ pub struct Admitted {
     known: Known,
     scope: Scope,
     policy: Policy,
+    client: IpAddr,
+    request_id: HeaderValue,
     /// When it was judged.
     looked_at: Instant,
 }
@@ -65,7 +71,14 @@ impl Sender {
         }
         require(&known, scope)?;
         let looked_at = self.policy.clock().now();
-        Ok(Admitted { known, scope, policy: self.policy.clone(), looked_at })
+        Ok(Admitted {
+            known,
+            scope,
+            policy: self.policy.clone(),
+            client: self.client,
+            request_id: self.request_id.clone(),
+            looked_at,
+        })
     }
 }
 
@@ -90,6 +103,24 @@ impl Admitted {
     #[must_use]
     pub fn caller(&self) -> &Caller {
         self.known.caller()
+    }
+
+    /// Which credential it showed.
+    #[must_use]
+    pub fn credential(&self) -> Option<CredentialId> {
+        self.known.credential()
+    }
+
+    /// From where it asked.
+    #[must_use]
+    pub fn client(&self) -> IpAddr {
+        self.client
+    }
+
+    /// The id of its request.
+    #[must_use]
+    pub fn request_id(&self) -> &str {
+        self.request_id.to_str().unwrap_or_default()
     }
 
     /// Returns when the caller has another view than before. Nothing is lost when it is dropped:

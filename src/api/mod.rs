@@ -39,7 +39,7 @@ use crate::{
     inventory::Inventory,
     lifecycle::Readiness,
     problem::{Code, Problem},
-    telemetry::Metrics,
+    telemetry::{Audit, Metrics},
 };
 
 /// What handlers ask for, each for its part.
@@ -61,6 +61,8 @@ pub struct ApiState {
     pub clock: Clock,
     /// Counters.
     pub metrics: Metrics,
+    /// Where it is recorded whom an event stream let go.
+    pub audit: Audit,
 }
 
 // Behind one pointer: the router clones its state for each request.

@@ -193,7 +193,8 @@ impl Edge {
     ) -> Judged {
         let seen = departure.seen();
         let (policy, identity) = (self.policy.clone(), seen.identity().clone());
-        request.extensions_mut().insert(Sender { policy, identity, client: seen.client });
+        let (client, request_id) = (seen.client, seen.id.clone());
+        request.extensions_mut().insert(Sender { policy, identity, client, request_id });
         request.extensions_mut().insert(permit.clone());
         let work = AssertUnwindSafe(self.router.clone().oneshot(request)).catch_unwind();
         let mut work = std::pin::pin!(work);

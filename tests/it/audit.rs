@@ -3,11 +3,17 @@
 use std::{collections::HashSet, fs, path::PathBuf};
 
 use http::Method;
-use sddc_gateway::{access::Scope, telemetry::AuditTarget};
+use sddc_gateway::{
+    access::{CallerSettings, Scope},
+    telemetry::AuditTarget,
+};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::harness::{Setup, TestGateway, cloud};
+use crate::{
+    harness::{Setup, TestGateway, cloud},
+    watch::Watcher,
+};
 
 /// A gateway whose audit goes to a file.
 struct Audited {
@@ -138,4 +144,36 @@ async fn without_a_record_there_is_no_answer() {
     let well = async |gateway: &TestGateway| gateway.get("/sddcs").await.status == 200;
     gateway.until("answers again once there is room", well).await;
     assert_eq!(audited.last()["http.response.status_code"], 200);
+}
+
+#[tokio::test]
+async fn who_an_event_stream_lets_go_is_recorded_counted_and_logged() {
+    let cloud = cloud().await;
+    let soon = |caller: &mut CallerSettings| {
+        caller.not_after = Some("2026-11-22T10:01:00Z".parse().unwrap())
+    };
+    let audited = Audited::start(Setup::on_demand(&cloud).with_tester(soon)).await;
+    let Audited { gateway, .. } = &audited;
+    let mut watcher = Watcher::open(gateway, "").await;
+    watcher.sync().await;
+    let opened = audited.last();
+    assert_eq!(
+        (&opened["decision"], &opened["http.route"]),
+        (&json!("allow"), &json!("/sddcs/events"))
+    );
+    gateway.advance(60);
+    while watcher.anything().await.is_some() {}
+    let recorded = async |_: &TestGateway| audited.records().len() == 2;
+    gateway.until("the record", recorded).await;
+    let record = audited.last();
+    assert_eq!(
+        (&record["decision"], &record["reason"]),
+        (&json!("deny"), &json!("expired_credential"))
+    );
+    assert_eq!(record["http.response.status_code"], 401);
+    for same in ["caller", "credential", "client.address", "http.route", "http.request_id"] {
+        assert_eq!(record[same], opened[same], "{same}");
+    }
+    let reason = "reason=\"expired_credential\"";
+    assert!((gateway.metric("sddc_gateway_access_denied_total", reason).await - 1.0).abs() < 0.5);
 }

@@ -6,4 +6,4 @@ mod polls;
 mod streams;
 mod trouble;
 
-pub use self::client::watched_by;
+pub use self::client::{Watcher, watched_by};

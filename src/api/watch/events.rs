@@ -14,6 +14,7 @@ use http::{
 };
 use serde::Serialize;
 use utoipa::ToSchema;
+use uuid::Uuid;
 
 use super::{
     Watching,
@@ -24,6 +25,7 @@ use crate::{
     api::{
         answer::{Encoded, Outcome, Subject, What},
         ask::{Ask, Settled, Stay, Topic},
+        caller::SddcReader,
         error::ApiError,
         page::Completeness,
         question::{Question, Takes},
@@ -32,8 +34,10 @@ use crate::{
     ids::OrgId,
     inventory::{Demand, List, Served, View, Watch, model::SddcEntry},
     problem::MissingOrg,
+    telemetry::{AuditRecord, Decision},
 };
 
+const PATH: &str = "/sddcs/events";
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 /// A comment this often: it keeps proxies from closing the stream, and finds peers that are gone.
@@ -236,7 +240,7 @@ impl Events {
                 () = state.readiness.ending() => return None,
                 changed = self.viewer.ask.reader.0.changed() => {
                     if let Err(denied) = changed {
-                        self.let_go(denied);
+                        self.let_go(denied).await;
                         return None;
                     }
                     // Who cannot be shown what it may see now has to ask.
@@ -251,13 +255,32 @@ impl Events {
         }
     }
 
-    /// Notes why the stream ends, which nobody asked for.
-    fn let_go(&self, denied: Denied) {
-        let Ask { state, reader, .. } = &self.viewer.ask;
+    /// Counts, logs and records why the stream ends, which nobody asked for.
+    async fn let_go(&self, denied: Denied) {
+        let Ask { state, reader: SddcReader(reader), .. } = &self.viewer.ask;
         let problem = ApiError::Denied(denied).problem();
-        state.metrics.access_denied(problem.reason());
-        let (caller, reason) = (reader.0.caller().name(), problem.reason());
+        let (caller, reason) = (reader.caller().name(), problem.reason());
+        state.metrics.access_denied(reason);
         tracing::info!(%caller, reason, "an event stream ends: its caller may no more");
+        let credential = reader.credential().map(|id| id.to_string());
+        // If it cannot be recorded that is counted: the stream ends all the same.
+        if let Ok(slot) = state.audit.reserve().await {
+            slot.leave(&AuditRecord {
+                timestamp: state.clock.wall(),
+                id: Uuid::new_v4(),
+                request_id: reader.request_id(),
+                caller: caller.as_str(),
+                credential: credential.as_deref(),
+                method: "GET",
+                client: reader.client(),
+                route: PATH,
+                org_id: None,
+                sddc_id: None,
+                decision: Decision::Deny,
+                reason: Some(reason),
+                status: problem.status().as_u16(),
+            });
+        }
     }
 
     /// Tells a caller who sees something else now the whole list anew: what it was told before may

@@ -23,7 +23,7 @@ use rustls::{
     time_provider::TimeProvider,
 };
 use sha2::{Digest, Sha256};
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
 use super::TlsSettings;
@@ -34,6 +34,9 @@ use crate::{
 
 /// In the order of preference.
 const PROTOCOLS: [&[u8]; 2] = [b"h2", b"http/1.1"];
+/// How long, and for how many bytes, a peer whose handshake has failed is listened to.
+const PARTING: Duration = Duration::from_secs(1);
+const PARTING_BYTES: u64 = 64 * 1024;
 
 /// Why a certificate and its key cannot be used: a closed set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -229,7 +232,14 @@ impl Tls {
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
-        self.0.acceptor.accept(stream).await
+        let shaken = self.0.acceptor.accept(stream).into_fallible().await;
+        match shaken {
+            Ok(stream) => Ok(stream),
+            Err((error, stream)) => {
+                let _ = tokio::time::timeout(PARTING, part(stream)).await;
+                Err(error)
+            }
+        }
     }
 }
 
@@ -237,6 +247,14 @@ impl fmt::Debug for Tls {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Tls").field("authorities", &self.0.authorities).finish_non_exhaustive()
     }
+}
+
+/// Closes so that the peer reads the alert that it was sent. Closed with unread bytes, which is what a
+/// client's request right behind its certificate is, a socket is reset, and the alert with it.
+async fn part<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S) -> io::Result<()> {
+    stream.shutdown().await?;
+    tokio::io::copy(&mut stream.take(PARTING_BYTES), &mut tokio::io::sink()).await?;
+    Ok(())
 }
 
 fn read(key: &'static str, path: &Path) -> Result<Vec<u8>, TlsFault> {

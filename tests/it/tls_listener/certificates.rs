@@ -4,6 +4,7 @@ use std::{net::SocketAddr, time::Duration};
 
 use axum::response::IntoResponse;
 use http::StatusCode;
+use rustls::AlertDescription;
 use sddc_gateway::{
     clock::Clock,
     listener::{Listener, io::Limits, tls::Tls},
@@ -65,6 +66,33 @@ async fn a_certificate_may_be_shown_or_must_be_and_a_bad_one_never_helps() {
     let events = Captured::events();
     assert!(events.contains("the client certificate is revoked"));
     assert!(!events.contains("spiffe://example.org/billing\""), "nothing of it is in the log");
+}
+
+#[tokio::test]
+async fn whose_certificate_is_refused_reads_why_though_its_request_is_on_the_way() {
+    let (cloud, files) = (cloud().await, Files::new());
+    let ours = Authority::new("callers' CA");
+    let revoked = ours.client(&[NAME]);
+    let stranger = Authority::new("another CA").client(&[NAME]);
+    let crl = ours.crl(&[&revoked]);
+    let tls = files.settings_with_clients(&ours, Some(&crl), true);
+    let gateway = gateway_with(&cloud, &files, |config| config.api.tls = Some(tls)).await;
+    for (pair, alert) in [
+        (Some(&revoked), AlertDescription::CertificateRevoked),
+        (Some(&stranger), AlertDescription::UnknownCA),
+        (None, AlertDescription::CertificateRequired),
+    ] {
+        let dialer = match pair {
+            Some(pair) => Dialer::showing(&files.authority, pair),
+            None => Dialer::trusting(&files.authority),
+        };
+        // A reset that overtakes the alert does so now and then only.
+        for _ in 0..8 {
+            let error = dialer.ask(gateway.api, "/sddcs").await.unwrap_err();
+            let told = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+            assert_eq!(told, Some(&rustls::Error::AlertReceived(alert)), "{error}");
+        }
+    }
 }
 
 #[tokio::test]

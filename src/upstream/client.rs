@@ -185,7 +185,13 @@ impl Client {
             }
             _ => return Err(Breach::Status(status).into()),
         }
-        if !is_json(response.headers()) {
+        let good = match self.upstream {
+            // Issuers publish their keys as files too, whose type a server guesses or leaves out. A
+            // page is what a wrong address has.
+            Upstream::Jwks => !is_html(response.headers()),
+            Upstream::Csp | Upstream::Vmc => is_json(response.headers()),
+        };
+        if !good {
             return Err(Breach::ContentType.into());
         }
         self.body(response).await.map(Reply::Json)
@@ -223,11 +229,17 @@ fn transport(error: reqwest::Error) -> Failure {
 }
 
 fn is_json(headers: &HeaderMap) -> bool {
-    let Some(value) = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()) else {
-        return false;
-    };
-    let essence = value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    essence == "application/json" || essence.ends_with("+json")
+    essence(headers).is_some_and(|it| it == "application/json" || it.ends_with("+json"))
+}
+
+fn is_html(headers: &HeaderMap) -> bool {
+    essence(headers).is_some_and(|it| it == "text/html" || it == "application/xhtml+xml")
+}
+
+/// The media type without its parameters, in lower case.
+fn essence(headers: &HeaderMap) -> Option<String> {
+    let value = headers.get(CONTENT_TYPE)?.to_str().ok()?;
+    Some(value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase())
 }
 
 fn is_loopback(url: &Url) -> bool {

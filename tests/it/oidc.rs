@@ -182,6 +182,16 @@ async fn unknown_keys_cost_one_fetch_in_thirty_seconds() {
 }
 
 #[tokio::test]
+async fn keys_are_taken_from_a_file_whose_type_the_server_does_not_know() {
+    for kind in [None, Some("application/octet-stream"), Some("text/plain; charset=utf-8")] {
+        let issuer = Issuer::start().await;
+        issuer.set_answer(Answer::File(kind));
+        let scene = Scene::with_keys_of(&issuer).await;
+        assert_eq!(scene.oidc.status().error, None, "{kind:?}");
+    }
+}
+
+#[tokio::test]
 async fn whatever_the_address_answers_the_good_keys_stay() {
     let (issuer, elsewhere) = (Issuer::start().await, Issuer::start().await);
     let scene = Scene::with_keys_of(&issuer).await;

@@ -36,6 +36,8 @@ pub const AUDIENCE: &str = "sddc-gateway";
 pub enum Answer {
     /// With its JWK set.
     Keys,
+    /// The same as a file of this type, or of none.
+    File(Option<&'static str>),
     /// With a set that says nothing of use.
     NoKeys,
     /// 200 and JSON that is no set.
@@ -243,6 +245,11 @@ impl Shared {
         let (status, header, body) = match answer {
             Answer::Hang => unreachable!("it has ended"),
             Answer::Keys => (200, json_type(), set),
+            Answer::File(kind) => {
+                let kind =
+                    kind.map_or("x-none: true".to_owned(), |it| format!("content-type: {it}"));
+                (200, kind, set)
+            }
             Answer::NoKeys => (200, json_type(), "{\"keys\":[{\"kty\":\"oct\"}]}".into()),
             Answer::Garbage => (200, json_type(), "{\"keys\":".into()),
             Answer::Html => (200, "content-type: text/html".into(), "<html></html>".into()),

@@ -205,9 +205,12 @@ fn refusal_text(refusal: Refusal) -> Cow<'static, str> {
              the operator's issuer as `Authorization: Bearer <token>`"
         }
         Refusal::Unknown => "the credential is not one that this gateway knows",
-        Refusal::Malformed => "the credential cannot be read: send one Bearer key, once",
+        Refusal::Malformed => {
+            "the credential cannot be read: send `Authorization: Bearer <key or token>` or \
+             `X-API-Key: <key>`, each at most once and not empty"
+        }
         Refusal::Expired => "this caller was let in until a moment that has passed",
-        Refusal::Stranger => "the token is good, but names no caller of this gateway",
+        Refusal::Stranger => "the credential is good, but names no caller of this gateway",
         Refusal::Certificate => {
             "the certificate of this connection is good no more: it has ended or was revoked"
         }

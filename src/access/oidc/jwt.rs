@@ -42,13 +42,16 @@ pub(super) fn algorithm(name: &str) -> Option<Algorithm> {
     ALGORITHMS.iter().find(|(taken, _)| *taken == name).map(|(_, algorithm)| *algorithm)
 }
 
-/// Whether a credential has a JWT's form: three non-empty parts of base64url.
+/// Whether a credential has a JWT's form: three parts of base64url, of which the last one is empty if
+/// it is not signed (RFC 7519 section 6.1).
 pub(super) fn has_form(token: &[u8]) -> bool {
     let base64url = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
-    let part = |part: &[u8]| !part.is_empty() && part.iter().all(base64url);
+    let is_part =
+        |at: usize, part: &[u8]| (at == 2 || !part.is_empty()) && part.iter().all(base64url);
     // One part more than wanted is enough to know.
-    let mut parts = token.split(|byte| *byte == b'.').take(4);
-    parts.by_ref().take(3).filter(|text| part(text)).count() == 3 && parts.next().is_none()
+    let mut parts = token.split(|byte| *byte == b'.').take(4).enumerate();
+    parts.by_ref().take(3).filter(|(at, part)| is_part(*at, part)).count() == 3
+        && parts.next().is_none()
 }
 
 /// Refuses a token by its length alone: the one thing that is judged before it is hashed.

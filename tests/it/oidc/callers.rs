@@ -86,7 +86,7 @@ async fn the_first_caller_all_of_whose_claims_match_is_the_one() {
         assert_eq!((answer.status.as_u16(), &*caller(&gateway)), (401, "none"), "{more}");
         assert_eq!(
             answer.json()["detail"],
-            "the token is good, but names no caller of this gateway"
+            "the credential is good, but names no caller of this gateway"
         );
     }
 }

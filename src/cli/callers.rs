@@ -1,5 +1,7 @@
 //! Who may do what, as a table: a part of `check`.
 
+use jiff::Timestamp;
+
 use crate::{
     access::{CallerSettings, CredentialId, Scope, View},
     ids::{OrgId, SddcId},
@@ -8,9 +10,13 @@ use crate::{
 const HEAD: [&str; 6] = ["CALLER", "SCOPES", "KNOWN BY", "SEES", "RATE", "UNTIL"];
 
 /// The table's lines: a head, and a line or more for each caller.
-pub(super) fn table<'a>(callers: impl Iterator<Item = &'a CallerSettings>) -> Vec<String> {
+pub(super) fn table<'a>(
+    callers: impl Iterator<Item = &'a CallerSettings>,
+    now: Timestamp,
+) -> Vec<String> {
     let head = HEAD.map(|title| vec![title.to_owned()]);
-    let rows: Vec<_> = std::iter::once(head).chain(callers.map(row)).collect();
+    let rows = callers.map(|caller| row(caller, now));
+    let rows: Vec<_> = std::iter::once(head).chain(rows).collect();
     let mut widths = [0; HEAD.len()];
     for row in &rows {
         for (width, cell) in widths.iter_mut().zip(row) {
@@ -35,11 +41,15 @@ fn lines(row: &Row, widths: [usize; HEAD.len()]) -> Vec<String> {
     (0..height).map(line).collect()
 }
 
-fn row(caller: &CallerSettings) -> Row {
+fn row(caller: &CallerSettings, now: Timestamp) -> Row {
     let rate = caller
         .rate
         .map_or_else(|| "no limit".to_owned(), |rate| format!("{rate}, {} at once", rate.burst()));
-    let until = caller.not_after.map_or_else(|| "-".to_owned(), |end| end.to_string());
+    let until = match caller.not_after {
+        None => "-".to_owned(),
+        Some(end) if end <= now => format!("{end} (over: it gets in no more)"),
+        Some(end) => end.to_string(),
+    };
     [
         vec![caller.name.to_string()],
         caller.scopes.iter().copied().map(Scope::as_str).map(str::to_owned).collect(),
@@ -70,7 +80,7 @@ fn seen(view: &View) -> Vec<String> {
     let names = view.sddc_names.iter().flatten();
     let orgs = orgs.map(|org| format!("org {org}"));
     let ids = ids.map(|id| format!("SDDC {id}"));
-    let names = names.map(|name| format!("SDDCs named \"{name:?}\""));
+    let names = names.map(|name| format!("SDDCs named \"{name}\""));
     orgs.chain(ids).chain(names).collect()
 }
 
@@ -106,6 +116,9 @@ billing  sddc:read  key ca978112             everything            no limit     
                     key 3e23e816
 ci       sddc:read  token with sub=\"ci\"      org o-1               10/s, 10 at once  2027-01-31T00:00:00Z
          vmc:read   certificate dns:ci.test  SDDCs named \"prod-*\"";
-        assert_eq!(table([&plain, &limited].into_iter()).join("\n"), expected);
+        let now = "2026-11-22T10:00:00Z".parse().unwrap();
+        assert_eq!(table([&plain, &limited].into_iter(), now).join("\n"), expected);
+        let later = "2027-01-31T00:00:00Z".parse().unwrap();
+        assert!(table([&limited].into_iter(), later)[1].ends_with("Z (over: it gets in no more)"));
     }
 }

@@ -55,7 +55,7 @@ fn show_callers(config: &Config) {
             let count = roll.all().count();
             step("ok", &format!("{count} caller(s) may ask"));
             if count > 0 {
-                for line in callers::table(roll.all()) {
+                for line in callers::table(roll.all(), Clock::system().wall()) {
                     say(format_args!("      {line}"));
                 }
             }

@@ -1,16 +1,26 @@
 //! `key NAME`: a new caller key.
 
-use std::process::ExitCode;
+use std::{
+    io::{self, Write},
+    process::ExitCode,
+};
 
-use super::{fail, say};
+use super::fail;
 use crate::access::{CallerKey, CallerName};
 
 pub(super) fn run(name: &str) -> Result<(), ExitCode> {
     let name: CallerName =
         name.parse().map_err(|error| fail(&format_args!("{}: {error}", name.escape_debug())))?;
     let key = CallerKey::generate().map_err(|error| fail(&error))?;
+    print(&name, &key).map_err(|error| fail(&format_args!("the key cannot be printed: {error}")))
+}
+
+/// A key that nobody has read is lost: that must not look like success.
+fn print(name: &CallerName, key: &CallerKey) -> io::Result<()> {
     let digest = key.digest();
-    say(format_args!(
+    let mut output = io::stdout().lock();
+    writeln!(
+        output,
         "\
 Key of {name}, shown only now: give it to the caller, and to nobody else.
 
@@ -29,6 +39,6 @@ or in the environment (several are separated by commas):
 
 It is then sent as `Authorization: Bearer <key>` or `X-API-Key: <key>`.",
         key = key.reveal(),
-    ));
-    Ok(())
+    )?;
+    output.flush()
 }

@@ -502,6 +502,17 @@ fn without_callers_it_starts_on_loopback_only() {
 }
 
 #[test]
+fn a_key_that_could_not_be_printed_is_a_failure() {
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_sddc-gateway"));
+    let ended = command.args(["key", "billing"]).stdout(full).output().unwrap();
+    let told = String::from_utf8(ended.stderr).unwrap();
+    assert_eq!(ended.status.code(), Some(1), "{told}");
+    assert!(told.starts_with("sddc-gateway: the key cannot be printed: "), "{told}");
+    assert!(!told.contains("sgw_"));
+}
+
+#[test]
 fn check_says_what_the_credentials_are_good_for() {
     let cloud = Cloud::start(&[]);
     let key = new_key("billing");

@@ -201,8 +201,9 @@ fn refusal_text(refusal: Refusal) -> Cow<'static, str> {
     let text = match refusal {
         Refusal::Token(fault) => return fault.to_string().into(),
         Refusal::Missing => {
-            "send a caller key as `Authorization: Bearer <key>` or `X-API-Key: <key>`, or a token of \
-             the operator's issuer as `Authorization: Bearer <token>`"
+            "show who you are: a caller key as `Authorization: Bearer <key>` or `X-API-Key: <key>`, a \
+             token as `Authorization: Bearer <token>`, or a client certificate, whichever the operator \
+             has given you"
         }
         Refusal::Unknown => "the credential is not one that this gateway knows",
         Refusal::Malformed => {

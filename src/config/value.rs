@@ -276,6 +276,9 @@ pub(super) fn file_to_write(text: &str) -> Result<PathBuf, String> {
             Err(format!("there is no directory {}", directory.display()))
         }
         _ if path.is_dir() => Err("is a directory".to_owned()),
+        _ if path.exists() && !path.is_file() => {
+            Err("is no regular file: a device or a pipe".to_owned())
+        }
         _ if text.ends_with('/') => Err("must name a file".to_owned()),
         _ => Ok(path),
     }

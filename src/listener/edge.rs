@@ -143,7 +143,7 @@ impl Edge {
         };
         self.wait_for_keys(request.headers(), peer, permit, seen).await;
         // Before anything is decided: there is no decision without a record.
-        if departure.reserve().await.is_err() {
+        if seen.route.asks_for_caller() && departure.reserve().await.is_err() {
             return (unrecorded().into_response(), None);
         }
         self.route(request, permit, departure).await

@@ -109,12 +109,12 @@ impl<'a> Departure<'a> {
         self.seen
     }
 
-    /// Takes a place for the record, where decisions are recorded. A probe has none.
+    /// Takes a place for the record, where decisions are recorded.
     ///
     /// # Errors
     /// [`AuditFailed`]: nothing may be decided.
     pub(super) async fn reserve(&mut self) -> Result<(), AuditFailed> {
-        if self.edge.audit.is_on() && !self.seen.route.is_probe() {
+        if self.edge.audit.is_on() {
             self.slot = Some(self.edge.audit.reserve().await?);
         }
         Ok(())

@@ -278,6 +278,7 @@ fn the_audit_goes_to_stdout_or_into_a_directory_that_is_there() {
         ("none-such/audit", "there is no directory none-such"),
         (".", "is a directory"),
         ("audit/", "must name a file"),
+        ("/dev/full", "is no regular file"),
     ] {
         let told = set(text).fault();
         assert!(told.starts_with("telemetry.audit: ") && told.contains(fault), "{told}");

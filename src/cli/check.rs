@@ -10,7 +10,7 @@ use tokio_util::task::TaskTracker;
 
 use super::{ConfigArgs, block_on, callers, fail, say};
 use crate::{
-    access,
+    access::{self, oidc::Oidc},
     clock::Clock,
     config::Config,
     csp::{BasicEncoding, CspError, Mint, TokenFacts},
@@ -38,7 +38,12 @@ pub(super) fn run(options: &Options) -> Result<(), ExitCode> {
         step("warn", &warning);
     }
     show_callers(&config);
-    if options.offline || block_on(check(&config))? { Ok(()) } else { Err(ExitCode::FAILURE) }
+    if options.offline {
+        return Ok(());
+    }
+    let (issuer, cloud) =
+        block_on(async { Ok((check_issuer(&config).await?, check(&config).await?)) })?;
+    if issuer && cloud { Ok(()) } else { Err(ExitCode::FAILURE) }
 }
 
 fn step(mark: &str, line: &str) {
@@ -61,6 +66,26 @@ fn show_callers(config: &Config) {
             }
         }
     }
+}
+
+/// Fetches the keys that callers' tokens are verified with, if any are taken.
+async fn check_issuer(config: &Config) -> Result<bool, ExitCode> {
+    let settings = config.access.roll().and_then(|roll| roll.oidc.as_ref());
+    let Some(settings) = settings else { return Ok(true) };
+    let (clock, metrics) = (Clock::system(), Metrics::new());
+    let oidc = Oidc::new(settings.clone(), clock, metrics, TaskTracker::new());
+    let status = oidc.map_err(|error| fail(&error))?.fetch_now().await;
+    match status.error {
+        None => step("ok", &format!("{} key(s) of {}", status.keys, settings.issuer)),
+        Some(error) => {
+            step("FAIL", &format!("keys of {}: {error}", settings.issuer));
+            step(
+                "",
+                "check access.oidc.jwks_url, access.oidc.ca_file, HTTPS_PROXY and the network",
+            );
+        }
+    }
+    Ok(status.error.is_none())
 }
 
 async fn check(config: &Config) -> Result<bool, ExitCode> {

@@ -152,7 +152,7 @@ async fn without_a_record_there_is_no_answer() {
 async fn who_an_event_stream_lets_go_is_recorded_counted_and_logged() {
     let cloud = cloud().await;
     let soon = |caller: &mut CallerSettings| {
-        caller.not_after = Some("2026-11-22T10:01:00Z".parse().unwrap())
+        caller.not_after = Some("2026-11-22T10:01:00Z".parse().unwrap());
     };
     let audited = Audited::start(Setup::on_demand(&cloud).with_tester(soon)).await;
     let Audited { gateway, .. } = &audited;

@@ -219,6 +219,14 @@ impl Oidc {
         self.verify(token, self.0.clock.wall())
     }
 
+    /// Fetches the keys once, and tells how they do then. From a file they have come already.
+    pub async fn fetch_now(&self) -> OidcStatus {
+        if let Some(fetching) = &self.0.fetching {
+            let _ = self.fetch(fetching).result().await;
+        }
+        self.status()
+    }
+
     /// Fetches the keys at once, every 5 min from then on, and sooner after a failure, until `stop`.
     /// Waits for `stop` alone where keys come from a file.
     pub async fn keep_fetched(self, stop: CancellationToken) {

@@ -1,0 +1,233 @@
+//! Commands, their exit codes, and what they print.
+
+use std::{
+    fs,
+    net::{SocketAddr, TcpListener},
+    path::Path,
+    process::Command,
+};
+
+use rustix::process::Signal;
+use sddc_gateway::access::KeyDigest;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use super::run::{Cloud, SECRET, ask, bearer, dead_address, file, gateway, new_key, pasted};
+
+#[test]
+fn help_and_version_are_printed_everywhere() {
+    for command in ["serve", "demo", "simulator", "check", "key", "openapi", "healthcheck"] {
+        let ended = gateway(&[command, "--help"]).run();
+        assert_eq!((ended.code, &*ended.stderr), (Some(0), ""), "{command}");
+        assert!(ended.stdout.contains("Usage: sddc-gateway"), "{}", ended.stdout);
+        let all = gateway(&["--help"]).run();
+        assert!(all.stdout.lines().any(|line| line.trim_start().starts_with(command)));
+    }
+    let ended = gateway(&["--version"]).run();
+    assert_eq!(ended.stdout, format!("sddc-gateway {}\n", env!("CARGO_PKG_VERSION")));
+    assert_eq!(ended.code, Some(0));
+}
+
+#[test]
+fn a_printed_key_lets_its_caller_in_by_both_stanzas() {
+    let cloud = Cloud::start(&[]);
+    let folder = TempDir::new().unwrap();
+    let (one, other) = (new_key("billing"), new_key("audit"));
+    assert_ne!(one.key, other.key);
+    for printed in [&one, &other] {
+        let secret_part = printed.key.strip_prefix("sgw_").unwrap();
+        assert_eq!(secret_part.len(), 43);
+        let is_base64url = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
+        assert!(secret_part.bytes().all(is_base64url), "{}", printed.key);
+        let digest = KeyDigest::of(printed.key.as_bytes()).to_string();
+        assert!(printed.stanza.contains(&format!("key_sha256 = [\"{digest}\"]")));
+        assert!(printed.variable.ends_with(&format!(":{digest}")));
+    }
+    let config = file(&folder, "gateway.toml", &one.stanza);
+    let by_file = gateway(&["serve", "--config", config.to_str().unwrap()])
+        .of(&cloud)
+        .with_secret(SECRET)
+        .serve();
+    let by_variable = gateway(&["serve"])
+        .of(&cloud)
+        .with_secret(SECRET)
+        .with("SDDC_GATEWAY_ACCESS__KEYS", &other.variable)
+        .serve();
+    assert_eq!(bearer(by_file.api, "/sddcs", &one.key).status, 200);
+    assert_eq!(bearer(by_file.api, "/sddcs", &other.key).status, 401);
+    assert_eq!(bearer(by_variable.api, "/sddcs", &other.key).status, 200);
+    assert_eq!(bearer(by_variable.api, "/sddcs", &one.key).status, 401);
+    assert_eq!(by_variable.get("/sddcs").status, 401);
+}
+
+#[test]
+fn a_bad_name_gets_no_key() {
+    for name in ["bad name", "", "anonymous", "a\u{1b}[2J"] {
+        let ended = gateway(&["key", name]).run();
+        assert_eq!((ended.code, &*ended.stdout), (Some(1), ""), "{name:?}");
+        assert!(ended.stderr.contains("name"), "{}", ended.stderr);
+        assert!(!ended.stderr.contains('\u{1b}'), "it is escaped");
+    }
+}
+
+#[test]
+fn the_openapi_command_prints_the_published_document() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("openapi");
+    for (arguments, name) in [
+        (&["openapi"][..], "openapi.json"),
+        (&["openapi", "--format", "json"], "openapi.json"),
+        (&["openapi", "--format", "yaml"], "openapi.yaml"),
+    ] {
+        let ended = gateway(arguments).run();
+        assert_eq!((ended.code, &*ended.stderr), (Some(0), ""));
+        let published = fs::read_to_string(folder.join(name)).unwrap();
+        assert!(ended.stdout == published, "{arguments:?} is not openapi/{name}");
+    }
+}
+
+#[test]
+fn a_bad_configuration_is_told_whole_and_nothing_is_bound() {
+    let folder = TempDir::new().unwrap();
+    // Binding these would fail, and be told.
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let config = file(
+        &folder,
+        "gateway.toml",
+        &format!(
+            "[api]\nlisten = \"{}\"\nlissten = 1\n[csp]\nclient_secret = \"CANARY\"\n\
+             client_secret_file = \"/nowhere\"\n[inventory]\nfresh = \"often\"\n",
+            taken.local_addr().unwrap()
+        ),
+    );
+    let config = config.to_str().unwrap();
+    for arguments in
+        [&["serve", "--config", config][..], &["--config", config], &["check", "--config", config]]
+    {
+        let ended = gateway(arguments)
+            .with("SDDC_GATEWAY_API__MAX_IN_FLIGHT", "many")
+            .with("SDDC_GATEWAY_CSP__CLIENT_IDD", "x")
+            .with("SDDC_GATEWAY_PORT", "tcp://10.0.0.1:80")
+            .run();
+        assert_eq!((ended.code, &*ended.stdout), (Some(78), ""), "{arguments:?} {ended:?}");
+        for fault in [
+            "SDDC_GATEWAY_CSP__CLIENT_IDD: unknown key",
+            "api.lissten: unknown key",
+            "gateway.toml:3",
+            "api.max_in_flight: \"many\"",
+            "(SDDC_GATEWAY_API__MAX_IN_FLIGHT)",
+            "csp.client_id: required but not set",
+            "csp.client_secret: set together with csp.client_secret_file",
+            "inventory.fresh: \"often\"",
+            "gateway.toml:8",
+        ] {
+            assert!(ended.stderr.contains(fault), "{fault} is not in\n{}", ended.stderr);
+        }
+        assert_eq!(ended.stderr.lines().count(), 6, "{}", ended.stderr);
+        assert!(!ended.stderr.contains("CANARY") && !ended.stderr.contains("listened on"));
+    }
+}
+
+#[test]
+fn without_callers_it_starts_on_loopback_only() {
+    for arguments in [&["serve"][..], &[]] {
+        let ended = gateway(arguments)
+            .with("SDDC_GATEWAY_API__LISTEN", "0.0.0.0:0")
+            .with("SDDC_GATEWAY_CSP__CLIENT_ID", "demo-app")
+            .with_secret(SECRET)
+            .run();
+        assert_eq!(ended.code, Some(78), "{ended:?}");
+        assert!(ended.stderr.contains("sddc-gateway key NAME"), "{}", ended.stderr);
+        assert!(ended.stderr.contains("access.open = true"), "{}", ended.stderr);
+    }
+}
+
+#[test]
+fn a_key_that_could_not_be_printed_is_a_failure() {
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_sddc-gateway"));
+    let ended = command.args(["key", "billing"]).stdout(full).output().unwrap();
+    let told = String::from_utf8(ended.stderr).unwrap();
+    assert_eq!(ended.status.code(), Some(1), "{told}");
+    assert!(told.starts_with("sddc-gateway: the key cannot be printed: "), "{told}");
+    assert!(!told.contains("sgw_"));
+}
+
+#[test]
+fn healthcheck_tells_alive_from_ready() {
+    let cloud = Cloud::start(&[]);
+    let asked = |ops: SocketAddr, arguments: &[&str]| {
+        let ended = gateway(arguments).with("SDDC_GATEWAY_OPS__LISTEN", ops.to_string()).run();
+        (ended.code, ended.stderr)
+    };
+    let good = gateway(&["serve"]).of(&cloud).with_secret(SECRET).serve();
+    assert_eq!(good.get("/sddcs").status, 200);
+    assert_eq!(asked(good.ops, &["healthcheck"]).0, Some(0));
+    assert_eq!(asked(good.ops, &["healthcheck", "--ready"]).0, Some(0));
+    let refused = gateway(&["serve"]).of(&cloud).with_secret("wrong").serve();
+    assert_eq!(asked(refused.ops, &["healthcheck"]).0, Some(0));
+    let (code, told) = asked(refused.ops, &["healthcheck", "--ready"]);
+    assert_eq!(code, Some(1));
+    assert!(told.contains("/readyz: status 503"), "{told}");
+    let (code, told) = asked(dead_address(), &["healthcheck"]);
+    assert_eq!(code, Some(1));
+    assert!(told.contains("/livez"), "{told}");
+}
+
+#[test]
+fn the_simulator_says_where_it_is_and_ends_when_told() {
+    let mut cloud = Cloud::start(&["--orgs", "2", "--sddcs", "3"]);
+    for name in ["CSP__URL", "VMC__URL"] {
+        cloud.process.line(&format!("SDDC_GATEWAY_{name}={}", cloud.url()));
+    }
+    let orgs = cloud.process.line("Organizations: ");
+    assert_eq!(orgs.split(", ").count(), 2, "{orgs}");
+    let answer = ask(cloud.address, "GET /__stats HTTP/1.1\r\nHost: localhost\r\n", "");
+    assert_eq!(answer.status, 200);
+    cloud.process.signal(Signal::TERM);
+    assert_eq!(cloud.process.ended().code, Some(0));
+}
+
+#[test]
+fn each_curl_line_of_the_demo_works() {
+    let any = "127.0.0.1:0";
+    let mut demo = gateway(&["demo", "--listen", any, "--ops-listen", any, "--sddcs", "5"]).start();
+    let url = |line: String| line[line.find("http://").unwrap()..].to_owned();
+    let (sddcs, docs) = (url(demo.line("SDDCs  ")), url(demo.line("docs  ")));
+    let (state, metrics) = (url(demo.line("state  ")), url(demo.line("metrics  ")));
+    let printed: Vec<_> = (0..3).map(|_| demo.line("  curl ").trim().to_owned()).collect();
+    let curl = |line: &str| {
+        let line = line.replacen("curl ", "curl -sS --max-time 20 ", 1);
+        let output = Command::new("sh").args(["-c", &line]).env_remove("http_proxy").output();
+        let output = output.unwrap();
+        assert!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let list: Value = serde_json::from_str(&curl(&printed[0])).unwrap();
+    let sddcs_shown = list["items"].as_array().unwrap().len();
+    assert!((5..=7).contains(&sddcs_shown), "up to two come and go: {list}");
+    let ready = curl(&printed[1]);
+    assert!(
+        ready.starts_with("HTTP/1.1 200 OK\r\n") && ready.contains("cache-status: "),
+        "{ready}"
+    );
+    let list: Value = serde_json::from_str(ready.split_once("\r\n\r\n").unwrap().1).unwrap();
+    for sddc in list["items"].as_array().unwrap() {
+        let fields: Vec<&str> = sddc.as_object().unwrap().keys().map(String::as_str).collect();
+        assert_eq!((&sddc["state"], fields), (&json!("READY"), vec!["id", "name", "state"]));
+    }
+    assert_ne!(list["items"], json!([]));
+    let refused = curl(&format!("curl -i '{sddcs}?partail=allow'"));
+    assert!(refused.starts_with("HTTP/1.1 400 Bad Request\r\n"), "{refused}");
+    assert!(refused.contains("\"did_you_mean\":\"partial\""), "{refused}");
+    // A stream does not end by itself: what matters is that it begins.
+    let mut events = pasted(&printed[2]).start();
+    events.line("event: sync");
+    assert!(events.line("data: ").contains("\"items\""));
+    assert!(curl(&format!("curl -f {sddcs}")).contains("\"items\""));
+    assert!(curl(&format!("curl -f {docs}")).contains("<html"));
+    assert!(curl(&format!("curl -f {state}")).contains("\"ready\":true"));
+    assert!(curl(&format!("curl -f {metrics}")).ends_with("# EOF\n"));
+    demo.signal(Signal::INT);
+    let ended = demo.ended();
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+}

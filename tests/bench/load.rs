@@ -1,6 +1,10 @@
 //! Load from `wrk`, and what it cost the server.
 
-use std::{process::Command, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
+};
 
 use crate::server::Server;
 
@@ -10,6 +14,7 @@ pub struct Load<'a> {
     url: String,
     headers: Vec<(String, String)>,
     connections: u32,
+    script: Option<PathBuf>,
 }
 
 /// What one run of it gave.
@@ -23,12 +28,18 @@ pub struct Round {
 impl<'a> Load<'a> {
     /// By 64 connections, each of which asks again as soon as it is answered.
     pub fn new(server: &'a Server, headers: &[(String, String)]) -> Self {
-        Self { server, url: server.url(), headers: headers.to_vec(), connections: 64 }
+        let (url, headers) = (server.url(), headers.to_vec());
+        Self { server, url, headers, connections: 64, script: None }
     }
 
     /// The same on another path, by fewer.
     pub fn on(self, path: &str, connections: u32) -> Self {
         Self { url: self.server.url_of(path), connections, ..self }
+    }
+
+    /// The same with requests made by a script of `wrk`'s.
+    pub fn scripted(self, script: &Path) -> Self {
+        Self { script: Some(script.to_owned()), ..self }
     }
 
     /// Runs it on a core of its own.
@@ -39,6 +50,9 @@ impl<'a> Load<'a> {
         wrk.arg(format!("{}s", span.as_secs()));
         for (name, value) in &self.headers {
             wrk.args(["-H", &format!("{name}: {value}")]);
+        }
+        if let Some(script) = &self.script {
+            wrk.arg("-s").arg(script);
         }
         let before = self.server.cpu_us();
         let output = wrk.arg(&self.url).output().expect("wrk is installed: make bench does");

@@ -6,6 +6,10 @@
 
 #![expect(unreachable_pub, reason = "a program of its own: nobody reaches into it")]
 
+mod access;
+#[path = "../it/tls_listener/authority.rs"]
+#[expect(dead_code, clippy::unwrap_used, reason = "the tests need more of it, and may panic")]
+mod authority;
 mod crowd;
 mod growth;
 // The tests have a shorter one.
@@ -14,13 +18,14 @@ mod hour;
 mod load;
 mod polling;
 mod server;
+#[path = "../it/oidc/signer.rs"]
+#[expect(clippy::unwrap_used, reason = "it is the tests', which may panic")]
+mod signer;
+mod turns;
 
 use std::{env, time::Duration};
 
-use self::{
-    load::{Load, Round},
-    server::Server,
-};
+use self::{load::Load, server::Server, turns::Turn};
 
 const ROUNDS: usize = 5;
 
@@ -29,12 +34,16 @@ fn main() {
     if let Some(body) = env::var_os("BARE_SERVER") {
         return server::serve_bare(body.as_ref());
     }
-    // One part alone: `cargo bench --bench serve -- crowd`.
-    if env::args().any(|argument| argument == "crowd") {
-        return crowd::measure();
-    }
     let seconds = env::var("BENCH_SECONDS").ok().and_then(|text| text.parse().ok()).unwrap_or(1);
     let span = Duration::from_secs(seconds);
+    // One part alone: `cargo bench --bench serve -- crowd`.
+    let alone = |part: &str| env::args().any(|argument| argument == part);
+    if alone("crowd") {
+        return crowd::measure();
+    }
+    if alone("access") {
+        return access::compare(span);
+    }
     println!("CPU per request, {ROUNDS} rounds of {seconds} s, 64 connections, in turns\n");
     for sddcs in [4, 1000] {
         compare(sddcs, span);
@@ -44,6 +53,7 @@ fn main() {
     start_and_memory();
     println!();
     crowd::measure();
+    access::compare(span);
 }
 
 /// The list, and a 304, against the bare server's same bytes and its smallest answer.
@@ -54,43 +64,16 @@ fn compare(sddcs: usize, span: Duration) {
     let smallest = Server::bare(b"");
     println!("{sddcs} SDDCs, {} bytes", answer.body.len());
     let (key, known) = (server::authorization(), ("If-None-Match".to_owned(), answer.etag));
+    // Each pair has its own bare server: the same bytes, or none.
     let loads = [
-        ("bare hyper, the same bytes", Load::new(&bare, &[])),
-        ("gateway, GET /sddcs", Load::new(&gateway, std::slice::from_ref(&key))),
-        ("bare hyper, no bytes", Load::new(&smallest, &[])),
-        ("gateway, 304", Load::new(&gateway, &[key, known])),
+        ("bare hyper, the same bytes", 0, Load::new(&bare, &[])),
+        ("gateway, GET /sddcs", 0, Load::new(&gateway, std::slice::from_ref(&key))),
+        ("bare hyper, no bytes", 2, Load::new(&smallest, &[])),
+        ("gateway, 304", 2, Load::new(&gateway, &[key, known])),
     ];
-    for (_, load) in &loads {
-        load.run(Duration::from_secs(1));
-    }
-    let mut rounds: Vec<Vec<Round>> = loads.iter().map(|_| Vec::new()).collect();
-    for turn in 0..ROUNDS {
-        for step in 0..loads.len() {
-            let at = (turn + step) % loads.len();
-            rounds[at].push(loads[at].1.run(span));
-        }
-    }
-    let head = ["CPU µs", "ratio", "req/s", "p50 µs", "p99 µs"];
-    println!(
-        "  {:<28} {:>8} {:>17} {:>9} {:>9} {:>9}",
-        "", head[0], head[1], head[2], head[3], head[4]
-    );
-    for (at, (name, _)) in loads.iter().enumerate() {
-        // Each pair has its own bare server: the same bytes, or none.
-        let reference = &rounds[at / 2 * 2];
-        let ratios = rounds[at].iter().zip(reference).map(|(one, other)| one.cpu_us / other.cpu_us);
-        let (low, mid, high) = spread(ratios.collect());
-        let median = |of: fn(&Round) -> f64| spread(rounds[at].iter().map(of).collect()).1;
-        println!(
-            "  {name:<28} {:>8.2} {:>17} {:>9.0} {:>9.0} {:>9.0}",
-            median(|round| round.cpu_us),
-            format!("{mid:.2} ({low:.2}-{high:.2})"),
-            median(|round| round.per_second),
-            median(|round| round.p50_us),
-            median(|round| round.p99_us),
-        );
-    }
-    println!();
+    let turns =
+        loads.map(|(name, reference, load)| Turn::new(name, reference, move |span| load.run(span)));
+    turns::compare(&turns, ROUNDS, span);
 }
 
 fn start_and_memory() {

@@ -18,7 +18,7 @@ use tokio_util::task::TaskTracker;
 
 pub const KEY: &str = "sgw_bench";
 /// SHA-256 of `KEY`.
-const KEY_SHA256: &str = "068d80644523c92241117f133eaec7a6c8e861e47dd3cf14a78ba62719ed2414";
+pub const KEY_SHA256: &str = "068d80644523c92241117f133eaec7a6c8e861e47dd3cf14a78ba62719ed2414";
 
 /// A running server, ended when dropped.
 pub struct Server {
@@ -43,6 +43,14 @@ pub struct Answer {
 impl Server {
     /// The gateway in front of a simulator: key auth, metrics, request id and access log on.
     pub fn gateway(sddcs: usize) -> Self {
+        let keys = format!("bench:{KEY_SHA256}");
+        let server = Self::gateway_with(sddcs, &[("ACCESS__KEYS", &keys)]);
+        server.answer();
+        server
+    }
+
+    /// The same with these settings, named as in the environment, and without a key of its own.
+    pub fn gateway_with(sddcs: usize, settings: &[(&str, &str)]) -> Self {
         let program = env!("CARGO_BIN_EXE_sddc-gateway");
         // No organization has more than a thousand: an answer of VMware's has bounds.
         let (orgs, sddcs) = (sddcs.div_ceil(1000).to_string(), sddcs.to_string());
@@ -65,7 +73,7 @@ impl Server {
             .env("SDDC_GATEWAY_VMC__URL", &upstream)
             .env("SDDC_GATEWAY_CSP__CLIENT_ID", "demo-app")
             .env("SDDC_GATEWAY_CSP__CLIENT_SECRET", "demo-secret")
-            .env("SDDC_GATEWAY_ACCESS__KEYS", format!("bench:{KEY_SHA256}"))
+            .envs(settings.iter().map(|(key, value)| (format!("SDDC_GATEWAY_{key}"), *value)))
             .stderr(Stdio::null())
             .spawn()
             .expect("the gateway starts");
@@ -79,7 +87,6 @@ impl Server {
             assert!(begun.elapsed() < Duration::from_secs(20), "the gateway never got ready");
         }
         server.ready_ms = begun.elapsed().as_secs_f64() * 1000.0;
-        server.answer();
         server
     }
 

@@ -1,6 +1,7 @@
 //! What it costs to know who calls: each kind of credential against the same gateway that is open to
 //! everyone.
 
+mod alone;
 mod tls;
 mod tokens;
 
@@ -37,13 +38,14 @@ const CLIENT: &str = "dns:bench.example.com";
 const HOSTS: (&str, &str) = ("API__HOSTS", "127.0.0.1");
 const OPEN: (&str, &str) = ("ACCESS__OPEN", "true");
 
-/// Both tables: without and with TLS.
+/// Without TLS, with it, and without any socket.
 pub fn compare(span: Duration) {
     println!("access: {ROUNDS} rounds of {span:?}, 64 connections, in turns; {SDDCS} SDDCs\n");
     // The process's own core from here on.
     tls::take_core_1();
     plain(span);
     secured(span);
+    alone::compare();
 }
 
 fn plain(span: Duration) {

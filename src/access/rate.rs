@@ -9,6 +9,7 @@
 
 use std::{
     fmt,
+    io::Write,
     num::NonZeroU32,
     str::FromStr,
     sync::atomic::{AtomicU64, Ordering},
@@ -89,7 +90,7 @@ impl Rate {
     #[must_use]
     pub fn policy(self, name: &'static str) -> HeaderValue {
         let window = whole_seconds(nanoseconds(self.cells().capacity()));
-        field(format!("\"{name}\";q={};w={window}", self.burst))
+        field(format_args!("\"{name}\";q={};w={window}", self.burst))
     }
 
     pub(super) fn cells(self) -> Cells {
@@ -131,7 +132,7 @@ impl Standing {
     #[must_use]
     pub fn field(self, name: &'static str) -> HeaderValue {
         let next = whole_seconds(self.next);
-        field(format!("\"{name}\";r={};t={next}", self.remaining))
+        field(format_args!("\"{name}\";r={};t={next}", self.remaining))
     }
 }
 
@@ -141,8 +142,15 @@ impl From<Exceeded> for Standing {
     }
 }
 
-fn field(text: String) -> HeaderValue {
-    HeaderValue::try_from(text).expect("policy names and numbers are visible ASCII")
+/// Each answer to a caller with a rate has one: it is put together where it costs no memory, which
+/// has room for a short name and two numbers of any size.
+fn field(text: fmt::Arguments<'_>) -> HeaderValue {
+    let mut buffer = [0; 64];
+    let mut rest = &mut buffer[..];
+    rest.write_fmt(text).expect("a policy's name and two numbers are shorter");
+    let left = rest.len();
+    let text = &buffer[..buffer.len() - left];
+    HeaderValue::from_bytes(text).expect("policy names and numbers are visible ASCII")
 }
 
 fn whole_seconds(span: Duration) -> u64 {
@@ -202,6 +210,8 @@ fn nanoseconds(count: u64) -> Duration {
 #[derive(Debug)]
 pub struct Limiter {
     rate: Rate,
+    /// What each answer says of it.
+    policy: HeaderValue,
     cells: Cells,
     start: Instant,
     full_at: AtomicU64,
@@ -211,13 +221,20 @@ impl Limiter {
     /// A full bucket. `start` is any moment before the first [`Limiter::take`].
     #[must_use]
     pub fn new(rate: Rate, start: Instant) -> Self {
-        Self { rate, cells: rate.cells(), start, full_at: AtomicU64::new(0) }
+        let policy = rate.policy(CALLER);
+        Self { rate, policy, cells: rate.cells(), start, full_at: AtomicU64::new(0) }
     }
 
     /// What was configured.
     #[must_use]
     pub fn rate(&self) -> Rate {
         self.rate
+    }
+
+    /// The value of `RateLimit-Policy`, see [`Rate::policy`]. Made once.
+    #[must_use]
+    pub fn policy(&self) -> HeaderValue {
+        self.policy.clone()
     }
 
     /// Counts one request.

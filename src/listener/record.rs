@@ -239,7 +239,7 @@ impl Edge {
         }
         let standing = limiter.standing(self.clock.now()).field(access::CALLER);
         let headers = response.headers_mut();
-        headers.insert(access::RATELIMIT_POLICY, limiter.rate().policy(access::CALLER));
+        headers.insert(access::RATELIMIT_POLICY, limiter.policy());
         headers.insert(access::RATELIMIT, standing);
     }
 

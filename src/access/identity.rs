@@ -139,8 +139,15 @@ impl Known {
 
 /// The credentials that a request shows, each a text that cannot be empty.
 pub(super) struct Shown<'a> {
-    bearer: Option<&'a [u8]>,
+    bearer: Option<Bearer<'a>>,
     api_key: Option<&'a [u8]>,
+}
+
+/// What `Authorization` holds. Told apart once: a token is long.
+#[derive(Clone, Copy)]
+enum Bearer<'a> {
+    Jwt(&'a str),
+    Key(&'a [u8]),
 }
 
 impl<'a> Shown<'a> {
@@ -151,19 +158,33 @@ impl<'a> Shown<'a> {
         if api_key.is_some_and(<[u8]>::is_empty) {
             return Err(Refusal::Malformed);
         }
-        Ok(Self { bearer, api_key })
+        Ok(Self { bearer: bearer.map(Bearer::of), api_key })
     }
 
     /// The token, if `Authorization` has one and no key.
     pub(super) fn jwt(&self) -> Option<&'a str> {
-        let token = self.bearer.filter(|bearer| Oidc::looks_like_jwt(bearer))?;
-        std::str::from_utf8(token).ok()
+        match self.bearer? {
+            Bearer::Jwt(token) => Some(token),
+            Bearer::Key(_) => None,
+        }
     }
 
     /// Everything that is no token.
-    pub(super) fn keys(&self) -> impl Iterator<Item = &'a [u8]> {
-        let bearer = self.bearer.filter(|bearer| !Oidc::looks_like_jwt(bearer));
+    pub(super) fn keys(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+        let bearer = self.bearer.and_then(|bearer| match bearer {
+            Bearer::Jwt(_) => None,
+            Bearer::Key(key) => Some(key),
+        });
         bearer.into_iter().chain(self.api_key)
+    }
+}
+
+impl<'a> Bearer<'a> {
+    fn of(bytes: &'a [u8]) -> Self {
+        match std::str::from_utf8(bytes) {
+            Ok(token) if Oidc::looks_like_jwt(bytes) => Self::Jwt(token),
+            _ => Self::Key(bytes),
+        }
     }
 }
 

@@ -13,19 +13,20 @@ impl CredentialId {
     /// The id of a credential's bytes.
     #[must_use]
     pub fn of(bytes: &[u8]) -> Self {
-        let [a, b, c, d, ..] = <[u8; 32]>::from(Sha256::digest(bytes));
-        Self([a, b, c, d])
+        Self::of_digest(&Sha256::digest(bytes).into())
     }
 
-    pub(super) const fn new(first: [u8; 4]) -> Self {
-        Self(first)
+    /// The same from the SHA-256 that is known already.
+    pub(super) const fn of_digest(digest: &[u8; 32]) -> Self {
+        let [a, b, c, d, ..] = *digest;
+        Self([a, b, c, d])
     }
 }
 
 /// Eight hexadecimal digits.
 impl fmt::Display for CredentialId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        write!(f, "{:08x}", u32::from_be_bytes(self.0))
     }
 }
 

@@ -27,8 +27,7 @@ impl KeyDigest {
 
 impl From<KeyDigest> for CredentialId {
     fn from(digest: KeyDigest) -> Self {
-        let [a, b, c, d, ..] = digest.0;
-        Self::new([a, b, c, d])
+        Self::of_digest(&digest.0)
     }
 }
 

@@ -217,8 +217,9 @@ impl Policy {
     /// Whose token this is.
     fn bearer_of(&self, rules: &Rules, token: &str) -> Result<Known, Refusal> {
         let oidc = self.0.verifiers.oidc.as_ref().ok_or(Refusal::Unknown)?;
-        let claims = oidc.verify(token, self.0.clock.wall()).map_err(Refusal::Token)?;
-        rules.named_by(&claims, CredentialId::of(token.as_bytes()))
+        let verified = oidc.verify_named(token, self.0.clock.wall());
+        let (claims, id) = verified.map_err(Refusal::Token)?;
+        rules.named_by(&claims, id)
     }
 
     /// Whose certificate this is, if it is anybody's.

@@ -46,6 +46,7 @@ use self::{
     jwt::Jwt,
     ring::{Held, Ring},
 };
+use super::CredentialId;
 use crate::{
     clock::{Clock, Instant},
     flight::{Flight, Run},
@@ -173,9 +174,28 @@ impl Oidc {
     /// # Errors
     /// [`JwtFault`], see there.
     pub fn verify(&self, token: &str, now: Timestamp) -> Result<Arc<Claims>, JwtFault> {
+        self.verify_named(token, now).map(|(claims, _)| claims)
+    }
+
+    /// The same, and what the audit calls the token: both are of one SHA-256.
+    pub(super) fn verify_named(
+        &self,
+        token: &str,
+        now: Timestamp,
+    ) -> Result<(Arc<Claims>, CredentialId), JwtFault> {
         jwt::check_length(token)?;
+        let digest: [u8; 32] = Sha256::digest(token.as_bytes()).into();
+        let claims = self.verify_digested(token, digest, now)?;
+        Ok((claims, CredentialId::of_digest(&digest)))
+    }
+
+    fn verify_digested(
+        &self,
+        token: &str,
+        digest: [u8; 32],
+        now: Timestamp,
+    ) -> Result<Arc<Claims>, JwtFault> {
         let held = self.0.ring.held();
-        let digest = Sha256::digest(token.as_bytes()).into();
         if let Some(claims) = held.as_ref().and_then(|held| self.remembered(&digest, held)) {
             return match claims.check_time(now) {
                 Ok(()) => Ok(claims),

@@ -1,8 +1,9 @@
 //! `check`: each step, and what to do about one that fails.
 
 use serde_json::json;
+use tempfile::TempDir;
 
-use super::run::{Cloud, SECRET, dead_address, gateway, new_key};
+use super::run::{Cloud, SECRET, dead_address, file, gateway, new_key};
 
 #[test]
 fn check_says_what_the_credentials_are_good_for() {
@@ -78,23 +79,34 @@ fn check_says_that_the_other_encoding_works() {
 }
 
 #[test]
-fn check_fetches_the_keys_of_the_issuer_of_callers_tokens() {
+fn check_looks_at_the_keys_of_the_issuer_of_callers_tokens() {
     let cloud = Cloud::start(&[]);
-    let by_tokens = |jwks_url: &str| {
+    let by_tokens = |name: &str, value: &str| {
         gateway(&["check"])
             .of(&cloud)
             .with_secret(SECRET)
             .with("SDDC_GATEWAY_ACCESS__OIDC__ISSUER", "https://issuer.test")
             .with("SDDC_GATEWAY_ACCESS__OIDC__AUDIENCE", "gateway")
-            .with("SDDC_GATEWAY_ACCESS__OIDC__JWKS_URL", jwks_url)
+            .with(name, value)
             .run()
     };
-    let good = by_tokens(&format!("http://{}/csp/gateway/am/api/auth/keys", cloud.address));
+    // The public key of RFC 8037, appendix A.
+    let keys = json!({"keys": [{"kty": "OKP", "crv": "Ed25519",
+        "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]});
+    let folder = TempDir::new().unwrap();
+    let keys = file(&folder, "jwks.json", &keys.to_string());
+    let good = by_tokens("SDDC_GATEWAY_ACCESS__OIDC__JWKS_FILE", keys.to_str().unwrap());
     assert_eq!(good.code, Some(0), "{good:?}");
     assert!(good.stdout.contains("ok    1 key(s) of https://issuer.test"), "{}", good.stdout);
-    let dead = by_tokens(&format!("http://{}/keys", dead_address()));
-    assert_eq!(dead.code, Some(1), "{dead:?}");
-    assert!(dead.stdout.contains("FAIL  keys of https://issuer.test: "), "{}", dead.stdout);
-    assert!(dead.stdout.contains("check access.oidc.jwks_url"), "{}", dead.stdout);
-    assert!(dead.stdout.contains("ok    1 organization(s)"), "the rest is checked too");
+    // The simulator's own keys are of no use to anybody.
+    let useless = format!("http://{}/csp/gateway/am/api/auth/keys", cloud.address);
+    for (url, why) in [(useless, "no usable key"), (format!("http://{}/keys", dead_address()), "")]
+    {
+        let failed = by_tokens("SDDC_GATEWAY_ACCESS__OIDC__JWKS_URL", &url);
+        assert_eq!(failed.code, Some(1), "{failed:?}");
+        let told = format!("FAIL  keys of https://issuer.test: {why}");
+        assert!(failed.stdout.contains(&told), "{}", failed.stdout);
+        assert!(failed.stdout.contains("check access.oidc.jwks_url"), "{}", failed.stdout);
+        assert!(failed.stdout.contains("ok    1 organization(s)"), "the rest is checked too");
+    }
 }

@@ -1,9 +1,6 @@
 //! The docs in the browser, and the pages on problems. No key needed, nothing loaded from elsewhere.
 
-use std::{
-    borrow::Cow,
-    sync::{Arc, LazyLock},
-};
+use std::sync::{Arc, LazyLock};
 
 use axum::{
     extract::{Path, State},
@@ -14,7 +11,6 @@ use http::{
     HeaderValue,
     header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, VARY},
 };
-use utoipa_swagger_ui::Config;
 
 use super::{
     answer::{Answers, Asked, Encoded},
@@ -44,21 +40,16 @@ static GUIDE: Part = LazyLock::new(|| fixed(include_str!("docs/guide.html")));
 static SHEET: Part = LazyLock::new(|| fixed(include_str!("docs/problem.css")));
 static JSON: Part = LazyLock::new(|| fixed(openapi::json(&openapi::document())));
 static YAML: Part = LazyLock::new(|| fixed(openapi::yaml(&openapi::document())));
-static UI_SHEET: LazyLock<Option<Arc<Encoded>>> = LazyLock::new(|| vendored("swagger-ui.css"));
-static UI: LazyLock<Option<Arc<Encoded>>> = LazyLock::new(|| vendored("swagger-ui-bundle.js"));
+// The build takes these out of Swagger UI's archive.
+static UI_SHEET: Part =
+    LazyLock::new(|| fixed(include_str!(concat!(env!("OUT_DIR"), "/swagger-ui.css"))));
+static UI: Part =
+    LazyLock::new(|| fixed(include_str!(concat!(env!("OUT_DIR"), "/swagger-ui-bundle.js"))));
 static PROBLEMS: LazyLock<Vec<(Code, Arc<Encoded>)>> =
     LazyLock::new(|| Code::ALL.map(|code| (code, fixed(explanation(code)))).into());
 
 fn fixed(part: impl Into<Bytes>) -> Arc<Encoded> {
     Arc::new(Encoded::fixed(part))
-}
-
-fn vendored(name: &str) -> Option<Arc<Encoded>> {
-    let part = utoipa_swagger_ui::serve(name, Arc::new(Config::from("/openapi.json"))).ok()??;
-    Some(match part.bytes {
-        Cow::Borrowed(bytes) => fixed(bytes),
-        Cow::Owned(bytes) => fixed(bytes),
-    })
 }
 
 /// `/` leads to the docs.
@@ -78,14 +69,13 @@ pub(super) async fn asset(
     asked: Asked,
 ) -> Result<Response, Problem> {
     let (kind, part) = match name.as_str() {
-        "guide" => (HTML, Some(&*GUIDE)),
-        "start.js" => (SCRIPT, Some(&*START)),
-        "problem.css" => (STYLE, Some(&*SHEET)),
-        "swagger-ui.css" => (STYLE, UI_SHEET.as_ref()),
-        "swagger-ui-bundle.js" => (SCRIPT, UI.as_ref()),
+        "guide" => (HTML, &GUIDE),
+        "start.js" => (SCRIPT, &START),
+        "problem.css" => (STYLE, &SHEET),
+        "swagger-ui.css" => (STYLE, &UI_SHEET),
+        "swagger-ui-bundle.js" => (SCRIPT, &UI),
         _ => return Err(Problem::new(Code::NotFound, "the docs have no such part")),
     };
-    let part = part.ok_or_else(|| Problem::new(Code::Internal, "a part of the docs is missing"))?;
     Ok(send(&answers, &asked, kind, part))
 }
 

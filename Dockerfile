@@ -19,7 +19,8 @@ COPY Cargo.toml Cargo.lock ./
 COPY Cargo.toml .carg[o] .cargo/
 COPY Cargo.toml vendo[r] vendor/
 RUN mkdir src \
- && echo 'fn main() {}' | tee src/main.rs > build.rs \
+ && echo 'fn main() {}' > src/main.rs \
+ && cp src/main.rs build.rs \
  && touch src/lib.rs \
  && cargo build --release --locked --target "$(rustc --print host-tuple)"
 

@@ -136,11 +136,12 @@ impl Reloads {
         let mut files: Vec<_> = files.into_iter().map(|file| (file, Seen::default())).collect();
         async move {
             loop {
+                // From the look's begin: what is written meanwhile is not passed over.
+                let due = clock.now() + EVERY;
                 for (file, seen) in &mut files {
                     let outcome = file.look(seen).await;
                     self.note(file.key, outcome);
                 }
-                let due = clock.now() + EVERY;
                 tokio::select! {
                     biased;
                     () = stop.cancelled() => return,

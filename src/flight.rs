@@ -11,13 +11,15 @@ use std::{
 };
 
 use tokio::sync::watch;
-use tokio_util::task::TaskTracker;
+
+use crate::tasks::Flights;
 
 /// The place of the one run.
 #[derive(Debug)]
 pub struct Flight<T> {
+    name: &'static str,
     latest: Mutex<Option<Latest<T>>>,
-    tasks: TaskTracker,
+    flights: Flights,
 }
 
 #[derive(Debug)]
@@ -44,10 +46,10 @@ pub struct Run<T> {
 pub struct Lost;
 
 impl<T: Clone + Send + Sync + 'static> Flight<T> {
-    /// A place whose runs are tracked by `tasks`.
+    /// A place whose runs are tracked by `flights`; `name` is what a panic is counted by.
     #[must_use]
-    pub fn new(tasks: TaskTracker) -> Self {
-        Self { latest: Mutex::new(None), tasks }
+    pub fn new(name: &'static str, flights: Flights) -> Self {
+        Self { name, latest: Mutex::new(None), flights }
     }
 
     /// Joins the run under way, or starts one.
@@ -63,7 +65,7 @@ impl<T: Clone + Send + Sync + 'static> Flight<T> {
         let number = latest.as_ref().map_or(1, |before| before.number + 1);
         *latest = Some(Latest { slot: slot.clone(), number });
         let job = job();
-        self.tasks.spawn(async move {
+        self.flights.spawn(self.name, async move {
             let value = job.await;
             result.send_replace(Some(value));
         });
@@ -115,11 +117,11 @@ mod tests {
     use tokio::sync::Notify;
 
     use super::*;
+    use crate::telemetry::Metrics;
 
     #[tokio::test]
     async fn those_who_ask_meanwhile_share_one_run_and_the_first_may_leave() {
-        let tasks = TaskTracker::new();
-        let flight = Flight::new(tasks.clone());
+        let flight = Flight::new("read", Flights::new(Metrics::new()));
         let (runs, go) = (Arc::new(AtomicU32::new(0)), Arc::new(Notify::new()));
         let job = || {
             let (runs, go) = (runs.clone(), go.clone());
@@ -146,7 +148,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_run_that_panics_is_lost_and_the_next_one_starts() {
-        let flight = Flight::new(TaskTracker::new());
+        let flight = Flight::new("read", Flights::new(Metrics::new()));
         let run = flight.join(|| async { panic!("on purpose") });
         assert_eq!(run.result().await, Err::<u8, _>(Lost));
         assert!(!flight.latest().unwrap().is_under_way());

@@ -1,6 +1,14 @@
-//! Background tasks: tracked, cancellable, never silent.
+//! Tasks: tracked, cancellable, never silent.
+//!
+//! Lasting ones ([`Tasks::spawn`]) keep something going: one that is gone takes the process with it.
+//! Flights ([`Flights`]) do one thing and end: one that panics has lost what it was doing, is
+//! counted, and the next one starts anew.
 
-use std::{future::Future, panic::AssertUnwindSafe, sync::Arc};
+use std::{
+    future::Future,
+    panic::{AssertUnwindSafe, resume_unwind},
+    sync::Arc,
+};
 
 use futures_util::FutureExt;
 use tokio::sync::Notify;
@@ -8,13 +16,71 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::telemetry::Metrics;
 
+/// One-shot tasks: reads, mints, the making of variants of answers. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Flights {
+    tracker: TaskTracker,
+    metrics: Metrics,
+}
+
+impl Flights {
+    /// None yet.
+    #[must_use]
+    pub fn new(metrics: Metrics) -> Self {
+        Self { tracker: TaskTracker::new(), metrics }
+    }
+
+    /// Runs a task to its end, whoever waits for it. If it panics that is logged and counted by
+    /// `name`, a closed set; what it holds is dropped, so that who waits learns of it.
+    pub fn spawn(&self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
+        let flights = self.clone();
+        self.tracker.spawn(async move {
+            if AssertUnwindSafe(task).catch_unwind().await.is_err() {
+                tracing::error!(task = name, "a task panicked");
+                flights.note_panic(name);
+            }
+        });
+    }
+
+    /// Counts a panic that its task has caught itself.
+    pub fn note_panic(&self, name: &'static str) {
+        self.metrics.task_failure(name);
+    }
+
+    /// How many are under way.
+    #[must_use]
+    pub fn under_way(&self) -> usize {
+        self.tracker.len()
+    }
+
+    /// Waits until none is under way.
+    #[cfg(test)]
+    pub(crate) async fn ended(&self) {
+        self.tracker.close();
+        self.tracker.wait().await;
+        self.tracker.reopen();
+    }
+}
+
+/// Runs what takes its time, or reads files, on a thread where it may. A panic goes on in the task that
+/// waits, as if the work had been its own. `None`: the process is going down.
+pub async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(value) => Some(value),
+        Err(ended) => match ended.try_into_panic() {
+            Ok(panic) => resume_unwind(panic),
+            Err(_cancelled) => None,
+        },
+    }
+}
+
 /// The background tasks of one gateway. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Tasks {
     /// Tells every task to end.
     pub stop: CancellationToken,
-    /// Runs one-shot reads and mints. Nobody waits for them at the end: their callers are gone.
-    pub flights: TaskTracker,
+    /// One-shot tasks. Nobody waits for them at the end: their callers are gone.
+    pub flights: Flights,
     lasting: TaskTracker,
     failed: Arc<Notify>,
     metrics: Metrics,
@@ -26,7 +92,7 @@ impl Tasks {
     pub fn new(metrics: Metrics) -> Self {
         Self {
             stop: CancellationToken::new(),
-            flights: TaskTracker::new(),
+            flights: Flights::new(metrics.clone()),
             lasting: TaskTracker::new(),
             failed: Arc::default(),
             metrics,
@@ -81,6 +147,20 @@ mod tests {
             let line = format!("sddc_gateway_task_failures_total{{task=\"{task}\"}} 1");
             assert!(page.contains(&line), "{page}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_flight_that_panics_is_counted_and_nothing_ends() {
+        let tasks = Tasks::new(Metrics::new());
+        tasks.flights.spawn("good", async {});
+        tasks.flights.spawn("broken", async {
+            let _: Option<()> = blocking(|| panic!("on purpose")).await;
+        });
+        tasks.flights.ended().await;
+        assert!(tasks.failed().now_or_never().is_none());
+        let page = tasks.metrics.collect(0, Vec::new()).unwrap();
+        assert!(page.contains("sddc_gateway_task_failures_total{task=\"broken\"} 1"), "{page}");
+        assert!(!page.contains("task=\"good\""), "{page}");
     }
 
     #[tokio::test]

@@ -6,7 +6,6 @@ use std::process::ExitCode;
 
 use clap::Args;
 use futures_util::future::join_all;
-use tokio_util::task::TaskTracker;
 
 use super::{ConfigArgs, block_on, callers, fail, say};
 use crate::{
@@ -17,6 +16,7 @@ use crate::{
     gateway::Upstreams,
     ids::OrgId,
     inventory::{self, model::Org},
+    tasks::Flights,
     telemetry::Metrics,
     upstream::{Failure, Kind},
     vmc::{Reader, VmcError},
@@ -73,7 +73,7 @@ async fn check_issuer(config: &Config) -> Result<bool, ExitCode> {
     let settings = config.access.roll().and_then(|roll| roll.oidc.as_ref());
     let Some(settings) = settings else { return Ok(true) };
     let (clock, metrics) = (Clock::system(), Metrics::new());
-    let oidc = Oidc::new(settings.clone(), clock, metrics, TaskTracker::new());
+    let oidc = Oidc::new(settings.clone(), clock, metrics.clone(), Flights::new(metrics));
     let status = oidc.map_err(|error| fail(&error))?.fetch_now().await;
     match status.error {
         None => step("ok", &format!("{} key(s) of {}", status.keys, settings.issuer)),
@@ -91,10 +91,10 @@ async fn check_issuer(config: &Config) -> Result<bool, ExitCode> {
 async fn check(config: &Config) -> Result<bool, ExitCode> {
     let (clock, metrics) = (Clock::system(), Metrics::new());
     let upstreams = Upstreams::new(config, &clock, &metrics).map_err(|error| fail(&error))?;
-    let tracker = TaskTracker::new();
+    let flights = Flights::new(metrics.clone());
     let source = |org: Option<OrgId>| {
-        let (mint, tracker) = (upstreams.mint.clone(), tracker.clone());
-        crate::csp::TokenSource::new(org, mint, clock.clone(), metrics.clone(), tracker)
+        let (mint, flights) = (upstreams.mint.clone(), flights.clone());
+        crate::csp::TokenSource::new(org, mint, clock.clone(), metrics.clone(), flights)
     };
     let reader = |org| {
         let (client, base) = (upstreams.vmc.clone(), config.vmc.url.clone());

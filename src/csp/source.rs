@@ -7,7 +7,7 @@ use std::sync::{
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use tokio::sync::Notify;
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tokio_util::sync::CancellationToken;
 
 use super::{
     CspError, Mint, Scrubber, Token,
@@ -17,6 +17,7 @@ use crate::{
     clock::{Clock, Instant},
     flight::Flight,
     ids::OrgId,
+    tasks::Flights,
     telemetry::{Metrics, MintOutcome},
     upstream::{Breach, Gate, Hold, Kind, REFUSED_HOLD},
 };
@@ -93,7 +94,7 @@ impl TokenSource {
         mint: Mint,
         clock: Clock,
         metrics: Metrics,
-        tasks: TaskTracker,
+        flights: Flights,
     ) -> Self {
         let label = Arc::from(org.as_ref().map_or("default", OrgId::as_str));
         Self(Arc::new(Shared {
@@ -105,7 +106,7 @@ impl TokenSource {
             metrics,
             current: ArcSwapOption::empty(),
             generation: AtomicU64::new(0),
-            flight: Flight::new(tasks),
+            flight: Flight::new("mint", flights),
             trouble: Mutex::default(),
             wake: Notify::new(),
         }))

@@ -11,12 +11,12 @@ use std::{
 
 use arc_swap::ArcSwapOption;
 use tokio::sync::Notify;
-use tokio_util::task::TaskTracker;
 
 use super::{Demand, Settings, service::Attempt};
 use crate::{
     clock::{Clock, Instant},
     flight::{Flight, Run},
+    tasks::Flights,
     vmc::VmcError,
 };
 
@@ -72,11 +72,11 @@ pub(super) struct Kept<T> {
 }
 
 impl<T: PartialEq + Send + Sync + 'static> Kept<T> {
-    pub(super) fn new(clock: Clock, tasks: TaskTracker) -> Self {
+    pub(super) fn new(clock: Clock, flights: Flights) -> Self {
         Self {
             reading: ArcSwapOption::empty(),
             trouble: ArcSwapOption::empty(),
-            flight: Flight::new(tasks),
+            flight: Flight::new("read", flights),
             tried: ArcSwapOption::empty(),
             forced: Mutex::default(),
             denied: AtomicBool::new(false),

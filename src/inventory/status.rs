@@ -187,6 +187,14 @@ impl Collector for InventoryMetrics {
             "Memory of the pictures and of the answers made of them, an estimate",
             bytes,
         )?;
+        #[expect(clippy::cast_precision_loss, reason = "tasks are fewer than 2^52")]
+        let flights = self.inventory.0.tasks.flights.under_way() as f64;
+        gauge(
+            &mut encoder,
+            "sddc_gateway_flights",
+            "Reads, mints and other one-shot tasks under way, pauses between tries included",
+            flights,
+        )?;
         gauge(
             &mut encoder,
             "sddc_gateway_inventory_orgs_missing",

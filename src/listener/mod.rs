@@ -21,11 +21,12 @@ mod target;
 pub mod tls;
 
 use std::{
-    convert::Infallible, error::Error as _, future::Future, net::SocketAddr, sync::Arc,
-    time::Duration,
+    convert::Infallible, error::Error as _, future::Future, net::SocketAddr,
+    panic::AssertUnwindSafe, sync::Arc, time::Duration,
 };
 
 use axum::response::Response;
+use futures_util::FutureExt;
 use http::Request;
 use http_body::Body;
 use hyper::{
@@ -121,7 +122,8 @@ impl Listener {
     }
 
     /// Runs a connection until it ends or is cut. What it drops then ends its requests: those of
-    /// HTTP/2 see that their connection is gone.
+    /// HTTP/2 see that their connection is gone. A panic (one of a request is caught before) ends the
+    /// connection alone, and is counted.
     fn spawn(
         &self,
         connection: impl Future<Output = ()> + Send + 'static,
@@ -129,8 +131,13 @@ impl Listener {
     ) {
         // One of its own: each poll takes a token's lock.
         let cut = self.cut.child_token();
+        let metrics = self.metrics.clone();
         self.connections.spawn(async move {
-            cut.run_until_cancelled(connection).await;
+            let connection = AssertUnwindSafe(cut.run_until_cancelled(connection)).catch_unwind();
+            if connection.await.is_err() {
+                tracing::error!("a connection's task panicked");
+                metrics.task_failure("connection");
+            }
             drop(place);
         });
     }

@@ -15,6 +15,7 @@ mod tests;
 mod writer;
 
 use std::{
+    convert::Infallible,
     fmt,
     fs::File,
     io::{self, Write},
@@ -59,8 +60,9 @@ pub struct AuditFailed;
 #[must_use = "dropping it ends the audit"]
 pub struct AuditGuard {
     desk: Arc<Desk>,
-    /// Says when the thread has ended: its other end is gone then.
+    /// Say when the thread has ended: their other ends are gone then.
     ended: mpsc::Receiver<()>,
+    died: Option<oneshot::Receiver<Infallible>>,
 }
 
 /// A place in the queue for one record. Dropped unused, it is free again and nothing is written.
@@ -130,12 +132,13 @@ impl Audit {
     ) -> io::Result<(Self, AuditGuard)> {
         let desk = Arc::new(Desk::new(places, pause, metrics));
         let (alive, ended) = mpsc::channel();
+        let (living, died) = oneshot::channel();
         let writing = desk.clone();
         std::thread::Builder::new().name("audit".into()).spawn(move || {
-            let _alive: mpsc::Sender<()> = alive;
+            let _alive: (mpsc::Sender<()>, oneshot::Sender<Infallible>) = (alive, living);
             writing.write_all(output);
         })?;
-        Ok((Self(Some(desk.clone())), AuditGuard { desk, ended }))
+        Ok((Self(Some(desk.clone())), AuditGuard { desk, ended, died: Some(died) }))
     }
 
     /// Whether records are made at all.
@@ -207,6 +210,20 @@ impl Slot {
     pub fn leave(self, record: &AuditRecord<'_>) {
         if let Some((desk, place)) = self.0 {
             desk.hand_over(Entry { line: record.line(), written: None, _place: place });
+        }
+    }
+}
+
+impl AuditGuard {
+    /// A future that is ready once the thread has ended: unasked, if the guard is still there. Then
+    /// no request could ever be recorded again, nor answered.
+    pub fn ended(&mut self) -> impl Future<Output = ()> + Send + use<> {
+        let died = self.died.take();
+        async move {
+            match died {
+                Some(died) => drop(died.await),
+                None => std::future::pending().await,
+            }
         }
     }
 }

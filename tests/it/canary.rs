@@ -27,11 +27,11 @@ use sddc_gateway::{
     csp::{ClientSecret, TokenSource},
     gateway::{Gateway, Upstreams},
     simulator::{self, Fault, FaultKind, Target},
+    tasks::Flights,
     telemetry::{AccessLog, Format, Metrics},
     vmc::Reader,
 };
 use serde_json::{Value, json};
-use tokio_util::task::TaskTracker;
 
 use self::{
     listed::{Form, LISTED},
@@ -182,8 +182,8 @@ async fn what_holds_a_secret_prints_none() {
     let metrics = Metrics::new();
     let upstreams = Upstreams::new(&config, &clock, &metrics).unwrap();
     outlets.printed("Upstreams", &upstreams);
-    let tasks = TaskTracker::new();
-    let source = TokenSource::new(None, upstreams.mint.clone(), clock.clone(), metrics, tasks);
+    let flights = Flights::new(metrics.clone());
+    let source = TokenSource::new(None, upstreams.mint.clone(), clock.clone(), metrics, flights);
     let token = source.token().await.unwrap();
     outlets.printed("Token", &token);
     outlets.printed("TokenSource", &source);

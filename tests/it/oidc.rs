@@ -4,7 +4,7 @@
 
 mod callers;
 pub mod issuer;
-mod signer;
+pub mod signer;
 
 use std::{future::Future, pin::pin, time::Duration};
 
@@ -12,6 +12,7 @@ use futures_util::future::join_all;
 use sddc_gateway::{
     access::oidc::{JwtFault, Oidc, Settings},
     clock::Clock,
+    tasks::Flights,
     telemetry::Metrics,
 };
 use serde_json::json;
@@ -34,7 +35,8 @@ struct Scene {
 impl Scene {
     fn of(settings: Settings) -> Self {
         let (clock, metrics, tasks) = (clock(), Metrics::new(), TaskTracker::new());
-        let oidc = Oidc::new(settings, clock.clone(), metrics.clone(), tasks.clone()).unwrap();
+        let flights = Flights::new(metrics.clone());
+        let oidc = Oidc::new(settings, clock.clone(), metrics.clone(), flights).unwrap();
         Self { oidc, clock, metrics, tasks }
     }
 

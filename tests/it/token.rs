@@ -7,6 +7,7 @@ use http::StatusCode;
 use sddc_gateway::{
     csp::{ClientSecret, Mint, SecretCell, SecretOrigin, TokenSource},
     simulator::{self, Fault, FaultKind, Target},
+    tasks::Flights,
     telemetry::Metrics,
     upstream::{Bounds, Client, Kind, Upstream},
 };
@@ -30,7 +31,8 @@ fn source(cloud: &Cloud) -> TokenSource {
         Client::new(Upstream::Csp, &config.csp.url, bounds, None, clock.clone(), metrics.clone());
     let secret = SecretCell::new(ClientSecret::from_text("demo-secret").unwrap());
     let mint = Mint::new(client.unwrap(), &config.csp, secret);
-    TokenSource::new(None, mint, clock, metrics, TaskTracker::new())
+    let flights = Flights::new(metrics.clone());
+    TokenSource::new(None, mint, clock, metrics, flights)
 }
 
 #[tokio::test]

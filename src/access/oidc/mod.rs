@@ -32,7 +32,7 @@ use std::{
 use jiff::Timestamp;
 use moka::{policy::EvictionPolicy, sync::Cache};
 use sha2::{Digest, Sha256};
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tokio_util::sync::CancellationToken;
 
 pub use self::{
     claims::Claims,
@@ -50,6 +50,7 @@ use super::CredentialId;
 use crate::{
     clock::{Clock, Instant},
     flight::{Flight, Run},
+    tasks::Flights,
     telemetry::Metrics,
     upstream::BuildError,
 };
@@ -133,7 +134,7 @@ impl Oidc {
         settings: Settings,
         clock: Clock,
         metrics: Metrics,
-        flights: TaskTracker,
+        flights: Flights,
     ) -> Result<Self, StartError> {
         let ring = Arc::new(Ring::new(clock.clone()));
         let fetching = match &settings.keys {
@@ -142,7 +143,7 @@ impl Oidc {
                 let source = Source::new(url.clone(), ca_file, clock.clone(), metrics)?;
                 Some(Fetching {
                     source,
-                    flight: Flight::new(flights),
+                    flight: Flight::new("keys", flights),
                     requested_at: Mutex::default(),
                 })
             }

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use self::signer::{Signer, base64url};
 use super::*;
+use crate::tasks::Flights;
 
 const ISSUER: &str = "https://login.example.com";
 const AUDIENCE: &str = "sddc-gateway";
@@ -42,7 +43,7 @@ fn without_keys() -> Oidc {
         keys: KeysFrom::Url("http://127.0.0.1:1/jwks".parse().unwrap()),
         ca_file: None,
     };
-    Oidc::new(settings, Clock::manual(now()), Metrics::new(), TaskTracker::new()).unwrap()
+    Oidc::new(settings, Clock::manual(now()), Metrics::new(), Flights::new(Metrics::new())).unwrap()
 }
 
 fn trusting(signer: &Signer) -> Oidc {

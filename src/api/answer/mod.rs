@@ -29,12 +29,11 @@ use http::{
 };
 use moka::{ops::compute::Op, policy::EvictionPolicy, sync::Cache};
 use serde::Serialize;
-use tokio_util::task::TaskTracker;
 
 pub(super) use self::{asked::Asked, encoded::Encoded};
 use self::{cache_status::cache_status, press::Press};
 use super::caller::Sight;
-use crate::{inventory::Served, problem::MissingOrg, telemetry::CacheResult};
+use crate::{inventory::Served, problem::MissingOrg, tasks::Flights, telemetry::CacheResult};
 
 const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
@@ -123,7 +122,7 @@ pub struct Answers {
 impl Answers {
     /// No answers yet; `fresh` is `inventory.fresh`, `flights` tracks the compressing.
     #[must_use]
-    pub fn new(fresh: Duration, flights: TaskTracker) -> Self {
+    pub fn new(fresh: Duration, flights: Flights) -> Self {
         let weigh =
             |key: &Key, answer: &Arc<Encoded>| narrow(answer.size() + 2 * key.size() + BESIDES);
         let kept = Cache::builder()
@@ -263,7 +262,7 @@ mod tests {
 
     #[tokio::test]
     async fn variants_count_in_the_bytes_that_are_kept() {
-        let flights = TaskTracker::new();
+        let flights = Flights::new(crate::telemetry::Metrics::new());
         let answers = Answers::new(Duration::from_secs(60), flights.clone());
         assert_eq!(answers.bytes(), 0);
         let document = vec!["an answer"; 1000];
@@ -275,8 +274,7 @@ mod tests {
         let asked = Asked::from_request_parts(&mut parts, &()).await.unwrap();
         let early = answers.send(&encoded, &asked, JSON);
         assert!(!early.headers().contains_key(CONTENT_ENCODING));
-        flights.close();
-        flights.wait().await;
+        flights.ended().await;
         let later = answers.send(&answers.same(&document, None), &asked, JSON);
         assert_eq!(later.headers()[CONTENT_ENCODING], "gzip");
         assert_eq!(later.headers()[ETAG], early.headers()[ETAG]);
@@ -287,7 +285,8 @@ mod tests {
 
     #[test]
     fn long_questions_count_in_the_bytes_that_are_kept() {
-        let answers = Answers::new(Duration::from_secs(60), TaskTracker::new());
+        let answers =
+            Answers::new(Duration::from_secs(60), Flights::new(crate::telemetry::Metrics::new()));
         let subject = |question: String, missing: usize| Subject {
             what: What::Sddcs,
             within: None,

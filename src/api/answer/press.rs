@@ -5,13 +5,17 @@
 //!
 //! Each variant of an answer is made at most once, and no request waits for one or fails with it.
 
-use std::sync::{Arc, Weak};
+use std::{
+    panic::AssertUnwindSafe,
+    sync::{Arc, Weak},
+};
 
 use bytes::Bytes;
+use futures_util::FutureExt;
 use tokio::sync::Semaphore;
-use tokio_util::task::TaskTracker;
 
 use super::{coding::Coding, encoded::Encoded};
+use crate::tasks::{Flights, blocking};
 
 /// At once: compressing must leave the small machine's other CPU to the requests.
 const WORKERS: usize = 1;
@@ -21,7 +25,7 @@ const PLACES: usize = 64;
 /// Makes variants. Cheap to clone.
 #[derive(Debug, Clone)]
 pub(super) struct Press {
-    flights: TaskTracker,
+    flights: Flights,
     places: Arc<Semaphore>,
     workers: Arc<Semaphore>,
 }
@@ -43,7 +47,7 @@ impl Drop for Claim {
 
 impl Press {
     /// A press whose jobs are tracked by `flights`.
-    pub(super) fn new(flights: TaskTracker) -> Self {
+    pub(super) fn new(flights: Flights) -> Self {
         Self {
             flights,
             places: Arc::new(Semaphore::new(PLACES)),
@@ -74,7 +78,7 @@ impl Press {
         let claim = Claim { encoded: Arc::downgrade(encoded), coding };
         let Ok(place) = self.places.clone().try_acquire_owned() else { return };
         let press = self.clone();
-        self.flights.spawn(async move {
+        self.flights.spawn("press", async move {
             if let Ok(_turn) = press.workers.acquire().await
                 && let Some(encoded) = claim.encoded.upgrade()
                 && let Ok(variant) = press.compressed(&encoded, coding, compress).await
@@ -94,17 +98,19 @@ impl Press {
         compress: fn(Coding, &[u8]) -> std::io::Result<Bytes>,
     ) -> Result<Option<Bytes>, ()> {
         let body = encoded.identity().clone();
-        match self.flights.spawn_blocking(move || compress(coding, &body)).await {
-            Ok(Ok(variant)) => Ok(Some(variant)),
-            Ok(Err(error)) => {
+        let compressed = AssertUnwindSafe(blocking(move || compress(coding, &body)));
+        match compressed.catch_unwind().await {
+            Ok(Some(Ok(variant))) => Ok(Some(variant)),
+            Ok(Some(Err(error))) => {
                 tracing::error!(?coding, kind = %error.kind(), "an answer was not compressed");
                 Ok(None)
             }
-            Err(ended) if ended.is_panic() => {
+            Ok(None) => Err(()),
+            Err(_panic) => {
                 tracing::error!(?coding, "compressing an answer panicked");
+                self.flights.note_panic("press");
                 Ok(None)
             }
-            Err(_cancelled) => Err(()),
         }
     }
 }
@@ -131,15 +137,13 @@ mod tests {
     }
 
     async fn idle(press: &Press) {
-        press.flights.close();
-        press.flights.wait().await;
-        press.flights.reopen();
+        press.flights.ended().await;
     }
 
     #[tokio::test]
     async fn a_hundred_who_ask_at_once_make_one_variant_of_each_coding() {
         static MADE: AtomicU32 = AtomicU32::new(0);
-        let press = Press::new(TaskTracker::new());
+        let press = Press::new(Flights::new(crate::telemetry::Metrics::new()));
         let encoded = document();
         let compress = |coding: Coding, body: &[u8]| {
             MADE.fetch_add(1, Ordering::SeqCst);
@@ -150,7 +154,7 @@ mod tests {
                 press.make_by(&encoded, coding, compress, |_| ());
             }
         }
-        assert_eq!(press.flights.len(), 3);
+        assert_eq!(press.flights.under_way(), 3);
         idle(&press).await;
         press.make_by(&encoded, Coding::Gzip, compress, |_| ());
         idle(&press).await;
@@ -162,7 +166,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_failure_or_a_panic_is_not_tried_again_and_leaves_identity() {
-        let press = Press::new(TaskTracker::new());
+        let press = Press::new(Flights::new(crate::telemetry::Metrics::new()));
         let encoded = document();
         let fails = |_: Coding, _: &[u8]| Err(io::Error::other("on purpose"));
         press.make_by(&encoded, Coding::Zstd, fails, |_| ());
@@ -171,7 +175,7 @@ mod tests {
         let choice = encoded.choose(accepts("zstd, gzip"));
         assert_eq!((choice.coding, choice.unmade), (None, None));
         press.make(&encoded, Coding::Gzip, |_| ());
-        assert_eq!(press.flights.len(), 0);
+        assert_eq!(press.flights.under_way(), 0);
         press.make(&encoded, Coding::Brotli, |_| ());
         idle(&press).await;
         assert_eq!(encoded.choose(accepts("gzip, br")).coding, Some(Coding::Brotli));
@@ -179,7 +183,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_saves_less_than_a_tenth_is_not_sent() {
-        let press = Press::new(TaskTracker::new());
+        let press = Press::new(Flights::new(crate::telemetry::Metrics::new()));
         let noise: Vec<u8> = (0..4096).map(|_| rand::random()).collect();
         let encoded = Arc::new(Encoded::fixed(noise));
         press.make(&encoded, Coding::Gzip, |_| ());
@@ -191,7 +195,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_better_variant_is_asked_for_while_a_ready_one_is_sent() {
-        let press = Press::new(TaskTracker::new());
+        let press = Press::new(Flights::new(crate::telemetry::Metrics::new()));
         let encoded = document();
         press.make(&encoded, Coding::Gzip, |_| ());
         idle(&press).await;
@@ -201,15 +205,15 @@ mod tests {
 
     #[tokio::test]
     async fn who_finds_no_place_may_ask_again_and_the_forgotten_is_not_made() {
-        let press = Press::new(TaskTracker::new());
+        let press = Press::new(Flights::new(crate::telemetry::Metrics::new()));
         let all = u32::try_from(PLACES).unwrap();
         let places = press.places.clone().acquire_many_owned(all).await.unwrap();
         let encoded = document();
         press.make(&encoded, Coding::Zstd, |_| ());
-        assert_eq!(press.flights.len(), 0);
+        assert_eq!(press.flights.under_way(), 0);
         drop(places);
         press.make(&encoded, Coding::Zstd, |_| ());
-        assert_eq!(press.flights.len(), 1);
+        assert_eq!(press.flights.under_way(), 1);
         drop(encoded);
         press.make(&document(), Coding::Zstd, |_| panic!("nobody holds it"));
         idle(&press).await;
@@ -220,10 +224,10 @@ mod tests {
     fn an_answer_that_outlives_the_runtime_can_be_pressed_in_the_next_one() {
         let encoded = document();
         let runtime = || tokio::runtime::Builder::new_current_thread().build().unwrap();
-        let press = Press::new(TaskTracker::new());
+        let press = Press::new(Flights::new(crate::telemetry::Metrics::new()));
         runtime().block_on(async { press.make(&encoded, Coding::Zstd, |_| ()) });
         assert!(encoded.choose(accepts("zstd")).coding.is_none());
-        let press = Press::new(TaskTracker::new());
+        let press = Press::new(Flights::new(crate::telemetry::Metrics::new()));
         runtime().block_on(async {
             press.make(&encoded, Coding::Zstd, |_| ());
             idle(&press).await;

@@ -400,6 +400,25 @@ fn what_is_no_regular_file_is_refused_at_once() {
     }
 }
 
+#[tokio::test]
+async fn a_thread_that_dies_is_told() {
+    struct Broken;
+    impl std::io::Write for Broken {
+        fn write(&mut self, _: &[u8]) -> std::io::Result<usize> {
+            panic!("on purpose")
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    let (audit, mut guard) = Audit::to_writer(Broken, 10, Metrics::new()).unwrap();
+    let mut ended = std::pin::pin!(guard.ended());
+    assert!(futures_util::poll!(&mut ended).is_pending());
+    let written = audit.reserve().await.unwrap().write(&record("1")).await;
+    assert!(written.is_err());
+    ended.await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn thousands_at_once_all_get_their_record() {
     let directory = tempfile::tempdir().unwrap();

@@ -11,9 +11,9 @@ use sddc_gateway::{
         oidc::{self, KeysFrom, Oidc},
     },
     clock::Clock,
+    tasks::Flights,
     telemetry::Metrics,
 };
-use tokio_util::task::TaskTracker;
 
 use super::tokens::{AUDIENCE, ISSUER, Issuer, SUBJECT};
 use crate::server::{KEY, KEY_SHA256, now};
@@ -76,7 +76,7 @@ fn verifiers(issuer: &Issuer) -> Verifiers {
         keys: KeysFrom::File(issuer.keys()),
         ca_file: None,
     };
-    let oidc = Oidc::new(settings, Clock::system(), Metrics::new(), TaskTracker::new());
+    let oidc = Oidc::new(settings, Clock::system(), Metrics::new(), Flights::new(Metrics::new()));
     Verifiers { oidc: Some(oidc.expect("its keys are good")), authorities: None }
 }
 

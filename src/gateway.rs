@@ -32,8 +32,8 @@ use crate::{
     reload::Reloads,
     tasks::Tasks,
     telemetry::{AccessLog, Audit, AuditGuard, Metrics},
-    upstream::{Bounds, BuildError, Client, Upstream},
-    vmc::Reader,
+    upstream::{Bounds, BuildError, Client, Places, Retries, Upstream},
+    vmc::{Reader, Remote},
 };
 
 /// Bytes of CSP's answer: a token is some KiB.
@@ -95,7 +95,7 @@ pub struct Upstreams {
     /// Asks CSP for tokens.
     pub mint: Mint,
     /// Asks VMC.
-    pub vmc: Client,
+    pub vmc: Remote,
     /// The client secret as it is now.
     pub secret: SecretCell,
 }
@@ -119,7 +119,12 @@ impl Upstreams {
         let token_bounds = Bounds { max_body: MOST_TOKEN_BYTES, ..bounds };
         let csp = client(Upstream::Csp, &config.csp.url, token_bounds)?;
         let mint = Mint::new(csp, &config.csp, secret.clone());
-        let vmc = client(Upstream::Vmc, &config.vmc.url, bounds)?;
+        let vmc = Remote {
+            client: client(Upstream::Vmc, &config.vmc.url, bounds)?,
+            base: config.vmc.url.clone(),
+            retries: Retries::new(config.vmc.retries),
+            places: Places::new(config.vmc.max_in_flight),
+        };
         Ok(Self { mint, vmc, secret })
     }
 }
@@ -393,10 +398,8 @@ fn token_sources(
         let flights = tasks.flights.clone();
         TokenSource::new(org, upstreams.mint.clone(), clock.clone(), metrics.clone(), flights)
     };
-    let reader = |tokens: &TokenSource| {
-        let base = config.vmc.url.clone();
-        Reader::new(upstreams.vmc.clone(), base, tokens.clone(), clock.clone())
-    };
+    let reader =
+        |tokens: &TokenSource| Reader::new(upstreams.vmc.clone(), tokens.clone(), clock.clone());
     if config.vmc.orgs.is_empty() {
         let tokens = source(None);
         let readers = Readers::Discovered(reader(&tokens));

@@ -18,7 +18,7 @@ use crate::{
     inventory::{self, model::Org},
     tasks::Flights,
     telemetry::Metrics,
-    upstream::{Failure, Kind},
+    upstream::{Failure, Kind, Lane},
     vmc::{Reader, VmcError},
 };
 
@@ -96,10 +96,7 @@ async fn check(config: &Config) -> Result<bool, ExitCode> {
         let (mint, flights) = (upstreams.mint.clone(), flights.clone());
         crate::csp::TokenSource::new(org, mint, clock.clone(), metrics.clone(), flights)
     };
-    let reader = |org| {
-        let (client, base) = (upstreams.vmc.clone(), config.vmc.url.clone());
-        Reader::new(client, base, source(org), clock.clone())
-    };
+    let reader = |org| Reader::new(upstreams.vmc.clone(), source(org), clock.clone());
     if config.vmc.orgs.is_empty() {
         if !mint(&upstreams.mint, None, config).await {
             return Ok(false);
@@ -160,7 +157,7 @@ async fn try_other_encoding(mint: &Mint, org: Option<&OrgId>, config: &Config) {
 }
 
 async fn list_orgs(reader: &Reader, metrics: &Metrics, config: &Config) -> bool {
-    match inventory::read_orgs(reader, metrics).await {
+    match inventory::read_orgs(reader, Lane::Callers, metrics).await {
         Ok(orgs) => {
             step("ok", &format!("{} organization(s)", orgs.len()));
             orgs.iter().for_each(show_org);
@@ -171,7 +168,7 @@ async fn list_orgs(reader: &Reader, metrics: &Metrics, config: &Config) -> bool 
 }
 
 async fn show_one_org(reader: &Reader, org: &OrgId, metrics: &Metrics, config: &Config) -> bool {
-    match inventory::read_org(reader, org, metrics).await {
+    match inventory::read_org(reader, org, Lane::Callers, metrics).await {
         Ok(found) => {
             step("ok", &format!("organization {org}"));
             show_org(&found);

@@ -155,6 +155,8 @@ pub(super) fn vmc(reader: &mut Reader<'_>) -> vmc::Settings {
         orgs: orgs(reader),
         connect_timeout: reader.value("vmc.connect_timeout", timeout),
         timeout: reader.value("vmc.timeout", timeout),
+        max_in_flight: reader.value("vmc.max_in_flight", value::count(1..=1000)),
+        retries: reader.value("vmc.retries", value::count(0..=10)),
         max_body: reader.value("vmc.max_body", value::size(1 << 10..=4 << 30)),
         ca_file: reader.optional("vmc.ca_file", authorities),
     }

@@ -194,6 +194,19 @@ pub const KEYS: &[Key] = &[
     ),
     preset("vmc.connect_timeout", Duration, "3s", "One connection, TLS included. At most 1h."),
     preset("vmc.timeout", Duration, "8s", "One try of a read, to its last byte. At most 1h."),
+    preset(
+        "vmc.max_in_flight",
+        Count,
+        "16",
+        "Calls under way at once that callers wait for: 1 to 1000. The poller has as many of its own; \
+         mints are not counted.",
+    ),
+    preset(
+        "vmc.retries",
+        Count,
+        "2",
+        "Extra tries of a failed read, at most 10, within a budget of 20 % more load than without.",
+    ),
     preset("vmc.max_body", Size, "128MiB", "Largest upstream answer, decoded: 1KiB to 4GiB."),
     Key {
         name: "vmc.ca_file",
@@ -360,6 +373,8 @@ mod tests {
             ("vmc.orgs", ""),
             ("vmc.connect_timeout", "3s"),
             ("vmc.timeout", "8s"),
+            ("vmc.max_in_flight", "16"),
+            ("vmc.retries", "2"),
             ("vmc.max_body", "128MiB"),
             ("inventory.poll", "30s"),
             ("inventory.fresh", "60s"),

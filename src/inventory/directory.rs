@@ -14,7 +14,7 @@ use crate::{
     flight::Run,
     ids::OrgId,
     telemetry::Metrics,
-    upstream::Breach,
+    upstream::{Breach, Lane},
     vmc::{Endpoint, OddCount, Reader, VmcError, wire},
 };
 
@@ -68,13 +68,13 @@ impl Discovery {
 
     /// Joins or starts the refresh of the list; slots are opened and retired before its waiters go
     /// on.
-    pub(super) fn refresh(&self, inner: &Arc<Inner>) -> Run<Result<(), VmcError>> {
+    pub(super) fn refresh(&self, inner: &Arc<Inner>, lane: Lane) -> Run<Result<(), VmcError>> {
         self.orgs.refresh(|| {
             let inner = inner.clone();
             async move {
                 let Directory::Discovered(discovery) = &inner.directory else { return Ok(()) };
                 let read = async {
-                    let listed = read_orgs(&discovery.reader, &inner.metrics).await?;
+                    let listed = read_orgs(&discovery.reader, lane, &inner.metrics).await?;
                     Ok(discovery.believe(listed))
                 };
                 let outcome = discovery.orgs.update(false, read).await;
@@ -96,14 +96,18 @@ impl Discovery {
         }
         inner.clock.sleep_until(slot::next_poll(&self.orgs, &self.reader, inner)).await;
         if inner.wants_poll() {
-            let _ = self.refresh(inner).result().await;
+            let _ = self.refresh(inner, Lane::Poller).result().await;
         }
     }
 }
 
 /// The organizations that the token can see, ordered by name, then id.
-pub(crate) async fn read_orgs(reader: &Reader, metrics: &Metrics) -> Result<Vec<Org>, VmcError> {
-    let read = reader.read(Endpoint::Orgs, |body| {
+pub(crate) async fn read_orgs(
+    reader: &Reader,
+    lane: Lane,
+    metrics: &Metrics,
+) -> Result<Vec<Org>, VmcError> {
+    let read = reader.read(Endpoint::Orgs, lane, |body| {
         let wires = wire::parse_orgs(body).map_err(|_| Breach::Body("a list of organizations"))?;
         let mut odd = OddCount::default();
         Ok((mapping::orgs(wires, &mut odd), odd))
@@ -120,10 +124,11 @@ pub(crate) async fn read_orgs(reader: &Reader, metrics: &Metrics) -> Result<Vec<
 pub(crate) async fn read_org(
     reader: &Reader,
     id: &OrgId,
+    lane: Lane,
     metrics: &Metrics,
 ) -> Result<Org, VmcError> {
     const NO_ORG: Breach = Breach::Body("an organization");
-    let read = reader.read(Endpoint::Org(id), |body| {
+    let read = reader.read(Endpoint::Org(id), lane, |body| {
         let wire = wire::parse_org(body).map_err(|_| NO_ORG)?;
         let mut odd = OddCount::default();
         let org = Org::from_wire(wire, &mut odd).ok_or(NO_ORG)?;

@@ -22,7 +22,9 @@ use super::{
     slot::Slot,
     turns::Turns,
 };
-use crate::{clock::Clock, ids::OrgId, tasks::Tasks, telemetry::Metrics, vmc::VmcError};
+use crate::{
+    clock::Clock, ids::OrgId, tasks::Tasks, telemetry::Metrics, upstream::Lane, vmc::VmcError,
+};
 
 /// On demand the list of orgs, and an org that VMware does not know, are not read more often than
 /// this: orgs come and go by the month.
@@ -60,16 +62,19 @@ impl Inner {
             None if demand.only_if_cached => Err(Unavailable::NotCached),
             // Its outcome shows in the next answer: this one need not wait for it.
             Some(_) => {
-                drop(discovery.refresh(self));
+                drop(discovery.refresh(self, Lane::Callers));
                 Ok(Service::Hit)
             }
             None => {
                 let (settings, any) = (&self.settings, Demand::default());
                 let attempt = if discovery.orgs.age().is_some() {
                     // It is being acted on.
-                    Attempt::wait(discovery.refresh(self), None).await
+                    Attempt::wait(discovery.refresh(self, Lane::Callers), None).await
                 } else {
-                    discovery.orgs.freshen(settings, &any, || discovery.refresh(self)).await
+                    discovery
+                        .orgs
+                        .freshen(settings, &any, || discovery.refresh(self, Lane::Callers))
+                        .await
                 };
                 if discovery.age().is_some() {
                     Ok(attempt.into())
@@ -130,7 +135,7 @@ impl Inner {
         let (now, pause) = (self.clock.now(), self.unknown_pause());
         let attempts =
             slots.iter().filter(|slot| slot.wants_reading(kind, now, pause)).map(async |slot| {
-                let refresh = || slot.refresh(self, kind);
+                let refresh = || slot.refresh(self, kind, Lane::Callers);
                 let kept = &(kind.of)(slot).kept;
                 let attempt = kept.freshen(&self.settings, demand, refresh).await;
                 (slot.id.clone(), attempt.into())

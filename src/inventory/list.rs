@@ -31,7 +31,7 @@ use crate::{
     csp::TokenSource,
     ids::OrgId,
     tasks::Tasks,
-    upstream::Breach,
+    upstream::{Breach, Lane},
     vmc::{Endpoint, OddCount, VmcError, wire},
 };
 
@@ -138,11 +138,12 @@ impl<E: Entry> List<E> {
         kind: &'static Kind<E>,
         slot: &Slot,
         inner: &Inner,
+        lane: Lane,
     ) -> Result<Entries<E>, VmcError> {
-        let first = match self.read_once(kind, slot, inner).await {
+        let first = match self.read_once(kind, slot, inner, lane).await {
             // That an org is gone looks like loss too.
             Err(VmcError::NotFound) if kind.is_main && !slot.is_gone() => {
-                self.read_once(kind, slot, inner).await?
+                self.read_once(kind, slot, inner, lane).await?
             }
             first => first?,
         };
@@ -154,7 +155,7 @@ impl<E: Entry> List<E> {
             org.id = %slot.id, before = before.content.len(), now = first.len(),
             "more than half of the {} are not in the list: reading it again", kind.name
         );
-        Ok(keep_newer(&before.content, self.read_once(kind, slot, inner).await?))
+        Ok(keep_newer(&before.content, self.read_once(kind, slot, inner, lane).await?))
     }
 
     async fn read_once(
@@ -162,9 +163,10 @@ impl<E: Entry> List<E> {
         kind: &'static Kind<E>,
         slot: &Slot,
         inner: &Inner,
+        lane: Lane,
     ) -> Result<Entries<E>, VmcError> {
         let (org, tokens) = (slot.id.clone(), slot.reader.tokens().clone());
-        let read = slot.reader.read((kind.endpoint)(&slot.id), move |body| {
+        let read = slot.reader.read((kind.endpoint)(&slot.id), lane, move |body| {
             let mut odd = OddCount::default();
             let entries = (kind.parse)(body, &org, &tokens, &mut odd)?;
             Ok((entries.into_iter().map(Arc::new).collect(), odd))

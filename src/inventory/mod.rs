@@ -70,6 +70,7 @@ use crate::{
     ids::{OrgId, SddcId, TaskId},
     tasks::Tasks,
     telemetry::Metrics,
+    upstream::Lane,
     vmc::{Reader, VmcError},
 };
 
@@ -321,7 +322,8 @@ impl Inventory {
     ) -> Result<Served<Orgs>, Unavailable> {
         let inner = &self.0;
         let (kept, settings) = (&discovery.orgs, &inner.settings);
-        let attempt = kept.freshen(settings, demand, || discovery.refresh(inner)).await;
+        let attempt =
+            kept.freshen(settings, demand, || discovery.refresh(inner, Lane::Callers)).await;
         let trouble = kept.trouble();
         match (kept.reading(), kept.age()) {
             (Some(reading), Some(age)) if kept.may_show(age, settings, demand) => {
@@ -367,7 +369,7 @@ impl Inventory {
         let (now, pause) = (inner.clock.now(), inner.unknown_pause());
         let attempts = slots.iter().map(async |slot| {
             let attempt = if slot.wants_document(now, pause) {
-                slot.org.freshen(settings, demand, || slot.refresh_org(inner)).await
+                slot.org.freshen(settings, demand, || slot.refresh_org(inner, Lane::Callers)).await
             } else {
                 Attempt::NotNeeded
             };

@@ -21,7 +21,7 @@ use crate::{
     clock::Instant,
     flight::Run,
     ids::OrgId,
-    upstream,
+    upstream::{self, Lane},
     vmc::{Reader, VmcError},
 };
 
@@ -113,12 +113,14 @@ impl Slot {
         self: &Arc<Self>,
         inner: &Arc<Inner>,
         kind: &'static Kind<E>,
+        lane: Lane,
     ) -> Run<Result<(), VmcError>> {
         (kind.of)(self).kept.refresh(|| {
             let (slot, inner) = (self.clone(), inner.clone());
             async move {
                 let list = (kind.of)(&slot);
-                let outcome = list.kept.update(kind.is_main, list.read(kind, &slot, &inner)).await;
+                let outcome =
+                    list.kept.update(kind.is_main, list.read(kind, &slot, &inner, lane)).await;
                 let has_come_or_gone = kind.is_main && slot.note_whether_gone(&outcome);
                 if let Err(error) = &outcome
                     && !error.is_held()
@@ -154,11 +156,15 @@ impl Slot {
     }
 
     /// Joins or starts the refresh of the organization's own document.
-    pub(super) fn refresh_org(self: &Arc<Self>, inner: &Arc<Inner>) -> Run<Result<(), VmcError>> {
+    pub(super) fn refresh_org(
+        self: &Arc<Self>,
+        inner: &Arc<Inner>,
+        lane: Lane,
+    ) -> Run<Result<(), VmcError>> {
         self.org.refresh(|| {
             let (slot, inner) = (self.clone(), inner.clone());
             async move {
-                let read = directory::read_org(&slot.reader, &slot.id, &inner.metrics);
+                let read = directory::read_org(&slot.reader, &slot.id, lane, &inner.metrics);
                 let outcome = slot.org.update(true, read).await;
                 if let Err(error) = &outcome
                     && !error.is_held()
@@ -195,7 +201,7 @@ impl Slot {
                 let is_wanted = if kind.is_main { inner.wants_poll() } else { kept.is_wanted() };
                 if is_wanted {
                     // What failed was logged where it happened.
-                    let _ = self.refresh(&inner, kind).result().await;
+                    let _ = self.refresh(&inner, kind, Lane::Poller).result().await;
                 }
             }
         };
@@ -209,7 +215,7 @@ impl Slot {
                 self.org.wanted().await;
                 inner.clock.sleep_until(next_poll(&self.org, &self.reader, &inner)).await;
                 if self.org.is_wanted() {
-                    let _ = self.refresh_org(&inner).result().await;
+                    let _ = self.refresh_org(&inner, Lane::Poller).result().await;
                 }
             }
         };

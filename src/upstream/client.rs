@@ -1,17 +1,17 @@
 //! The HTTP client: one deadline over the whole call, a bound on the body, JSON or nothing.
 
-use std::{path::Path, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use bytes::{Bytes, BytesMut};
 use http::{
-    HeaderMap, HeaderValue, StatusCode,
-    header::{ACCEPT, CONTENT_TYPE, RETRY_AFTER},
+    HeaderMap, StatusCode,
+    header::{CONTENT_TYPE, RETRY_AFTER},
 };
 use jiff::Timestamp;
-use reqwest::{Certificate, Request, RequestBuilder, Response, redirect};
+use reqwest::{Request, RequestBuilder, Response};
 use url::Url;
 
-use super::{Breach, Detail, Failure};
+use super::{Breach, BuildError, Detail, Failure, pool::Pool};
 use crate::{
     clock::Clock,
     telemetry::{Metrics, UpstreamCall},
@@ -40,7 +40,7 @@ impl Upstream {
     }
 
     /// The configuration key of its extra CAs.
-    const fn ca_file_key(self) -> &'static str {
+    pub(super) const fn ca_file_key(self) -> &'static str {
         match self {
             Self::Csp | Self::Vmc => "vmc.ca_file",
             Self::Jwks => "access.oidc.ca_file",
@@ -59,30 +59,14 @@ pub struct Bounds {
     pub max_body: u64,
 }
 
-/// A connection pool to one upstream. Cheap to clone.
+/// Asks one upstream. Cheap to clone; clones share its connections.
 #[derive(Debug, Clone)]
 pub struct Client {
-    http: reqwest::Client,
+    pool: Arc<Pool>,
     upstream: Upstream,
     bounds: Bounds,
     clock: Clock,
     metrics: Metrics,
-}
-
-/// The client cannot be built.
-#[derive(Debug, thiserror::Error)]
-pub enum BuildError {
-    /// The extra CA file is gone or not PEM.
-    #[error("{key} cannot be used: {why}")]
-    CaFile {
-        /// The configuration key that names it.
-        key: &'static str,
-        /// What is wrong with it.
-        why: String,
-    },
-    /// No usable system CAs, TLS set-up.
-    #[error("the HTTPS client cannot be set up: {0}")]
-    Tls(String),
 }
 
 /// An answer whose status means something to the service's own client.
@@ -108,38 +92,13 @@ impl Client {
         clock: Clock,
         metrics: Metrics,
     ) -> Result<Self, BuildError> {
-        let mut builder = reqwest::Client::builder()
-            .user_agent(concat!("sddc-gateway/", env!("CARGO_PKG_VERSION")))
-            .default_headers(HeaderMap::from_iter([(
-                ACCEPT,
-                HeaderValue::from_static("application/json"),
-            )]))
-            .redirect(redirect::Policy::none())
-            .connect_timeout(bounds.connect_timeout)
-            .tcp_keepalive(Duration::from_secs(15))
-            .pool_idle_timeout(Duration::from_secs(60))
-            .http2_keep_alive_interval(Duration::from_secs(15))
-            .http2_keep_alive_timeout(Duration::from_secs(5))
-            .referer(false)
-            .retry(reqwest::retry::never());
-        if is_loopback(base) {
-            builder = builder.no_proxy();
-        }
-        if let Some(path) = ca_file {
-            let unusable = |why| BuildError::CaFile { key: upstream.ca_file_key(), why };
-            let pem = std::fs::read(path).map_err(|error| unusable(error.to_string()))?;
-            let certificates = Certificate::from_pem_bundle(&pem)
-                .map_err(|error| unusable(Detail::of(error).to_string()))?;
-            builder = builder.tls_certs_merge(certificates);
-        }
-        let http =
-            builder.build().map_err(|error| BuildError::Tls(Detail::of(error).to_string()))?;
-        Ok(Self { http, upstream, bounds, clock, metrics })
+        let pool = Pool::new(upstream, base, bounds.connect_timeout, ca_file, clock.clone())?;
+        Ok(Self { pool: Arc::new(pool), upstream, bounds, clock, metrics })
     }
 
     /// Starts a request.
     pub fn request(&self, method: http::Method, url: Url) -> RequestBuilder {
-        self.http.request(method, url)
+        self.pool.current().request(method, url)
     }
 
     /// Makes one try. `endpoint` names it in the metrics: a closed set.
@@ -149,7 +108,8 @@ impl Client {
     pub async fn call(&self, endpoint: &'static str, request: Request) -> Result<Reply, Failure> {
         let begun = self.clock.now();
         let call = async {
-            let response = self.http.execute(request).await.map_err(transport)?;
+            let http = self.pool.fresh().await;
+            let response = http.execute(request).await.map_err(transport)?;
             let status = response.status();
             Ok((status, self.read(response).await))
         };
@@ -242,15 +202,6 @@ fn essence(headers: &HeaderMap) -> Option<String> {
     Some(value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase())
 }
 
-fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(url::Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
-        Some(url::Host::Ipv4(address)) => address.is_loopback(),
-        Some(url::Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
-    }
-}
-
 fn parse_retry_after(text: &str, now: Timestamp) -> Option<Duration> {
     let text = text.trim();
     if let Ok(seconds) = text.parse() {
@@ -263,6 +214,8 @@ fn parse_retry_after(text: &str, now: Timestamp) -> Option<Duration> {
 
 #[cfg(test)]
 mod tests {
+    use http::HeaderValue;
+
     use super::*;
 
     #[test]
@@ -278,24 +231,6 @@ mod tests {
         ];
         for (text, seconds) in cases {
             assert_eq!(parse_retry_after(text, now), seconds.map(Duration::from_secs), "{text}");
-        }
-    }
-
-    #[test]
-    fn a_broken_ca_file_is_told_by_the_key_that_names_it() {
-        let second = Duration::from_secs(1);
-        let bounds = Bounds { connect_timeout: second, timeout: second, max_body: 1 };
-        let base = Url::parse("https://localhost").unwrap();
-        for (upstream, key) in [
-            (Upstream::Csp, "vmc.ca_file"),
-            (Upstream::Vmc, "vmc.ca_file"),
-            (Upstream::Jwks, "access.oidc.ca_file"),
-        ] {
-            let file = Some(Path::new("/nowhere/ca.pem"));
-            let clock = Clock::manual(Timestamp::UNIX_EPOCH);
-            let error = Client::new(upstream, &base, bounds, file, clock, Metrics::new());
-            let told = error.unwrap_err().to_string();
-            assert!(told.starts_with(&format!("{key} cannot be used: ")), "{told}");
         }
     }
 

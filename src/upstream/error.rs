@@ -105,6 +105,16 @@ impl Failure {
         }
     }
 
+    /// Whether another try may fare better: the trouble is the connection's or the moment's.
+    #[must_use]
+    pub fn is_passing(&self) -> bool {
+        match self {
+            Self::Connect(_) | Self::Broken(_) | Self::Timeout(_) | Self::Throttled { .. } => true,
+            Self::Server { status, .. } => matches!(status.as_u16(), 500 | 502..=504),
+            Self::Contract(_) => false,
+        }
+    }
+
     /// What a caller of the gateway learns of it.
     #[must_use]
     pub fn kind(&self) -> Kind {

@@ -10,6 +10,7 @@ use std::{
     time::Duration,
 };
 
+use super::jittered;
 use crate::clock::{Clock, Instant};
 
 const FIRST_HOLD: Duration = Duration::from_secs(1);
@@ -159,6 +160,12 @@ pub struct Pass<E: Clone> {
 }
 
 impl<E: Clone> Pass<E> {
+    /// Whether this is the one call that a closed gate lets through, to see how things are.
+    #[must_use]
+    pub fn is_probe(&self) -> bool {
+        self.probe
+    }
+
     /// The upstream answered: the gate is open.
     pub fn succeeded(mut self) {
         self.judged = true;
@@ -207,11 +214,6 @@ impl<E: Clone> Drop for Pass<E> {
 
 fn backoff(failures: u32) -> Duration {
     FIRST_HOLD.saturating_mul(2_u32.saturating_pow(failures.min(16))).min(LONGEST_HOLD)
-}
-
-/// Half to whole, so that replicas that failed together do not come back together.
-fn jittered(span: Duration) -> Duration {
-    span.mul_f64(rand::random_range(0.5..=1.0))
 }
 
 #[cfg(test)]

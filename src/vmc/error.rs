@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::{
     csp::CspError,
     flight::Lost,
-    upstream::{Breach, Failure, Held, Kind},
+    upstream::{Breach, Crowded, Failure, Held, Kind},
 };
 
 /// A read that failed, or was not tried because the last one did.
@@ -34,6 +34,9 @@ pub enum VmcError {
         /// The earlier failure.
         because: Box<VmcError>,
     },
+    /// Not tried: too many other reads are under way.
+    #[error(transparent)]
+    Crowded(#[from] Crowded),
     /// The read's task died.
     #[error(transparent)]
     Lost(#[from] Lost),
@@ -50,7 +53,7 @@ impl VmcError {
             Self::NotFound => Kind::Contract,
             Self::Upstream(failure) => failure.kind(),
             Self::Held { because, .. } => because.kind(),
-            Self::Lost(_) => Kind::Unavailable,
+            Self::Crowded(_) | Self::Lost(_) => Kind::Unavailable,
         }
     }
 
@@ -60,7 +63,11 @@ impl VmcError {
         match self {
             Self::Unauthorized | Self::Denied => true,
             Self::Held { because, .. } => because.is_denial(),
-            Self::Token(_) | Self::NotFound | Self::Upstream(_) | Self::Lost(_) => false,
+            Self::Token(_)
+            | Self::NotFound
+            | Self::Upstream(_)
+            | Self::Crowded(_)
+            | Self::Lost(_) => false,
         }
     }
 
@@ -82,6 +89,7 @@ impl VmcError {
             | Self::Denied
             | Self::Upstream(_)
             | Self::Held { .. }
+            | Self::Crowded(_)
             | Self::Lost(_) => false,
         }
     }
@@ -93,7 +101,11 @@ impl VmcError {
             Self::Token(error) => error.retry_in(),
             Self::Upstream(failure) => failure.retry_after(),
             Self::Held { retry_in, .. } => Some(*retry_in),
-            Self::Unauthorized | Self::Denied | Self::NotFound | Self::Lost(_) => None,
+            Self::Unauthorized
+            | Self::Denied
+            | Self::NotFound
+            | Self::Crowded(_)
+            | Self::Lost(_) => None,
         }
     }
 }

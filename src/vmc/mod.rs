@@ -12,6 +12,6 @@ pub mod wire;
 pub use self::{
     error::VmcError,
     lenient::{Lenient, OddCount},
-    reader::{Endpoint, Reader},
+    reader::{Endpoint, Reader, Remote},
     settings::Settings,
 };

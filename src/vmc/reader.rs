@@ -15,7 +15,11 @@ use crate::{
     csp::{Standing, Token, TokenSource},
     flight::Lost,
     ids::OrgId,
-    upstream::{Breach, Client, Failure, Gate, GateStatus, Hold, Kind, REFUSED_HOLD, Reply},
+    tasks::blocking,
+    upstream::{
+        Breach, Client, Failure, Gate, GateStatus, Hold, Kind, Lane, Places, REFUSED_HOLD, Reply,
+        Retries, Tries,
+    },
 };
 
 // VMware's own client renews its token on a 403 too: roles change, and a token made before the
@@ -31,10 +35,22 @@ const READ_DEADLINE: Duration = Duration::from_secs(30);
 #[derive(Debug, Clone)]
 pub struct Reader(Arc<Shared>);
 
+/// The service, and what bounds all of its readers together.
+#[derive(Debug, Clone)]
+pub struct Remote {
+    /// Makes a try.
+    pub client: Client,
+    /// Scheme and host.
+    pub base: Url,
+    /// How often one is made again.
+    pub retries: Retries,
+    /// How many are under way at once.
+    pub places: Places,
+}
+
 #[derive(Debug)]
 struct Shared {
-    client: Client,
-    base: Url,
+    remote: Remote,
     tokens: TokenSource,
     clock: Clock,
     gate: Gate<VmcError>,
@@ -103,23 +119,16 @@ enum Try {
 impl Reader {
     /// A reader with an open gate.
     #[must_use]
-    pub fn new(client: Client, base: Url, tokens: TokenSource, clock: Clock) -> Self {
+    pub fn new(remote: Remote, tokens: TokenSource, clock: Clock) -> Self {
         let gate = Gate::new(clock.clone());
-        Self(Arc::new(Shared {
-            client,
-            base,
-            tokens,
-            clock,
-            gate,
-            minted_for_403: Mutex::default(),
-        }))
+        Self(Arc::new(Shared { remote, tokens, clock, gate, minted_for_403: Mutex::default() }))
     }
 
     /// A reader for another organization that the same token can see, with a gate of its own.
     #[must_use]
     pub fn sibling(&self) -> Self {
-        let Shared { client, base, tokens, clock, .. } = &*self.0;
-        Self::new(client.clone(), base.clone(), tokens.clone(), clock.clone())
+        let Shared { remote, tokens, clock, .. } = &*self.0;
+        Self::new(remote.clone(), tokens.clone(), clock.clone())
     }
 
     /// The token that this reader asks with.
@@ -149,28 +158,30 @@ impl Reader {
     /// Reads a JSON document.
     ///
     /// `check` reads the body, on a thread where it may take its time: an answer it refuses is a
-    /// failure like any other, so it closes the gate. A 401 or 403 is tried once more with another
-    /// token where that can help.
+    /// failure like any other, so it closes the gate. What passes is tried again (`vmc.retries`),
+    /// unless this is the one read that a closed gate lets through. A 401 or 403 is tried once more
+    /// with another token where that can help.
     ///
     /// # Errors
     /// [`VmcError`], see there.
     pub async fn read<T: Send + 'static>(
         &self,
         endpoint: Endpoint<'_>,
+        lane: Lane,
         check: impl FnOnce(&[u8]) -> Result<T, VmcError> + Send + 'static,
     ) -> Result<T, VmcError> {
         let pass = self.0.gate.enter()?;
-        let signed = tokio::time::timeout(READ_DEADLINE, self.signed(endpoint)).await;
-        let late = |_| Err(Failure::Timeout(READ_DEADLINE).into());
-        let outcome = match signed.unwrap_or_else(late) {
-            Ok(body) => tokio::task::spawn_blocking(move || check(&body))
-                .await
-                .unwrap_or(Err(VmcError::Lost(Lost))),
+        let retries = &self.0.remote.retries;
+        let tries = if pass.is_probe() { retries.begin_single() } else { retries.begin() };
+        let read = tokio::time::timeout(READ_DEADLINE, self.tried(endpoint, lane, tries)).await;
+        let overdue = |_| Err(Failure::Timeout(READ_DEADLINE).into());
+        let outcome = match read.unwrap_or_else(overdue) {
+            Ok(body) => blocking(move || check(&body)).await.unwrap_or(Err(Lost.into())),
             Err(error) => Err(error),
         };
         match &outcome {
-            // Without a token VMC was not asked: CSP's own gate holds that back.
-            Err(VmcError::Token(_)) => {}
+            // VMC was not asked: without a token, CSP's own gate holds that back.
+            Err(VmcError::Token(_) | VmcError::Crowded(_)) => {}
             Ok(_) => pass.succeeded(),
             Err(error) if error.is_answer() => pass.succeeded(),
             Err(error) => pass.failed(hold(error), error.clone()),
@@ -178,7 +189,30 @@ impl Reader {
         outcome
     }
 
-    async fn signed(&self, endpoint: Endpoint<'_>) -> Result<Bytes, VmcError> {
+    /// Tries as often as that may help, each time with the token of the moment.
+    async fn tried(
+        &self,
+        endpoint: Endpoint<'_>,
+        lane: Lane,
+        mut tries: Tries,
+    ) -> Result<Bytes, VmcError> {
+        let deadline = self.0.clock.now() + READ_DEADLINE;
+        loop {
+            let failure = match self.signed(endpoint, lane).await {
+                Err(VmcError::Upstream(failure)) => failure,
+                outcome => return outcome,
+            };
+            let time_left = deadline.since(self.0.clock.now());
+            let Some(pause) = tries.pause_after(&failure, time_left) else {
+                return Err(failure.into());
+            };
+            let endpoint = endpoint.as_str();
+            tracing::debug!(endpoint, %failure, pause_s = pause.as_secs_f64(), "reading again");
+            tokio::time::sleep(pause).await;
+        }
+    }
+
+    async fn signed(&self, endpoint: Endpoint<'_>, lane: Lane) -> Result<Bytes, VmcError> {
         let mut token = self.0.tokens.token().await?;
         if let Standing::Refused(first) = token.standing() {
             // Perhaps to another reader of the same token: it would be refused here too.
@@ -188,7 +222,7 @@ impl Reader {
             token = self.0.tokens.replace(&token).await?;
         }
         let now = self.0.clock.now();
-        let token = match self.attempt(endpoint, &token).await {
+        let token = match self.attempt(endpoint, lane, &token).await {
             Try::Answer(answer) => return answer,
             // A late 401 to a token that is gone is no verdict on the one that replaced it.
             Try::Unauthorized if token.refused(now) == Standing::Accepted => {
@@ -200,7 +234,7 @@ impl Reader {
             }
             Try::Denied => return Err(VmcError::Denied),
         };
-        match self.attempt(endpoint, &token).await {
+        match self.attempt(endpoint, lane, &token).await {
             Try::Answer(answer) => answer,
             Try::Unauthorized => {
                 token.refused(now);
@@ -210,8 +244,12 @@ impl Reader {
         }
     }
 
-    async fn attempt(&self, endpoint: Endpoint<'_>, token: &Token) -> Try {
-        let Shared { client, base, .. } = &*self.0;
+    async fn attempt(&self, endpoint: Endpoint<'_>, lane: Lane, token: &Token) -> Try {
+        let Remote { client, base, places, .. } = &self.0.remote;
+        let _place = match places.take(lane).await {
+            Ok(place) => place,
+            Err(crowded) => return Try::Answer(Err(crowded.into())),
+        };
         let request = token.sign(client.request(Method::GET, endpoint.url(base)));
         let reply = match request.build() {
             Ok(request) => client.call(endpoint.as_str(), request).await,

@@ -18,6 +18,11 @@ pub struct Settings {
     pub connect_timeout: Duration,
     /// `vmc.timeout`: one try, from the first byte sent to the last byte read.
     pub timeout: Duration,
+    /// `vmc.max_in_flight`: calls under way at once that callers wait for; the poller has as many of
+    /// its own.
+    pub max_in_flight: usize,
+    /// `vmc.retries`: extra tries of a failed read.
+    pub retries: usize,
     /// `vmc.max_body`: bytes of one upstream answer, decoded.
     pub max_body: u64,
     /// `vmc.ca_file`: PEM file with CAs trusted beside the public ones, for CSP and VMC.

@@ -190,8 +190,8 @@ async fn what_holds_a_secret_prints_none() {
     outlets.printed("TokenSource's status", &source.status());
     outlets.printed("Scrubber", &source.scrubber());
     outlets.printed("TokenFacts", &upstreams.mint.inspect(None).await.unwrap().life);
-    let (vmc, url) = (upstreams.vmc.clone(), config.vmc.url.clone());
-    outlets.printed("Reader", &Reader::new(vmc, url, source.clone(), clock.clone()));
+    let reader = Reader::new(upstreams.vmc.clone(), source.clone(), clock.clone());
+    outlets.printed("Reader", &reader);
     for fault in [
         Fault::on(Target::Csp, "*").status(400),
         Fault::on(Target::Csp, "*").status(503),

@@ -24,7 +24,7 @@ mod snapshot;
 mod tls;
 mod tls_listener;
 mod token;
-mod upstream_faults;
+mod upstream;
 mod views;
 mod watch;
 mod wire;

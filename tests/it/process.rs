@@ -3,6 +3,7 @@
 mod check;
 mod commands;
 mod log;
+mod network;
 mod run;
 mod serve;
 mod signals;

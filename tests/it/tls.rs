@@ -15,8 +15,8 @@ use tokio_util::task::TaskTracker;
 
 use crate::harness::{Captured, Cloud, Setup, cloud};
 
-/// TLS in front of the simulator, for the names given. Returns its port and its CA's file.
-async fn terminate(cloud: &Cloud, names: &[&str]) -> (u16, NamedTempFile) {
+/// What a server with a certificate for these names has, and the file of its CA.
+pub fn server(names: &[&str]) -> (ServerConfig, NamedTempFile) {
     let mut params = CertificateParams::new(Vec::new()).unwrap();
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let ca = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
@@ -31,7 +31,14 @@ async fn terminate(cloud: &Cloud, names: &[&str]) -> (u16, NamedTempFile) {
         .with_no_client_auth()
         .with_single_cert(vec![leaf.der().clone()], key)
         .unwrap();
+    let mut file = NamedTempFile::new().unwrap();
+    file.write_all(ca.pem().as_bytes()).unwrap();
+    (config, file)
+}
 
+/// TLS in front of the simulator, for the names given. Returns its port and its CA's file.
+pub async fn terminate(cloud: &Cloud, names: &[&str]) -> (u16, NamedTempFile) {
+    let (config, file) = server(names);
     let acceptor = TlsAcceptor::from(Arc::new(config));
     let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = socket.local_addr().unwrap().port();
@@ -46,8 +53,6 @@ async fn terminate(cloud: &Cloud, names: &[&str]) -> (u16, NamedTempFile) {
             });
         }
     });
-    let mut file = NamedTempFile::new().unwrap();
-    file.write_all(ca.pem().as_bytes()).unwrap();
     (port, file)
 }
 

@@ -22,6 +22,7 @@ fn with_id_and_secret_alone_everything_is_the_default() {
     assert_eq!(config.vmc.url.as_str(), "https://vmc.vmware.com/");
     assert!(config.vmc.orgs.is_empty());
     assert_eq!((config.vmc.connect_timeout, config.vmc.timeout), (seconds(3), seconds(8)));
+    assert_eq!((config.vmc.max_in_flight, config.vmc.retries), (16, 2));
     assert_eq!((config.vmc.max_body, config.vmc.ca_file.as_ref()), (128 << 20, None));
     assert_eq!((config.inventory.poll, config.inventory.fresh), (seconds(30), seconds(60)));
     assert_eq!(config.inventory.stale, seconds(24 * 3600));
@@ -65,6 +66,8 @@ fn every_key_can_be_set_in_the_file() {
             orgs = ["org-1", "org-2"]
             connect_timeout = "500ms"
             timeout = "1h"
+            max_in_flight = 1
+            retries = 0
             max_body = 65536
             ca_file = {ca:?}
             [inventory]
@@ -106,6 +109,7 @@ fn every_key_can_be_set_in_the_file() {
         config.vmc.orgs.iter().map(crate::ids::OrgId::as_str).collect::<Vec<_>>(),
         ["org-1", "org-2"]
     );
+    assert_eq!((config.vmc.max_in_flight, config.vmc.retries), (1, 0));
     assert_eq!((config.vmc.max_body, config.vmc.ca_file), (65_536, Some(ca)));
     assert_eq!(config.inventory.stale_denied, config.inventory.stale, "the lower one holds");
     assert_eq!((config.telemetry.log, config.telemetry.format), (LevelFilter::TRACE, Format::Text));

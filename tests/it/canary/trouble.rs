@@ -122,7 +122,7 @@ pub async fn upstream(world: &World, (target, path): (Target, &str)) -> Outlets 
 /// A gateway that gives up soon.
 async fn tight(world: &World) -> TestGateway {
     let setup = Setup::on_demand(&world.cloud).with_secret(&world.client_secret);
-    setup.with(|config| config.vmc.timeout = Duration::from_millis(200)).start().await
+    setup.with(|config| config.vmc.timeout = Duration::from_millis(700)).start().await
 }
 
 impl Outlets {

@@ -1,0 +1,218 @@
+//! The connections to one upstream.
+//!
+//! A dead peer must not cost a read more than one of its tries, whether the other end says that it
+//! is gone or not: what was sent and is not acknowledged ends a connection after
+//! `vmc.connect_timeout`, as does an HTTP/2 ping that is not answered while somebody waits, and a
+//! try that ends by its own deadline takes its HTTP/1.1 connection with it.
+//!
+//! Every few minutes the pool is made anew: a connection that is always in use would never notice
+//! that its name leads elsewhere by now, or that the CA file has changed.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use arc_swap::ArcSwap;
+use http::{HeaderMap, HeaderValue, header::ACCEPT};
+use reqwest::{Certificate, redirect};
+use url::Url;
+
+use super::{Detail, Upstream};
+use crate::{
+    clock::{Clock, Instant},
+    tasks::blocking,
+};
+
+/// How long a pool is used. Names' records live for about as long.
+const LONGEST_USE: Duration = Duration::from_secs(300);
+const IDLE: Duration = Duration::from_secs(60);
+/// Quicker than a try's deadline: what waits on a dead HTTP/2 connection goes on elsewhere.
+const PING_EVERY: Duration = Duration::from_secs(2);
+const PING_PATIENCE: Duration = Duration::from_secs(3);
+const KEEPALIVE: Duration = Duration::from_secs(10);
+
+/// A pool that is made anew now and then.
+#[derive(Debug)]
+pub(super) struct Pool {
+    plan: Arc<Plan>,
+    clock: Clock,
+    made: ArcSwap<Made>,
+    making: AtomicBool,
+}
+
+/// What a pool is made from.
+#[derive(Debug)]
+struct Plan {
+    upstream: Upstream,
+    connect_timeout: Duration,
+    ca_file: Option<PathBuf>,
+    encrypted: bool,
+    proxied: bool,
+}
+
+#[derive(Debug)]
+struct Made {
+    http: reqwest::Client,
+    at: Instant,
+}
+
+/// The client cannot be built.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    /// The extra CA file is gone or not PEM.
+    #[error("{key} cannot be used: {why}")]
+    CaFile {
+        /// The configuration key that names it.
+        key: &'static str,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// No usable system CAs, TLS set-up.
+    #[error("the HTTPS client cannot be set up: {0}")]
+    Tls(String),
+}
+
+impl Pool {
+    /// A pool without connections yet.
+    pub(super) fn new(
+        upstream: Upstream,
+        base: &Url,
+        connect_timeout: Duration,
+        ca_file: Option<&Path>,
+        clock: Clock,
+    ) -> Result<Self, BuildError> {
+        let ca_file = ca_file.map(Path::to_owned);
+        let (encrypted, proxied) = (base.scheme() == "https", !is_loopback(base));
+        let plan = Plan { upstream, connect_timeout, ca_file, encrypted, proxied };
+        let made = Made { http: plan.make()?, at: clock.now() };
+        let made = ArcSwap::from_pointee(made);
+        Ok(Self { plan: Arc::new(plan), clock, made, making: AtomicBool::new(false) })
+    }
+
+    /// The connections as they are.
+    pub(super) fn current(&self) -> reqwest::Client {
+        self.made.load().http.clone()
+    }
+
+    /// The connections, made anew if they have been used for long. One call makes them; others go
+    /// on with the old ones meanwhile, as do those that are under way.
+    pub(super) async fn fresh(&self) -> reqwest::Client {
+        let now = self.clock.now();
+        let is_old = now.since(self.made.load().at) >= LONGEST_USE;
+        if is_old && !self.making.swap(true, Ordering::AcqRel) {
+            let plan = self.plan.clone();
+            // CAs are read from files.
+            if let Some(made) = blocking(move || plan.make()).await {
+                let http = made.unwrap_or_else(|error| {
+                    let upstream = self.plan.upstream.as_str();
+                    tracing::warn!(upstream, %error, "the old connections and CAs stay in use");
+                    self.current()
+                });
+                self.made.store(Arc::new(Made { http, at: now }));
+            }
+            self.making.store(false, Ordering::Release);
+        }
+        self.current()
+    }
+}
+
+impl Plan {
+    fn make(&self) -> Result<reqwest::Client, BuildError> {
+        let mut builder = reqwest::Client::builder()
+            .user_agent(concat!("sddc-gateway/", env!("CARGO_PKG_VERSION")))
+            .default_headers(HeaderMap::from_iter([(
+                ACCEPT,
+                HeaderValue::from_static("application/json"),
+            )]))
+            .redirect(redirect::Policy::none())
+            .connect_timeout(self.connect_timeout)
+            .tcp_keepalive(KEEPALIVE)
+            .tcp_keepalive_interval(KEEPALIVE)
+            .pool_idle_timeout(IDLE)
+            .http2_keep_alive_interval(PING_EVERY)
+            .http2_keep_alive_timeout(PING_PATIENCE)
+            .referer(false)
+            .retry(reqwest::retry::never());
+        #[cfg(target_os = "linux")]
+        {
+            builder = builder.tcp_user_timeout(self.connect_timeout);
+        }
+        if !self.proxied {
+            builder = builder.no_proxy();
+        }
+        if !self.encrypted {
+            // The system's CAs take a while to read.
+            builder = builder.tls_certs_only([]);
+        }
+        if let Some(path) = self.ca_file.as_ref().filter(|_| self.encrypted) {
+            let unusable = |why| BuildError::CaFile { key: self.upstream.ca_file_key(), why };
+            let pem = std::fs::read(path).map_err(|error| unusable(error.to_string()))?;
+            let certificates = Certificate::from_pem_bundle(&pem)
+                .map_err(|error| unusable(Detail::of(error).to_string()))?;
+            builder = builder.tls_certs_merge(certificates);
+        }
+        builder.build().map_err(|error| BuildError::Tls(Detail::of(error).to_string()))
+    }
+}
+
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(url::Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        Some(url::Host::Ipv4(address)) => address.is_loopback(),
+        Some(url::Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pool(upstream: Upstream, ca_file: Option<&Path>) -> (Clock, Result<Pool, BuildError>) {
+        let clock = Clock::manual(jiff::Timestamp::UNIX_EPOCH);
+        let base = Url::parse("https://localhost").unwrap();
+        let pool = Pool::new(upstream, &base, Duration::from_secs(1), ca_file, clock.clone());
+        (clock, pool)
+    }
+
+    #[test]
+    fn a_broken_ca_file_is_told_by_the_key_that_names_it() {
+        for (upstream, key) in [
+            (Upstream::Csp, "vmc.ca_file"),
+            (Upstream::Vmc, "vmc.ca_file"),
+            (Upstream::Jwks, "access.oidc.ca_file"),
+        ] {
+            let told = pool(upstream, Some(Path::new("/nowhere/ca.pem"))).1.unwrap_err();
+            let told = told.to_string();
+            assert!(told.starts_with(&format!("{key} cannot be used: ")), "{told}");
+        }
+    }
+
+    #[tokio::test]
+    async fn connections_are_made_anew_after_a_while_and_kept_if_that_cannot_be() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ca.pem");
+        let ca = rcgen::generate_simple_self_signed(["ca".to_owned()]).unwrap();
+        std::fs::write(&path, ca.cert.pem()).unwrap();
+        let (clock, pool) = pool(Upstream::Vmc, Some(&path));
+        let pool = pool.unwrap();
+        let made_at = || pool.made.load().at;
+        let first = made_at();
+        clock.advance(LONGEST_USE / 2);
+        pool.fresh().await;
+        assert_eq!(made_at(), first);
+        clock.advance(LONGEST_USE / 2);
+        pool.fresh().await;
+        assert_eq!(made_at(), clock.now());
+        // Not asked for at each call from then on, however it ends.
+        std::fs::remove_file(&path).unwrap();
+        clock.advance(LONGEST_USE);
+        pool.fresh().await;
+        assert_eq!(made_at(), clock.now());
+    }
+}

@@ -1,0 +1,170 @@
+//! The way to the upstreams: proxies, private CAs, names that lead elsewhere or nowhere.
+
+use std::{
+    fs,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex},
+};
+
+use sddc_gateway::simulator::{Options, Simulator};
+use tempfile::TempDir;
+use tokio::{
+    io::{AsyncBufReadExt, AsyncWriteExt, BufReader, copy_bidirectional},
+    net::{TcpListener, TcpStream},
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use super::run::{SECRET, Setup, gateway, own_address, until};
+use crate::{
+    harness::{self, clock},
+    tls,
+};
+
+/// A proxy that takes whoever asks for `name:443` to one address, and notes what it was asked.
+struct Proxy {
+    address: SocketAddr,
+    asked: Arc<Mutex<Vec<String>>>,
+}
+
+impl Proxy {
+    async fn start(leads_to: u16) -> Self {
+        let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = socket.local_addr().unwrap();
+        let asked = Arc::new(Mutex::new(Vec::new()));
+        let (tasks, notes) = (TaskTracker::new(), asked.clone());
+        tasks.clone().spawn(async move {
+            while let Ok((stream, _)) = socket.accept().await {
+                let notes = notes.clone();
+                tasks.spawn(async move {
+                    let mut stream = BufReader::new(stream);
+                    let mut head = String::new();
+                    while !head.ends_with("\r\n\r\n") {
+                        if stream.read_line(&mut head).await.unwrap_or(0) == 0 {
+                            return;
+                        }
+                    }
+                    notes.lock().unwrap().push(head.lines().next().unwrap().to_owned());
+                    stream.write_all(b"HTTP/1.1 200 Connection established\r\n\r\n").await.unwrap();
+                    let mut far = TcpStream::connect(("127.0.0.1", leads_to)).await.unwrap();
+                    let _ = copy_bidirectional(&mut stream, &mut far).await;
+                });
+            }
+        });
+        Self { address, asked }
+    }
+
+    fn asked(&self) -> Vec<String> {
+        let mut asked = self.asked.lock().unwrap().clone();
+        asked.sort_unstable();
+        asked.dedup();
+        asked
+    }
+}
+
+fn pointed_at(csp: &str, vmc: &str) -> Setup {
+    gateway(&["serve"])
+        .with("SDDC_GATEWAY_CSP__URL", csp)
+        .with("SDDC_GATEWAY_VMC__URL", vmc)
+        .with("SDDC_GATEWAY_CSP__CLIENT_ID", "demo-app")
+        .with("SDDC_GATEWAY_API__LISTEN", "127.0.0.1:0")
+        .with("SDDC_GATEWAY_OPS__LISTEN", "127.0.0.1:0")
+        .with_secret(SECRET)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn https_goes_through_the_proxy_with_a_private_ca_and_not_where_no_proxy_says_so() {
+    let cloud = harness::Cloud::start(&clock(), Options::default()).await;
+    let (port, ca) = tls::terminate(&cloud, &["csp.example", "vmc.example"]).await;
+    for (exempt, status, asked) in [
+        ("", 200, &["CONNECT csp.example:443 HTTP/1.1", "CONNECT vmc.example:443 HTTP/1.1"][..]),
+        // Its name leads nowhere.
+        ("vmc.example", 503, &["CONNECT csp.example:443 HTTP/1.1"]),
+    ] {
+        let proxy = Proxy::start(port).await;
+        let served = pointed_at("https://csp.example", "https://vmc.example")
+            .with("SDDC_GATEWAY_VMC__CA_FILE", ca.path())
+            .with("SDDC_GATEWAY_VMC__RETRIES", "0")
+            .with("HTTPS_PROXY", format!("http://{}", proxy.address))
+            .with("NO_PROXY", exempt)
+            .serve();
+        let answer = served.get("/sddcs");
+        assert_eq!(answer.status, status, "{answer:?}");
+        assert_eq!(proxy.asked(), asked);
+    }
+}
+
+/// Where the library is that lets a process have a hosts file of its own.
+fn nss_wrapper() -> PathBuf {
+    let folders =
+        ["/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu", "/usr/lib64", "/usr/lib"];
+    let mut paths = folders.iter().map(|folder| Path::new(folder).join("libnss_wrapper.so"));
+    paths.find(|path| path.exists()).expect("libnss_wrapper.so is missing: make test-setup")
+}
+
+/// A cloud at a fixed address, until it is dropped.
+struct Cloud {
+    simulator: Simulator,
+    address: SocketAddr,
+    stop: CancellationToken,
+    tasks: TaskTracker,
+}
+
+impl Cloud {
+    async fn start(number: u8) -> Self {
+        let address = own_address(number, 8443);
+        let (simulator, stop) = (Simulator::new(Options::default()), CancellationToken::new());
+        let (tasks, socket) = (TaskTracker::new(), TcpListener::bind(address).await.unwrap());
+        tasks.spawn(simulator.clone().serve(socket, stop.clone()));
+        tasks.close();
+        Self { simulator, address, stop, tasks }
+    }
+
+    fn reads(&self) -> u64 {
+        self.simulator.stats().sddc_list_reads()
+    }
+
+    async fn end(&self) {
+        self.stop.cancel();
+        self.tasks.wait().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_name_that_leads_elsewhere_is_followed_and_one_that_leads_nowhere_is_told() {
+    let (first, second) = (Cloud::start(21).await, Cloud::start(22).await);
+    let folder = TempDir::new().unwrap();
+    let hosts = folder.path().join("hosts");
+    let lead = |to: Option<SocketAddr>| {
+        let line = to.map(|to| format!("{} upstream.localhost\n", to.ip())).unwrap_or_default();
+        // Renamed into place: a look-up never finds half of it.
+        let new = folder.path().join("new");
+        fs::write(&new, format!("127.0.0.1 localhost\n{line}")).unwrap();
+        fs::rename(&new, &hosts).unwrap();
+    };
+    lead(Some(first.address));
+    let name = "http://upstream.localhost:8443";
+    let served = pointed_at(name, name)
+        .with("SDDC_GATEWAY_INVENTORY__POLL", "0s")
+        .with("SDDC_GATEWAY_INVENTORY__FRESH", "0s")
+        .with("LD_PRELOAD", nss_wrapper())
+        .with("NSS_WRAPPER_HOSTS", &hosts)
+        .serve();
+    assert_eq!(served.get("/sddcs").status, 200);
+    assert_eq!(first.reads(), 1);
+    // The new one does not know the token of the old one either.
+    lead(Some(second.address));
+    first.end().await;
+    let is_stored = || served.get("/sddcs").head.contains("stored");
+    until("an answer from the new address", is_stored);
+    assert!(second.reads() >= 1);
+    lead(None);
+    second.end().await;
+    let answer = served.get("/sddcs");
+    assert_eq!(answer.status, 200, "the picture outlives it: {answer:?}");
+    assert!(answer.head.contains("detail=stale-upstream-"), "{answer:?}");
+    let again = Cloud::start(22).await;
+    lead(Some(again.address));
+    until("the name to lead somewhere again", is_stored);
+    assert_eq!(served.interrupt().code, Some(0));
+}

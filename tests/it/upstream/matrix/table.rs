@@ -1,0 +1,123 @@
+//! The table, as people read it.
+
+use std::fmt::Write;
+
+use super::{
+    cell::Cell,
+    world::{Held, Place},
+};
+
+const PATH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/UPSTREAM-FAULTS.md");
+
+const HEAD: &str = "\
+# What callers get while an upstream is in trouble
+
+Each cell was measured: the status and `code` that a caller gets, or the `Age` of the picture that is \
+shown and the `detail` of its `Cache-Status`; and after the × how many calls at the place in trouble \
+it cost. A test compares this page with what the program does.
+
+- *no picture*: nothing was read yet. *fresh*, *stale*, *too old*: the last good read is 50 s, 120 s, \
+25 h old; `inventory.fresh` is 60 s, `inventory.stale` 24 h, `inventory.stale_denied` 1 h, and nothing is \
+polled (`inventory.poll = \"0s\"`).
+- *then*: what the next caller without a picture is told to wait (`Retry-After`, in seconds), and how \
+many calls it cost: while the gate is closed, none.
+- A read that fails in a way that may pass is tried three times (`vmc.retries`), a mint once. After a \
+failure one call is let through at a time, and tried once: ×1 where the picture is too old.
+- A caller waits for at most a second for what refreshes a stale picture; where that takes longer, its \
+`detail` is `stale-refresh-pending`, and the table shows what the next caller is told.
+- No answer takes longer than the tries take: `vmc.connect_timeout` or `vmc.timeout` each, and short \
+pauses between them.
+";
+
+/// One fault at one place.
+pub struct Row {
+    pub place: Place,
+    pub fault: &'static str,
+    pub cells: Vec<Cell>,
+    pub held: Held,
+    pub org: String,
+}
+
+impl Row {
+    fn text(&self) -> String {
+        let mut text = String::new();
+        for cell in &self.cells {
+            write!(text, " {cell} |").unwrap();
+        }
+        let wait = match &*self.held.retry_after {
+            "" => "–".to_owned(),
+            seconds => format!("{seconds} s"),
+        };
+        write!(text, " {wait}, ×{} |", self.held.calls).unwrap();
+        text
+    }
+
+    /// What must hold in each cell, and does not.
+    pub fn faults(&self) -> Vec<String> {
+        let faults = self.cells.iter().flat_map(|cell| cell.faults(self.place));
+        faults
+            .map(|fault| format!("{:?}: {}: {fault}: {}", self.place, self.fault, self.text()))
+            .collect()
+    }
+
+    /// Whether an operator can read in the log that something is wrong.
+    pub fn is_told_in(&self, events: &str) {
+        let is_none = self.fault == "401 once" && self.place != Place::FirstMint;
+        let mark = match self.place {
+            Place::Discovery => "organizations not refreshed",
+            Place::Keys => "the keys of access.oidc.issuer cannot be fetched",
+            _ => &self.org,
+        };
+        let mut lines = events.lines().filter(|line| line.contains(mark));
+        let told = lines.any(|line| line.contains("\"WARN\"") || line.contains("\"ERROR\""));
+        assert!(told || is_none, "{:?}: {}: the log says nothing", self.place, self.fault);
+    }
+}
+
+/// What a place is called, and what a caller asks there.
+fn title(place: Place) -> &'static str {
+    match place {
+        Place::FirstMint => {
+            "The first token (`GET /sddcs` after a start; pictures are from `inventory.snapshot_file`)"
+        }
+        Place::Renewal => "Another token (`GET /sddcs`)",
+        Place::Discovery => "The list of organizations (`GET /sddcs`)",
+        Place::List => "The SDDCs of an organization (`GET /sddcs`)",
+        Place::One => "The same (`GET /sddcs/{sddc_id}`)",
+        Place::Tasks => "The tasks of an organization (`GET /tasks`)",
+        Place::Keys => {
+            "The keys of callers' tokens (`GET /sddcs` with a JWT; the pictures are keys that were fetched before)"
+        }
+    }
+}
+
+/// Compares the page with what was measured, or writes it anew.
+pub fn compare(rows: &[Row]) {
+    let mut page = HEAD.to_owned();
+    for place in Place::ALL {
+        write!(page, "\n## {}\n\n", title(place)).unwrap();
+        page.push_str(
+            "| fault | no picture | fresh | stale | too old | then |\n|---|---|---|---|---|---|\n",
+        );
+        // Faults with the same outcome stand together, where the first of them stands.
+        let mut outcomes: Vec<(String, Vec<&str>)> = Vec::new();
+        for row in rows.iter().filter(|row| row.place == place) {
+            let text = row.text();
+            match outcomes.iter_mut().find(|(known, _)| *known == text) {
+                Some((_, faults)) => faults.push(row.fault),
+                None => outcomes.push((text, vec![row.fault])),
+            }
+        }
+        for (text, faults) in outcomes {
+            writeln!(page, "| {} |{text}", faults.join("; ")).unwrap();
+        }
+    }
+    if std::env::var_os("UPDATE_FAULTS").is_some() {
+        std::fs::write(PATH, &page).unwrap();
+    }
+    let known = std::fs::read_to_string(PATH).unwrap_or_default();
+    for (known, measured) in known.lines().zip(page.lines()) {
+        assert_eq!(known, measured, "deploy/UPSTREAM-FAULTS.md: UPDATE_FAULTS=1 writes it anew");
+    }
+    assert_eq!(known.lines().count(), page.lines().count());
+}

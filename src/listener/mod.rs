@@ -21,7 +21,7 @@ mod target;
 pub mod tls;
 
 use std::{
-    convert::Infallible, error::Error as _, future::Future, net::SocketAddr,
+    convert::Infallible, error::Error as _, future::Future, net::SocketAddr, os::fd::AsFd,
     panic::AssertUnwindSafe, sync::Arc, time::Duration,
 };
 
@@ -52,6 +52,8 @@ const HEAD_BUFFER_BYTES: usize = 64 * 1024;
 const MOST_HEADER_FIELDS: usize = 200;
 /// After an accept that failed, for want of file descriptors perhaps.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// For the first word of who had just connected when the listener closed.
+const FIRST_WORD: Duration = Duration::from_secs(1);
 
 /// Who is at the other end of a connection. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -93,32 +95,46 @@ impl Listener {
         F: Future<Output = Response<B>> + Send + 'static,
         B: Body<Data: Send, Error: Into<axum::BoxError>> + Send + 'static,
     {
+        // While some are still let in, the tracker is not empty.
+        let _accepting = self.connections.token();
         let places = Arc::new(Semaphore::new(self.max_connections));
-        loop {
-            let accepted = self.close.run_until_cancelled(self.accept(&places)).await;
-            let Some((stream, peer, place)) = accepted else { return };
-            let metrics = self.metrics.clone();
-            let (close, answer) = (self.close.clone(), answer.clone());
-            match &self.tls {
-                None => {
-                    let serve = serve_connection(stream, peer, self.limits, close, metrics, answer);
-                    self.spawn(serve, place);
-                }
-                Some(tls) => {
-                    let secured = Secured {
-                        tls: tls.clone(),
-                        address: peer,
-                        limits: self.limits,
-                        ending: self.ending.clone(),
-                        close,
-                        requests: self.connections.clone(),
-                        metrics,
-                        activity: Arc::default(),
-                    };
-                    self.spawn(secured.serve(stream, answer), place);
-                }
-            }
+        while let Some((stream, peer, place)) =
+            self.close.run_until_cancelled(self.accept(&places)).await
+        {
+            self.begin(stream, peer, place, answer.clone());
         }
+        while let Some((stream, peer, place)) = self.accept_queued(&places) {
+            self.begin(stream, peer, Some(place), answer.clone());
+        }
+    }
+
+    fn begin<A, F, B>(
+        &self,
+        stream: TcpStream,
+        peer: SocketAddr,
+        place: Option<OwnedSemaphorePermit>,
+        answer: A,
+    ) where
+        A: Fn(Request<Incoming>, Peer, Arc<Activity>) -> F + Clone + Send + Sync + 'static,
+        F: Future<Output = Response<B>> + Send + 'static,
+        B: Body<Data: Send, Error: Into<axum::BoxError>> + Send + 'static,
+    {
+        let (close, metrics) = (self.close.clone(), self.metrics.clone());
+        let Some(tls) = &self.tls else {
+            let serve = serve_connection(stream, peer, self.limits, close, metrics, answer);
+            return self.spawn(serve, place);
+        };
+        let secured = Secured {
+            tls: tls.clone(),
+            address: peer,
+            limits: self.limits,
+            ending: self.ending.clone(),
+            close,
+            requests: self.connections.clone(),
+            metrics,
+            activity: Arc::default(),
+        };
+        self.spawn(secured.serve(stream, answer), place);
     }
 
     /// Runs a connection until it ends or is cut. What it drops then ends its requests: those of
@@ -162,6 +178,19 @@ impl Listener {
             }
         }
     }
+
+    /// Who has connected before the socket is closed may have asked as well, and would be told by
+    /// a reset. Waits for nobody: tokio's own accept would, for its driver.
+    fn accept_queued(
+        &self,
+        places: &Arc<Semaphore>,
+    ) -> Option<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
+        let place = places.clone().try_acquire_owned().ok()?;
+        let socket = self.socket.as_fd().try_clone_to_owned().ok()?;
+        let (stream, peer) = std::net::TcpListener::from(socket).accept().ok()?;
+        stream.set_nonblocking(true).ok()?;
+        Some((TcpStream::from_std(stream).ok()?, peer, place))
+    }
 }
 
 async fn serve_connection<A, F, B>(
@@ -186,14 +215,24 @@ async fn serve_connection<A, F, B>(
     });
     let mut connection = std::pin::pin!(http1().serve_connection(io, service));
     let ended = tokio::select! {
+        biased;
         ended = &mut connection => ended,
-        () = close.cancelled() => {
+        () = closing_time(&close, &activity) => {
             connection.as_mut().graceful_shutdown();
             connection.await
         }
     };
     if let Err(error) = ended {
         note_bad_end(peer, &error, &metrics);
+    }
+}
+
+/// Returns when a connection ends on which nothing is being answered: at the close, or soon after it
+/// if nothing was asked yet, since who has just connected comes to ask.
+async fn closing_time(close: &CancellationToken, activity: &Activity) {
+    close.cancelled().await;
+    if !activity.was_asked() {
+        tokio::time::sleep(FIRST_WORD).await;
     }
 }
 
@@ -254,12 +293,15 @@ impl Secured {
         let stream = TimedIo::new(stream, self.activity.clone(), self.limits);
         let shaken = async {
             // A probe of the port alone has no handshake that could fail.
-            let speaks = stream.speaks().await?;
+            let speaks = tokio::select! {
+                speaks = stream.speaks() => speaks?,
+                () = closing_time(&self.close, &self.activity) => false,
+            };
             if speaks { self.tls.accept(stream).await.map(Some) } else { Ok(None) }
         };
         // The stream's own limit ends a wait to read; this one also a peer that takes nothing.
         let shaken = tokio::time::timeout(self.limits.header, shaken);
-        let why = match self.close.run_until_cancelled(shaken).await? {
+        let why = match shaken.await {
             Ok(Ok(stream)) => return stream,
             Ok(Err(error)) => tls::failure(&error),
             Err(_late) => "it took too long",
@@ -277,8 +319,9 @@ impl Secured {
         let connection = http1().serve_connection(TokioIo::new(stream), service);
         let mut connection = std::pin::pin!(connection);
         let ended = tokio::select! {
+            biased;
             ended = &mut connection => ended,
-            () = self.close.cancelled() => {
+            () = closing_time(&self.close, &self.activity) => {
                 connection.as_mut().graceful_shutdown();
                 connection.await
             }

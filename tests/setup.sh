@@ -40,25 +40,30 @@ install_packages() {
   DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}"
 }
 
-# Only its program: the package would start a service on the port that the gateway's probes have.
-install_prometheus() {
-  command -v "${PROMETHEUS:-prometheus}" > /dev/null && return
-  [[ -x $TOOLS/prometheus/usr/bin/prometheus ]] && return
+# Only their programs: the packages would start services, on the ports of the probes and of the web.
+install_programs() {
+  install_program prometheus PROMETHEUS usr/bin/prometheus
+  install_program nginx NGINX usr/sbin/nginx
+}
+
+install_program() {
+  local name=$1 variable=$2 path=$3 package
+  command -v "${!variable:-$name}" > /dev/null && return
+  [[ -x $TOOLS/$name/$path ]] && return
   if ! command -v apt-get > /dev/null; then
-    echo 'Missing for the tests: prometheus (PROMETHEUS names the program)' >&2
+    echo "Missing for the tests: $name ($variable names the program)" >&2
     return 1
   fi
-  local package
   package=$(mktemp -d)
   (
     cd "$package"
-    apt-get download -qq -o APT::Sandbox::User=root prometheus 2> /dev/null || {
+    apt-get download -qq -o APT::Sandbox::User=root "$name" 2> /dev/null || {
       apt-get update -qq
-      apt-get download -qq -o APT::Sandbox::User=root prometheus
+      apt-get download -qq -o APT::Sandbox::User=root "$name"
     }
   )
-  mkdir -p "$TOOLS/prometheus"
-  dpkg-deb --fsys-tarfile "$package"/prometheus_*.deb | tar -x -C "$TOOLS/prometheus" ./usr/bin/prometheus
+  mkdir -p "$TOOLS/$name"
+  dpkg-deb --fsys-tarfile "$package/$name"_*.deb | tar -x -C "$TOOLS/$name" "./$path"
   rm -rf "$package"
 }
 
@@ -110,7 +115,7 @@ if [[ ${1:-} == fuzz ]]; then
   exit
 fi
 install_packages
-install_prometheus
+install_programs
 install_browser_driver
 install_document_linter
 install_python_tools

@@ -2,8 +2,11 @@
 
 mod check;
 mod commands;
+mod crowd;
 mod log;
 mod network;
+mod nginx;
+mod rolling;
 mod run;
 mod serve;
 mod signals;

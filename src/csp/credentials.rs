@@ -57,12 +57,13 @@ pub struct ClientSecret(SecretString);
 
 impl ClientSecret {
     /// Takes the content of a secret file or variable: one trailing newline (`\n` or `\r\n`) is
-    /// cut. `None` when nothing is left: an empty secret is a file caught in the middle of a write.
+    /// cut. `None` when nothing is left, or nothing but white space: that is a file caught in the
+    /// middle of a write, or a mistake.
     #[must_use]
     pub fn from_text(text: &str) -> Option<Self> {
         let text = text.strip_suffix('\n').unwrap_or(text);
         let text = text.strip_suffix('\r').unwrap_or(text);
-        (!text.is_empty()).then(|| Self(text.to_owned().into()))
+        (!text.trim().is_empty()).then(|| Self(text.to_owned().into()))
     }
 
     /// The one place where the secret leaves its wrapper: for HTTP Basic on the token call, and to
@@ -96,8 +97,9 @@ mod tests {
         assert_eq!(read("s3cret\r\n").as_deref(), Some("s3cret"));
         assert_eq!(read("s3cret\n\n").as_deref(), Some("s3cret\n"));
         assert_eq!(read(" :%&+=ü ").as_deref(), Some(" :%&+=ü "));
-        assert_eq!(read("\n"), None);
-        assert_eq!(read(""), None);
+        for nothing in ["", "\n", "\n\n", " \t\r\n"] {
+            assert_eq!(read(nothing), None);
+        }
     }
 
     #[test]

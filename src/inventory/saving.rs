@@ -25,9 +25,11 @@ pub(crate) struct SnapshotFile {
     source: Source,
     /// What is there is somebody else's: it is not written over.
     is_foreign: bool,
+    /// What it holds.
+    written: Written,
 }
 
-/// What was written last.
+/// What a snapshot was made of.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 struct Written {
     revision: u64,
@@ -37,7 +39,7 @@ struct Written {
 impl SnapshotFile {
     /// The file at `path`, for what is read of `source`.
     pub(crate) fn new(path: PathBuf, source: Source) -> Self {
-        Self { path, source, is_foreign: false }
+        Self { path, source, is_foreign: false, written: Written::default() }
     }
 }
 
@@ -48,7 +50,10 @@ impl Inventory {
         let (path, source) = (file.path.clone(), file.source.clone());
         let load = move || snapshot::load(&path, &source, now, oldest);
         match tokio::task::spawn_blocking(load).await {
-            Ok(Ok(Some(snapshot))) => self.take_over(snapshot),
+            Ok(Ok(Some(snapshot))) => {
+                self.take_over(snapshot);
+                file.written = self.snapshot(file.source.clone()).0;
+            }
             Ok(Ok(None)) => {}
             Ok(Err(why)) => {
                 file.is_foreign = matches!(why, Refused::NotASnapshot | Refused::NotAFile);
@@ -95,7 +100,7 @@ impl Inventory {
         if file.is_foreign {
             return stop.cancelled().await;
         }
-        let mut written = Written::default();
+        let mut written = file.written.clone();
         let mut failing = false;
         let mut next = self.0.clock.now();
         let mut is_over = false;

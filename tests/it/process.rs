@@ -3,6 +3,7 @@
 mod check;
 mod commands;
 mod crowd;
+mod killed;
 mod log;
 mod network;
 mod nginx;

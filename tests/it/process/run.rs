@@ -304,7 +304,12 @@ pub struct Cloud {
 
 impl Cloud {
     pub fn start(options: &[&str]) -> Self {
-        let arguments: Vec<_> = ["simulator", "--listen", "127.0.0.1:0"]
+        Self::start_at(SocketAddr::from(([127, 0, 0, 1], 0)), options)
+    }
+
+    pub fn start_at(address: SocketAddr, options: &[&str]) -> Self {
+        let address = address.to_string();
+        let arguments: Vec<_> = ["simulator", "--listen", &address]
             .into_iter()
             .chain(options.iter().copied())
             .collect();

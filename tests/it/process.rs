@@ -8,6 +8,7 @@ mod log;
 mod network;
 mod nginx;
 mod rolling;
+mod rotation;
 mod run;
 mod serve;
 mod signals;

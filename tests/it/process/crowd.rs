@@ -43,6 +43,8 @@ struct Seen {
 #[derive(Debug, Default, Clone, Copy)]
 pub struct Tally {
     pub answered: u64,
+    /// From a picture that is past its freshness.
+    pub stale: u64,
     /// Said to be the connection's last.
     pub last: u64,
     /// Connections that were opened.
@@ -188,6 +190,7 @@ async fn stay(
         seen.tally.send_modify(|tally| {
             tally.answered += 1;
             tally.last += u64::from(is_last);
+            tally.stale += u64::from(head.contains("detail=stale-"));
         });
     }
     Ok(())

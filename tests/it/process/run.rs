@@ -329,6 +329,11 @@ impl Cloud {
         assert_eq!(answer.status, 204, "{answer:?}");
     }
 
+    /// What it was asked.
+    pub fn stats(&self) -> Value {
+        ask(self.address, "GET /__stats HTTP/1.1\r\nHost: localhost\r\n", "").json()
+    }
+
     /// Reads of SDDCs take so long from now on.
     pub fn delay_reads(&self, ms: u64) {
         let fault = json!({"target": "vmc", "path": "*/sddcs", "kind": "delay", "delay_ms": ms});

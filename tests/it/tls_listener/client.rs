@@ -95,9 +95,13 @@ impl Dialer {
     /// One request of HTTP/1.1 on a connection of its own, read until that is closed. A refused
     /// certificate shows only there: in TLS 1.3 the client's handshake is done by then.
     pub async fn ask(&self, address: SocketAddr, path: &str) -> io::Result<String> {
+        self.ask_with(address, &format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n")).await
+    }
+
+    /// The same with a head of the test's own, without its end.
+    pub async fn ask_with(&self, address: SocketAddr, head: &str) -> io::Result<String> {
         let mut stream = self.clone().offering(&["http/1.1"]).dial(address).await?;
-        let request =
-            format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+        let request = format!("{head}Connection: close\r\n\r\n");
         stream.write_all(request.as_bytes()).await?;
         let mut answer = String::new();
         let read = stream.read_to_string(&mut answer);

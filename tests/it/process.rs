@@ -7,6 +7,7 @@ mod killed;
 mod log;
 mod network;
 mod nginx;
+mod refused;
 mod rolling;
 mod rotation;
 mod run;

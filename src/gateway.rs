@@ -22,6 +22,7 @@ use crate::{
     lifecycle::{Drain, Readiness, Reason, Signals},
     listener::{
         Listener,
+        apart::Apart,
         edge::Edge,
         host::HostRule,
         io::Limits,
@@ -58,6 +59,9 @@ pub enum StartError {
     /// The audit's file or thread.
     #[error("telemetry.audit cannot be written: {0}")]
     Audit(io::ErrorKind),
+    /// The ops port's thread.
+    #[error("the thread of the ops port cannot be started: {0}")]
+    Ops(io::ErrorKind),
     /// TLS for callers: a file has changed since the configuration was checked.
     #[error(transparent)]
     Tls(#[from] TlsFault),
@@ -159,6 +163,8 @@ impl Gateway {
         let tls = config.api.tls.as_ref().map(|tls| Tls::new(tls, &clock)).transpose()?;
         let api_socket = bind("api.listen", config.api.listen).await?;
         let ops_socket = bind("ops.listen", config.ops.listen).await?;
+        let apart = Apart::with("ops", ops_socket);
+        let (apart, ops_socket) = apart.map_err(|error| StartError::Ops(error.kind()))?;
 
         let (tokens, readers) = token_sources(config, &upstreams, &clock, &metrics, &tasks);
         let inventory = Inventory::new(
@@ -230,7 +236,7 @@ impl Gateway {
             _audit: audit_guard,
         };
         gateway.listen(edge, api_socket, tls, &metrics);
-        gateway.listen_ops(ops, ops_socket, &config.api.hosts, &metrics);
+        gateway.listen_ops(ops, ops_socket, apart, &config.api.hosts, &metrics);
         Ok(gateway)
     }
 
@@ -299,7 +305,14 @@ impl Gateway {
         self.tasks.spawn("api", self.close_api.clone(), serve);
     }
 
-    fn listen_ops(&self, ops: ops::Ops, socket: TcpListener, hosts: &[String], metrics: &Metrics) {
+    fn listen_ops(
+        &self,
+        ops: ops::Ops,
+        socket: TcpListener,
+        apart: Apart,
+        hosts: &[String],
+        metrics: &Metrics,
+    ) {
         let host = Arc::new(HostRule::for_ops(self.ops.ip(), hosts));
         let router = ops::router(ops);
         let listener = Listener {
@@ -320,6 +333,7 @@ impl Gateway {
                 ops::answer(router, &host, request).await
             }
         });
+        let serve = async move { apart.run(serve).await };
         self.tasks.spawn("ops", self.close_ops.clone(), serve);
     }
 }

@@ -2,8 +2,9 @@
 //!
 //! Flow: accept (at most `api.max_connections`) → [`io`] (three time limits) → [`tls`], if there is
 //! any → hyper (HTTP/1.1, or HTTP/2 where TLS has agreed on it) → [`edge`] → the router. The ops port
-//! has a router of its own and takes the same way, without TLS.
+//! has a router and a thread of its own and takes the same way, without TLS.
 
+pub mod apart;
 pub mod body;
 pub mod edge;
 #[cfg(any(test, feature = "fuzzing"))]

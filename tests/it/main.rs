@@ -17,6 +17,7 @@ mod limits;
 mod lists;
 mod oidc;
 mod openapi;
+mod overload;
 mod policy;
 mod process;
 mod prometheus;

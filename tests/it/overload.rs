@@ -1,0 +1,3 @@
+//! More than the gateway can do, and clients that take what they can get (contract sections 3 and 10).
+
+mod flood;

@@ -12,17 +12,19 @@ use http_body::{Body as _, Frame, SizeHint};
 use super::{io::Exchange, multiplex::PIECE_BYTES};
 use crate::{in_flight::Permit, telemetry::Metrics};
 
-/// A body that holds its request's permit until the connection has taken it whole or given it up,
-/// and its request open. What is still going out then has the write limit.
+/// A body that holds its request's permit until it is handed out, and its request open until the
+/// connection has taken it whole or given it up. What is still going out then has the write limit.
 ///
 /// HTTP/2 gets it in pieces, so that it can be seen whether the peer takes it; else it is reset.
+/// Meanwhile it holds no permit, as in HTTP/1.1, where it is handed out whole: to wait for a peer is
+/// no work, and those who take nothing would shed everybody else.
 #[derive(Debug)]
 pub struct AnswerBody {
     body: Body,
     exchange: Exchange,
     /// What is there of it, and not handed out yet.
     rest: Bytes,
-    _permit: Option<Permit>,
+    permit: Option<Permit>,
     /// Counts a watcher that is lost because it is too slow.
     watched: Option<Metrics>,
 }
@@ -35,7 +37,7 @@ impl AnswerBody {
         permit: Option<Permit>,
         watched: Option<Metrics>,
     ) -> Self {
-        let mut answer = Self { body, exchange, rest: Bytes::new(), _permit: permit, watched };
+        let mut answer = Self { body, exchange, rest: Bytes::new(), permit, watched };
         answer.note_the_end();
         answer
     }
@@ -66,6 +68,7 @@ impl AnswerBody {
             }
         }
         let piece = self.rest.split_to(self.rest.len().min(PIECE_BYTES));
+        self.permit = None;
         self.note_the_end();
         self.exchange.handed();
         Poll::Ready(Some(Ok(Frame::data(piece))))

@@ -70,12 +70,11 @@ async fn an_answer_that_is_not_taken_is_reset_and_the_others_on_its_connection_g
     let poll = connection.begin(poll);
     has_figure(&gateway, "sddc_gateway_watchers 2").await;
     let stalled = connection.stall("/sddcs").await;
-    gateway.until("it holds a permit", async |gateway| in_flight(gateway).await == "1").await;
     gateway
-        .until("it came back", async |gateway| {
+        .until("it is reset", async |gateway| {
             let meanwhile = connection.get("/sddcs").await.unwrap();
             assert_eq!(meanwhile.body.len(), known.body.len());
-            in_flight(gateway).await == "0"
+            gateway.metric(REASONS, "answer_not_taken").await > 0.5
         })
         .await;
     is_reset(stalled).await;
@@ -88,25 +87,26 @@ async fn an_answer_that_is_not_taken_is_reset_and_the_others_on_its_connection_g
 }
 
 #[tokio::test]
-async fn a_peer_that_stalls_every_answer_gets_each_reset_and_holds_no_permits() {
+async fn a_peer_that_stalls_every_answer_gets_each_reset_and_keeps_nobody_out() {
     let (cloud, files) = (large().await, Files::new());
     let gateway = gateway_with(&cloud, &files, limits).await;
     let dialer = Dialer::trusting(&files.authority);
-    dialer.http2(gateway.api).await.get("/sddcs").await.unwrap();
+    let good = dialer.http2(gateway.api).await;
+    good.get("/sddcs").await.unwrap();
     let mut stalled = Vec::new();
     for window in [0, 100_000] {
         let connection = dialer.http2_with(gateway.api, &windows(window)).await;
-        for _ in 0..5 {
+        for _ in 0..10 {
             stalled.push((connection.stall("/sddcs").await, connection.clone()));
         }
     }
-    gateway.until("all hold a permit", async |gateway| in_flight(gateway).await == "10").await;
-    gateway.until("they came back", async |gateway| in_flight(gateway).await == "0").await;
+    assert_eq!(in_flight(&gateway).await, "0");
+    assert_eq!(good.get("/sddcs").await.unwrap().status, 200);
     for (answer, connection) in stalled {
         is_reset(answer).await;
         assert!(connection.is_open());
     }
-    assert!((gateway.metric(REASONS, "answer_not_taken").await - 10.0).abs() < 0.5);
+    assert!((gateway.metric(REASONS, "answer_not_taken").await - 20.0).abs() < 0.5);
 }
 
 #[tokio::test]

@@ -221,9 +221,14 @@ impl Served {
 
     /// The value of a figure of one series.
     pub fn figure(&self, name: &str) -> String {
+        self.try_figure(name).unwrap()
+    }
+
+    /// The same of a series that may not be there yet.
+    pub fn try_figure(&self, name: &str) -> Option<String> {
         let page = ask(self.ops, "GET /metrics HTTP/1.1\r\nHost: localhost\r\n", "").body;
         let value = page.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-        value.unwrap().to_owned()
+        value.map(str::to_owned)
     }
 
     pub fn signal(&self, signal: Signal) {

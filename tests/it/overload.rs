@@ -3,3 +3,4 @@
 mod clients;
 mod flood;
 mod holding;
+mod shedding;

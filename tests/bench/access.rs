@@ -14,6 +14,7 @@ use std::{
 
 use tempfile::TempDir;
 
+pub use self::tls::take_core_1;
 use self::{
     tls::TlsLoad,
     tokens::{AUDIENCE, ISSUER, Issuer, SUBJECT},
@@ -42,7 +43,7 @@ const OPEN: (&str, &str) = ("ACCESS__OPEN", "true");
 pub fn compare(span: Duration) {
     println!("access: {ROUNDS} rounds of {span:?}, 64 connections, in turns; {SDDCS} SDDCs\n");
     // The process's own core from here on.
-    tls::take_core_1();
+    take_core_1();
     plain(span);
     secured(span);
     alone::compare();

@@ -131,7 +131,7 @@ impl Member {
 }
 
 /// As many as there may be: the crowd is as large here as there.
-fn raise_open_files() {
+pub fn raise_open_files() {
     let limit = getrlimit(Resource::Nofile);
     let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
     setrlimit(Resource::Nofile, raised).expect("a process may use all that it is allowed");

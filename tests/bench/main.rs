@@ -16,6 +16,7 @@ mod growth;
 #[path = "../it/freshness/hour.rs"]
 mod hour;
 mod load;
+mod overload;
 mod polling;
 mod server;
 #[path = "../it/oidc/signer.rs"]
@@ -44,6 +45,9 @@ fn main() {
     if alone("access") {
         return access::compare(span);
     }
+    if alone("overload") {
+        return overload::measure();
+    }
     println!("CPU per request, {ROUNDS} rounds of {seconds} s, 64 connections, in turns\n");
     for sddcs in [4, 1000] {
         compare(sddcs, span);
@@ -54,6 +58,7 @@ fn main() {
     println!();
     crowd::measure();
     access::compare(span);
+    overload::measure();
 }
 
 /// The list, and a 304, against the bare server's same bytes and its smallest answer.

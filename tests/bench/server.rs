@@ -155,6 +155,17 @@ impl Server {
         exchange(self.upstream.expect("a gateway has one"), &head);
     }
 
+    /// Lets the upstream of a gateway take so long for each read of SDDCs.
+    pub fn delay_reads(&self, ms: u64) {
+        let body = format!(r#"{{"target":"vmc","path":"*/sddcs","kind":"delay","delay_ms":{ms}}}"#);
+        let head = format!(
+            "POST /__faults HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\
+             Content-Type: application/json\r\nConnection: close\r\n\r\n{body}",
+            body.len()
+        );
+        exchange(self.upstream.expect("a gateway has one"), &head);
+    }
+
     /// Lets the gateway read its upstream now.
     pub fn refresh(&self) {
         self.ask(self.path, "Cache-Control: no-cache\r\n");
@@ -167,6 +178,11 @@ impl Server {
         let page = String::from_utf8_lossy(&page);
         let value = page.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
         value.and_then(|value| value.parse().ok()).expect("such a figure")
+    }
+
+    /// Where the ops port listens.
+    pub fn ops(&self) -> SocketAddr {
+        self.ops.expect("a gateway has one")
     }
 
     /// CPU time that the server's process has used.
@@ -201,7 +217,8 @@ impl Drop for Server {
     }
 }
 
-fn exchange(address: SocketAddr, request: &str) -> Answer {
+/// One request and its good answer, on a connection of its own.
+pub fn exchange(address: SocketAddr, request: &str) -> Answer {
     let begun = now();
     let mut stream = TcpStream::connect(address).expect("it listens");
     stream.write_all(request.as_bytes()).expect("it reads");

@@ -18,7 +18,7 @@ use prometheus_client::{
     registry::Registry,
 };
 
-use super::process::Process;
+use super::process::{Process, Runtime};
 
 /// Seconds; from a cached answer to a request's deadline.
 const HTTP_BUCKETS: [f64; 13] =
@@ -416,6 +416,7 @@ impl Metrics {
         let dropped = ConstCounter::new(log_lines_dropped);
         metrics.register("log_lines_dropped", "Log lines lost to a slow reader", dropped);
         metrics.register("build_info", "What is running", build);
+        metrics.register_collector(Box::new(Runtime));
         for source in sources {
             registry.register_collector(source);
         }

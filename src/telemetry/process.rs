@@ -1,4 +1,5 @@
-//! `process_*`: the figures every Prometheus client library gives of its own process.
+//! What is read of the process at each scrape: `process_*`, the figures that every Prometheus client
+//! library gives, and those of the runtime.
 
 use std::fmt;
 
@@ -45,6 +46,20 @@ impl Collector for Process {
     }
 }
 
+/// Counts the tasks of the runtime that the scrape runs on; says nothing outside of one. Each
+/// connection and each watcher is a task, and each background job: a number that stays high while
+/// nobody asks tells of tasks that do not end.
+#[derive(Debug)]
+pub(super) struct Runtime;
+
+impl Collector for Runtime {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return Ok(()) };
+        let alive = i64::try_from(runtime.metrics().num_alive_tasks()).unwrap_or(i64::MAX);
+        gauge(&mut encoder, "runtime_tasks", "Tasks that have not ended", alive)
+    }
+}
+
 fn gauge(encoder: &mut DescriptorEncoder<'_>, name: &str, help: &str, value: i64) -> fmt::Result {
     let metric = ConstGauge::new(value);
     let metric_encoder = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
@@ -56,4 +71,38 @@ fn counter(encoder: &mut DescriptorEncoder<'_>, name: &str, help: &str, value: f
     let metric_encoder: MetricEncoder<'_> =
         encoder.encode_descriptor(name, help, None, ConstCounter::<f64>::TYPE)?;
     metric.encode(metric_encoder)
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+    use crate::telemetry::Metrics;
+
+    const NAME: &str = "sddc_gateway_runtime_tasks ";
+
+    fn page() -> String {
+        Metrics::new().collect(0, Vec::new()).unwrap()
+    }
+
+    #[tokio::test]
+    async fn the_tasks_that_have_not_ended_are_counted() {
+        let tasks = || page().lines().find_map(|line| line.strip_prefix(NAME)?.parse::<u32>().ok());
+        let (tracker, stop) = (TaskTracker::new(), CancellationToken::new());
+        assert_eq!(tasks(), Some(0));
+        for _ in 0..3 {
+            tracker.spawn(stop.clone().cancelled_owned());
+        }
+        assert_eq!(tasks(), Some(3));
+        stop.cancel();
+        tracker.close();
+        tracker.wait().await;
+        tokio::task::yield_now().await;
+        assert_eq!(tasks(), Some(0));
+    }
+
+    #[test]
+    fn outside_of_a_runtime_there_is_no_number_of_tasks() {
+        assert!(!page().contains(NAME));
+    }
 }

@@ -615,6 +615,7 @@ async fn the_metrics_are_well_formed_openmetrics() {
         ("sddc_gateway_connection_errors", "counter"),
         ("sddc_gateway_odd_documents", "counter"),
         ("sddc_gateway_log_lines_dropped", "counter"),
+        ("sddc_gateway_runtime_tasks", "gauge"),
         ("sddc_gateway_build_info", "gauge"),
         ("process_cpu_seconds", "counter"),
         ("process_resident_memory_bytes", "gauge"),

@@ -10,7 +10,7 @@ SHELL := bash
 export override CARGO_TARGET_DIR := $(abspath $(or $(CARGO_TARGET_DIR),target))
 TOOLS := $(CARGO_TARGET_DIR)/tools
 
-.PHONY: help demo openapi test test-setup lint test-rust test-browser test-image bench fuzz
+.PHONY: help demo openapi test test-setup lint test-rust test-browser test-image bench soak fuzz
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -50,7 +50,7 @@ lint: ## format, clippy, docs, shell scripts, Dockerfile, dependencies, API docu
 	$(TOOLS)/python/bin/hadolint Dockerfile
 	npm --prefix tests/openapi run --silent lint -- $(addprefix $(CURDIR)/openapi/openapi.,json yaml)
 
-test-rust: ## unit and integration tests
+test-rust: ## unit and integration tests, two minutes of soak among them
 	cargo test --locked
 
 test-browser: ## the API page in Chromium, against `demo`
@@ -64,6 +64,10 @@ test-image: ## build the container image and run it (root; SKIP_IMAGE=1 leaves i
 bench: ## what an answer costs, against a bare hyper server (BENCH_SECONDS=1 a round)
 	@command -v wrk > /dev/null || { echo 'wrk is missing: apt-get install wrk' >&2; exit 1; }
 	cargo bench --locked --bench serve
+
+soak: export SOAK_SECONDS ?= 1800
+soak: ## a long run in bad weather: right answers, no growth (SOAK_SECONDS=1800, SOAK_SEED to repeat)
+	cargo test --release --locked --test soak -- --nocapture
 
 fuzz: export FUZZ_SECONDS ?= 60
 fuzz: ## each fuzz target for a while, by libFuzzer (FUZZ_SECONDS=60 each)

@@ -1,0 +1,204 @@
+//! The gateway as a process: how it is set up, what it logs, and what it takes of the machine.
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    io::{BufRead, BufReader},
+    net::SocketAddr,
+    path::Path,
+    process::{Child, Command, Stdio},
+    sync::{
+        Arc, Mutex,
+        mpsc::{Receiver, channel},
+    },
+    time::Duration,
+};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+
+use crate::{callers::Callers, secrets::Secrets};
+
+/// Longer than anything takes that goes well.
+pub const DEADLINE: Duration = Duration::from_secs(60);
+
+/// From this age on nothing is shown any more; while VMware refuses, half as long.
+pub const STALE: Duration = Duration::from_secs(20);
+pub const STALE_DENIED: Duration = Duration::from_secs(10);
+
+/// A running gateway; killed when dropped.
+pub struct Gateway {
+    child: Mutex<Child>,
+    pub api: SocketAddr,
+    pub ops: SocketAddr,
+    /// Where its upstreams are.
+    cloud: SocketAddr,
+    http: reqwest::Client,
+    /// What is wrong with its log, and the end of it.
+    log: Mutex<Receiver<String>>,
+}
+
+/// What it takes at a moment.
+#[derive(Debug, Clone)]
+pub struct Sample {
+    pub rss_kib: u64,
+    /// Apart from those of connections to its upstreams, which are kept for a while.
+    pub fds: u64,
+    /// Likewise.
+    pub tasks: u64,
+    pub series: BTreeSet<String>,
+    /// What it says that its pictures and the answers made of them take.
+    pub kept_bytes: u64,
+    pub watchers: u64,
+    pub in_flight: u64,
+}
+
+/// The files that it reads and writes.
+pub struct Files<'a> {
+    pub folder: &'a Path,
+    pub secret: &'a Path,
+    pub callers: &'a Callers,
+}
+
+impl Gateway {
+    /// Starts one whose hours are minutes.
+    pub fn start(cloud: SocketAddr, files: &Files<'_>, secrets: &Arc<Secrets>) -> Self {
+        let url = format!("http://{cloud}");
+        let file = |name: &str| files.folder.join(name).display().to_string();
+        let mut child = Command::new(env!("CARGO_BIN_EXE_sddc-gateway"))
+            .env_clear()
+            .env("SDDC_GATEWAY_CSP__URL", &url)
+            .env("SDDC_GATEWAY_CSP__CLIENT_ID", "demo-app")
+            .env("SDDC_GATEWAY_CSP__CLIENT_SECRET_FILE", files.secret)
+            .env("SDDC_GATEWAY_VMC__URL", &url)
+            .env("SDDC_GATEWAY_VMC__CONNECT_TIMEOUT", "1s")
+            .env("SDDC_GATEWAY_VMC__TIMEOUT", "1s")
+            .env("SDDC_GATEWAY_VMC__MAX_BODY", "1MiB")
+            .env("SDDC_GATEWAY_INVENTORY__POLL", "1s")
+            .env("SDDC_GATEWAY_INVENTORY__FRESH", "2s")
+            .env("SDDC_GATEWAY_INVENTORY__STALE", format!("{}s", STALE.as_secs()))
+            .env("SDDC_GATEWAY_INVENTORY__STALE_DENIED", format!("{}s", STALE_DENIED.as_secs()))
+            .env("SDDC_GATEWAY_INVENTORY__SNAPSHOT_FILE", file("snapshot"))
+            .env("SDDC_GATEWAY_ACCESS__CALLERS_FILE", &files.callers.file)
+            .env("SDDC_GATEWAY_API__LISTEN", "127.0.0.1:0")
+            .env("SDDC_GATEWAY_API__HEADER_TIMEOUT", "5s")
+            .env("SDDC_GATEWAY_API__WRITE_TIMEOUT", "10s")
+            .env("SDDC_GATEWAY_API__REQUEST_TIMEOUT", "10s")
+            .env("SDDC_GATEWAY_API__DRAIN_DELAY", "0s")
+            .env("SDDC_GATEWAY_OPS__LISTEN", "127.0.0.1:0")
+            .env("SDDC_GATEWAY_TELEMETRY__AUDIT", file("audit"))
+            .env("SDDC_GATEWAY_TELEMETRY__FORMAT", "json")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let started = lines.find(|line| line.as_ref().is_ok_and(|it| it.contains("\"started\"")));
+        let started: Value = serde_json::from_str(&started.unwrap().unwrap()).unwrap();
+        let address = |name: &str| started[name].as_str().unwrap().parse().unwrap();
+        let (faults, log) = channel();
+        let secrets = secrets.clone();
+        std::thread::spawn(move || {
+            for line in lines.map_while(Result::ok) {
+                let is_bad = line.contains("panicked") || secrets.found_in(line.as_bytes());
+                if is_bad && faults.send(line).is_err() {
+                    return;
+                }
+            }
+        });
+        Self {
+            api: address("api"),
+            ops: address("ops"),
+            cloud,
+            child: Mutex::new(child),
+            http: reqwest::Client::builder()
+                .no_proxy()
+                .pool_max_idle_per_host(0)
+                .timeout(DEADLINE)
+                .build()
+                .unwrap(),
+            log: Mutex::new(log),
+        }
+    }
+
+    /// A line of its log that should not be there.
+    pub fn odd_line(&self) -> Option<String> {
+        self.log.lock().unwrap().try_recv().ok()
+    }
+
+    pub fn signal(&self, signal: Signal) {
+        let pid = self.child.lock().unwrap().id();
+        kill_process(Pid::from_raw(pid.try_into().unwrap()).unwrap(), signal).unwrap();
+    }
+
+    /// Ends it, and waits for its end.
+    pub fn end(&self) -> Option<i32> {
+        self.signal(Signal::TERM);
+        self.child.lock().unwrap().wait().unwrap().code()
+    }
+
+    pub async fn ops(&self, path: &str) -> String {
+        let answer = self.http.get(format!("http://{}{path}", self.ops)).send().await.unwrap();
+        answer.text().await.unwrap()
+    }
+
+    pub async fn sample(&self) -> Sample {
+        let page = self.ops("/metrics").await;
+        let figure = |name: &str| {
+            let value = page.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+            let value: Option<f64> = value.and_then(|value| value.parse().ok());
+            whole(value.unwrap_or_else(|| panic!("no figure {name}")))
+        };
+        let pid = self.child.lock().unwrap().id();
+        let upstream = connections_to(self.cloud);
+        let is_comment = |line: &&str| !line.starts_with('#');
+        let series = page.lines().filter(is_comment).filter_map(|line| line.rsplit_once(' '));
+        Sample {
+            rss_kib: resident_kib(pid),
+            fds: open_fds(pid).saturating_sub(upstream),
+            tasks: figure("sddc_gateway_runtime_tasks").saturating_sub(upstream),
+            series: series.map(|(series, _)| series.to_owned()).collect(),
+            kept_bytes: figure("sddc_gateway_inventory_bytes"),
+            watchers: figure("sddc_gateway_watchers"),
+            in_flight: figure("sddc_gateway_http_in_flight"),
+        }
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        let child = self.child.get_mut().unwrap();
+        let _ = child.kill();
+        let _ = child.wait();
+    }
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "counts and bytes are whole and not negative"
+)]
+fn whole(figure: f64) -> u64 {
+    figure as u64
+}
+
+fn resident_kib(pid: u32) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse().unwrap()
+}
+
+fn open_fds(pid: u32) -> u64 {
+    fs::read_dir(format!("/proc/{pid}/fd")).unwrap().count() as u64
+}
+
+/// How many sockets are connected to an address of IPv4.
+fn connections_to(address: SocketAddr) -> u64 {
+    let SocketAddr::V4(address) = address else { panic!("an address of IPv4") };
+    let ip = u32::from_ne_bytes(address.ip().octets());
+    let remote = format!("{ip:08X}:{:04X}", address.port());
+    let table = fs::read_to_string("/proc/net/tcp").unwrap();
+    let sockets = table.lines().map(|line| line.split_whitespace().skip(2).take(2));
+    sockets.filter(|socket| socket.clone().eq([remote.as_str(), "01"])).count() as u64
+}

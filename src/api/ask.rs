@@ -105,9 +105,10 @@ pub(super) struct Demanded {
 }
 
 impl Demanded {
-    /// Says in the answer that the caller's budget is spent.
+    /// Says in the answer that the caller's budget is spent: a read that was joined may have begun
+    /// before the request too.
     pub(super) fn note<T>(self, mut served: Served<T>) -> Served<T> {
-        if self.over_budget && served.service == Service::Hit {
+        if self.over_budget && matches!(served.service, Service::Hit | Service::Collapsed) {
             served.service = Service::OverBudget;
         }
         served

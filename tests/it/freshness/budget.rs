@@ -1,7 +1,12 @@
 //! What one caller may make the gateway ask upstream: six reads a minute.
 
+use std::time::Duration;
+
 use http::Method;
-use sddc_gateway::access::Scope;
+use sddc_gateway::{
+    access::Scope,
+    simulator::{Fault, Target},
+};
 
 use super::{MODES, ask, paths, reads};
 use crate::harness::{Setup, TestGateway, cloud, cloud_of};
@@ -78,11 +83,36 @@ async fn a_budget_is_spent_once_for_a_request_however_many_orgs_and_lists_it_rea
 async fn beyond_the_budget_an_old_picture_is_refreshed_as_for_everybody() {
     let cloud = cloud().await;
     let gateway = Setup::on_demand(&cloud).with(|config| {
-        config.inventory.fresh = std::time::Duration::from_secs(5);
+        config.inventory.fresh = Duration::from_secs(5);
     });
     let gateway = gateway.start().await;
     gateway.get("/sddcs").await;
     spend(&gateway, "/sddcs").await;
     gateway.advance(5);
     assert_eq!(ask(&gateway, "/sddcs", "no-cache").await.served(), "fwd=miss; stored");
+}
+
+#[tokio::test]
+async fn beyond_the_budget_a_read_that_began_before_the_request_is_not_called_what_it_asked_for() {
+    let cloud = cloud().await;
+    let gateway = Setup::on_demand(&cloud).with(|config| {
+        config.inventory.fresh = Duration::from_secs(5);
+    });
+    let gateway = gateway.start().await;
+    gateway.get("/sddcs").await;
+    for _ in 0..6 {
+        gateway.advance(1);
+        ask(&gateway, "/sddcs", "no-cache").await;
+    }
+    gateway.advance(5);
+    let before = cloud.sddc_reads();
+    cloud.simulator.script(Fault::on(Target::Vmc, "*/sddcs").delay(Duration::from_millis(300)));
+    let first = gateway.get("/sddcs");
+    let over = async {
+        gateway.until("the read", async |_| cloud.sddc_reads() > before).await;
+        ask(&gateway, "/sddcs", "no-cache").await
+    };
+    let (first, over) = tokio::join!(first, over);
+    assert_eq!(first.served(), "fwd=miss; stored");
+    assert_eq!(over.served(), "hit; ttl=5; detail=budget");
 }

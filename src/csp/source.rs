@@ -6,7 +6,7 @@ use std::sync::{
 };
 
 use arc_swap::{ArcSwap, ArcSwapOption};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -35,6 +35,8 @@ struct Shared {
     metrics: Metrics,
     current: ArcSwapOption<Token>,
     generation: AtomicU64,
+    /// The generation of the newest token.
+    minted: watch::Sender<u64>,
     gate: Gate<CspError>,
     flight: Flight<Result<Arc<Token>, CspError>>,
     trouble: Mutex<Trouble>,
@@ -106,6 +108,7 @@ impl TokenSource {
             metrics,
             current: ArcSwapOption::empty(),
             generation: AtomicU64::new(0),
+            minted: watch::Sender::new(0),
             flight: Flight::new("mint", flights),
             trouble: Mutex::default(),
             wake: Notify::new(),
@@ -181,6 +184,12 @@ impl TokenSource {
         self.0.wake.notify_one();
     }
 
+    /// The generation of the newest token, and a wait for the next one.
+    #[must_use]
+    pub fn minted(&self) -> watch::Receiver<u64> {
+        self.0.minted.subscribe()
+    }
+
     /// For probes and metrics.
     #[must_use]
     pub fn status(&self) -> TokenStatus {
@@ -254,6 +263,7 @@ impl TokenSource {
             Ok(token) => {
                 pass.succeeded();
                 self.0.current.store(Some(token.clone()));
+                self.0.minted.send_replace(token.generation());
                 *self.trouble() = Trouble::default();
                 self.0.metrics.mint(&self.label(), MintOutcome::Minted);
                 self.0.wake.notify_one();

@@ -94,7 +94,7 @@ impl Discovery {
         if inner.settings.poll.is_zero() {
             inner.turns.watched().await;
         }
-        inner.clock.sleep_until(slot::next_poll(&self.orgs, &self.reader, inner)).await;
+        slot::poll_is_due(&self.orgs, &self.reader, inner, Duration::ZERO).await;
         if inner.wants_poll() {
             let _ = self.refresh(inner, Lane::Poller).result().await;
         }

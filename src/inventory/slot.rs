@@ -192,12 +192,9 @@ impl Slot {
                 } else if inner.settings.poll.is_zero() {
                     inner.turns.watched().await;
                 }
-                let mut due = next_poll(kept, &self.reader, &inner);
-                if !kind.is_main && kept.trouble().is_some() {
-                    // The one call that a closed gate lets through is the main list's.
-                    due = due + LEAST_PAUSE;
-                }
-                inner.clock.sleep_until(due).await;
+                // The one call that a closed gate lets through is the main list's.
+                let later = if kind.is_main { Duration::ZERO } else { LEAST_PAUSE };
+                poll_is_due(kept, &self.reader, &inner, later).await;
                 let is_wanted = if kind.is_main { inner.wants_poll() } else { kept.is_wanted() };
                 if is_wanted {
                     // What failed was logged where it happened.
@@ -213,7 +210,7 @@ impl Slot {
         let poll = async {
             loop {
                 self.org.wanted().await;
-                inner.clock.sleep_until(next_poll(&self.org, &self.reader, &inner)).await;
+                poll_is_due(&self.org, &self.reader, &inner, Duration::ZERO).await;
                 if self.org.is_wanted() {
                     let _ = self.refresh_org(&inner, Lane::Poller).result().await;
                 }
@@ -223,9 +220,28 @@ impl Slot {
     }
 }
 
+/// Returns when a list is to be read next; so much later while reads fail, but at once with a new
+/// token: it may have mended what they fail for, as when the client secret was changed.
+pub(super) async fn poll_is_due<T: PartialEq + Send + Sync + 'static>(
+    kept: &Kept<T>,
+    reader: &Reader,
+    inner: &Inner,
+    later: Duration,
+) {
+    // From before the look at how reads fail, so that no token is missed.
+    let mut minted = reader.tokens().minted();
+    let is_failing = kept.trouble().is_some();
+    let due = next_poll(kept, reader, inner);
+    let due = if is_failing { due + later } else { due };
+    tokio::select! {
+        () = inner.clock.sleep_until(due) => {}
+        Ok(()) = minted.changed(), if is_failing => {}
+    }
+}
+
 /// When a list is read next: a poll interval after the last good reading, or as soon as what holds
 /// it back lets it.
-pub(super) fn next_poll<T: PartialEq + Send + Sync + 'static>(
+fn next_poll<T: PartialEq + Send + Sync + 'static>(
     kept: &Kept<T>,
     reader: &Reader,
     inner: &Inner,

@@ -35,6 +35,13 @@ struct Inner<E> {
     resets: u64,
 }
 
+impl<E> Inner<E> {
+    fn reset(&mut self) {
+        self.state = State::Open;
+        self.resets += 1;
+    }
+}
+
 #[derive(Debug)]
 enum State<E> {
     Open,
@@ -126,9 +133,19 @@ impl<E: Clone> Gate<E> {
 
     /// Opens the gate: what closed it is known to be mended.
     pub fn reset(&self) {
+        self.lock().reset();
+    }
+
+    /// The same where that is so of what closed the gate.
+    pub fn reset_if(&self, mended: impl FnOnce(&E) -> bool) {
         let mut inner = self.lock();
-        inner.state = State::Open;
-        inner.resets += 1;
+        let is_mended = match &inner.state {
+            State::Open => false,
+            State::Closed { because, .. } | State::Probing { because, .. } => mended(because),
+        };
+        if is_mended {
+            inner.reset();
+        }
     }
 
     /// For probes and metrics.
@@ -288,6 +305,16 @@ mod tests {
         assert_eq!(gate.status().name, "closed");
         gate.reset();
         assert_eq!(gate.status(), GateStatus { name: "open", retry_in: None });
+    }
+
+    #[test]
+    fn a_gate_is_opened_for_what_mends_its_trouble_alone() {
+        let (_, gate) = gate();
+        gate.enter().unwrap().failed(Hold::For(REFUSED_HOLD), "refused");
+        gate.reset_if(|because| *because == "down");
+        assert_eq!(gate.status().name, "closed");
+        gate.reset_if(|because| *because == "refused");
+        assert_eq!(gate.status().name, "open");
     }
 
     #[test]

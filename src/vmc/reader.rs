@@ -1,7 +1,10 @@
 //! Reads of one organization, with its token, through its gate.
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -55,6 +58,8 @@ struct Shared {
     clock: Clock,
     gate: Gate<VmcError>,
     minted_for_403: Mutex<Option<Instant>>,
+    /// The generation of the last token that was refused.
+    refused: AtomicU64,
 }
 
 /// A read that the gateway makes.
@@ -121,7 +126,14 @@ impl Reader {
     #[must_use]
     pub fn new(remote: Remote, tokens: TokenSource, clock: Clock) -> Self {
         let gate = Gate::new(clock.clone());
-        Self(Arc::new(Shared { remote, tokens, clock, gate, minted_for_403: Mutex::default() }))
+        Self(Arc::new(Shared {
+            remote,
+            tokens,
+            clock,
+            gate,
+            minted_for_403: Mutex::default(),
+            refused: AtomicU64::new(0),
+        }))
     }
 
     /// A reader for another organization that the same token can see, with a gate of its own.
@@ -152,7 +164,7 @@ impl Reader {
     /// When what is held back is let through again; `None` when nothing holds it.
     #[must_use]
     pub fn held_until(&self) -> Option<Instant> {
-        self.0.gate.opens_at().max(self.0.tokens.held_until())
+        self.look_at_the_gate().opens_at().max(self.0.tokens.held_until())
     }
 
     /// Reads a JSON document.
@@ -170,12 +182,10 @@ impl Reader {
         lane: Lane,
         check: impl FnOnce(&[u8]) -> Result<T, VmcError> + Send + 'static,
     ) -> Result<T, VmcError> {
-        let pass = self.0.gate.enter()?;
+        let pass = self.look_at_the_gate().enter()?;
         let retries = &self.0.remote.retries;
         let tries = if pass.is_probe() { retries.begin_single() } else { retries.begin() };
-        let read = tokio::time::timeout(READ_DEADLINE, self.tried(endpoint, lane, tries)).await;
-        let overdue = |_| Err(Failure::Timeout(READ_DEADLINE).into());
-        let outcome = match read.unwrap_or_else(overdue) {
+        let outcome = match self.tried(endpoint, lane, tries).await {
             Ok(body) => blocking(move || check(&body)).await.unwrap_or(Err(Lost.into())),
             Err(error) => Err(error),
         };
@@ -197,10 +207,16 @@ impl Reader {
         mut tries: Tries,
     ) -> Result<Bytes, VmcError> {
         let deadline = self.0.clock.now() + READ_DEADLINE;
+        let mut failed = None;
         loop {
-            let failure = match self.signed(endpoint, lane).await {
-                Err(VmcError::Upstream(failure)) => failure,
-                outcome => return outcome,
+            let time_left = deadline.since(self.0.clock.now());
+            let signed = tokio::time::timeout(time_left, self.signed(endpoint, lane)).await;
+            let failure = match (signed, failed) {
+                (Ok(Err(VmcError::Upstream(failure))), _) => failure,
+                // What VMC did counts, and not that there was no room or time to ask it again.
+                (Ok(Err(VmcError::Crowded(_))) | Err(_), Some(before)) => return Err(before),
+                (Ok(outcome), _) => return outcome,
+                (Err(_overdue), None) => return Err(Failure::Timeout(READ_DEADLINE).into()),
             };
             let time_left = deadline.since(self.0.clock.now());
             let Some(pause) = tries.pause_after(&failure, time_left) else {
@@ -209,7 +225,26 @@ impl Reader {
             let endpoint = endpoint.as_str();
             tracing::debug!(endpoint, %failure, pause_s = pause.as_secs_f64(), "reading again");
             tokio::time::sleep(pause).await;
+            if self.0.gate.opens_at().is_some() {
+                // Another read of the org has found out meanwhile that nothing should be asked.
+                return Err(failure.into());
+            }
+            failed = Some(VmcError::from(failure));
         }
+    }
+
+    /// The gate as it is now: what was refused to an older token says nothing of a newer one.
+    fn look_at_the_gate(&self) -> &Gate<VmcError> {
+        let newest = *self.0.tokens.minted().borrow();
+        if newest > self.0.refused.load(Ordering::Relaxed) {
+            self.0.gate.reset_if(|because| because.kind() == Kind::CredentialsRejected);
+        }
+        &self.0.gate
+    }
+
+    fn refuse(&self, token: &Token, error: VmcError) -> VmcError {
+        self.0.refused.fetch_max(token.generation(), Ordering::Relaxed);
+        error
     }
 
     async fn signed(&self, endpoint: Endpoint<'_>, lane: Lane) -> Result<Bytes, VmcError> {
@@ -217,38 +252,52 @@ impl Reader {
         if let Standing::Refused(first) = token.standing() {
             // Perhaps to another reader of the same token: it would be refused here too.
             if self.0.clock.now().since(first) < REFUSED_HOLD {
-                return Err(VmcError::Unauthorized);
+                return Err(self.refuse(&token, VmcError::Unauthorized));
             }
             token = self.0.tokens.replace(&token).await?;
         }
         let now = self.0.clock.now();
-        let token = match self.attempt(endpoint, lane, &token).await {
+        let mut token = match self.attempt(endpoint, lane, &mut token).await {
             Try::Answer(answer) => return answer,
             // A late 401 to a token that is gone is no verdict on the one that replaced it.
             Try::Unauthorized if token.refused(now) == Standing::Accepted => {
                 self.0.tokens.replace(&token).await?
             }
-            Try::Unauthorized => return Err(VmcError::Unauthorized),
-            Try::Denied if self.may_be_stale(&token) => {
-                self.0.tokens.newer_than(&token).await.map_err(|_| VmcError::Denied)?
-            }
-            Try::Denied => return Err(VmcError::Denied),
+            Try::Unauthorized => return Err(self.refuse(&token, VmcError::Unauthorized)),
+            Try::Denied if self.may_be_stale(&token) => self
+                .0
+                .tokens
+                .newer_than(&token)
+                .await
+                .map_err(|_| self.refuse(&token, VmcError::Denied))?,
+            Try::Denied => return Err(self.refuse(&token, VmcError::Denied)),
         };
-        match self.attempt(endpoint, lane, &token).await {
+        match self.attempt(endpoint, lane, &mut token).await {
             Try::Answer(answer) => answer,
             Try::Unauthorized => {
                 token.refused(now);
-                Err(VmcError::Unauthorized)
+                Err(self.refuse(&token, VmcError::Unauthorized))
             }
-            Try::Denied => Err(VmcError::Denied),
+            Try::Denied => Err(self.refuse(&token, VmcError::Denied)),
         }
     }
 
-    async fn attempt(&self, endpoint: Endpoint<'_>, lane: Lane, token: &Token) -> Try {
+    /// One try, with this token, or with the next one if it ended while a place was waited for.
+    async fn attempt(&self, endpoint: Endpoint<'_>, lane: Lane, token: &mut Arc<Token>) -> Try {
         let Remote { client, base, places, .. } = &self.0.remote;
-        let _place = match places.take(lane).await {
-            Ok(place) => place,
-            Err(crowded) => return Try::Answer(Err(crowded.into())),
+        let _place = loop {
+            let place = match places.take(lane).await {
+                Ok(place) => place,
+                Err(crowded) => return Try::Answer(Err(crowded.into())),
+            };
+            if token.is_usable(self.0.clock.now()) {
+                break place;
+            }
+            drop(place);
+            match self.0.tokens.token().await {
+                Ok(next) => *token = next,
+                Err(error) => return Try::Answer(Err(error.into())),
+            }
         };
         let request = token.sign(client.request(Method::GET, endpoint.url(base)));
         let reply = match request.build() {

@@ -1,7 +1,7 @@
 //! Places: how many calls of one upstream are under way at once.
 //!
-//! Reads that callers wait for and reads of the poller have their own, so that neither keeps the
-//! other waiting. A read takes its place once it holds a token, and gives it back between its
+//! Reads that a caller began and reads of the poller have their own, so that a flood of the ones does
+//! not keep the others waiting. A read takes its place once it holds a token, and gives it back between its
 //! tries: who waits for a mint, or for a pause to end, holds up nobody.
 
 use std::{sync::Arc, time::Duration};
@@ -24,7 +24,7 @@ pub struct Places {
 /// Whose read it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lane {
-    /// A caller waits for it.
+    /// A caller began it.
     Callers,
     /// It keeps a picture fresh that is there.
     Poller,
@@ -44,7 +44,7 @@ pub struct Place {
 
 /// No place became free in time, or too many wait for one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("vmc.max_in_flight calls are under way, and none ended in time")]
+#[error("vmc.max_in_flight calls are under way, and too many wait for one to end")]
 pub struct Crowded;
 
 impl Places {

@@ -1,25 +1,19 @@
 //! The connections to one upstream.
 //!
 //! A dead peer must not cost a read more than one of its tries, whether the other end says that it
-//! is gone or not: what was sent and is not acknowledged ends a connection after
-//! `vmc.connect_timeout`, as does an HTTP/2 ping that is not answered while somebody waits, and a
-//! try that ends by its own deadline takes its HTTP/1.1 connection with it.
+//! is gone or not: what was sent and is not acknowledged ends a connection after a few seconds, as
+//! does an HTTP/2 ping that is not answered while somebody waits, and a try that ends by its own
+//! deadline takes its HTTP/1.1 connection with it.
 //!
 //! Every few minutes the pool is made anew: a connection that is always in use would never notice
-//! that its name leads elsewhere by now, or that the CA file has changed.
+//! that its name leads elsewhere by now.
 
-use std::{
-    path::{Path, PathBuf},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
 use http::{HeaderMap, HeaderValue, header::ACCEPT};
 use reqwest::{Certificate, redirect};
+use tokio::sync::Mutex;
 use url::Url;
 
 use super::{Detail, Upstream};
@@ -31,9 +25,13 @@ use crate::{
 /// How long a pool is used. Names' records live for about as long.
 const LONGEST_USE: Duration = Duration::from_secs(300);
 const IDLE: Duration = Duration::from_secs(60);
-/// Quicker than a try's deadline: what waits on a dead HTTP/2 connection goes on elsewhere.
+/// Together quicker than a try's default deadline: what waits on a dead HTTP/2 connection goes on
+/// elsewhere.
 const PING_EVERY: Duration = Duration::from_secs(2);
-const PING_PATIENCE: Duration = Duration::from_secs(3);
+const PING_PATIENCE: Duration = Duration::from_secs(5);
+/// How long what was sent may lack its acknowledgement: some retransmissions.
+#[cfg(target_os = "linux")]
+const ACKNOWLEDGED_WITHIN: Duration = Duration::from_secs(5);
 const KEEPALIVE: Duration = Duration::from_secs(10);
 
 /// A pool that is made anew now and then.
@@ -42,7 +40,8 @@ pub(super) struct Pool {
     plan: Arc<Plan>,
     clock: Clock,
     made: ArcSwap<Made>,
-    making: AtomicBool,
+    /// Held while they are made anew.
+    making: Mutex<()>,
 }
 
 /// What a pool is made from.
@@ -50,7 +49,8 @@ pub(super) struct Pool {
 struct Plan {
     upstream: Upstream,
     connect_timeout: Duration,
-    ca_file: Option<PathBuf>,
+    /// Trusted beside the system's, of the file as it was at the start.
+    authorities: Vec<Certificate>,
     encrypted: bool,
     proxied: bool,
 }
@@ -86,12 +86,13 @@ impl Pool {
         ca_file: Option<&Path>,
         clock: Clock,
     ) -> Result<Self, BuildError> {
-        let ca_file = ca_file.map(Path::to_owned);
+        let authorities = ca_file.map(|path| read_authorities(upstream, path)).transpose()?;
+        let authorities = authorities.unwrap_or_default();
         let (encrypted, proxied) = (base.scheme() == "https", !is_loopback(base));
-        let plan = Plan { upstream, connect_timeout, ca_file, encrypted, proxied };
+        let plan = Plan { upstream, connect_timeout, authorities, encrypted, proxied };
         let made = Made { http: plan.make()?, at: clock.now() };
         let made = ArcSwap::from_pointee(made);
-        Ok(Self { plan: Arc::new(plan), clock, made, making: AtomicBool::new(false) })
+        Ok(Self { plan: Arc::new(plan), clock, made, making: Mutex::default() })
     }
 
     /// The connections as they are.
@@ -103,19 +104,21 @@ impl Pool {
     /// on with the old ones meanwhile, as do those that are under way.
     pub(super) async fn fresh(&self) -> reqwest::Client {
         let now = self.clock.now();
-        let is_old = now.since(self.made.load().at) >= LONGEST_USE;
-        if is_old && !self.making.swap(true, Ordering::AcqRel) {
+        let is_old = || now.since(self.made.load().at) >= LONGEST_USE;
+        if is_old()
+            && let Ok(_making) = self.making.try_lock()
+            && is_old()
+        {
             let plan = self.plan.clone();
-            // CAs are read from files.
+            // The system's CAs are read from files.
             if let Some(made) = blocking(move || plan.make()).await {
                 let http = made.unwrap_or_else(|error| {
                     let upstream = self.plan.upstream.as_str();
-                    tracing::warn!(upstream, %error, "the old connections and CAs stay in use");
+                    tracing::warn!(upstream, %error, "the old connections stay in use");
                     self.current()
                 });
                 self.made.store(Arc::new(Made { http, at: now }));
             }
-            self.making.store(false, Ordering::Release);
         }
         self.current()
     }
@@ -140,7 +143,7 @@ impl Plan {
             .retry(reqwest::retry::never());
         #[cfg(target_os = "linux")]
         {
-            builder = builder.tcp_user_timeout(self.connect_timeout);
+            builder = builder.tcp_user_timeout(ACKNOWLEDGED_WITHIN);
         }
         if !self.proxied {
             builder = builder.no_proxy();
@@ -149,15 +152,17 @@ impl Plan {
             // The system's CAs take a while to read.
             builder = builder.tls_certs_only([]);
         }
-        if let Some(path) = self.ca_file.as_ref().filter(|_| self.encrypted) {
-            let unusable = |why| BuildError::CaFile { key: self.upstream.ca_file_key(), why };
-            let pem = std::fs::read(path).map_err(|error| unusable(error.to_string()))?;
-            let certificates = Certificate::from_pem_bundle(&pem)
-                .map_err(|error| unusable(Detail::of(error).to_string()))?;
-            builder = builder.tls_certs_merge(certificates);
+        if self.encrypted && !self.authorities.is_empty() {
+            builder = builder.tls_certs_merge(self.authorities.clone());
         }
         builder.build().map_err(|error| BuildError::Tls(Detail::of(error).to_string()))
     }
+}
+
+fn read_authorities(upstream: Upstream, path: &Path) -> Result<Vec<Certificate>, BuildError> {
+    let unusable = |why| BuildError::CaFile { key: upstream.ca_file_key(), why };
+    let pem = std::fs::read(path).map_err(|error| unusable(error.to_string()))?;
+    Certificate::from_pem_bundle(&pem).map_err(|error| unusable(Detail::of(error).to_string()))
 }
 
 fn is_loopback(url: &Url) -> bool {
@@ -194,12 +199,8 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn connections_are_made_anew_after_a_while_and_kept_if_that_cannot_be() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("ca.pem");
-        let ca = rcgen::generate_simple_self_signed(["ca".to_owned()]).unwrap();
-        std::fs::write(&path, ca.cert.pem()).unwrap();
-        let (clock, pool) = pool(Upstream::Vmc, Some(&path));
+    async fn connections_are_made_anew_after_a_while_by_one_call() {
+        let (clock, pool) = pool(Upstream::Vmc, None);
         let pool = pool.unwrap();
         let made_at = || pool.made.load().at;
         let first = made_at();
@@ -207,11 +208,12 @@ mod tests {
         pool.fresh().await;
         assert_eq!(made_at(), first);
         clock.advance(LONGEST_USE / 2);
+        // Whoever leaves in the midst of it leaves it to the next.
+        let mut left = Box::pin(pool.fresh());
+        assert!(futures_util::poll!(&mut left).is_pending());
         pool.fresh().await;
-        assert_eq!(made_at(), clock.now());
-        // Not asked for at each call from then on, however it ends.
-        std::fs::remove_file(&path).unwrap();
-        clock.advance(LONGEST_USE);
+        assert_eq!(made_at(), first, "one makes them, the others go on meanwhile");
+        drop(left);
         pool.fresh().await;
         assert_eq!(made_at(), clock.now());
     }

@@ -24,7 +24,7 @@ async fn a_connection_that_fell_silent_costs_one_try_and_no_caller_an_answer() {
     let front = Front::start(cloud.address);
     let setup = Setup::on_demand(&cloud).with_configured_orgs(&cloud).with(|config| {
         config.vmc.url = front.url().parse().unwrap();
-        config.vmc.timeout = Duration::from_millis(300);
+        config.vmc.timeout = Duration::from_secs(2);
         config.vmc.retries = 1;
     });
     let gateway = setup.start().await;

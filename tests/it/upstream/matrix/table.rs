@@ -25,8 +25,8 @@ many calls it cost: while the gate is closed, none.
 failure one call is let through at a time, and tried once: ×1 where the picture is too old.
 - A caller waits for at most a second for what refreshes a stale picture; where that takes longer, its \
 `detail` is `stale-refresh-pending`, and the table shows what the next caller is told.
-- No answer takes longer than the tries take: `vmc.connect_timeout` or `vmc.timeout` each, and short \
-pauses between them.
+- No answer takes longer than the tries take: `vmc.connect_timeout` or `vmc.timeout` each, short \
+pauses between them, and a wait for one of `vmc.max_in_flight` places where all are taken.
 ";
 
 /// One fault at one place.

@@ -216,7 +216,7 @@ impl Slot {
 
 impl AuditGuard {
     /// A future that is ready once the thread has ended: unasked, if the guard is still there. Then
-    /// no request could ever be recorded again, nor answered.
+    /// no request could ever be recorded again, nor answered. To be asked for once.
     pub fn ended(&mut self) -> impl Future<Output = ()> + Send + use<> {
         let died = self.died.take();
         async move {

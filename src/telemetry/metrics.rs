@@ -41,6 +41,7 @@ struct Inner {
     http_in_flight: Gauge,
     cache: Family<CacheLabels, Counter>,
     token_mints: Family<MintLabels, Counter>,
+    runtime: Runtime,
     upstream_requests: Family<UpstreamLabels, Counter>,
     upstream_duration: Family<EndpointLabels, Histogram, fn() -> Histogram>,
     access_denied: Family<ReasonLabels, Counter>,
@@ -210,7 +211,7 @@ impl Default for Metrics {
 }
 
 impl Metrics {
-    /// Metrics that have counted nothing yet.
+    /// Metrics that have counted nothing yet. Tasks are counted of the runtime that this is called on.
     #[must_use]
     pub fn new() -> Self {
         Self(Arc::new(Inner {
@@ -219,6 +220,7 @@ impl Metrics {
             http_in_flight: Gauge::default(),
             cache: Family::default(),
             token_mints: Family::default(),
+            runtime: Runtime::current(),
             upstream_requests: Family::default(),
             upstream_duration: Family::new_with_constructor(|| Histogram::new(UPSTREAM_BUCKETS)),
             access_denied: Family::default(),
@@ -416,7 +418,7 @@ impl Metrics {
         let dropped = ConstCounter::new(log_lines_dropped);
         metrics.register("log_lines_dropped", "Log lines lost to a slow reader", dropped);
         metrics.register("build_info", "What is running", build);
-        metrics.register_collector(Box::new(Runtime));
+        metrics.register_collector(Box::new(inner.runtime.clone()));
         for source in sources {
             registry.register_collector(source);
         }

@@ -8,6 +8,7 @@ use prometheus_client::{
     encoding::{DescriptorEncoder, EncodeMetric, MetricEncoder},
     metrics::{MetricType, TypedMetric, counter::ConstCounter, gauge::ConstGauge},
 };
+use tokio::runtime::Handle;
 
 /// Reads `/proc/self` at each scrape; says nothing on a system without it.
 #[derive(Debug)]
@@ -46,15 +47,22 @@ impl Collector for Process {
     }
 }
 
-/// Counts the tasks of the runtime that the scrape runs on; says nothing outside of one. Each
-/// connection and each watcher is a task, and each background job: a number that stays high while
-/// nobody asks tells of tasks that do not end.
-#[derive(Debug)]
-pub(super) struct Runtime;
+/// Counts the tasks of the gateway's own runtime, wherever the scrape runs; says nothing outside of
+/// one. Each connection and each watcher is a task, and each background job: a number that stays high
+/// while nobody asks tells of tasks that do not end.
+#[derive(Debug, Clone)]
+pub(super) struct Runtime(Option<Handle>);
+
+impl Runtime {
+    /// The runtime that this is called on.
+    pub(super) fn current() -> Self {
+        Self(Handle::try_current().ok())
+    }
+}
 
 impl Collector for Runtime {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return Ok(()) };
+        let Some(runtime) = &self.0 else { return Ok(()) };
         let alive = i64::try_from(runtime.metrics().num_alive_tasks()).unwrap_or(i64::MAX);
         gauge(&mut encoder, "runtime_tasks", "Tasks that have not ended", alive)
     }

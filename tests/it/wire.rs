@@ -587,6 +587,24 @@ async fn the_ops_port_has_three_paths_and_the_rules_of_every_listener() {
 }
 
 #[tokio::test]
+async fn tasks_are_counted_of_the_api_though_the_ops_port_has_a_thread_of_its_own() {
+    let (_cloud, gateway) = open_gateway().await;
+    let tasks = async |gateway: &TestGateway| -> u32 {
+        let page = gateway.ops("/metrics").await.text();
+        let value = page.lines().find_map(|line| line.strip_prefix("sddc_gateway_runtime_tasks "));
+        value.unwrap().parse().unwrap()
+    };
+    let before = tasks(&gateway).await;
+    let mut idle = Vec::new();
+    for _ in 0..50 {
+        idle.push(TcpStream::connect(gateway.api).await.unwrap());
+    }
+    gateway.until("a task for each", async |gateway| tasks(gateway).await >= before + 50).await;
+    drop(idle);
+    gateway.until("their ends", async |gateway| tasks(gateway).await < before + 50).await;
+}
+
+#[tokio::test]
 async fn the_metrics_are_well_formed_openmetrics() {
     let (_cloud, gateway) = open_gateway().await;
     gateway.get("/sddcs").await;

@@ -46,7 +46,7 @@ async fn demo(options: &Options) -> Result<(), ExitCode> {
 
     let (access_log, guard) = telemetry::start(&config.telemetry);
     let mut signals = Signals::listen().map_err(|error| fail(&error))?;
-    harden::files(&mut config.api);
+    harden::files(&mut config);
     let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
     tasks.spawn(cloud.clone().serve(socket, stop.clone()));
     tasks.spawn(change(cloud, stop.clone()));

@@ -4,10 +4,10 @@ use rustix::process::{
     DumpableBehavior, Resource, Rlimit, getrlimit, set_dumpable_behavior, setrlimit,
 };
 
-use crate::listener;
+use crate::{config::Config, listener};
 
-/// Descriptors that are not connections to the API: the log, listeners, upstream, files, and up to
-/// 128 connections to the ops port.
+/// Descriptors that are connections neither to the API nor to VMC: the log, listeners, mints, files,
+/// and up to 128 connections to the ops port.
 const OWN_DESCRIPTORS: u64 = 256;
 
 /// No core dump may hold a token: neither a file, nor one through a pipe, which ignores the limit.
@@ -23,15 +23,17 @@ pub(super) fn memory() {
 }
 
 /// Raises the limit of open files as far as allowed, and lowers the caps on connections and on
-/// watchers, who hold one each, to what it then can hold.
-pub(super) fn files(settings: &mut listener::Settings) {
+/// watchers, who hold one each, to what it then can hold. VMC is asked in two lanes of
+/// `vmc.max_in_flight` calls each.
+pub(super) fn files(config: &mut Config) {
     let files = getrlimit(Resource::Nofile);
     let raised = Rlimit { current: files.maximum, ..files };
     let limit = match setrlimit(Resource::Nofile, raised) {
         Ok(()) => raised.current,
         Err(_) => files.current,
     };
-    fit(settings, limit);
+    let upstream = 2 * config.vmc.max_in_flight as u64;
+    fit(&mut config.api, limit.map(|limit| limit.saturating_sub(upstream)));
 }
 
 /// Lowers the caps to what a limit of open files can hold.

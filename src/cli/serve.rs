@@ -20,7 +20,7 @@ async fn serve(mut config: Config) -> Result<(), ExitCode> {
     let (access_log, guard) = telemetry::start(&config.telemetry);
     let mut signals = Signals::listen().map_err(|error| fail(&error))?;
     config.warnings().iter().for_each(|warning| tracing::warn!("{warning}"));
-    harden::files(&mut config.api);
+    harden::files(&mut config);
     let dropped = guard.dropped();
     let lost = move || dropped.dropped_lines();
     let gateway = Gateway::start(&config, Clock::system(), access_log, lost)

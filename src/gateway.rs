@@ -159,7 +159,7 @@ impl Gateway {
         let metrics = Metrics::new();
         let tasks = Tasks::new(metrics.clone());
         let upstreams = Upstreams::new(config, &clock, &metrics)?;
-        let (audit, audit_guard) = open_audit(config, &metrics, &tasks)?;
+        let (audit, mut audit_guard) = open_audit(config, &metrics)?;
         let tls = config.api.tls.as_ref().map(|tls| Tls::new(tls, &clock)).transpose()?;
         let api_socket = bind("api.listen", config.api.listen).await?;
         let ops_socket = bind("ops.listen", config.ops.listen).await?;
@@ -198,6 +198,13 @@ impl Gateway {
         files.extend(files::tls(config, tls.as_ref(), &policy));
         let reload = reloads.clone().keep_reading(files, clock.clone(), stop());
         tasks.spawn("reload", stop(), reload);
+
+        if let Some(guard) = &mut audit_guard {
+            let (stop, ended) = (stop(), guard.ended());
+            tasks.spawn("audit", stop.clone(), async move {
+                stop.run_until_cancelled(ended).await;
+            });
+        }
 
         let state = ApiState {
             inventory: inventory.clone(),
@@ -363,17 +370,12 @@ struct Logs {
 fn open_audit(
     config: &Config,
     metrics: &Metrics,
-    tasks: &Tasks,
 ) -> Result<(Audit, Option<AuditGuard>), StartError> {
     let Some(target) = &config.telemetry.audit else { return Ok((Audit::off(), None)) };
     // A record is waited for by one request, and a request may wait or watch.
     let places = config.api.max_in_flight + config.api.max_watchers;
     let opened = Audit::open(target, places, metrics.clone());
-    let (audit, mut guard) = opened.map_err(|error| StartError::Audit(error.kind()))?;
-    let (stop, ended) = (tasks.stop.clone(), guard.ended());
-    tasks.spawn("audit", stop.clone(), async move {
-        stop.run_until_cancelled(ended).await;
-    });
+    let (audit, guard) = opened.map_err(|error| StartError::Audit(error.kind()))?;
     Ok((audit, Some(guard)))
 }
 

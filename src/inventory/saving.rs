@@ -95,23 +95,22 @@ impl Inventory {
     }
 
     /// Writes the file until the stop that [`Inventory::new`] was given, and then once more.
-    pub(crate) async fn keep_saved(self, file: SnapshotFile) {
+    pub(crate) async fn keep_saved(self, mut file: SnapshotFile) {
         let stop = self.0.tasks.stop.clone();
         if file.is_foreign {
             return stop.cancelled().await;
         }
-        let mut written = file.written.clone();
         let mut failing = false;
         let mut next = self.0.clock.now();
         let mut is_over = false;
         while !is_over {
             let due = async {
-                self.due(&written).await;
+                self.due(&file.written).await;
                 self.0.clock.sleep_until(next).await;
             };
             is_over = stop.run_until_cancelled(due).await.is_none();
             // Never cut short: a write that goes on unseen could end after the last one.
-            self.write(&file, &mut written, &mut failing).await;
+            self.write(&mut file, &mut failing).await;
             next = self.0.clock.now() + CHANGED;
         }
     }
@@ -128,11 +127,11 @@ impl Inventory {
         }
     }
 
-    async fn write(&self, file: &SnapshotFile, written: &mut Written, failing: &mut bool) {
+    async fn write(&self, file: &mut SnapshotFile, failing: &mut bool) {
         let (now, snapshot) = self.snapshot(file.source.clone());
         // That all orgs are gone is worth writing; that none was read yet is not.
         let is_unread = snapshot.orgs.is_empty() && !now.readings.is_empty();
-        if now == *written || is_unread {
+        if now == file.written || is_unread {
             return;
         }
         let path = file.path.clone();
@@ -141,7 +140,7 @@ impl Inventory {
         self.0.metrics.snapshot_write(outcome.is_ok());
         match outcome {
             Ok(_bytes) => {
-                *written = now;
+                file.written = now;
                 *failing = false;
             }
             Err(error) if !std::mem::replace(failing, true) => {

@@ -188,7 +188,13 @@ impl Listener {
     ) -> Option<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
         let place = places.clone().try_acquire_owned().ok()?;
         let socket = self.socket.as_fd().try_clone_to_owned().ok()?;
-        let (stream, peer) = std::net::TcpListener::from(socket).accept().ok()?;
+        let socket = std::net::TcpListener::from(socket);
+        let (stream, peer) = loop {
+            match socket.accept() {
+                Err(error) if error.kind() == std::io::ErrorKind::ConnectionAborted => {}
+                accepted => break accepted.ok()?,
+            }
+        };
         stream.set_nonblocking(true).ok()?;
         Some((TcpStream::from_std(stream).ok()?, peer, place))
     }
@@ -295,6 +301,7 @@ impl Secured {
         let shaken = async {
             // A probe of the port alone has no handshake that could fail.
             let speaks = tokio::select! {
+                biased;
                 speaks = stream.speaks() => speaks?,
                 () = closing_time(&self.close, &self.activity) => false,
             };

@@ -90,6 +90,13 @@ impl Clock {
         }
     }
 
+    /// Sets a manual clock's time of day, as an administrator or NTP does: no time passes.
+    pub fn set_wall(&self, wall: Timestamp) {
+        if let Source::Manual(state) = &self.0 {
+            state.send_modify(|now| now.wall = wall);
+        }
+    }
+
     /// The moment on the monotonic clock (`CLOCK_BOOTTIME`).
     #[must_use]
     pub fn now(&self) -> Instant {

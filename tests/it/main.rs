@@ -22,6 +22,7 @@ mod policy;
 mod process;
 mod prometheus;
 mod snapshot;
+mod time;
 mod tls;
 mod tls_listener;
 mod token;

@@ -13,6 +13,7 @@ mod rotation;
 mod run;
 mod serve;
 mod signals;
+mod suspended;
 
 pub use self::{
     run::{Cloud, Ended, Process, Served, Setup, ask, bearer, file, gateway, new_key, until},

@@ -62,20 +62,20 @@ async fn idle_connections_cost_little_and_end() {
     let open = async |address| {
         let asked = format!("{GET}If-None-Match: *\r\n\r\n");
         let mut stream = having_sent(address, &asked).await;
-        let mut head = [0; 4096];
-        assert!(stream.read(&mut head).await.unwrap() > 0);
-        assert!(head.starts_with(b"HTTP/1.1 304"));
+        let mut answer = [0; 4096];
+        assert!(stream.read(&mut answer).await.unwrap() > 0);
+        assert!(answer.starts_with(b"HTTP/1.1 304"));
         stream
     };
     let cost = held.cost_of(500, "io", open, wait).await;
-    is_at_most(&cost, 40.0, 0);
+    is_at_most(&cost, 80.0, 0);
 }
 
 #[tokio::test]
 async fn who_is_gone_without_a_word_after_connecting_costs_little_and_ends() {
     let held = Held::with("HEADER_TIMEOUT");
     let cost = held.cost_of(500, "incomplete_head", connect, wait).await;
-    is_at_most(&cost, 30.0, 0);
+    is_at_most(&cost, 60.0, 0);
 }
 
 #[tokio::test]
@@ -83,7 +83,7 @@ async fn heads_a_byte_at_a_time_cost_little_and_end() {
     let held = Held::with("HEADER_TIMEOUT");
     let open = async |address| having_sent(address, &format!("{GET}X: ")).await;
     let cost = held.cost_of(300, "incomplete_head", open, drip).await;
-    is_at_most(&cost, 50.0, 300);
+    is_at_most(&cost, 100.0, 300);
 }
 
 #[tokio::test]
@@ -92,7 +92,7 @@ async fn heads_as_large_as_can_be_that_never_end_cost_no_more_than_that() {
     let large = format!("{GET}X: {}", "x".repeat(60_000));
     let open = async |address| having_sent(address, &large).await;
     let cost = held.cost_of(200, "incomplete_head", open, drip).await;
-    is_at_most(&cost, 160.0, 200);
+    is_at_most(&cost, 320.0, 200);
 }
 
 #[tokio::test]
@@ -101,7 +101,7 @@ async fn bodies_a_byte_at_a_time_cost_little_and_end() {
     let open =
         async |address| having_sent(address, &format!("{GET}Content-Length: 60000\r\n\r\n")).await;
     let cost = held.cost_of(300, "io", open, drip).await;
-    is_at_most(&cost, 40.0, 0);
+    is_at_most(&cost, 80.0, 0);
 }
 
 #[tokio::test]
@@ -116,13 +116,13 @@ async fn large_answers_that_nobody_reads_cost_little_and_end() {
         stream
     };
     // Reading would be progress: the end shows when something more is sent.
-    let hold = async |mut stream: TcpStream| {
+    let wait_for_the_end = async |mut stream: TcpStream| {
         while stream.write_all(b" ").await.is_ok() {
             let _ = timeout(PACE, stream.ready(Interest::ERROR)).await;
         }
     };
-    let cost = held.cost_of(200, "io", open, hold).await;
-    is_at_most(&cost, 60.0, 200);
+    let cost = held.cost_of(200, "io", open, wait_for_the_end).await;
+    is_at_most(&cost, 120.0, 200);
 }
 
 #[tokio::test]
@@ -136,7 +136,7 @@ async fn handshakes_that_stall_cost_little_and_end() {
         stream
     };
     let cost = held.cost_of(300, "tls", open, wait).await;
-    is_at_most(&cost, 70.0, 300);
+    is_at_most(&cost, 140.0, 300);
 }
 
 /// More streams than may be worked on at once: who takes nothing is no work.
@@ -155,12 +155,12 @@ async fn streams_that_nobody_reads_cost_little_and_keep_nobody_out() {
         }
         (connection, streams)
     };
-    let hold = async |(_connection, streams): (Http2, Vec<RecvStream>)| {
+    let wait_for_resets = async |(_connection, streams): (Http2, Vec<RecvStream>)| {
         for mut stream in streams {
             let end = stream.data().await.expect("more of it").unwrap_err();
             assert!(end.is_reset(), "{end}");
         }
     };
-    let cost = held.cost_of(CONNECTIONS, "answer_not_taken", open, hold).await;
-    is_at_most(&cost, 2000.0, CONNECTIONS * STREAMS);
+    let cost = held.cost_of(CONNECTIONS, "answer_not_taken", open, wait_for_resets).await;
+    is_at_most(&cost, 1000.0, CONNECTIONS * STREAMS);
 }

@@ -1,6 +1,7 @@
 //! A flood of requests that cost time: the API is late, and the ops port is not.
 
 use std::{
+    fmt::Write as _,
     io::{Read, Write},
     net::{SocketAddr, TcpStream},
     sync::{
@@ -30,12 +31,11 @@ fn flood(api: SocketAddr, id: usize, stop: &Arc<AtomicBool>) -> JoinHandle<()> {
         stream.set_read_timeout(Some(DEADLINE)).unwrap();
         let mut buffer = [0; 16 * 1024];
         for turn in 0.. {
-            let questions: String = (0..AHEAD)
-                .map(|at| {
-                    let target = format!("/sddcs?q={id}-{turn}-{at}&include=clusters,hosts");
-                    format!("GET {target} HTTP/1.1\r\nHost: localhost\r\n\r\n")
-                })
-                .collect();
+            let mut questions = String::new();
+            for at in 0..AHEAD {
+                let target = format!("/sddcs?q={id}-{turn}-{at}&include=clusters,hosts");
+                write!(questions, "GET {target} HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+            }
             stream.write_all(questions.as_bytes()).unwrap();
             let mut answered = 0;
             while answered < AHEAD {
@@ -80,7 +80,10 @@ fn the_ops_port_does_not_wait_behind_a_flood_of_the_api() {
         }
     }
     stop.store(true, Ordering::Relaxed);
-    flood.into_iter().for_each(|one| one.join().unwrap());
+    for one in flood {
+        one.join().unwrap();
+    }
     let (api, ops) = (median(api), median(ops));
-    assert!(8 * ops < api, "the ops port takes {ops:?}, the API {api:?}");
+    // Beside the API's answers they would take as long as these.
+    assert!(2 * ops < api, "the ops port takes {ops:?}, the API {api:?}");
 }

@@ -3,7 +3,7 @@
 use std::{
     fs,
     net::SocketAddr,
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::{Arc, Mutex},
 };
 
@@ -15,7 +15,7 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::run::{SECRET, Setup, gateway, own_address, until};
+use super::run::{SECRET, Setup, file, gateway, own_address, until};
 use crate::{
     harness::{self, clock},
     tls,
@@ -76,15 +76,19 @@ fn pointed_at(csp: &str, vmc: &str) -> Setup {
 async fn https_goes_through_the_proxy_with_a_private_ca_and_not_where_no_proxy_says_so() {
     let cloud = harness::Cloud::start(&clock(), Options::default()).await;
     let (port, ca) = tls::terminate(&cloud, &["csp.example", "vmc.example"]).await;
+    // Where nobody listens.
+    let folder = TempDir::new().unwrap();
+    let hosts = file(&folder, "hosts", &format!("{} vmc.example\n", own_address(23, 1).ip()));
     for (exempt, status, asked) in [
         ("", 200, &["CONNECT csp.example:443 HTTP/1.1", "CONNECT vmc.example:443 HTTP/1.1"][..]),
-        // Its name leads nowhere.
         ("vmc.example", 503, &["CONNECT csp.example:443 HTTP/1.1"]),
     ] {
         let proxy = Proxy::start(port).await;
         let served = pointed_at("https://csp.example", "https://vmc.example")
             .with("SDDC_GATEWAY_VMC__CA_FILE", ca.path())
             .with("SDDC_GATEWAY_VMC__RETRIES", "0")
+            .with("LD_PRELOAD", nss_wrapper())
+            .with("NSS_WRAPPER_HOSTS", &hosts)
             .with("HTTPS_PROXY", format!("http://{}", proxy.address))
             .with("NO_PROXY", exempt)
             .serve();
@@ -94,11 +98,11 @@ async fn https_goes_through_the_proxy_with_a_private_ca_and_not_where_no_proxy_s
     }
 }
 
-/// Where the library is that lets a process have a hosts file of its own.
+/// Where the library is that lets a process have a hosts file of its own, as `tests/setup.sh` looks
+/// for it.
 fn nss_wrapper() -> PathBuf {
-    let folders =
-        ["/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu", "/usr/lib64", "/usr/lib"];
-    let mut paths = folders.iter().map(|folder| Path::new(folder).join("libnss_wrapper.so"));
+    let folders = fs::read_dir("/usr/lib").unwrap().map(|folder| folder.unwrap().path());
+    let mut paths = folders.map(|folder| folder.join("libnss_wrapper.so"));
     paths.find(|path| path.exists()).expect("libnss_wrapper.so is missing: make test-setup")
 }
 

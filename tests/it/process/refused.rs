@@ -1,6 +1,6 @@
 //! A new version of a re-read file that cannot be used: told in all places, and the old one stays.
 
-use std::fs;
+use std::{fs, path::Path};
 
 use rustix::process::Signal;
 use serde_json::{Value, json};
@@ -65,6 +65,13 @@ fn refused(served: &Served) -> Vec<String> {
     told
 }
 
+/// Puts a whole file in the place of another: no look finds half of it.
+fn put(path: &Path, content: &[u8]) {
+    let new = path.with_extension("new");
+    fs::write(&new, content).unwrap();
+    fs::rename(&new, path).unwrap();
+}
+
 fn is_ok(served: &Served, key: &str) -> bool {
     let series = format!("sddc_gateway_config_reload_ok{{file=\"{key}\"}}");
     served.figure(&series) == "1"
@@ -81,7 +88,7 @@ fn a_refused_version_of_any_file_is_told_until_it_is_mended() {
         let good = fs::read(files.path(name)).unwrap();
         for version in broken {
             match version {
-                Some(content) => fs::write(files.path(name), content).unwrap(),
+                Some(content) => put(&files.path(name), content),
                 None => fs::remove_file(files.path(name)).unwrap(),
             }
             versions += 1;
@@ -93,7 +100,7 @@ fn a_refused_version_of_any_file_is_told_until_it_is_mended() {
             let line: Value = serde_json::from_str(&line).unwrap();
             assert_eq!((&line["level"], &line["file"]), (&json!("WARN"), &json!(key)), "{line}");
 
-            fs::write(files.path(name), &good).unwrap();
+            put(&files.path(name), &good);
             served.signal(Signal::HUP);
             until(&format!("{what} is mended"), || refused(&served).is_empty());
             assert!(is_ok(&served, key), "{what}");

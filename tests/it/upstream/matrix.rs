@@ -39,7 +39,7 @@ async fn each_fault_at_each_place_with_each_picture_is_as_documented() {
 }
 
 /// Fresh, stale, too old; longer apart than refused credentials are held back.
-const AGES_S: [u64; 3] = [50, 120, 25 * 3600];
+const AGES_S: [u64; 3] = [50, 120, 2 * 3600];
 
 /// One fault at one place, while the picture is not there, young, old and too old.
 async fn row(place: Place, trouble: &'static Trouble) -> Row {

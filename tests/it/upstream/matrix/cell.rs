@@ -4,13 +4,11 @@ use std::{fmt, time::Duration};
 
 use serde_json::{Value, json};
 
-use super::world::{Place, errors_in};
+use super::world::{MOST_STALE, Place, errors_in};
 use crate::harness::Answer;
 
 /// Longer than a read may take with all of its tries, and shorter than anything that hangs.
 const IN_TIME: Duration = Duration::from_secs(20);
-/// `inventory.stale`.
-const MOST_STALE: Duration = Duration::from_secs(24 * 3600);
 /// A first try and two more.
 const MOST_CALLS: u64 = 3;
 

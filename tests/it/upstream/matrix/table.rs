@@ -17,8 +17,8 @@ shown and the `detail` of its `Cache-Status`; and after the × how many calls at
 it cost. A test compares this page with what the program does.
 
 - *no picture*: nothing was read yet. *fresh*, *stale*, *too old*: the last good read is 50 s, 120 s, \
-25 h old; `inventory.fresh` is 60 s, `inventory.stale` 24 h, `inventory.stale_denied` 1 h, and nothing is \
-polled (`inventory.poll = \"0s\"`).
+2 h old; `inventory.fresh` is 60 s, `inventory.stale` and `inventory.stale_denied` are an hour, and nothing \
+is polled (`inventory.poll = \"0s\"`).
 - *then*: what the next caller without a picture is told to wait (`Retry-After`, in seconds), and how \
 many calls it cost: while the gate is closed, none.
 - A read that fails in a way that may pass is tried three times (`vmc.retries`), a mint once. After a \

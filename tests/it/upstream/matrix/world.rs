@@ -25,7 +25,11 @@ use crate::{
     upstream::front::{Front, Mode},
 };
 
-const TOKEN_TTL: Duration = Duration::from_secs(60);
+/// Tokens whose ends are what it is about, and those that outlive everything.
+const SHORT: Duration = Duration::from_secs(60);
+const LONG: Duration = Duration::from_secs(24 * 3600);
+/// `inventory.stale`: less than a token may live, so that one that was good is good throughout.
+pub const MOST_STALE: Duration = Duration::from_secs(3600);
 const ISSUER: &str = "https://login.example.com";
 
 /// A place where the gateway asks.
@@ -99,10 +103,9 @@ impl World {
         static SEED: AtomicU64 = AtomicU64::new(1000);
         let seed = SEED.fetch_add(1, Ordering::Relaxed);
         let clock = clock();
-        let mut options = simulator::Options { seed, ..simulator::Options::default() };
-        if matches!(place, Place::FirstMint | Place::Renewal) {
-            options.token_ttl = TOKEN_TTL;
-        }
+        let is_about_tokens = matches!(place, Place::FirstMint | Place::Renewal);
+        let token_ttl = if is_about_tokens { SHORT } else { LONG };
+        let options = simulator::Options { seed, token_ttl, ..simulator::Options::default() };
         let cloud = Cloud::start(&clock, options).await;
         let keys = Cloud::start(&clock, simulator::Options::default()).await;
         Self {
@@ -141,6 +144,8 @@ impl World {
             config.vmc.connect_timeout = self.patience / 2;
             config.vmc.max_body = 1024 * 1024;
             config.vmc.retries = 2;
+            config.inventory.stale = MOST_STALE;
+            config.inventory.stale_denied = MOST_STALE;
             if self.place == Place::FirstMint {
                 config.inventory.snapshot_file = Some(self.folder.path().join("snapshot"));
             }
@@ -214,7 +219,7 @@ impl World {
             self.has_token().await;
             self.counted = self.calls().await;
             self.break_down(trouble).await;
-            self.clock().advance(TOKEN_TTL);
+            self.clock().advance(SHORT);
         } else {
             self.break_down(trouble).await;
             self.open().await;

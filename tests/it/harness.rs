@@ -32,6 +32,8 @@ use tracing_subscriber::{Layer, filter::Targets, fmt::MakeWriter, layer::Subscri
 
 /// Longer than anything takes that goes well.
 pub const DEADLINE: Duration = Duration::from_secs(20);
+/// Who looks again and again takes the processor from what is waited for.
+pub const BETWEEN_LOOKS: Duration = Duration::from_millis(2);
 
 /// A simulator on a socket of its own.
 pub struct Cloud {
@@ -190,6 +192,8 @@ impl Setup {
                 .no_gzip()
                 .redirect(reqwest::redirect::Policy::none())
                 .pool_max_idle_per_host(200)
+                // It asks over plain http: to read the CAs of the system takes a while.
+                .tls_certs_only([])
                 .build()
                 .unwrap(),
         })
@@ -271,8 +275,9 @@ impl TestGateway {
     /// Waits until a condition holds that something in the background brings about.
     pub async fn until(&self, what: &str, mut holds: impl AsyncFnMut(&Self) -> bool) {
         let wait = async {
+            let mut looks = tokio::time::interval(BETWEEN_LOOKS);
             while !holds(self).await {
-                tokio::task::yield_now().await;
+                looks.tick().await;
             }
         };
         tokio::time::timeout(DEADLINE, wait)

@@ -16,7 +16,7 @@ use sddc_gateway::clock::Clock;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::harness::DEADLINE;
+use crate::harness::{BETWEEN_LOOKS, DEADLINE};
 
 pub const SECRET: &str = "demo-secret";
 
@@ -297,7 +297,7 @@ pub fn until(what: &str, mut holds: impl FnMut() -> bool) {
     let began = clock.now();
     while !holds() {
         assert!(clock.now().since(began) < DEADLINE, "never came: {what}");
-        std::thread::yield_now();
+        std::thread::park_timeout(BETWEEN_LOOKS);
     }
 }
 

@@ -68,7 +68,7 @@ impl Cell {
     }
 
     /// As a caller would see it, without the calls.
-    fn told(&self) -> String {
+    pub fn told(&self) -> String {
         let (status, code) = self.answer.told();
         if status != 200 {
             return format!("{status} {code}");

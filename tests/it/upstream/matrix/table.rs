@@ -25,6 +25,7 @@ many calls it cost: while the gate is closed, none.
 failure one call is let through at a time, and tried once: ×1 where the picture is too old.
 - A caller waits for at most a second for what refreshes a stale picture; where that takes longer, its \
 `detail` is `stale-refresh-pending`, and the table shows what the next caller is told.
+- ×1–2 is a matter of chance: which of two reads meets a new token first.
 - No answer takes longer than the tries take: `vmc.connect_timeout` or `vmc.timeout` each, short \
 pauses between them, and a wait for one of `vmc.max_in_flight` places where all are taken.
 ";
@@ -42,7 +43,14 @@ impl Row {
     fn text(&self) -> String {
         let mut text = String::new();
         for cell in &self.cells {
-            write!(text, " {cell} |").unwrap();
+            // Another read asks with the same token at the same time: which of them meets a new one
+            // first decides whether the other one's refusal is the token's first.
+            let is_by_chance = self.place == Place::Discovery
+                && ["401 once", "401", "403"].contains(&self.fault)
+                && cell.answer.status == 200
+                && cell.calls > 0;
+            let calls = if is_by_chance { "1–2".to_owned() } else { cell.calls.to_string() };
+            write!(text, " {} ×{calls} |", cell.told()).unwrap();
         }
         let wait = match &*self.held.retry_after {
             "" => "–".to_owned(),

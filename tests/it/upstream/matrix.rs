@@ -20,7 +20,7 @@ use self::{
 use crate::harness::Captured;
 
 /// Worlds at once: most of them wait for something most of the time.
-const AT_ONCE: usize = 20;
+const AT_ONCE: usize = 28;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_fault_at_each_place_with_each_picture_is_as_documented() {

@@ -59,6 +59,17 @@ const SECONDS: u64 = 120;
 /// How many ask at once: together about as much as keeps one core busy in a debug build.
 const ASKERS: usize = 8;
 
+/// What is answered in fair weather.
+const LISTS: [&str; 7] = [
+    "/sddcs",
+    "/sddcs?include_deleted=true",
+    "/clusters",
+    "/hosts",
+    "/tasks",
+    "/orgs",
+    "/sd/prometheus?target=vcenter",
+];
+
 /// From this length on VMC also refuses tokens by mere status: its gate is then closed for a minute,
 /// which is half of a short run.
 const LONG: Duration = Duration::from_secs(600);
@@ -159,6 +170,7 @@ impl Soak {
             // A gate may be closed for a minute yet: a short run waits for it at its ends only.
             if self.samples.is_empty() || is_last || length >= LONG {
                 self.recover().await?;
+                self.ask_in_peace().await?;
             }
             self.take_sample().await?;
             if is_last {
@@ -214,6 +226,30 @@ impl Soak {
             self.watchers.iter().all(|watcher| watcher.is_up_to_date()).then_some(())
         })
         .await
+    }
+
+    /// In fair weather everything is answered, and goes on to be.
+    async fn ask_in_peace(&self) -> Result<(), String> {
+        let is_answered = async || self.refused().await.is_none().then_some(());
+        growth::poll("everything is answered", is_answered).await?;
+        self.refused()
+            .await
+            .map_or(Ok(()), |path| Err(format!("{path} is refused in fair weather")))
+    }
+
+    /// The first list that its caller does not get.
+    async fn refused(&self) -> Option<&'static str> {
+        let Load { gateway, callers, .. } = &*self.turnover.load;
+        let (http, key) = (load::client(true), callers.all[0].key());
+        for path in LISTS {
+            let request = http.get(format!("http://{}{path}", gateway.api));
+            let answer = self.turnover.load.fetch(request.bearer_auth(key.reveal())).await;
+            if answer.is_ok_and(|answer| answer.status == 200) {
+                continue;
+            }
+            return Some(path);
+        }
+        None
     }
 
     async fn take_sample(&mut self) -> Result<(), String> {

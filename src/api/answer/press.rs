@@ -5,17 +5,13 @@
 //!
 //! Each variant of an answer is made at most once, and no request waits for one or fails with it.
 
-use std::{
-    panic::AssertUnwindSafe,
-    sync::{Arc, Weak},
-};
+use std::sync::{Arc, Weak};
 
 use bytes::Bytes;
-use futures_util::FutureExt;
 use tokio::sync::Semaphore;
 
 use super::{coding::Coding, encoded::Encoded};
-use crate::tasks::{Flights, blocking};
+use crate::tasks::Flights;
 
 /// At once: compressing must leave the small machine's other CPU to the requests.
 const WORKERS: usize = 1;
@@ -98,19 +94,18 @@ impl Press {
         compress: fn(Coding, &[u8]) -> std::io::Result<Bytes>,
     ) -> Result<Option<Bytes>, ()> {
         let body = encoded.identity().clone();
-        let compressed = AssertUnwindSafe(blocking(move || compress(coding, &body)));
-        match compressed.catch_unwind().await {
-            Ok(Some(Ok(variant))) => Ok(Some(variant)),
-            Ok(Some(Err(error))) => {
+        match tokio::task::spawn_blocking(move || compress(coding, &body)).await {
+            Ok(Ok(variant)) => Ok(Some(variant)),
+            Ok(Err(error)) => {
                 tracing::error!(?coding, kind = %error.kind(), "an answer was not compressed");
                 Ok(None)
             }
-            Ok(None) => Err(()),
-            Err(_panic) => {
+            Err(ended) if ended.is_panic() => {
                 tracing::error!(?coding, "compressing an answer panicked");
                 self.flights.note_panic("press");
                 Ok(None)
             }
+            Err(_cancelled) => Err(()),
         }
     }
 }

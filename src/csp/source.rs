@@ -1,9 +1,6 @@
 //! The shared token of one organization: read, renewed, invalidated.
 
-use std::sync::{
-    Arc, Mutex, PoisonError,
-    atomic::{AtomicU64, Ordering},
-};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use tokio::sync::{Notify, watch};
@@ -34,8 +31,7 @@ struct Shared {
     clock: Clock,
     metrics: Metrics,
     current: ArcSwapOption<Token>,
-    generation: AtomicU64,
-    /// The generation of the newest token.
+    /// The generation of the newest token; 0 before the first.
     minted: watch::Sender<u64>,
     gate: Gate<CspError>,
     flight: Flight<Result<Arc<Token>, CspError>>,
@@ -107,7 +103,6 @@ impl TokenSource {
             clock,
             metrics,
             current: ArcSwapOption::empty(),
-            generation: AtomicU64::new(0),
             minted: watch::Sender::new(0),
             flight: Flight::new("mint", flights),
             trouble: Mutex::default(),
@@ -184,7 +179,13 @@ impl TokenSource {
         self.0.wake.notify_one();
     }
 
-    /// The generation of the newest token, and a wait for the next one.
+    /// The generation of the newest token; 0 before the first.
+    #[must_use]
+    pub fn newest(&self) -> u64 {
+        *self.0.minted.borrow()
+    }
+
+    /// The same, and a wait for the next one.
     #[must_use]
     pub fn minted(&self) -> watch::Receiver<u64> {
         self.0.minted.subscribe()
@@ -281,7 +282,8 @@ impl TokenSource {
     async fn mint_once(&self, asked_at: Instant) -> Result<Arc<Token>, CspError> {
         let minted = self.0.mint.ask(self.0.org.as_ref()).await?;
         let lifetime = Lifetime::plan(asked_at, minted.life, rand::random_range(0.0..=1.0));
-        let generation = self.0.generation.fetch_add(1, Ordering::Relaxed) + 1;
+        // One mint at a time: nobody else takes this number.
+        let generation = self.newest() + 1;
         let token = Arc::new(Token::new(minted.header, generation, asked_at, lifetime));
         if !token.is_usable(self.0.clock.now()) {
             return Err(

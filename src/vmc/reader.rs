@@ -235,13 +235,13 @@ impl Reader {
 
     /// The gate as it is now: what was refused to an older token says nothing of a newer one.
     fn look_at_the_gate(&self) -> &Gate<VmcError> {
-        let newest = *self.0.tokens.minted().borrow();
-        if newest > self.0.refused.load(Ordering::Relaxed) {
+        if self.0.tokens.newest() > self.0.refused.load(Ordering::Relaxed) {
             self.0.gate.reset_if(|because| because.kind() == Kind::CredentialsRejected);
         }
         &self.0.gate
     }
 
+    /// Notes which token this is said of.
     fn refuse(&self, token: &Token, error: VmcError) -> VmcError {
         self.0.refused.fetch_max(token.generation(), Ordering::Relaxed);
         error

@@ -7,15 +7,15 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use sddc_gateway::simulator::{Options, Simulator};
+use sddc_gateway::simulator::Options;
 use tempfile::TempDir;
 use tokio::{
     io::{AsyncBufReadExt, AsyncWriteExt, BufReader, copy_bidirectional},
     net::{TcpListener, TcpStream},
 };
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tokio_util::task::TaskTracker;
 
-use super::run::{SECRET, Setup, file, gateway, own_address, until};
+use super::run::{Cloud, SECRET, Setup, file, gateway, own_address, until};
 use crate::{
     harness::{self, clock},
     tls,
@@ -106,37 +106,11 @@ fn nss_wrapper() -> PathBuf {
     paths.find(|path| path.exists()).expect("libnss_wrapper.so is missing: make test-setup")
 }
 
-/// A cloud at a fixed address, until it is dropped.
-struct Cloud {
-    simulator: Simulator,
-    address: SocketAddr,
-    stop: CancellationToken,
-    tasks: TaskTracker,
-}
-
-impl Cloud {
-    async fn start(number: u8) -> Self {
-        let address = own_address(number, 8443);
-        let (simulator, stop) = (Simulator::new(Options::default()), CancellationToken::new());
-        let (tasks, socket) = (TaskTracker::new(), TcpListener::bind(address).await.unwrap());
-        tasks.spawn(simulator.clone().serve(socket, stop.clone()));
-        tasks.close();
-        Self { simulator, address, stop, tasks }
-    }
-
-    fn reads(&self) -> u64 {
-        self.simulator.stats().sddc_list_reads()
-    }
-
-    async fn end(&self) {
-        self.stop.cancel();
-        self.tasks.wait().await;
-    }
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_name_that_leads_elsewhere_is_followed_and_one_that_leads_nowhere_is_told() {
-    let (first, second) = (Cloud::start(21).await, Cloud::start(22).await);
+#[test]
+fn a_name_that_leads_elsewhere_is_followed_and_one_that_leads_nowhere_is_told() {
+    let cloud = |number| Cloud::start_at(own_address(number, 8443), &[]);
+    let reads = |cloud: &Cloud| cloud.stats()["sddc_list_reads"].as_u64().unwrap();
+    let (first, second) = (cloud(21), cloud(22));
     let folder = TempDir::new().unwrap();
     let hosts = folder.path().join("hosts");
     let lead = |to: Option<SocketAddr>| {
@@ -155,19 +129,19 @@ async fn a_name_that_leads_elsewhere_is_followed_and_one_that_leads_nowhere_is_t
         .with("NSS_WRAPPER_HOSTS", &hosts)
         .serve();
     assert_eq!(served.get("/sddcs").status, 200);
-    assert_eq!(first.reads(), 1);
+    assert_eq!(reads(&first), 1);
     // The new one does not know the token of the old one either.
     lead(Some(second.address));
-    first.end().await;
+    drop(first);
     let is_stored = || served.get("/sddcs").head.contains("stored");
     until("an answer from the new address", is_stored);
-    assert!(second.reads() >= 1);
+    assert!(reads(&second) >= 1);
     lead(None);
-    second.end().await;
+    drop(second);
     let answer = served.get("/sddcs");
     assert_eq!(answer.status, 200, "the picture outlives it: {answer:?}");
     assert!(answer.head.contains("detail=stale-upstream-"), "{answer:?}");
-    let again = Cloud::start(22).await;
+    let again = cloud(22);
     lead(Some(again.address));
     until("the name to lead somewhere again", is_stored);
     assert_eq!(served.interrupt().code, Some(0));

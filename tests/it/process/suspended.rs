@@ -1,7 +1,6 @@
 //! A process that is stopped, and goes on.
 
 use rustix::process::Signal;
-use serde_json::Value;
 
 use super::run::{Cloud, SECRET, ask, ask_meanwhile, gateway, until};
 
@@ -15,9 +14,7 @@ fn mint(cloud: &Cloud) -> String {
 }
 
 fn refused(cloud: &Cloud) -> u64 {
-    let stats: Value =
-        ask(cloud.address, "GET /__stats HTTP/1.1\r\nHost: localhost\r\n", "").json();
-    stats["unauthorized"].as_u64().unwrap()
+    cloud.stats()["unauthorized"].as_u64().unwrap()
 }
 
 #[test]

@@ -53,5 +53,5 @@ async fn row(place: Place, trouble: &'static Trouble) -> Row {
         world.grow_old(age_s, trouble).await;
         cells.push(world.ask().await);
     }
-    Row { place, fault: trouble.name, cells, held, org: world.org() }
+    Row { place, trouble, cells, held, org: world.org() }
 }

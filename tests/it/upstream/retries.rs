@@ -113,6 +113,24 @@ async fn the_one_call_that_a_closed_gate_lets_through_is_tried_once() {
 }
 
 #[tokio::test]
+async fn once_the_hold_is_over_a_good_read_brings_a_new_picture() {
+    for (fault, hold) in [(sddcs().status(503), 1), (sddcs().status(429).retry_after(7), 7)] {
+        let cloud = cloud().await;
+        let gateway = gateway(&cloud).await;
+        gateway.get("/sddcs").await;
+        cloud.simulator.script(fault.clone());
+        gateway.advance(90);
+        gateway.get("/sddcs").await;
+        let closed =
+            async |gateway: &TestGateway| gateway.state().await["upstream"]["gate"] == "closed";
+        gateway.until("a closed gate", closed).await;
+        cloud.simulator.clear_faults();
+        gateway.advance(hold);
+        assert_eq!(gateway.get("/sddcs").await.served(), "fwd=miss; stored", "{fault:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_retry_never_sends_a_token_that_has_ended_meanwhile() {
     let cloud = cloud_with_ttl(20).await;
     let gateway = gateway(&cloud).await;

@@ -9,6 +9,8 @@ use crate::harness::Answer;
 
 /// Longer than a read may take with all of its tries, and shorter than anything that hangs.
 const IN_TIME: Duration = Duration::from_secs(20);
+/// `inventory.fresh`.
+const FRESH_S: i64 = 60;
 /// A first try and two more.
 const MOST_CALLS: u64 = 3;
 
@@ -24,6 +26,8 @@ pub struct Cell {
     pub state: Value,
     /// The true age of what was read last; `None` where nothing was.
     pub picture: Option<Duration>,
+    /// What was answered then: the cloud has not changed since.
+    pub known: Option<Vec<u8>>,
 }
 
 impl Cell {
@@ -55,6 +59,9 @@ impl Cell {
             let was_read_now = self.answer.served().contains("stored");
             rules
                 .push(("the age is the true one", age == true_age || (was_read_now && age == "0")));
+            let is_known = self.known.as_ref().is_none_or(|known| *known == self.answer.body);
+            rules.push(("it is what was read", is_known));
+            rules.push(("Cache-Status says how it came about", self.is_well_told()));
             rules.push(("no list is empty for want of an upstream", body["items"] != json!([])));
         } else {
             let is_upstream = code.starts_with("upstream-");
@@ -65,6 +72,24 @@ impl Cell {
         }
         let broken = rules.into_iter().filter(|(_, holds)| !holds);
         broken.map(|(rule, _)| format!("not so: {rule}: {self}: {errors:?}")).collect()
+    }
+
+    /// Whether `Cache-Status` fits the age and the trouble that it names (contract 4.3).
+    fn is_well_told(&self) -> bool {
+        let (served, age) = (self.answer.served(), self.answer.header("age"));
+        let ttl = FRESH_S - age.parse::<i64>().unwrap();
+        let Some((_, code)) = served.split_once("detail=stale-") else {
+            let hit = format!("hit; ttl={ttl}");
+            return [&*hit, "fwd=miss; stored", "fwd=miss; collapsed"].contains(&served);
+        };
+        let status = match code {
+            "upstream-unavailable" => 503,
+            "upstream-timeout" => 504,
+            _ => 502,
+        };
+        let tried = format!("fwd=stale; fwd-status={status}; detail=stale-{code}");
+        let held = format!("hit; ttl={ttl}; detail=stale-{code}");
+        served == tried || served == held
     }
 
     /// As a caller would see it, without the calls.

@@ -11,6 +11,8 @@ use super::super::front::Mode;
 pub struct Trouble {
     pub name: &'static str,
     pub how: How,
+    /// What the operator reads of it in the log.
+    pub logged: &'static str,
 }
 
 /// Who plays it.
@@ -37,47 +39,63 @@ impl Trouble {
     }
 }
 
-const fn below(name: &'static str, mode: Mode) -> Trouble {
-    Trouble { name, how: How::Below(mode) }
+const fn below(name: &'static str, mode: Mode, logged: &'static str) -> Trouble {
+    Trouble { name, how: How::Below(mode), logged }
 }
 
-const fn answers(name: &'static str, fault: fn(Fault) -> Fault) -> Trouble {
-    Trouble { name, how: How::Answers(fault) }
+const fn answers(name: &'static str, logged: &'static str, fault: fn(Fault) -> Fault) -> Trouble {
+    Trouble { name, how: How::Answers(fault), logged }
 }
 
 pub const FAULTS: [Trouble; 30] = [
-    below("connection refused", Mode::Refuse),
-    below("no answer to a connection", Mode::Silent),
-    answers("reset before the head", |fault| fault.kind(FaultKind::Reset)),
-    below("reset after the head", Mode::ResetAfterHead),
-    below("reset in the body", Mode::ResetInBody),
-    answers("body cut short", |fault| fault.kind(FaultKind::Truncate)),
-    answers("never an answer", |fault| fault.kind(FaultKind::Hang)),
-    answers("a byte at a time", |fault| {
+    below("connection refused", Mode::Refuse, "no connection"),
+    below("no answer to a connection", Mode::Silent, "no connection"),
+    answers("reset before the head", "connection", |fault| fault.kind(FaultKind::Reset)),
+    below("reset after the head", Mode::ResetAfterHead, "connection"),
+    below("reset in the body", Mode::ResetInBody, "the connection broke"),
+    answers("body cut short", "the connection broke", |fault| fault.kind(FaultKind::Truncate)),
+    answers("never an answer", "no whole answer within", |fault| fault.kind(FaultKind::Hang)),
+    answers("a byte at a time", "no whole answer within", |fault| {
         fault.kind(FaultKind::Drip).after(Duration::from_millis(20))
     }),
-    answers("a page with 200", |fault| fault.kind(FaultKind::Html)),
-    answers("another content type", |fault| fault.body("<a/>").content_type("application/xml")),
-    answers("JSON that breaks off", |fault| fault.body(r#"{"access_token": "a.b.c", "keys": ["#)),
-    answers("garbage", |fault| fault.kind(FaultKind::Garbage)),
-    answers("JSON of another shape", |fault| fault.body(r#"{"error": "CANARY"}"#)),
-    answers("nothing, with 200", |fault| fault.kind(FaultKind::Empty)),
-    answers("an endless body", |fault| fault.kind(FaultKind::Huge)),
-    answers("a gzip bomb", |fault| fault.kind(FaultKind::GzipBomb)),
-    answers("a redirect to another host", |fault| fault.kind(FaultKind::Redirect)),
-    answers("400", |fault| fault.status(400)),
-    Trouble { name: "401 once", how: How::AnswersOnce(|fault| fault.status(401)) },
-    answers("401", |fault| fault.status(401)),
-    answers("403", |fault| fault.status(403)),
-    answers("404", |fault| fault.status(404)),
-    answers("409", |fault| fault.status(409)),
-    answers("429", |fault| fault.status(429)),
-    answers("429, Retry-After: 7", |fault| fault.status(429).retry_after(7)),
-    answers("500", |fault| fault.status(500)),
-    answers("502 with a page", |fault| fault.kind(FaultKind::Html).status(502)),
-    answers("503", |fault| fault.status(503)),
-    answers("503 with a page, Retry-After: 7", |fault| {
+    answers("a page with 200", "a content type other than JSON", |fault| {
+        fault.kind(FaultKind::Html)
+    }),
+    answers("another content type", "a content type other than JSON", |fault| {
+        fault.body("<a/>").content_type("application/xml")
+    }),
+    answers("JSON that breaks off", "a body that is not", |fault| {
+        fault.body(r#"{"access_token": "a.b.c", "keys": ["#)
+    }),
+    answers("garbage", "a body that is not", |fault| fault.kind(FaultKind::Garbage)),
+    answers("JSON of another shape", "a body that is not", |fault| {
+        fault.body(r#"{"error": "CANARY"}"#)
+    }),
+    answers("nothing, with 200", "a content type other than JSON", |fault| {
+        fault.kind(FaultKind::Empty)
+    }),
+    answers("an endless body", "an answer of more than", |fault| fault.kind(FaultKind::Huge)),
+    answers("a gzip bomb", "an answer of more than", |fault| fault.kind(FaultKind::GzipBomb)),
+    answers("a redirect to another host", "unexpected status 302", |fault| {
+        fault.kind(FaultKind::Redirect)
+    }),
+    answers("400", "400", |fault| fault.status(400)),
+    Trouble { name: "401 once", how: How::AnswersOnce(|fault| fault.status(401)), logged: "401" },
+    answers("401", "401", |fault| fault.status(401)),
+    answers("403", "403", |fault| fault.status(403)),
+    answers("404", "404", |fault| fault.status(404)),
+    answers("409", "unexpected status 409", |fault| fault.status(409)),
+    answers("429", "too many requests (429)", |fault| fault.status(429)),
+    answers("429, Retry-After: 7", "too many requests (429)", |fault| {
+        fault.status(429).retry_after(7)
+    }),
+    answers("500", "server error (500", |fault| fault.status(500)),
+    answers("502 with a page", "server error (502", |fault| {
+        fault.kind(FaultKind::Html).status(502)
+    }),
+    answers("503", "server error (503", |fault| fault.status(503)),
+    answers("503 with a page, Retry-After: 7", "server error (503", |fault| {
         fault.kind(FaultKind::Html).status(503).retry_after(7)
     }),
-    answers("504", |fault| fault.status(504)),
+    answers("504", "server error (504", |fault| fault.status(504)),
 ];

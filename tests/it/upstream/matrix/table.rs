@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use super::{
     cell::Cell,
+    faults::Trouble,
     world::{Held, Place},
 };
 
@@ -33,7 +34,7 @@ pauses between them, and a wait for one of `vmc.max_in_flight` places where all 
 /// One fault at one place.
 pub struct Row {
     pub place: Place,
-    pub fault: &'static str,
+    pub trouble: &'static Trouble,
     pub cells: Vec<Cell>,
     pub held: Held,
     pub org: String,
@@ -46,7 +47,7 @@ impl Row {
             // Another read asks with the same token at the same time: which of them meets a new one
             // first decides whether the other one's refusal is the token's first.
             let is_by_chance = self.place == Place::Discovery
-                && ["401 once", "401", "403"].contains(&self.fault)
+                && ["401 once", "401", "403"].contains(&self.trouble.name)
                 && cell.answer.status == 200
                 && cell.calls > 0;
             let calls = if is_by_chance { "1–2".to_owned() } else { cell.calls.to_string() };
@@ -64,21 +65,25 @@ impl Row {
     pub fn faults(&self) -> Vec<String> {
         let faults = self.cells.iter().flat_map(|cell| cell.faults(self.place));
         faults
-            .map(|fault| format!("{:?}: {}: {fault}: {}", self.place, self.fault, self.text()))
+            .map(|fault| {
+                format!("{:?}: {}: {fault}: {}", self.place, self.trouble.name, self.text())
+            })
             .collect()
     }
 
-    /// Whether an operator can read in the log that something is wrong.
+    /// Whether an operator can read in the log what is wrong.
     pub fn is_told_in(&self, events: &str) {
-        let is_none = self.fault == "401 once" && self.place != Place::FirstMint;
+        let is_none = self.trouble.name == "401 once" && self.place != Place::FirstMint;
         let mark = match self.place {
             Place::Discovery => "organizations not refreshed",
             Place::Keys => "the keys of access.oidc.issuer cannot be fetched",
             _ => &self.org,
         };
-        let mut lines = events.lines().filter(|line| line.contains(mark));
+        // What is no JWK set is told in its own words.
+        let word = if self.place == Place::Keys { "" } else { self.trouble.logged };
+        let mut lines = events.lines().filter(|line| line.contains(mark) && line.contains(word));
         let told = lines.any(|line| line.contains("\"WARN\"") || line.contains("\"ERROR\""));
-        assert!(told || is_none, "{:?}: {}: the log says nothing", self.place, self.fault);
+        assert!(told || is_none, "{:?}: {}: no {word:?} in the log", self.place, self.trouble.name);
     }
 }
 
@@ -112,8 +117,8 @@ pub fn compare(rows: &[Row]) {
         for row in rows.iter().filter(|row| row.place == place) {
             let text = row.text();
             match outcomes.iter_mut().find(|(known, _)| *known == text) {
-                Some((_, faults)) => faults.push(row.fault),
-                None => outcomes.push((text, vec![row.fault])),
+                Some((_, faults)) => faults.push(row.trouble.name),
+                None => outcomes.push((text, vec![row.trouble.name])),
             }
         }
         for (text, faults) in outcomes {

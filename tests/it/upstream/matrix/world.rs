@@ -96,6 +96,8 @@ pub struct World {
     /// Calls at the place that were counted before the present gateway's.
     counted: u64,
     read_at: Duration,
+    /// The body that was answered then.
+    known: Option<Vec<u8>>,
 }
 
 impl World {
@@ -122,6 +124,7 @@ impl World {
             gateway: None,
             counted: 0,
             read_at: Duration::ZERO,
+            known: None,
         }
     }
 
@@ -254,6 +257,7 @@ impl World {
             is_good && gateway.ops("/readyz").await.status == 200
         };
         self.until("a good answer", is_good).await;
+        self.known = Some(self.request().await.body);
         self.settle().await;
         self.read_at = since_start(self.clock());
         self.counted = self.calls().await;
@@ -362,6 +366,7 @@ impl World {
             ready: report.status.as_u16(),
             state: report.json(),
             picture: self.picture_age(),
+            known: self.known.clone(),
         };
         self.counted = self.calls().await;
         cell

@@ -3,7 +3,7 @@
 #
 # Software: npm ratelimit-header-parser 0.1.0, PyPI ratelimit-headers 0.1.0; control: the older fields
 #   RateLimit-Limit, RateLimit-Remaining and RateLimit-Reset.
-# Expected: both promise the RateLimit fields of the IETF draft; draft-ietf-httpapi-ratelimit-headers from 08 on has
+# Expected: both promise the RateLimit fields of the IETF draft; draft-ietf-httpapi-ratelimit-headers-10 has
 #   RateLimit: "default";r=50;t=30 with RateLimit-Policy: "default";q=100;w=60.
 # Seen: no error and no "not found", but an object whose members are all NaN or None: every comparison with
 #   NaN is false, so "remaining < 1" never holds back a client.

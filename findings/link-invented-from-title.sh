@@ -19,7 +19,7 @@ python3 -m venv venv
 venv/bin/pip --quiet install requests==2.34.2 httpx==0.28.1
 export LINK='</sddcs?page=2>; rel="next"; title="hosts, <all>"'
 
-control=$(node -p 'const { refs } = require("http-link-header").parse(process.env.LINK); `${refs.length} link, title: ${refs[0].title}`')
+control=$(node -p 'const { refs } = require("http-link-header").parse(process.env.LINK); refs.length + " link, title: " + refs[0].title')
 echo "http-link-header: $control"
 [ "$control" = "1 link, title: hosts, <all>" ] || { echo "the control has changed"; exit 1; }
 

@@ -20,7 +20,7 @@ npm install --no-audit --no-fund http-link-header@1.1.4 >>npm.log 2>&1
 python3 -m venv venv
 venv/bin/pip --quiet install requests==2.34.2 httpx==0.28.1 aiohttp==3.14.5
 
-control=$(node -p 'require("http-link-header").parse(`</sddcs?page=2>; rel="next last"`).refs.map((link) => link.rel).join(", ")')
+control=$(node -p 'require("http-link-header").parse("</sddcs?page=2>; rel=\"next last\"").refs.map((link) => link.rel).join(", ")')
 echo "http-link-header: $control"
 [ "$control" = "next, last" ] || { echo "the control has changed"; exit 1; }
 

@@ -195,7 +195,8 @@ impl Gateway {
         let mut files: Vec<_> = files::secret(config, &upstreams, &tokens).into_iter().collect();
         files.extend(files::callers(config, &policy));
         files.extend(oidc.as_ref().and_then(|oidc| files::keys(config, oidc)));
-        files.extend(files::tls(config, tls.as_ref(), &policy));
+        let dates = files::dates(config, clock.wall());
+        files.extend(files::tls(config, tls.as_ref(), &policy, &dates));
         let reload = reloads.clone().keep_reading(files, clock.clone(), stop());
         tasks.spawn("reload", stop(), reload);
 
@@ -219,13 +220,15 @@ impl Gateway {
         };
         let (answers, steps) = (state.answers.clone(), state.steps.clone());
         let made_bytes = Arc::new(move || answers.bytes() + steps.bytes());
-        let edge = edge(config, state, policy, Logs { access_log, audit });
+        let edge = edge(config, state, policy.clone(), Logs { access_log, audit });
         let ops = ops::Ops {
             figures: InventoryMetrics::new(inventory.clone(), tokens, clock.clone(), made_bytes),
             inventory,
             readiness: readiness.clone(),
             clock,
             reloads,
+            dates,
+            policy,
             oidc,
             metrics: metrics.clone(),
             log_lines_dropped: Arc::new(log_lines_dropped),

@@ -16,7 +16,7 @@
 //! - [`upstream`]: the leaf below both: deadlines, bounded bodies, the gate
 //!
 //! Around them: [`cli`] has the commands, [`config`] the settings, [`gateway`] puts a running gateway
-//! together, [`lifecycle`] winds it down, [`simulator`] plays VMware Cloud.
+//! together, [`reload`] re-reads its files and [`validity`] their dates, [`lifecycle`] winds it down, [`simulator`] plays VMware Cloud.
 
 pub mod access;
 pub mod api;
@@ -40,4 +40,5 @@ pub mod simulator;
 pub mod tasks;
 pub mod telemetry;
 pub mod upstream;
+pub mod validity;
 pub mod vmc;

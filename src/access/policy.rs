@@ -7,11 +7,18 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
+    fmt,
     sync::Arc,
 };
 
 use arc_swap::ArcSwap;
 use http::HeaderMap;
+use jiff::Timestamp;
+use prometheus_client::{
+    collector::Collector,
+    encoding::{DescriptorEncoder, EncodeMetric},
+    metrics::{MetricType, gauge::ConstGauge},
+};
 use tokio::sync::watch;
 
 use super::{
@@ -69,6 +76,8 @@ struct Table {
     /// Callers who are known by a certificate's name, and their places in file order.
     named: HashMap<SanName, (usize, Caller)>,
     limiters: Limiters,
+    /// Until when each caller that has an end may ask.
+    ends: BTreeMap<CallerName, Timestamp>,
 }
 
 /// What each caller has asked lately, by its name.
@@ -104,6 +113,15 @@ impl Policy {
     #[must_use]
     pub fn is_open(&self) -> bool {
         matches!(self.0.rules.load().access, Access::Open(_))
+    }
+
+    /// Until when each caller that has a `not_after` may ask, by the rules as they are now.
+    #[must_use]
+    pub fn ends(&self) -> BTreeMap<CallerName, Timestamp> {
+        match &self.0.rules.load().access {
+            Access::Open(_) => BTreeMap::new(),
+            Access::Callers(table) => table.ends.clone(),
+        }
     }
 
     /// Puts these in the place of the callers' file's. Acts on the next request, and on who waits.
@@ -320,6 +338,7 @@ impl Table {
             });
             let named = limiter.iter().map(|limiter| (settings.name.clone(), limiter.clone()));
             table.limiters.extend(named);
+            table.ends.extend(settings.not_after.map(|end| (settings.name.clone(), end)));
             let caller = Caller::new(settings, limiter);
             let keys = settings.key_sha256.iter();
             table.holders.extend(keys.map(|digest| (*digest, caller.clone())));
@@ -330,6 +349,22 @@ impl Table {
             }
         }
         table
+    }
+}
+
+impl Collector for Policy {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let mut family = encoder.encode_descriptor(
+            "sddc_gateway_caller_not_after_timestamp_seconds",
+            "not_after of the callers that have one: from then on none of their credentials is good",
+            None,
+            MetricType::Gauge,
+        )?;
+        for (caller, end) in self.ends() {
+            let labels = [("caller", caller.as_str())];
+            ConstGauge::new(end.as_second()).encode(family.encode_family(&labels)?)?;
+        }
+        Ok(())
     }
 }
 

@@ -51,7 +51,9 @@ use self::{
 use crate::{
     access,
     csp::{self, ClientId, ClientSecret, SecretOrigin},
-    inventory, listener, telemetry, vmc,
+    inventory, listener, telemetry,
+    validity::{DatedFile, DatedKind},
+    vmc,
 };
 
 /// What was checked: every value in range, every file there, every combination sensible.
@@ -156,6 +158,31 @@ impl Config {
             },
             file_with_secret: None,
         }
+    }
+
+    /// The files whose content has dates, in the order of their keys in the table.
+    #[must_use]
+    pub fn dated_files(&self) -> Vec<DatedFile> {
+        let tls = self.api.tls.as_ref();
+        let client = tls.and_then(|tls| tls.client.as_ref());
+        let oidc = self.access.roll().and_then(|roll| roll.oidc.as_ref());
+        let dated =
+            |key, kind, path: Option<&PathBuf>| path.map(|path| DatedFile::new(key, kind, path));
+        let authorities = DatedKind::Authorities;
+        [
+            dated("api.tls_cert", DatedKind::Pair, tls.map(|tls| &tls.cert)),
+            dated("api.tls_client_ca", authorities, client.map(|client| &client.ca)),
+            dated(
+                "api.tls_client_crl",
+                DatedKind::Lists,
+                client.and_then(|client| client.crl.as_ref()),
+            ),
+            dated("vmc.ca_file", authorities, self.vmc.ca_file.as_ref()),
+            dated("access.oidc.ca_file", authorities, oidc.and_then(|oidc| oidc.ca_file.as_ref())),
+        ]
+        .into_iter()
+        .flatten()
+        .collect()
     }
 
     /// What is allowed but probably not meant, a sentence each; for the log at start and `check`.

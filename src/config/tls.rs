@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use super::{check::read as content, reader::Reader, value};
 use crate::{
     access::ClientAuthorities,
+    clock::Clock,
     listener::{
         ClientAuthSettings, TlsSettings,
         tls::{ServerIdentity, check_chain, check_key, provider},
@@ -67,11 +68,14 @@ fn needs(reader: &mut Reader<'_>, name: &str, other: &str) {
     }
 }
 
-fn check_pair(reader: &mut Reader<'_>, cert: &Path, key: &Path) {
-    let (Ok(cert), Ok(private)) = (content(cert), content(key)) else { return };
-    if let Err(fault) = ServerIdentity::from_pem(&cert, &private) {
+fn check_pair(reader: &mut Reader<'_>, cert_path: &Path, key_path: &Path) {
+    let (Ok(cert), Ok(private)) = (content(cert_path), content(key_path)) else { return };
+    let now = Clock::system().wall();
+    let checked = ServerIdentity::from_pem(&cert, &private);
+    if let Err(fault) = checked.and_then(|identity| identity.check_dates(now)) {
         let origin = reader.origin(fault.key());
-        reader.fault(fault.key(), format!("\"{}\" {fault}", key.display()), &origin);
+        let path = if fault.key() == CERT { cert_path } else { key_path };
+        reader.fault(fault.key(), format!("\"{}\" {fault}", path.display()), &origin);
     }
 }
 

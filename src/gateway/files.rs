@@ -2,6 +2,8 @@
 
 use std::sync::{Mutex, PoisonError};
 
+use jiff::Timestamp;
+
 use super::Upstreams;
 use crate::{
     access::{
@@ -11,7 +13,8 @@ use crate::{
     config::{Config, Ways, callers_file},
     csp::{ClientSecret, SecretOrigin, TokenSource},
     listener::tls::Tls,
-    reload::Watched,
+    reload::{Take, Watched},
+    validity::{CertificateDates, DatedKind, FileDates},
 };
 
 pub(super) fn secret(
@@ -81,13 +84,20 @@ pub(super) fn keys(config: &Config, oidc: &Oidc) -> Option<Watched> {
 }
 
 /// Certificate and key together, since only both fit; CAs and CRLs by themselves.
-pub(super) fn tls(config: &Config, tls: Option<&Tls>, policy: &Policy) -> Vec<Watched> {
+pub(super) fn tls(
+    config: &Config,
+    tls: Option<&Tls>,
+    policy: &Policy,
+    dates: &CertificateDates,
+) -> Vec<Watched> {
     let (Some(settings), Some(tls)) = (&config.api.tls, tls) else { return Vec::new() };
     let identity = tls.clone();
     let mut files = vec![Watched {
         key: "api.tls_cert",
         paths: vec![settings.cert.clone(), settings.key.clone()],
-        take: Box::new(move |contents| identity.take_identity(contents)),
+        take: dated("api.tls_cert", DatedKind::Pair, dates, move |contents| {
+            identity.take_identity(contents)
+        }),
     }];
     let (Some(client), Some(authorities)) = (&settings.client, tls.authorities()) else {
         return files;
@@ -97,15 +107,49 @@ pub(super) fn tls(config: &Config, tls: Option<&Tls>, policy: &Policy) -> Vec<Wa
     files.push(Watched {
         key: "api.tls_client_ca",
         paths: vec![client.ca.clone()],
-        take: Box::new(move |contents| cas.take_authorities(contents).map(|()| judge.judge_anew())),
+        take: dated("api.tls_client_ca", DatedKind::Authorities, dates, move |contents| {
+            cas.take_authorities(contents).map(|()| judge.judge_anew())
+        }),
     });
     if let Some(path) = &client.crl {
         let (crls, judge) = (authorities.clone(), policy.clone());
         files.push(Watched {
             key: "api.tls_client_crl",
             paths: vec![path.clone()],
-            take: Box::new(move |contents| crls.take_crls(contents).map(|()| judge.judge_anew())),
+            take: dated("api.tls_client_crl", DatedKind::Lists, dates, move |contents| {
+                crls.take_crls(contents).map(|()| judge.judge_anew())
+            }),
         });
     }
     files
+}
+
+/// The dates of the files as they are at the start; what is wrong with them is logged.
+pub(super) fn dates(config: &Config, now: Timestamp) -> CertificateDates {
+    let known = CertificateDates::default();
+    for file in config.dated_files() {
+        let Ok(content) = std::fs::read(&file.path) else { continue };
+        known.set(file.key, file.kind, &content);
+        let Ok(dates) = FileDates::of(file.kind, &content) else { continue };
+        for finding in dates.findings(now) {
+            let (key, finding, path) = (file.key, &finding.text, file.path.display());
+            tracing::warn!("{key}: {finding} ({path})");
+        }
+    }
+    known
+}
+
+/// Takes a content by `take`, and its dates once it is in use.
+fn dated(
+    key: &'static str,
+    kind: DatedKind,
+    dates: &CertificateDates,
+    take: impl Fn(&[&[u8]]) -> Result<(), &'static str> + Send + Sync + 'static,
+) -> Take {
+    let dates = dates.clone();
+    Box::new(move |contents| {
+        take(contents)?;
+        dates.set(key, kind, contents.first().copied().unwrap_or_default());
+        Ok(())
+    })
 }

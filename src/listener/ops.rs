@@ -21,7 +21,7 @@ use super::{
     request_id::{X_REQUEST_ID, accept_or_new},
 };
 use crate::{
-    access::oidc::Oidc,
+    access::{Policy, oidc::Oidc},
     clock::{Clock, Instant},
     inventory::{Inventory, InventoryMetrics, OrgStatus},
     lifecycle::Readiness,
@@ -29,6 +29,7 @@ use crate::{
     reload::Reloads,
     telemetry::Metrics,
     upstream::Kind,
+    validity::CertificateDates,
 };
 
 /// What the ops port shows.
@@ -44,6 +45,10 @@ pub struct Ops {
     pub clock: Clock,
     /// The files that are re-read.
     pub reloads: Reloads,
+    /// The dates of certificates and CRLs.
+    pub dates: CertificateDates,
+    /// Who may call, and until when.
+    pub policy: Policy,
     /// Who verifies callers' tokens, if any are taken.
     pub oidc: Option<Oidc>,
     /// Counters.
@@ -215,7 +220,12 @@ async fn readyz(State(ops): State<Ops>) -> impl IntoResponse {
 
 async fn metrics(State(ops): State<Ops>) -> Response {
     const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    let sources: Vec<Box<dyn Collector>> = vec![Box::new(ops.figures), Box::new(ops.reloads)];
+    let sources: Vec<Box<dyn Collector>> = vec![
+        Box::new(ops.figures),
+        Box::new(ops.reloads),
+        Box::new(ops.dates),
+        Box::new(ops.policy),
+    ];
     match ops.metrics.collect((ops.log_lines_dropped)() as u64, sources) {
         Ok(page) => ([(header::CONTENT_TYPE, OPEN_METRICS)], page).into_response(),
         Err(_) => Problem::new(Code::Internal, "the metrics cannot be written").into_response(),

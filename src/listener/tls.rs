@@ -14,6 +14,7 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
+use jiff::Timestamp;
 use rustls::{
     CertificateError, InconsistentKeys, ServerConfig,
     crypto::CryptoProvider,
@@ -30,6 +31,7 @@ use super::TlsSettings;
 use crate::{
     access::{AuthorityFault, ClientAuthorities, ClientCertificate},
     clock::Clock,
+    validity::Validity,
 };
 
 /// In the order of preference.
@@ -59,6 +61,9 @@ pub enum IdentityFault {
     /// Both are good, but not for each other.
     #[error("is not the key of the certificate in api.tls_cert")]
     Mismatch,
+    /// Its end has passed: no client would go on.
+    #[error("holds a certificate that has expired on {0}")]
+    Expired(Timestamp),
 }
 
 impl IdentityFault {
@@ -72,6 +77,7 @@ impl IdentityFault {
             Self::NoKey => "no private key",
             Self::UnusableKey => "unusable private key",
             Self::Mismatch => "key does not match",
+            Self::Expired(_) => "expired",
         }
     }
 
@@ -79,7 +85,9 @@ impl IdentityFault {
     #[must_use]
     pub const fn key(self) -> &'static str {
         match self {
-            Self::BrokenCert | Self::NoCert | Self::UnusableCert => "api.tls_cert",
+            Self::BrokenCert | Self::NoCert | Self::UnusableCert | Self::Expired(_) => {
+                "api.tls_cert"
+            }
             Self::NoKey | Self::UnusableKey | Self::Mismatch => "api.tls_key",
         }
     }
@@ -111,6 +119,8 @@ pub enum TlsFault {
 #[derive(Clone)]
 pub(crate) struct ServerIdentity {
     key: Arc<CertifiedKey>,
+    /// Of the certificate itself; `None` if its dates cannot be read.
+    validity: Option<Validity>,
     /// Of the files' content: most looks find what is known.
     digest: [u8; 32],
 }
@@ -123,13 +133,28 @@ impl ServerIdentity {
     pub(crate) fn from_pem(cert: &[u8], key: &[u8]) -> Result<Self, IdentityFault> {
         let chain = read_chain(cert)?;
         let private = read_key(key)?;
+        let validity = Validity::of_certificate(&chain[0]).ok();
         let certified = CertifiedKey::new(chain, private);
         match certified.keys_match() {
-            Ok(()) => Ok(Self { key: Arc::new(certified), digest: digest(cert, key) }),
+            Ok(()) => Ok(Self { key: Arc::new(certified), validity, digest: digest(cert, key) }),
             Err(rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch)) => {
                 Err(IdentityFault::Mismatch)
             }
             Err(_) => Err(IdentityFault::UnusableCert),
+        }
+    }
+
+    /// Whether the certificate can still be shown. Those above it are left to the clients: some have
+    /// a way to a CA that does without them.
+    ///
+    /// # Errors
+    /// [`IdentityFault::Expired`].
+    pub(crate) fn check_dates(&self, now: Timestamp) -> Result<(), IdentityFault> {
+        match self.validity {
+            Some(validity) if validity.is_over(now) => {
+                Err(IdentityFault::Expired(validity.not_after.unwrap_or_default()))
+            }
+            _ => Ok(()),
         }
     }
 }
@@ -192,7 +217,9 @@ impl Tls {
     pub fn new(settings: &TlsSettings, clock: &Clock) -> Result<Self, TlsFault> {
         let cert = read("api.tls_cert", &settings.cert)?;
         let key = read("api.tls_key", &settings.key)?;
-        let shown = Arc::new(Shown::new(ServerIdentity::from_pem(&cert, &key)?));
+        let identity = ServerIdentity::from_pem(&cert, &key)?;
+        identity.check_dates(clock.wall())?;
+        let shown = Arc::new(Shown::new(identity, clock.clone()));
         let authorities = settings.client.as_ref().map(|client| {
             let ca = read("api.tls_client_ca", &client.ca)?;
             let crl = client.crl.as_deref().map(|path| read("api.tls_client_crl", path));
@@ -212,7 +239,8 @@ impl Tls {
     }
 
     /// Takes new contents of `api.tls_cert` and `api.tls_key`, in this order. Connections stay, new
-    /// ones see the new certificate; what is refused changes nothing.
+    /// ones see the new certificate; what is refused changes nothing. A pair that has expired never
+    /// replaces one that has not.
     ///
     /// # Errors
     /// An [`IdentityFault`]'s short word, or `unreadable` for another number of files than two.
@@ -335,20 +363,25 @@ fn certificate_failure(fault: &CertificateError) -> &'static str {
 /// The certificate that is shown at the moment.
 struct Shown {
     now: ArcSwap<CertifiedKey>,
-    digest: Mutex<[u8; 32]>,
+    identity: Mutex<ServerIdentity>,
+    clock: Clock,
 }
 
 impl Shown {
-    fn new(identity: ServerIdentity) -> Self {
-        Self { now: ArcSwap::new(identity.key), digest: Mutex::new(identity.digest) }
+    fn new(identity: ServerIdentity, clock: Clock) -> Self {
+        Self { now: ArcSwap::new(identity.key.clone()), identity: Mutex::new(identity), clock }
     }
 
     fn replace(&self, cert: &[u8], key: &[u8]) -> Result<(), IdentityFault> {
-        let mut known = self.digest.lock().unwrap_or_else(PoisonError::into_inner);
-        if *known != digest(cert, key) {
+        let mut known = self.identity.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.digest != digest(cert, key) {
             let identity = ServerIdentity::from_pem(cert, key)?;
-            *known = identity.digest;
-            self.now.store(identity.key);
+            let now = self.clock.wall();
+            if known.check_dates(now).is_ok() {
+                identity.check_dates(now)?;
+            }
+            self.now.store(identity.key.clone());
+            *known = identity;
             tracing::info!("the listener's certificate has changed");
         }
         Ok(())
@@ -421,7 +454,7 @@ mod tests {
     fn a_broken_new_pair_leaves_the_old_one() {
         let ((cert, key), (new_cert, new_key)) = (pair(), pair());
         let identity = ServerIdentity::from_pem(cert.as_bytes(), key.as_bytes()).unwrap();
-        let shown = Shown::new(identity);
+        let shown = Shown::new(identity, Clock::system());
         let old = shown.now.load_full();
         assert_eq!(shown.replace(cert.as_bytes(), key.as_bytes()), Ok(()));
         for (cert, key) in [(&*new_cert, &*key), (&new_cert, ""), ("", &new_key)] {

@@ -134,3 +134,29 @@ fn a_private_key_that_everybody_can_read_is_a_warning() {
         assert!(told.iter().all(|text| text.starts_with("api.tls_key: ")));
     }
 }
+
+#[test]
+fn a_pair_that_has_expired_is_refused_with_its_date() {
+    let key = KeyPair::generate().unwrap();
+    let mut params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+    params.not_after = date_time_ymd(2020, 2, 3);
+    let cert = params.self_signed(&key).unwrap().pem();
+    let fault = scene(&[("cert", &cert), ("key", &key.serialize_pem())]).fault();
+    assert!(fault.starts_with("api.tls_cert: \""), "{fault}");
+    assert!(fault.contains("has expired on 2020-02-03T00:00:00Z"), "{fault}");
+}
+
+#[test]
+fn every_dated_file_is_named_by_its_key() {
+    let ((cert, key), (ca, crl)) = (pair(), authority());
+    let scene = scene(&[("cert", &cert), ("key", &key), ("client_ca", &ca), ("client_crl", &crl)]);
+    let upstream_ca = scene.write("upstream_ca", &ca);
+    let config = scene.with("VMC__CA_FILE", upstream_ca.to_str().unwrap()).load();
+    let files = config.dated_files();
+    let keys: Vec<_> = files.iter().map(|file| file.key).collect();
+    let expected = ["api.tls_cert", "api.tls_client_ca", "api.tls_client_crl", "vmc.ca_file"];
+    assert_eq!(keys, expected);
+    for file in files {
+        assert!(file.read().unwrap().not_after().is_some(), "{}", file.key);
+    }
+}

@@ -42,8 +42,13 @@ impl Authority {
 
     /// For a server on this machine.
     pub fn server(&self) -> Pair {
+        self.server_until(2100)
+    }
+
+    /// Valid until the first day of `year`.
+    pub fn server_until(&self, year: i32) -> Pair {
         let names = ["localhost".try_into().unwrap()].map(SanType::DnsName);
-        self.sign(names.into(), ExtendedKeyUsagePurpose::ServerAuth, 2100)
+        self.sign(names.into(), ExtendedKeyUsagePurpose::ServerAuth, year)
     }
 
     /// For a caller with these names: `uri:…` and `dns:…`.

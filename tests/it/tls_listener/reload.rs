@@ -109,3 +109,26 @@ async fn callers_cas_and_what_they_revoked_are_read_again() {
     told(&gateway, "api.tls_client_ca", Some("no certificate")).await;
     assert!(admitted(&other).await);
 }
+
+#[tokio::test]
+async fn a_pair_that_has_expired_never_replaces_one_that_has_not() {
+    let (cloud, files) = (cloud().await, Files::new());
+    let (first, expired) = (files.authority.server_until(2099), files.authority.server_until(2026));
+    files.show(&first);
+    let gateway = gateway(&cloud, &files).await;
+    let dialer = Dialer::trusting(&files.authority);
+    let date = async |gateway: &TestGateway| {
+        let name = "sddc_gateway_tls_certificate_not_after_timestamp_seconds";
+        gateway.metric(name, &format!("file=\"{KEY}\"")).await
+    };
+    let first_end = date(&gateway).await;
+    files.show(&expired);
+    told(&gateway, KEY, Some("expired")).await;
+    assert!(shows(&gateway, &dialer, &first).await);
+    assert!((date(&gateway).await - first_end).abs() < 1.0, "the date is of what is shown");
+    let next = files.authority.server();
+    files.show(&next);
+    told(&gateway, KEY, None).await;
+    assert!(shows(&gateway, &dialer, &next).await);
+    assert!(date(&gateway).await > first_end, "and changes with it");
+}

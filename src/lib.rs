@@ -13,7 +13,7 @@
 //! - [`inventory`]: the cached SDDCs, kept fresh, merged into one picture
 //! - [`vmc`]: reads of VMware Cloud on AWS, as types that have no place for a secret
 //! - [`csp`]: the one access token per organization: minted, shared, renewed, invalidated
-//! - [`upstream`]: the leaf below both: deadlines, bounded bodies, the gate
+//! - [`upstream`]: the leaf below both: deadlines, bounded bodies, the circuit breaker
 //!
 //! Around them: [`cli`] has the commands, [`config`] the settings, [`gateway`] puts a running gateway
 //! together, [`reload`] re-reads its files and [`validity`] their dates, [`lifecycle`] winds it down, [`simulator`] plays VMware Cloud.

@@ -23,7 +23,7 @@ use crate::inventory::Inventory;
 
 /// Whether the gateway wants requests. Cheap to clone.
 ///
-/// It turns ready once a first picture exists, or a good token with an open gate, and stays so
+/// It turns ready once a first picture exists, or a good token with a closed circuit, and stays so
 /// until drain or an internal fault: upstream trouble shows elsewhere, and does not take the
 /// gateway away from its callers.
 #[derive(Debug, Clone)]

@@ -6,7 +6,7 @@ use http::StatusCode;
 
 use crate::{
     flight::Lost,
-    upstream::{Breach, Failure, Held, Kind},
+    upstream::{Breach, CircuitOpen, Failure, Kind},
 };
 
 /// A mint that failed, or was not tried because the last one did.
@@ -19,9 +19,9 @@ pub enum CspError {
     /// No usable answer.
     #[error("CSP: {0}")]
     Upstream(#[from] Failure),
-    /// Not tried: the gate is closed because of an earlier failure.
-    #[error("not asked for another {}: {because}", crate::upstream::seconds(*retry_in))]
-    Held {
+    /// Not tried: the circuit is open because of an earlier failure.
+    #[error("circuit open for another {} s: {because}", retry_in.as_secs_f64().ceil())]
+    CircuitOpen {
         /// When it will be tried again.
         retry_in: Duration,
         /// The earlier failure.
@@ -39,7 +39,7 @@ impl CspError {
         match self {
             Self::Refused(_) => Kind::CredentialsRejected,
             Self::Upstream(failure) => failure.kind(),
-            Self::Held { because, .. } => because.kind(),
+            Self::CircuitOpen { because, .. } => because.kind(),
             Self::Lost(_) => Kind::Unavailable,
         }
     }
@@ -48,7 +48,7 @@ impl CspError {
     #[must_use]
     pub fn retry_in(&self) -> Option<Duration> {
         match self {
-            Self::Held { retry_in, .. } => Some(*retry_in),
+            Self::CircuitOpen { retry_in, .. } => Some(*retry_in),
             Self::Upstream(failure) => failure.retry_after(),
             Self::Refused(_) | Self::Lost(_) => None,
         }
@@ -61,8 +61,8 @@ impl From<Breach> for CspError {
     }
 }
 
-impl From<Held<CspError>> for CspError {
-    fn from(held: Held<CspError>) -> Self {
-        Self::Held { retry_in: held.retry_in, because: Box::new(held.because) }
+impl From<CircuitOpen<CspError>> for CspError {
+    fn from(open: CircuitOpen<CspError>) -> Self {
+        Self::CircuitOpen { retry_in: open.retry_in, because: Box::new(open.because) }
     }
 }

@@ -5,7 +5,7 @@
 //! At most one mint is in flight per organization. A token is renewed ahead of its expiry by a
 //! background task, so a caller waits for a mint only on a cold start or after VMC refused the
 //! token. A failed renewal keeps the good token; a failed mint is never an answer that is kept, it
-//! closes the [gate](crate::upstream::Gate) for a while. A caller that leaves cancels nothing.
+//! opens the [circuit](crate::upstream::CircuitBreaker) for a while. A caller that leaves cancels nothing.
 
 mod credentials;
 mod error;

@@ -1,6 +1,9 @@
 //! The shared token of one organization: read, renewed, invalidated.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{
+    Arc, Mutex, PoisonError,
+    atomic::{AtomicUsize, Ordering},
+};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use tokio::sync::{Notify, watch};
@@ -16,7 +19,10 @@ use crate::{
     ids::OrgId,
     tasks::Flights,
     telemetry::{Metrics, MintOutcome},
-    upstream::{Breach, Gate, Hold, Kind, REFUSED_HOLD},
+    upstream::{
+        Breach, CircuitBreaker, CircuitStatus, Kind, MAX_BACKOFF, MAX_FIRST_BACKOFF, OpenFor,
+        REFUSED_OPEN,
+    },
 };
 
 /// One organization's token. Cheap to clone; every clone shares the token.
@@ -33,7 +39,9 @@ struct Shared {
     current: ArcSwapOption<Token>,
     /// The generation of the newest token; 0 before the first.
     minted: watch::Sender<u64>,
-    gate: Gate<CspError>,
+    circuit: CircuitBreaker<CspError>,
+    /// What is read with this token and has no snapshot yet.
+    without_snapshot: AtomicUsize,
     flight: Flight<Result<Arc<Token>, CspError>>,
     trouble: Mutex<Trouble>,
     wake: Notify,
@@ -99,7 +107,8 @@ impl TokenSource {
             org,
             label: ArcSwap::from_pointee(label),
             mint,
-            gate: Gate::new(clock.clone()),
+            circuit: CircuitBreaker::new(clock.clone()),
+            without_snapshot: AtomicUsize::new(0),
             clock,
             metrics,
             current: ArcSwapOption::empty(),
@@ -175,7 +184,7 @@ impl TokenSource {
 
     /// Another secret is there: what was refused is tried again at once.
     pub fn secret_changed(&self) {
-        self.0.gate.reset();
+        self.0.circuit.reset();
         self.0.wake.notify_one();
     }
 
@@ -211,7 +220,7 @@ impl TokenSource {
     /// mint back.
     #[must_use]
     pub fn held_until(&self) -> Option<Instant> {
-        if self.usable().is_some() { None } else { self.0.gate.opens_at() }
+        if self.usable().is_some() { None } else { self.0.circuit.retry_at() }
     }
 
     /// The label of logs and metrics: the org's id, `default` while the app's own is not known.
@@ -227,10 +236,21 @@ impl TokenSource {
         }
     }
 
-    /// Whether mints are held back.
+    /// The circuit breaker of mints, for probes and metrics.
     #[must_use]
-    pub fn is_held(&self) -> bool {
-        self.0.gate.opens_at().is_some()
+    pub fn circuit(&self) -> CircuitStatus {
+        self.0.circuit.status()
+    }
+
+    /// What is read with this token has lost its snapshot, or has none yet: while that is so of
+    /// anything, failed mints are tried again sooner.
+    pub fn begin_without_snapshot(&self) {
+        self.0.without_snapshot.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// The opposite of [`TokenSource::begin_without_snapshot`], once for each call of that.
+    pub fn end_without_snapshot(&self) {
+        self.0.without_snapshot.fetch_sub(1, Ordering::Relaxed);
     }
 
     fn usable(&self) -> Option<Arc<Token>> {
@@ -241,7 +261,7 @@ impl TokenSource {
     fn next_mint_at(&self) -> Instant {
         let now = self.0.clock.now();
         let due = self.0.current.load().as_ref().map_or(now, |token| token.renew_at());
-        self.0.gate.opens_at().map_or(due, |opens_at| due.max(opens_at))
+        self.0.circuit.retry_at().map_or(due, |retry_at| due.max(retry_at))
     }
 
     /// Joins or starts the one mint, of a generation newer than this. The task that runs it outlives
@@ -259,10 +279,10 @@ impl TokenSource {
         if let Some(token) = self.usable().filter(done) {
             return Ok(token);
         }
-        let pass = self.0.gate.enter()?;
+        let permit = self.0.circuit.enter()?;
         match self.mint_once(now).await {
             Ok(token) => {
-                pass.succeeded();
+                permit.succeeded();
                 self.0.current.store(Some(token.clone()));
                 self.0.minted.send_replace(token.generation());
                 *self.trouble() = Trouble::default();
@@ -271,7 +291,7 @@ impl TokenSource {
                 Ok(token)
             }
             Err(error) => {
-                pass.failed(hold(&error), error.clone());
+                permit.failed(self.open_for(&error), error.clone());
                 self.note(&error);
                 self.0.wake.notify_one();
                 Err(error)
@@ -320,15 +340,17 @@ impl TokenSource {
         }
     }
 
+    fn open_for(&self, error: &CspError) -> OpenFor {
+        let is_first = self.0.without_snapshot.load(Ordering::Relaxed) > 0;
+        let backoff = OpenFor::Backoff(if is_first { MAX_FIRST_BACKOFF } else { MAX_BACKOFF });
+        match error {
+            CspError::Refused(_) => OpenFor::Given(REFUSED_OPEN),
+            CspError::Upstream(failure) => failure.retry_after().map_or(backoff, OpenFor::Given),
+            CspError::CircuitOpen { .. } | CspError::Lost(_) => backoff,
+        }
+    }
+
     fn trouble(&self) -> std::sync::MutexGuard<'_, Trouble> {
         self.0.trouble.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-fn hold(error: &CspError) -> Hold {
-    match error {
-        CspError::Refused(_) => Hold::For(REFUSED_HOLD),
-        CspError::Upstream(failure) => failure.retry_after().map_or(Hold::Backoff, Hold::For),
-        CspError::Held { .. } | CspError::Lost(_) => Hold::Backoff,
     }
 }

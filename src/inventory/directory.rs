@@ -78,6 +78,7 @@ impl Discovery {
                     Ok(discovery.believe(listed))
                 };
                 let outcome = discovery.orgs.update(false, read).await;
+                discovery.reader.set_has_snapshot(discovery.orgs.reading().is_some());
                 match &outcome {
                     Ok(()) => inner.reconcile(),
                     Err(error) if error.is_held() => {}
@@ -88,13 +89,13 @@ impl Discovery {
         })
     }
 
-    /// Refreshes the list once it is due: after `inventory.poll`, or when the gate lets it after a
-    /// failure. Where nothing is polled, only while somebody watches.
+    /// Refreshes the list once it is due: after `inventory.poll`, or when the circuit breaker lets it
+    /// after a failure. Where nothing is polled, only while somebody watches.
     pub(super) async fn keep_fresh(&self, inner: &Arc<Inner>) {
         if inner.settings.poll.is_zero() {
             inner.turns.watched().await;
         }
-        slot::poll_is_due(&self.orgs, &self.reader, inner, Duration::ZERO).await;
+        slot::poll_is_due(&self.orgs, &self.reader, Endpoint::Orgs, inner, Duration::ZERO).await;
         if inner.wants_poll() {
             let _ = self.refresh(inner, Lane::Poller).result().await;
         }

@@ -23,7 +23,12 @@ use super::{
     turns::Turns,
 };
 use crate::{
-    clock::Clock, ids::OrgId, tasks::Tasks, telemetry::Metrics, upstream::Lane, vmc::VmcError,
+    clock::Clock,
+    ids::OrgId,
+    tasks::Tasks,
+    telemetry::Metrics,
+    upstream::Lane,
+    vmc::{Endpoint, VmcError},
 };
 
 /// On demand the list of orgs, and an org that VMware does not know, are not read more often than
@@ -80,7 +85,7 @@ impl Inner {
                     Ok(attempt.into())
                 } else {
                     let trouble = discovery.orgs.trouble().or(attempt.failure());
-                    Err(Unavailable::upstream(trouble, discovery.reader.held_for()))
+                    Err(Unavailable::upstream(trouble, discovery.reader.held_for(Endpoint::Orgs)))
                 }
             }
         }
@@ -192,7 +197,9 @@ impl Inner {
         let Directory::Discovered(discovery) = &self.directory else { return Ok(Duration::ZERO) };
         let orgs = &discovery.orgs;
         let age = orgs.age().filter(|age| orgs.may_show(*age, &self.settings, demand));
-        age.ok_or_else(|| Unavailable::upstream(orgs.trouble(), discovery.reader.held_for()))
+        age.ok_or_else(|| {
+            Unavailable::upstream(orgs.trouble(), discovery.reader.held_for(Endpoint::Orgs))
+        })
     }
 
     /// The slots that a question is about, those of orgs that VMware does not know included.

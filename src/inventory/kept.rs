@@ -287,7 +287,7 @@ impl<T: PartialEq + Send + Sync + 'static> Kept<T> {
                     self.reading.store(None);
                     self.gone.store(true, Ordering::Relaxed);
                 }
-                // Held back is no news: what closed the gate stays the reason.
+                // Held back is no news: what opened the circuit stays the reason.
                 if !error.is_held() || self.trouble.load().is_none() {
                     self.trouble.store(Some(Arc::new(error.clone())));
                 }

@@ -50,7 +50,7 @@ pub(super) struct Kind<E: 'static> {
     pub(super) of: fn(&Slot) -> &List<E>,
     /// Its whole.
     pub(super) merged: fn(&Inner) -> &Merged<E>,
-    endpoint: fn(&OrgId) -> Endpoint<'_>,
+    pub(super) endpoint: fn(&OrgId) -> Endpoint<'_>,
     parse: Parse<E>,
     /// Polled always, and the one that tells whether VMware knows the org. Others are polled while
     /// they are asked for.

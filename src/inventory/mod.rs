@@ -8,7 +8,7 @@
 //!
 //! A picture younger than `fresh` is shown as it is. An older one is shown too, until `stale`, but
 //! the request first joins the shared refresh for at most a second. A failed refresh is never an
-//! answer that is kept; the [gate](crate::upstream::Gate) holds back a stampede, and the good
+//! answer that is kept; the [circuit breaker](crate::upstream::CircuitBreaker) holds back a stampede, and the good
 //! picture stays. What is too old to be shown is missing, and what is missing is an error unless
 //! the caller said that a part will do.
 
@@ -71,7 +71,7 @@ use crate::{
     tasks::Tasks,
     telemetry::Metrics,
     upstream::Lane,
-    vmc::{Reader, VmcError},
+    vmc::{Endpoint, Reader, VmcError},
 };
 
 /// The picture of all served organizations. Cheap to clone.
@@ -333,7 +333,7 @@ impl Inventory {
             _ if demand.only_if_cached => Err(Unavailable::NotCached),
             _ => {
                 let trouble = trouble.or(attempt.failure());
-                Err(Unavailable::upstream(trouble, discovery.reader.held_for()))
+                Err(Unavailable::upstream(trouble, discovery.reader.held_for(Endpoint::Orgs)))
             }
         }
     }
@@ -388,7 +388,10 @@ impl Inventory {
                 }
                 _ => {
                     let trouble = trouble.or(attempt.failure());
-                    let error = Unavailable::upstream(trouble, slot.reader.held_for());
+                    let error = Unavailable::upstream(
+                        trouble,
+                        slot.reader.held_for(Endpoint::Org(&slot.id)),
+                    );
                     missing.push(slot.gap(&error));
                     first.get_or_insert(error);
                 }

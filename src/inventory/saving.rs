@@ -80,6 +80,7 @@ impl Inventory {
             (&inner.directory, snapshot.directory)
         {
             discovery.orgs.restore(directory.orgs, begun(directory.read_at), false);
+            discovery.reader.set_has_snapshot(true);
             inner.reconcile();
         }
         let slots = inner.slots.load();
@@ -88,6 +89,7 @@ impl Inventory {
             if let Some(slot) = slots.iter().find(|slot| slot.id == part.org_id) {
                 restored += part.sddcs.len();
                 slot.sddcs.kept.restore(part.sddcs, begun(part.read_at), part.denied);
+                slot.reader.set_has_snapshot(true);
             }
         }
         inner.merge(&list::SDDCS);

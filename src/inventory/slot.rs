@@ -22,10 +22,10 @@ use crate::{
     flight::Run,
     ids::OrgId,
     upstream::{self, Lane},
-    vmc::{Reader, VmcError},
+    vmc::{Endpoint, Reader, VmcError},
 };
 
-/// The least wait after a failure: a gate that opens just now must not make a busy loop.
+/// The least wait after a failure: a circuit that is half-open just now must not make a busy loop.
 const LEAST_PAUSE: Duration = Duration::from_millis(250);
 
 /// Where nothing is polled, watchers cause no more reads than one in this time.
@@ -82,7 +82,10 @@ impl Slot {
 
     /// Why a list cannot be shown, where that is so.
     pub(super) fn unavailable<E: Entry>(&self, kind: &'static Kind<E>) -> Unavailable {
-        Unavailable::upstream((kind.of)(self).kept.trouble(), self.reader.held_for())
+        Unavailable::upstream(
+            (kind.of)(self).kept.trouble(),
+            self.reader.held_for((kind.endpoint)(&self.id)),
+        )
     }
 
     /// This org as one that cannot be shown.
@@ -121,6 +124,9 @@ impl Slot {
                 let list = (kind.of)(&slot);
                 let outcome =
                     list.kept.update(kind.is_main, list.read(kind, &slot, &inner, lane)).await;
+                if kind.is_main {
+                    slot.reader.set_has_snapshot(list.kept.reading().is_some());
+                }
                 let has_come_or_gone = kind.is_main && slot.note_whether_gone(&outcome);
                 if let Err(error) = &outcome
                     && !error.is_held()
@@ -176,7 +182,7 @@ impl Slot {
         })
     }
 
-    /// Refreshes a list every `inventory.poll`, and after a failure when the gate lets it, until
+    /// Refreshes a list every `inventory.poll`, and after a failure when the circuit breaker lets it, until
     /// the org is retired. The main one always, or while it is watched if nothing is polled; others
     /// while they are asked for.
     pub(super) async fn keep_fresh<E: Entry>(
@@ -192,9 +198,9 @@ impl Slot {
                 } else if inner.settings.poll.is_zero() {
                     inner.turns.watched().await;
                 }
-                // The one call that a closed gate lets through is the main list's.
+                // The one call of a half-open circuit is the main list's.
                 let later = if kind.is_main { Duration::ZERO } else { LEAST_PAUSE };
-                poll_is_due(kept, &self.reader, &inner, later).await;
+                poll_is_due(kept, &self.reader, (kind.endpoint)(&self.id), &inner, later).await;
                 let is_wanted = if kind.is_main { inner.wants_poll() } else { kept.is_wanted() };
                 if is_wanted {
                     // What failed was logged where it happened.
@@ -210,7 +216,8 @@ impl Slot {
         let poll = async {
             loop {
                 self.org.wanted().await;
-                poll_is_due(&self.org, &self.reader, &inner, Duration::ZERO).await;
+                let endpoint = Endpoint::Org(&self.id);
+                poll_is_due(&self.org, &self.reader, endpoint, &inner, Duration::ZERO).await;
                 if self.org.is_wanted() {
                     let _ = self.refresh_org(&inner, Lane::Poller).result().await;
                 }
@@ -225,13 +232,14 @@ impl Slot {
 pub(super) async fn poll_is_due<T: PartialEq + Send + Sync + 'static>(
     kept: &Kept<T>,
     reader: &Reader,
+    endpoint: Endpoint<'_>,
     inner: &Inner,
     later: Duration,
 ) {
     // From before the look at how reads fail, so that no token is missed.
     let mut minted = reader.tokens().minted();
     let is_failing = kept.trouble().is_some();
-    let due = next_poll(kept, reader, inner);
+    let due = next_poll(kept, reader, endpoint, inner);
     let due = if is_failing { due + later } else { due };
     tokio::select! {
         () = inner.clock.sleep_until(due) => {}
@@ -244,6 +252,7 @@ pub(super) async fn poll_is_due<T: PartialEq + Send + Sync + 'static>(
 fn next_poll<T: PartialEq + Send + Sync + 'static>(
     kept: &Kept<T>,
     reader: &Reader,
+    endpoint: Endpoint<'_>,
     inner: &Inner,
 ) -> Instant {
     let now = inner.clock.now();
@@ -251,7 +260,7 @@ fn next_poll<T: PartialEq + Send + Sync + 'static>(
     // Watchers of what is not polled want it as fresh as it is called.
     let poll = if poll.is_zero() { fresh.max(LEAST_WATCHED) } else { poll };
     if kept.trouble().is_some() {
-        return reader.held_until().unwrap_or(now + poll).max(now + LEAST_PAUSE);
+        return reader.held_until(endpoint).unwrap_or(now + poll).max(now + LEAST_PAUSE);
     }
     // Up to a tenth earlier, so that replicas do not read in step.
     let pause = poll.mul_f64(rand::random_range(0.9..=1.0));

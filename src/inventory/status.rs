@@ -12,7 +12,8 @@ use super::{Inventory, directory::Directory};
 use crate::{
     clock::Clock,
     csp::{TokenSource, TokenStatus},
-    upstream::{GateStatus, Kind},
+    upstream::{CircuitState, CircuitStatus, Kind},
+    vmc::Endpoint,
 };
 
 /// States that are told apart in `sddc_gateway_sddcs`; any other is `other`.
@@ -34,8 +35,10 @@ pub struct OrgStatus {
     pub org_id: String,
     /// Its token.
     pub token: TokenStatus,
-    /// Its gate at VMC.
-    pub gate: GateStatus,
+    /// The circuit breaker of its mints at CSP.
+    pub csp: CircuitStatus,
+    /// The circuit breaker of its reads at VMC: of all of them, or of the SDDC list alone.
+    pub vmc: CircuitStatus,
     /// SDDCs in its picture; `None` before the first.
     pub sddcs: Option<usize>,
     /// Age of its picture.
@@ -54,7 +57,8 @@ impl Inventory {
             .map(|slot| OrgStatus {
                 org_id: slot.id.to_string(),
                 token: slot.reader.tokens().status(),
-                gate: slot.reader.gate(),
+                csp: slot.reader.tokens().circuit(),
+                vmc: slot.reader.circuit(Endpoint::Sddcs(&slot.id)),
                 sddcs: slot.sddcs.kept.reading().map(|reading| reading.content.len()),
                 age: slot.sddcs.kept.age(),
                 last_error: slot.sddcs.kept.trouble().map(|error| error.kind()),
@@ -66,7 +70,8 @@ impl Inventory {
             orgs.push(OrgStatus {
                 org_id: "default".to_owned(),
                 token: discovery.reader.tokens().status(),
-                gate: discovery.reader.gate(),
+                csp: discovery.reader.tokens().circuit(),
+                vmc: discovery.reader.circuit(Endpoint::Orgs),
                 sddcs: None,
                 age: None,
                 last_error: discovery.orgs.trouble().map(|error| error.kind()),
@@ -82,7 +87,7 @@ impl Inventory {
         Some(DiscoveryStatus {
             age: discovery.orgs.age(),
             last_error: discovery.orgs.trouble().map(|error| error.kind()),
-            gate: discovery.reader.gate(),
+            circuit: discovery.reader.circuit(Endpoint::Orgs),
         })
     }
 
@@ -96,12 +101,13 @@ impl Inventory {
         bytes as u64
     }
 
-    /// Whether callers can be served: a first picture exists, or a good token with an open gate.
+    /// Whether callers can be served: a first picture exists, or a good token with a closed circuit.
     #[must_use]
     pub fn is_ready(&self) -> bool {
         self.status().iter().any(|org| {
             org.sddcs.is_some()
-                || (org.token.state == crate::csp::TokenState::Valid && org.gate.name == "open")
+                || (org.token.state == crate::csp::TokenState::Valid
+                    && org.vmc.state == CircuitState::Closed)
         })
     }
 }
@@ -113,8 +119,8 @@ pub struct DiscoveryStatus {
     pub age: Option<Duration>,
     /// How the reads since that list failed.
     pub last_error: Option<Kind>,
-    /// The gate of these reads.
-    pub gate: GateStatus,
+    /// The circuit breaker of these reads.
+    pub circuit: CircuitStatus,
 }
 
 /// The figures of the inventory and its tokens, read at each scrape.
@@ -152,11 +158,11 @@ impl Collector for InventoryMetrics {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let orgs = self.inventory.status();
         let labels: Vec<_> = self.tokens.iter().map(TokenSource::label).collect();
-        let mut gates: Vec<_> = orgs.iter().map(|org| (&*org.org_id, org.gate)).collect();
+        let mut circuits: Vec<_> = orgs.iter().map(|org| (&*org.org_id, org.vmc)).collect();
         if let Some(discovery) = self.inventory.discovery()
-            && gates.iter().all(|(org, _)| *org != "default")
+            && circuits.iter().all(|(org, _)| *org != "default")
         {
-            gates.push(("default", discovery.gate));
+            circuits.push(("default", discovery.circuit));
         }
         self.token_expiry(&mut encoder)?;
         gauges(
@@ -168,15 +174,16 @@ impl Collector for InventoryMetrics {
         )?;
         gauges(
             &mut encoder,
-            "sddc_gateway_upstream_gate_closed",
-            "1 while calls are held back",
+            "sddc_gateway_upstream_circuit_open",
+            "1 while the circuit is open or half-open: calls are held back",
             labels
                 .iter()
                 .zip(&self.tokens)
-                .map(|(org, tokens)| ("csp", &**org, tokens.is_held()))
-                .chain(gates.iter().map(|(org, gate)| ("vmc", *org, gate.name != "open")))
-                .map(|(upstream, org, closed)| {
-                    (vec![("upstream", upstream), ("org_id", org)], f64::from(u8::from(closed)))
+                .map(|(org, tokens)| ("csp", &**org, tokens.circuit()))
+                .chain(circuits.iter().map(|(org, circuit)| ("vmc", *org, *circuit)))
+                .map(|(upstream, org, circuit)| {
+                    let open = f64::from(u8::from(circuit.holds_back()));
+                    (vec![("upstream", upstream), ("org_id", org)], open)
                 }),
         )?;
         #[expect(clippy::cast_precision_loss, reason = "bytes of memory are below 2^52")]
@@ -188,12 +195,12 @@ impl Collector for InventoryMetrics {
             bytes,
         )?;
         #[expect(clippy::cast_precision_loss, reason = "tasks are fewer than 2^52")]
-        let flights = self.inventory.0.tasks.flights.under_way() as f64;
+        let jobs = self.inventory.0.tasks.flights.under_way() as f64;
         gauge(
             &mut encoder,
-            "sddc_gateway_flights",
+            "sddc_gateway_background_jobs",
             "Reads, mints and other one-shot tasks under way, pauses between tries included",
-            flights,
+            jobs,
         )?;
         gauge(
             &mut encoder,

@@ -28,7 +28,7 @@ use crate::{
     problem::{Code, Problem},
     reload::Reloads,
     telemetry::Metrics,
-    upstream::Kind,
+    upstream::{CircuitStatus, Kind},
     validity::CertificateDates,
 };
 
@@ -104,15 +104,32 @@ struct InventoryReport {
 
 #[derive(Debug, Serialize)]
 struct UpstreamReport {
-    gate: &'static str,
+    csp: CircuitReport,
+    vmc: CircuitReport,
+}
+
+/// Whether calls are held back, and for how long.
+#[derive(Debug, Serialize)]
+struct CircuitReport {
+    circuit: &'static str,
     retry_in_s: Option<u64>,
+}
+
+impl From<CircuitStatus> for CircuitReport {
+    fn from(status: CircuitStatus) -> Self {
+        // Rounded up: a call made after that many seconds is let through.
+        let retry_in = status.retry_in.map(|left| left.as_millis().div_ceil(1000));
+        let retry_in_s = retry_in.map(|left| left.try_into().unwrap_or(u64::MAX));
+        Self { circuit: status.state.as_str(), retry_in_s }
+    }
 }
 
 #[derive(Debug, Serialize)]
 struct DiscoveryReport {
     age_s: Option<u64>,
     last_error: Option<&'static str>,
-    gate: &'static str,
+    #[serde(flatten)]
+    circuit: CircuitReport,
 }
 
 #[derive(Debug, Serialize)]
@@ -144,10 +161,7 @@ impl OrgReport {
                 age_s: seconds(org.age),
                 last_error: error(org.last_error),
             },
-            upstream: UpstreamReport {
-                gate: org.gate.name,
-                retry_in_s: seconds(org.gate.retry_in),
-            },
+            upstream: UpstreamReport { csp: org.csp.into(), vmc: org.vmc.into() },
         }
     }
 }
@@ -200,7 +214,7 @@ async fn readyz(State(ops): State<Ops>) -> impl IntoResponse {
     let discovery = ops.inventory.discovery().map(|discovery| DiscoveryReport {
         age_s: seconds(discovery.age),
         last_error: error(discovery.last_error),
-        gate: discovery.gate.name,
+        circuit: discovery.circuit.into(),
     });
     let oidc = ops.oidc.map(|oidc| oidc.status()).map(|status| OidcReport {
         keys: status.keys,

@@ -1,5 +1,5 @@
 //! The metrics that are counted as things happen. What can be read from state at the moment of the
-//! scrape (ages, expiry, gates) is collected there, see [`Metrics::collect`].
+//! scrape (ages, expiry, circuits) is collected there, see [`Metrics::collect`].
 //!
 //! Label values come from closed sets: nothing a caller sends can grow the number of series.
 

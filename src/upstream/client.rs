@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use reqwest::{Request, RequestBuilder, Response};
 use url::Url;
 
-use super::{Breach, BuildError, Detail, Failure, pool::Pool};
+use super::{Breach, BuildError, Detail, Failure, circuit::MAX_RETRY_AFTER, pool::Pool};
 use crate::{
     clock::Clock,
     telemetry::{Metrics, UpstreamCall},
@@ -174,9 +174,10 @@ impl Client {
         Ok(body.freeze())
     }
 
-    /// `Retry-After` in seconds or as a date (RFC 9110 section 10.2.3).
+    /// `Retry-After` in seconds or as a date (RFC 9110 section 10.2.3), taken as at most 5 min.
     fn retry_after(&self, headers: &HeaderMap) -> Option<Duration> {
-        parse_retry_after(headers.get(RETRY_AFTER)?.to_str().ok()?, self.clock.wall())
+        let asked = parse_retry_after(headers.get(RETRY_AFTER)?.to_str().ok()?, self.clock.wall())?;
+        Some(asked.min(MAX_RETRY_AFTER))
     }
 }
 

@@ -1,17 +1,17 @@
 //! The leaf below `vmc`, `csp` and `access`: how an upstream is called at all.
 //!
 //! ```text
-//! read ─► Gate: is it worth trying ─┬─► Places: how many at once ─► Client: one try, JSON or nothing ─► Reply
-//!                                   └──── Retries: again, after a pause, within a budget ◄───────────── Failure
+//! read ─► CircuitBreaker: is it worth trying ─┬─► Places: how many at once ─► Client: one try, JSON or nothing ─► Reply
+//!                                             └──── Retries: again, after a pause, within a budget ◄───────────── Failure
 //! ```
 //!
 //! Each keeps one thing from getting out of hand, and nothing else: a [`Client`] the time and size of
-//! a try, [`Places`] the calls under way, [`Retries`] what a passing fault costs, the [`Gate`] what an
-//! outage costs. Nothing here knows what a token or an SDDC is.
+//! a try, [`Places`] the calls under way, [`Retries`] what a passing fault costs, the
+//! [`CircuitBreaker`] what an outage costs. Nothing here knows what a token or an SDDC is.
 
+mod circuit;
 mod client;
 mod error;
-mod gate;
 mod places;
 mod pool;
 mod retry;
@@ -19,9 +19,12 @@ mod retry;
 use std::time::Duration;
 
 pub use self::{
+    circuit::{
+        CallPermit, CircuitBreaker, CircuitOpen, CircuitState, CircuitStatus, MAX_BACKOFF,
+        MAX_FIRST_BACKOFF, OpenFor, REFUSED_OPEN,
+    },
     client::{Bounds, Client, Reply, Upstream},
     error::{Breach, Detail, Failure, Kind},
-    gate::{Gate, GateStatus, Held, Hold, Pass, REFUSED_HOLD},
     places::{Crowded, Lane, Place, Places},
     pool::BuildError,
     retry::{Retries, Tries},

@@ -3,8 +3,8 @@
 //! The budget keeps retries from becoming the outage: each read earns a fifth of a retry, and a
 //! retry costs a whole one. A full budget of ten lets single faults through without a word; what
 //! fails for longer costs the upstream no more than a fifth more than it is asked anyway. Beyond
-//! that the [`Gate`](super::Gate) holds reads back, and a call that it lets through to see how
-//! things are is tried once.
+//! that the [`CircuitBreaker`](super::CircuitBreaker) holds reads back, and the one call that it lets
+//! through while it is half-open is tried once.
 
 use std::{
     sync::{
@@ -18,7 +18,7 @@ use super::{Failure, jittered};
 
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
-/// A longer `Retry-After` is for the gate: who waits is told of it instead of kept.
+/// A longer `Retry-After` is for the circuit breaker: who waits is told of it instead of kept.
 const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(5);
 
 /// What a read earns, in fifths of a retry: 20 % more load.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::{
     csp::CspError,
     flight::Lost,
-    upstream::{Breach, Crowded, Failure, Held, Kind},
+    upstream::{Breach, CircuitOpen, Crowded, Failure, Kind},
 };
 
 /// A read that failed, or was not tried because the last one did.
@@ -26,9 +26,9 @@ pub enum VmcError {
     /// No usable answer.
     #[error("VMware Cloud: {0}")]
     Upstream(#[from] Failure),
-    /// Not tried: the gate is closed because of an earlier failure.
-    #[error("not asked for another {}: {because}", crate::upstream::seconds(*retry_in))]
-    Held {
+    /// Not tried: the circuit is open because of an earlier failure.
+    #[error("circuit open for another {} s: {because}", retry_in.as_secs_f64().ceil())]
+    CircuitOpen {
         /// When it will be tried again.
         retry_in: Duration,
         /// The earlier failure.
@@ -52,7 +52,7 @@ impl VmcError {
             // Where a 404 means something its reader has taken it; here it is a wrong base URL.
             Self::NotFound => Kind::Contract,
             Self::Upstream(failure) => failure.kind(),
-            Self::Held { because, .. } => because.kind(),
+            Self::CircuitOpen { because, .. } => because.kind(),
             Self::Crowded(_) | Self::Lost(_) => Kind::Unavailable,
         }
     }
@@ -62,7 +62,7 @@ impl VmcError {
     pub fn is_denial(&self) -> bool {
         match self {
             Self::Unauthorized | Self::Denied => true,
-            Self::Held { because, .. } => because.is_denial(),
+            Self::CircuitOpen { because, .. } => because.is_denial(),
             Self::Token(_)
             | Self::NotFound
             | Self::Upstream(_)
@@ -71,10 +71,10 @@ impl VmcError {
         }
     }
 
-    /// Whether nothing was asked because the gate is closed, here or at CSP.
+    /// Whether nothing was asked because the circuit is open, here or at CSP.
     #[must_use]
     pub fn is_held(&self) -> bool {
-        matches!(self, Self::Held { .. } | Self::Token(CspError::Held { .. }))
+        matches!(self, Self::CircuitOpen { .. } | Self::Token(CspError::CircuitOpen { .. }))
     }
 
     /// Whether VMware has answered, if not what was asked: there is nothing that holding back would
@@ -88,7 +88,7 @@ impl VmcError {
             | Self::Unauthorized
             | Self::Denied
             | Self::Upstream(_)
-            | Self::Held { .. }
+            | Self::CircuitOpen { .. }
             | Self::Crowded(_)
             | Self::Lost(_) => false,
         }
@@ -100,7 +100,7 @@ impl VmcError {
         match self {
             Self::Token(error) => error.retry_in(),
             Self::Upstream(failure) => failure.retry_after(),
-            Self::Held { retry_in, .. } => Some(*retry_in),
+            Self::CircuitOpen { retry_in, .. } => Some(*retry_in),
             Self::Unauthorized
             | Self::Denied
             | Self::NotFound
@@ -116,8 +116,8 @@ impl From<Breach> for VmcError {
     }
 }
 
-impl From<Held<VmcError>> for VmcError {
-    fn from(held: Held<VmcError>) -> Self {
-        Self::Held { retry_in: held.retry_in, because: Box::new(held.because) }
+impl From<CircuitOpen<VmcError>> for VmcError {
+    fn from(open: CircuitOpen<VmcError>) -> Self {
+        Self::CircuitOpen { retry_in: open.retry_in, because: Box::new(open.because) }
     }
 }

@@ -1,9 +1,9 @@
-//! Reads of one organization, with its token, through its gate.
+//! Reads of one organization, with its token, through its circuit breakers.
 
 use std::{
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -20,8 +20,8 @@ use crate::{
     ids::OrgId,
     tasks::blocking,
     upstream::{
-        Breach, Client, Failure, Gate, GateStatus, Hold, Kind, Lane, Places, REFUSED_HOLD, Reply,
-        Retries, Tries,
+        Breach, CallPermit, CircuitBreaker, CircuitStatus, Client, Failure, Kind, Lane,
+        MAX_BACKOFF, MAX_FIRST_BACKOFF, OpenFor, Places, REFUSED_OPEN, Reply, Retries, Tries,
     },
 };
 
@@ -34,7 +34,7 @@ const BETWEEN_MINTS_FOR_403: Duration = Duration::from_secs(60);
 const READ_DEADLINE: Duration = Duration::from_secs(30);
 
 /// Reads VMware Cloud on AWS for one organization (or, for the list of organizations, for the
-/// app's own). Cheap to clone; clones share the gate.
+/// app's own). Cheap to clone; clones share the circuit breakers.
 #[derive(Debug, Clone)]
 pub struct Reader(Arc<Shared>);
 
@@ -56,7 +56,10 @@ struct Shared {
     remote: Remote,
     tokens: TokenSource,
     clock: Clock,
-    gate: Gate<VmcError>,
+    circuit: CircuitBreaker<VmcError>,
+    /// One per kind of endpoint: a list that VMware denies says nothing of the others.
+    lists: [CircuitBreaker<VmcError>; Endpoint::KINDS],
+    has_snapshot: AtomicBool,
     minted_for_403: Mutex<Option<Instant>>,
     /// The generation of the last token that was refused.
     refused: AtomicU64,
@@ -78,6 +81,18 @@ pub enum Endpoint<'a> {
 }
 
 impl Endpoint<'_> {
+    const KINDS: usize = 5;
+
+    const fn kind(self) -> usize {
+        match self {
+            Self::Orgs => 0,
+            Self::Org(_) => 1,
+            Self::Sddcs(_) => 2,
+            Self::SddcsWithDeleted(_) => 3,
+            Self::Tasks(_) => 4,
+        }
+    }
+
     /// The metric label.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -122,21 +137,23 @@ enum Try {
 }
 
 impl Reader {
-    /// A reader with an open gate.
+    /// A reader with closed circuits, of an organization without a snapshot.
     #[must_use]
     pub fn new(remote: Remote, tokens: TokenSource, clock: Clock) -> Self {
-        let gate = Gate::new(clock.clone());
+        tokens.begin_without_snapshot();
         Self(Arc::new(Shared {
             remote,
             tokens,
+            circuit: CircuitBreaker::new(clock.clone()),
+            lists: std::array::from_fn(|_| CircuitBreaker::new(clock.clone())),
+            has_snapshot: AtomicBool::new(false),
             clock,
-            gate,
             minted_for_403: Mutex::default(),
             refused: AtomicU64::new(0),
         }))
     }
 
-    /// A reader for another organization that the same token can see, with a gate of its own.
+    /// A reader for another organization that the same token can see, with circuits of its own.
     #[must_use]
     pub fn sibling(&self) -> Self {
         let Shared { remote, tokens, clock, .. } = &*self.0;
@@ -149,30 +166,46 @@ impl Reader {
         &self.0.tokens
     }
 
-    /// For probes and metrics.
+    /// The circuit breaker of the organization together with that of a list, for probes and
+    /// metrics.
     #[must_use]
-    pub fn gate(&self) -> GateStatus {
-        self.0.gate.status()
+    pub fn circuit(&self, endpoint: Endpoint<'_>) -> CircuitStatus {
+        self.0.circuit.status().combined(self.0.lists[endpoint.kind()].status())
     }
 
-    /// What is left of what holds reads back; `None` when nothing does.
+    /// What is left of what holds reads of a list back; `None` when nothing does.
     #[must_use]
-    pub fn held_for(&self) -> Option<Duration> {
-        self.held_until().map(|until| until.since(self.0.clock.now()))
+    pub fn held_for(&self, endpoint: Endpoint<'_>) -> Option<Duration> {
+        self.held_until(endpoint).map(|until| until.since(self.0.clock.now()))
     }
 
-    /// When what is held back is let through again; `None` when nothing holds it.
+    /// When reads of a list that are held back are let through again; `None` when nothing holds
+    /// them back.
     #[must_use]
-    pub fn held_until(&self) -> Option<Instant> {
-        self.look_at_the_gate().opens_at().max(self.0.tokens.held_until())
+    pub fn held_until(&self, endpoint: Endpoint<'_>) -> Option<Instant> {
+        let [org, list] = self.circuits(endpoint).map(CircuitBreaker::retry_at);
+        org.max(list).max(self.0.tokens.held_until())
+    }
+
+    /// Whether there is something to show while reads fail: until there is, they are tried again
+    /// sooner.
+    pub fn set_has_snapshot(&self, has: bool) {
+        if self.0.has_snapshot.swap(has, Ordering::Relaxed) == has {
+            return;
+        }
+        if has {
+            self.0.tokens.end_without_snapshot();
+        } else {
+            self.0.tokens.begin_without_snapshot();
+        }
     }
 
     /// Reads a JSON document.
     ///
     /// `check` reads the body, on a thread where it may take its time: an answer it refuses is a
-    /// failure like any other, so it closes the gate. What passes is tried again (`vmc.retries`),
-    /// unless this is the one read that a closed gate lets through. A 401 or 403 is tried once more
-    /// with another token where that can help.
+    /// failure like any other, so it opens the circuit. What passes is tried again (`vmc.retries`),
+    /// unless this is the one read of a half-open circuit. A 401 or 403 is tried once more with
+    /// another token where that can help. A list that is denied opens its own circuit only.
     ///
     /// # Errors
     /// [`VmcError`], see there.
@@ -182,19 +215,34 @@ impl Reader {
         lane: Lane,
         check: impl FnOnce(&[u8]) -> Result<T, VmcError> + Send + 'static,
     ) -> Result<T, VmcError> {
-        let pass = self.look_at_the_gate().enter()?;
+        let [org, list] = self.circuits(endpoint);
+        let (org, list) = (org.enter()?, list.enter()?);
         let retries = &self.0.remote.retries;
-        let tries = if pass.is_probe() { retries.begin_single() } else { retries.begin() };
+        let tries = if [&org, &list].into_iter().any(CallPermit::is_trial) {
+            retries.begin_single()
+        } else {
+            retries.begin()
+        };
         let outcome = match self.tried(endpoint, lane, tries).await {
             Ok(body) => blocking(move || check(&body)).await.unwrap_or(Err(Lost.into())),
             Err(error) => Err(error),
         };
         match &outcome {
-            // VMC was not asked: without a token, CSP's own gate holds that back.
+            // VMC was not asked: without a token, CSP's own circuit breaker holds that back.
             Err(VmcError::Token(_) | VmcError::Crowded(_)) => {}
-            Ok(_) => pass.succeeded(),
-            Err(error) if error.is_answer() => pass.succeeded(),
-            Err(error) => pass.failed(hold(error), error.clone()),
+            Ok(_) => {
+                org.succeeded();
+                list.succeeded();
+            }
+            Err(error) if error.is_answer() => {
+                org.succeeded();
+                list.succeeded();
+            }
+            Err(VmcError::Denied) => {
+                org.succeeded();
+                list.failed(OpenFor::Given(REFUSED_OPEN), VmcError::Denied);
+            }
+            Err(error) => org.failed(self.open_for(error), error.clone()),
         }
         outcome
     }
@@ -225,7 +273,7 @@ impl Reader {
             let endpoint = endpoint.as_str();
             tracing::debug!(endpoint, %failure, pause_s = pause.as_secs_f64(), "reading again");
             tokio::time::sleep(pause).await;
-            if self.0.gate.opens_at().is_some() {
+            if self.0.circuit.retry_at().is_some() {
                 // Another read of the org has found out meanwhile that nothing should be asked.
                 return Err(failure.into());
             }
@@ -233,12 +281,27 @@ impl Reader {
         }
     }
 
-    /// The gate as it is now: what was refused to an older token says nothing of a newer one.
-    fn look_at_the_gate(&self) -> &Gate<VmcError> {
+    /// The organization's circuit breaker and the list's, as they are now: what was refused to an
+    /// older token says nothing of a newer one.
+    fn circuits(&self, endpoint: Endpoint<'_>) -> [&CircuitBreaker<VmcError>; 2] {
+        let circuits = [&self.0.circuit, &self.0.lists[endpoint.kind()]];
         if self.0.tokens.newest() > self.0.refused.load(Ordering::Relaxed) {
-            self.0.gate.reset_if(|because| because.kind() == Kind::CredentialsRejected);
+            for circuit in circuits {
+                circuit.reset_if(|because| because.kind() == Kind::CredentialsRejected);
+            }
         }
-        &self.0.gate
+        circuits
+    }
+
+    fn open_for(&self, error: &VmcError) -> OpenFor {
+        let has_snapshot = self.0.has_snapshot.load(Ordering::Relaxed);
+        let max = if has_snapshot { MAX_BACKOFF } else { MAX_FIRST_BACKOFF };
+        match error.kind() {
+            Kind::CredentialsRejected => OpenFor::Given(REFUSED_OPEN),
+            Kind::Unavailable | Kind::Timeout | Kind::Contract => {
+                error.retry_in().map_or(OpenFor::Backoff(max), OpenFor::Given)
+            }
+        }
     }
 
     /// Notes which token this is said of.
@@ -251,7 +314,7 @@ impl Reader {
         let mut token = self.0.tokens.token().await?;
         if let Standing::Refused(first) = token.standing() {
             // Perhaps to another reader of the same token: it would be refused here too.
-            if self.0.clock.now().since(first) < REFUSED_HOLD {
+            if self.0.clock.now().since(first) < REFUSED_OPEN {
                 return Err(self.refuse(&token, VmcError::Unauthorized));
             }
             token = self.0.tokens.replace(&token).await?;
@@ -338,11 +401,10 @@ impl Reader {
     }
 }
 
-fn hold(error: &VmcError) -> Hold {
-    match error.kind() {
-        Kind::CredentialsRejected => Hold::For(REFUSED_HOLD),
-        Kind::Unavailable | Kind::Timeout | Kind::Contract => {
-            error.retry_in().map_or(Hold::Backoff, Hold::For)
+impl Drop for Shared {
+    fn drop(&mut self) {
+        if !*self.has_snapshot.get_mut() {
+            self.tokens.end_without_snapshot();
         }
     }
 }

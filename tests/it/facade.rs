@@ -449,7 +449,7 @@ async fn no_probe_causes_an_upstream_call() {
         gateway.ops(path).await;
     }
     let ready = gateway.send_bare(Method::GET, "/readyz", &[]).await;
-    assert_eq!(ready.status, StatusCode::OK, "a good token and an open gate");
+    assert_eq!(ready.status, StatusCode::OK, "a good token and a closed circuit");
     let stats = cloud.simulator.stats();
     assert_eq!((stats.sddc_list_reads(), stats.org_list_reads(), stats.mint_attempts()), (0, 0, 1));
 }
@@ -489,7 +489,7 @@ async fn what_happens_is_counted() {
         ("upstream_requests_total", "upstream=\"vmc\",endpoint=\"sddcs\",status=\"200\"", 1.0),
         ("upstream_requests_total", "upstream=\"vmc\",endpoint=\"sddcs\",status=\"503\"", 1.0),
         ("upstream_requests_total", "upstream=\"vmc\",endpoint=\"orgs\",status=\"200\"", 2.0),
-        ("upstream_gate_closed", "upstream=\"vmc\"", 1.0),
+        ("upstream_circuit_open", "upstream=\"vmc\"", 1.0),
         ("inventory_age_seconds", "org_id", 61.0),
         ("sddcs", "org_id", 4.0),
         ("sddcs", "state=\"DEPLOYING\"", 1.0),

@@ -154,7 +154,7 @@ async fn an_outage_costs_freshness_until_the_picture_is_too_old() {
     }
     let held = gateway.get("/sddcs").await;
     let told = format!("hit; ttl=-{}; detail=stale-upstream-unavailable", STALE - 60);
-    assert_eq!(held.served(), told, "the gate holds back, the picture is shown");
+    assert_eq!(held.served(), told, "the open circuit holds back, the picture is shown");
     gateway.advance(1);
     let answer = gateway.get("/sddcs").await;
     assert_eq!(answer.told(), (503, "upstream-unavailable".to_owned()));
@@ -182,7 +182,7 @@ async fn a_denial_is_believed_sooner_than_an_outage() {
 }
 
 #[tokio::test]
-async fn the_gate_holds_a_stampede_back_and_lets_one_read_through_when_it_opens() {
+async fn an_open_circuit_holds_a_stampede_back_and_then_lets_one_read_through() {
     let cloud = cloud().await;
     let gateway = Setup::on_demand(&cloud).start().await;
     cloud.simulator.script(Fault::on(Target::Vmc, SDDCS).status(503));

@@ -370,7 +370,7 @@ async fn a_401_to_a_good_token_is_resent_once_with_a_new_one() {
 }
 
 #[tokio::test]
-async fn a_second_401_ends_it_and_holds_the_gate_for_a_minute() {
+async fn a_second_401_ends_it_and_opens_the_circuit_for_a_minute() {
     let cloud = cloud().await;
     let gateway = Setup::on_demand(&cloud).start().await;
     gateway.get("/sddcs").await;

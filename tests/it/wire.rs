@@ -626,7 +626,7 @@ async fn the_metrics_are_well_formed_openmetrics() {
         ("sddc_gateway_token_expiry_timestamp_seconds", "gauge"),
         ("sddc_gateway_upstream_requests", "counter"),
         ("sddc_gateway_upstream_request_duration_seconds", "histogram"),
-        ("sddc_gateway_upstream_gate_closed", "gauge"),
+        ("sddc_gateway_upstream_circuit_open", "gauge"),
         ("sddc_gateway_inventory_age_seconds", "gauge"),
         ("sddc_gateway_sddcs", "gauge"),
         ("sddc_gateway_access_denied", "counter"),

@@ -62,7 +62,7 @@ pub async fn poll<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> Re
         if let Some(found) = look().await {
             return Ok(found);
         }
-        // A gate may be closed for a minute, and a read takes its time after that.
+        // A circuit may be open for a minute, and a read takes its time after that.
         if clock.now().since(began) > DEADLINE + DEADLINE {
             return Err(format!("never came: {what}"));
         }

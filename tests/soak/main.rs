@@ -70,7 +70,7 @@ const LISTS: [&str; 7] = [
     "/sd/prometheus?target=vcenter",
 ];
 
-/// From this length on VMC also refuses tokens by mere status: its gate is then closed for a minute,
+/// From this length on VMC also refuses tokens by mere status: its circuit is then open for a minute,
 /// which is half of a short run.
 const LONG: Duration = Duration::from_secs(600);
 
@@ -167,7 +167,7 @@ impl Soak {
             self.be_busy(busy).await?;
             self.calm_down()?;
             let is_last = clock.now() >= end && self.samples.len() >= 2;
-            // A gate may be closed for a minute yet: a short run waits for it at its ends only.
+            // A circuit may be open for a minute yet: a short run waits for it at its ends only.
             if self.samples.is_empty() || is_last || length >= LONG {
                 self.recover().await?;
                 self.ask_in_peace().await?;

@@ -73,7 +73,7 @@ impl Turnover {
         while self.pause(&stop, dice.random_range(1000..3000)).await {
             match dice.random_range(0..9) {
                 // Tokens are so young here that many were never used yet, and one that is refused
-                // before it was ever taken closes the gate for a minute.
+                // before it was ever taken opens the circuit for a minute.
                 0 => {
                     self.load.judge.weather.note_refusal();
                     self.load.judge.world.simulator.revoke_tokens();

@@ -14,7 +14,7 @@ use sddc_gateway::{
 
 use crate::{process::STALE, world::World};
 
-/// How long a fault can be felt after its end: the longest a gate is closed, a read's own deadline,
+/// How long a fault can be felt after its end: the longest a circuit is open, a read's own deadline,
 /// and the age at which a picture is shown no more.
 const ECHO: Duration = Duration::from_secs(60 + 30 + STALE.as_secs());
 
@@ -55,7 +55,7 @@ struct Spell {
 /// All that went wrong so far.
 pub struct Weather {
     world: Arc<World>,
-    /// Whether VMC also refuses tokens by mere status, which closes its gate for a minute.
+    /// Whether VMC also refuses tokens by mere status, which opens its circuit for a minute.
     may_refuse: bool,
     spells: Mutex<Vec<Spell>>,
     played: Mutex<BTreeMap<String, u64>>,
@@ -125,7 +125,7 @@ impl Weather {
             kind => fault.kind(kind),
         };
         // Some are met by a request or two, some by all until they are cleared. Tokens that end as
-        // soon as they are made would close the gate for a minute each time.
+        // soon as they are made would open the circuit for a minute each time.
         let is_brief = fault.kind == FaultKind::ExpireTokens || dice.random_bool(0.5);
         if is_brief { fault.times(dice.random_range(1..=5)) } else { fault }
     }

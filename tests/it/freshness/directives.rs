@@ -157,7 +157,7 @@ async fn a_forced_read_that_fails_leaves_the_picture() {
     let failed = "fwd=stale; fwd-status=503; detail=stale-upstream-unavailable";
     assert_eq!(told(ask(&gateway, "/sddcs", "no-cache").await), stale("30", failed));
     gateway.advance(1);
-    // The gate is closed: nothing is asked.
+    // The circuit is open: nothing is asked.
     let held = "hit; ttl=29; detail=stale-upstream-unavailable";
     assert_eq!(told(ask(&gateway, "/sddcs", "max-age=5").await), stale("31", held));
     assert_eq!(cloud.sddc_reads(), 2);

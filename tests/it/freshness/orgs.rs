@@ -108,8 +108,8 @@ async fn an_org_that_was_never_read_is_missing_and_keeps_nobody_waiting_twice() 
         gateway.advance(2);
         let probing = async |gateway: &TestGateway| {
             let body = gateway.ops("/readyz").await.json();
-            let mut gates = body["orgs"].as_array().unwrap().iter();
-            gates.any(|org| org["upstream"]["gate"] == "probing")
+            let mut circuits = body["orgs"].as_array().unwrap().iter();
+            circuits.any(|org| org["upstream"]["vmc"]["circuit"] == "half_open")
         };
         gateway.until("the next try", probing).await;
         // It takes two seconds; those who ask meanwhile wait for one.

@@ -13,7 +13,7 @@ fn held(path: &str) -> Fault {
 
 async fn flights(gateway: &TestGateway) -> f64 {
     let page = gateway.ops("/metrics").await.text();
-    let value = page.lines().find_map(|line| line.strip_prefix("sddc_gateway_flights "));
+    let value = page.lines().find_map(|line| line.strip_prefix("sddc_gateway_background_jobs "));
     value.unwrap().parse().unwrap()
 }
 

@@ -38,7 +38,7 @@ async fn a_fault_that_passes_costs_a_caller_nothing_but_time() {
         let answer = gateway.get("/sddcs").await;
         assert_eq!(answer.served(), "fwd=miss; stored", "{fault:?}");
         assert_eq!(cloud.sddc_reads(), 3, "{fault:?}");
-        assert_eq!(gateway.state().await["upstream"]["gate"], "open", "{fault:?}");
+        assert_eq!(gateway.state().await["upstream"]["vmc"]["circuit"], "closed", "{fault:?}");
     }
 }
 
@@ -89,17 +89,17 @@ async fn a_short_retry_after_is_waited_for_and_a_long_one_is_told() {
     // The first may not have waited for the failure, on a busy machine.
     gateway.get("/sddcs").await;
     let closed =
-        async |gateway: &TestGateway| gateway.state().await["upstream"]["gate"] == "closed";
-    gateway.until("a closed gate", closed).await;
+        async |gateway: &TestGateway| gateway.state().await["upstream"]["vmc"]["circuit"] == "open";
+    gateway.until("an open circuit", closed).await;
     let held = gateway.get("/sddcs").await;
     assert_eq!(held.served(), "hit; ttl=-30; detail=stale-upstream-unavailable");
     assert_eq!(cloud.sddc_reads(), 3);
     let state = gateway.state().await;
-    assert_eq!(state["upstream"]["retry_in_s"], 60, "{state}");
+    assert_eq!(state["upstream"]["vmc"]["retry_in_s"], 60, "{state}");
 }
 
 #[tokio::test]
-async fn the_one_call_that_a_closed_gate_lets_through_is_tried_once() {
+async fn the_one_call_of_a_half_open_circuit_is_tried_once() {
     let cloud = cloud().await;
     let gateway = gateway(&cloud).await;
     cloud.simulator.script(sddcs().status(503));
@@ -121,9 +121,10 @@ async fn once_the_hold_is_over_a_good_read_brings_a_new_picture() {
         cloud.simulator.script(fault.clone());
         gateway.advance(90);
         gateway.get("/sddcs").await;
-        let closed =
-            async |gateway: &TestGateway| gateway.state().await["upstream"]["gate"] == "closed";
-        gateway.until("a closed gate", closed).await;
+        let closed = async |gateway: &TestGateway| {
+            gateway.state().await["upstream"]["vmc"]["circuit"] == "open"
+        };
+        gateway.until("an open circuit", closed).await;
         cloud.simulator.clear_faults();
         gateway.advance(hold);
         assert_eq!(gateway.get("/sddcs").await.served(), "fwd=miss; stored", "{fault:?}");
@@ -155,7 +156,7 @@ async fn a_retry_never_sends_a_token_that_has_ended_meanwhile() {
 
 #[tokio::test]
 async fn a_stampede_of_failing_reads_is_not_multiplied_by_retries() {
-    // Each org has a gate of its own: 60 reads fail at once, and the budget is one for all.
+    // Each org has a circuit of its own: 60 reads fail at once, and the budget is one for all.
     let cloud = cloud_of(60).await;
     let gateway = gateway(&cloud).await;
     cloud.simulator.script(sddcs().status(503));
@@ -163,4 +164,62 @@ async fn a_stampede_of_failing_reads_is_not_multiplied_by_retries() {
     assert!(answers.iter().all(|answer| answer.code() == "upstream-unavailable"));
     let reads = cloud.sddc_reads();
     assert!((60..=60 + 60 / 5 + 10).contains(&reads), "{reads} reads of 60 orgs");
+}
+
+#[tokio::test]
+async fn a_denied_list_opens_its_own_circuit_and_no_other() {
+    let cloud = cloud().await;
+    let gateway = gateway(&cloud).await;
+    cloud.simulator.script(Fault::on(Target::Vmc, "*/tasks").status(403));
+    assert_eq!(gateway.get("/tasks").await.code(), "upstream-credentials-rejected");
+    let reads = cloud.simulator.stats().task_list_reads();
+    for path in ["/sddcs", "/sddcs?include_deleted=true", "/orgs"] {
+        assert_eq!(gateway.get(path).await.served(), "fwd=miss; stored", "{path}");
+    }
+    assert_eq!(gateway.state().await["upstream"]["vmc"]["circuit"], "closed");
+    assert!(gateway.metric("sddc_gateway_upstream_circuit_open", "").await < 0.5);
+    let held = gateway.get("/tasks").await;
+    assert_eq!(
+        (held.code().as_str(), held.header("retry-after")),
+        ("upstream-credentials-rejected", "60")
+    );
+    assert_eq!(cloud.simulator.stats().task_list_reads(), reads, "held back");
+    // The list that tells whether there are SDDCs shows in the org's circuit.
+    cloud.simulator.script(sddcs().status(403));
+    gateway.advance(59);
+    gateway.send(http::Method::GET, "/sddcs", &[("cache-control", "no-cache")]).await;
+    let state = gateway.state().await;
+    assert_eq!(state["upstream"]["vmc"]["circuit"], "open", "{state}");
+    assert_eq!(state["upstream"]["csp"]["circuit"], "closed", "{state}");
+    cloud.simulator.clear_faults();
+    gateway.advance(1);
+    assert_eq!(gateway.get("/tasks").await.served(), "fwd=miss; stored");
+}
+
+#[tokio::test]
+async fn an_org_without_a_snapshot_is_tried_again_within_ten_seconds() {
+    for target in [Target::Csp, Target::Vmc] {
+        let cloud = cloud().await;
+        cloud.simulator.script(Fault::on(target, "*").status(503));
+        let gateway = gateway(&cloud).await;
+        for _ in 0..8 {
+            gateway.get("/sddcs").await;
+            gateway.advance(10);
+        }
+        gateway.get("/sddcs").await;
+        cloud.simulator.clear_faults();
+        gateway.advance(10);
+        gateway.until("a token", async |gateway| gateway.get("/sddcs").await.status == 200).await;
+    }
+}
+
+#[tokio::test]
+async fn retry_after_holds_calls_back_for_at_most_five_minutes() {
+    let cloud = cloud().await;
+    let gateway = gateway(&cloud).await;
+    cloud.simulator.script(sddcs().status(503).retry_after(86_400));
+    let answer = gateway.get("/sddcs").await;
+    assert_eq!(answer.told(), (503, "upstream-unavailable".to_owned()));
+    assert_eq!(answer.header("retry-after"), "300");
+    assert_eq!(gateway.state().await["upstream"]["vmc"]["retry_in_s"], 300);
 }

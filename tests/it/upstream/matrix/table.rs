@@ -21,7 +21,7 @@ it cost. A test compares this page with what the program does.
 2 h old; `inventory.fresh` is 60 s, `inventory.stale` and `inventory.stale_denied` are an hour, and nothing \
 is polled (`inventory.poll = \"0s\"`).
 - *then*: what the next caller without a picture is told to wait (`Retry-After`, in seconds), and how \
-many calls it cost: while the gate is closed, none.
+many calls it cost: while the circuit is open, none.
 - A read that fails in a way that may pass is tried three times (`vmc.retries`), a mint once. After a \
 failure one call is let through at a time, and tried once: ×1 where the picture is too old.
 - A caller waits for at most a second for what refreshes a stale picture; where that takes longer, its \

@@ -314,7 +314,7 @@ impl World {
     async fn settle(&self) {
         let quiet = async |gateway: &TestGateway| {
             let page = gateway.ops("/metrics").await.text();
-            page.lines().any(|line| line == "sddc_gateway_flights 0.0")
+            page.lines().any(|line| line == "sddc_gateway_background_jobs 0.0")
         };
         self.until("quiet", quiet).await;
     }

@@ -118,7 +118,8 @@ impl Upstreams {
         };
         let client = |upstream, base, bounds| {
             let ca_file = config.vmc.ca_file.as_deref();
-            Client::new(upstream, base, bounds, ca_file, clock.clone(), metrics.clone())
+            let (proxies, clock) = (&config.proxies, clock.clone());
+            Client::new(upstream, base, bounds, ca_file, proxies, clock, metrics.clone())
         };
         let token_bounds = Bounds { max_body: MOST_TOKEN_BYTES, ..bounds };
         let csp = client(Upstream::Csp, &config.csp.url, token_bounds)?;
@@ -358,7 +359,8 @@ fn start_oidc(
     let settings = config.access.roll().and_then(|roll| roll.oidc.as_ref());
     let Some(settings) = settings else { return Ok(None) };
     let flights = tasks.flights.clone();
-    let oidc = Oidc::new(settings.clone(), clock.clone(), metrics.clone(), flights)?;
+    let (settings, clock) = (settings.clone(), clock.clone());
+    let oidc = Oidc::new(settings, &config.proxies, clock, metrics.clone(), flights)?;
     let stop = || tasks.stop.clone();
     tasks.spawn("oidc", stop(), oidc.clone().keep_fetched(stop()));
     Ok(Some(oidc))

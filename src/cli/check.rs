@@ -73,7 +73,8 @@ async fn check_issuer(config: &Config) -> Result<bool, ExitCode> {
     let settings = config.access.roll().and_then(|roll| roll.oidc.as_ref());
     let Some(settings) = settings else { return Ok(true) };
     let (clock, metrics) = (Clock::system(), Metrics::new());
-    let oidc = Oidc::new(settings.clone(), clock, metrics.clone(), Flights::new(metrics));
+    let flights = Flights::new(metrics.clone());
+    let oidc = Oidc::new(settings.clone(), &config.proxies, clock, metrics, flights);
     let status = oidc.map_err(|error| fail(&error))?.fetch_now().await;
     match status.error {
         None => step("ok", &format!("{} key(s) of {}", status.keys, settings.issuer)),

@@ -12,7 +12,10 @@ use super::{
     layers::{ConfigFile, Layers},
     table::KEYS,
 };
-use crate::access::{self, CallerSettings, KeyDigest};
+use crate::{
+    access::{self, CallerSettings, KeyDigest},
+    upstream::Proxies,
+};
 
 /// Looks like what is easily pasted into the wrong place.
 const CANARY: &str = "sgw_CANARY";
@@ -44,7 +47,7 @@ fn load(text: &str) -> Result<Config, Faults> {
     for key in KEYS.iter().filter(|key| key.shape == Shape::Path) {
         layers.unset(key);
     }
-    Config::check(&layers, faults, false)
+    Config::check(&layers, faults, Proxies::default(), false)
 }
 
 fn is_sound(config: &Config) {

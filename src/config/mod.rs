@@ -52,6 +52,7 @@ use crate::{
     access,
     csp::{self, ClientId, ClientSecret, SecretOrigin},
     inventory, listener, telemetry,
+    upstream::Proxies,
     validity::{DatedFile, DatedKind},
     vmc,
 };
@@ -73,6 +74,8 @@ pub struct Config {
     pub access: access::Settings,
     /// `[telemetry]`.
     pub telemetry: telemetry::Settings,
+    /// `HTTPS_PROXY` and `NO_PROXY` of the environment.
+    pub proxies: Proxies,
     /// The configuration file, if the client secret stands in it.
     file_with_secret: Option<PathBuf>,
 }
@@ -87,7 +90,11 @@ impl Config {
         let mut faults = Vec::new();
         let file = ConfigFile::open(source);
         let layers = Layers::read(source, &file, &mut faults);
-        let mut config = Self::check(&layers, faults, source.stderr_is_terminal)?;
+        let proxies = Proxies::read(&source.environment).unwrap_or_else(|found| {
+            faults.extend(found.into_iter().map(|it| Fault::of(it.variable, it.problem)));
+            Proxies::default()
+        });
+        let mut config = Self::check(&layers, faults, proxies, source.stderr_is_terminal)?;
         config.file_with_secret = layers.file_with_secret(source);
         Ok(config)
     }
@@ -95,6 +102,7 @@ impl Config {
     fn check(
         layers: &Layers<'_>,
         faults: Vec<Fault>,
+        proxies: Proxies,
         stderr_is_terminal: bool,
     ) -> Result<Self, Faults> {
         let mut reader = Reader::new(layers, faults);
@@ -109,7 +117,17 @@ impl Config {
         match csp {
             Some(csp) if faults.is_empty() => {
                 let file_with_secret = None;
-                Ok(Self { api, ops, csp, vmc, inventory, access, telemetry, file_with_secret })
+                Ok(Self {
+                    api,
+                    ops,
+                    csp,
+                    vmc,
+                    inventory,
+                    access,
+                    telemetry,
+                    proxies,
+                    file_with_secret,
+                })
             }
             _ => Err(Faults::new(faults)),
         }
@@ -156,6 +174,7 @@ impl Config {
                 format: telemetry::Format::Text,
                 ..check::telemetry(&mut reader, true)
             },
+            proxies: Proxies::default(),
             file_with_secret: None,
         }
     }
@@ -204,6 +223,7 @@ impl Config {
                 format!("{key}: {} can be read by every user of this machine", path.display())
             })
             .collect();
+        warnings.extend(self.proxies.warnings().iter().cloned());
         if let access::Settings::Callers(roll) = &self.access {
             warnings.extend(roll.file.as_ref().and_then(unread));
             if roll.all().next().is_none() {

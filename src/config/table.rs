@@ -212,7 +212,10 @@ pub const KEYS: &[Key] = &[
         name: "vmc.ca_file",
         shape: Path,
         preset: Preset::Unset("\"/etc/ssl/corporate-ca.pem\""),
-        doc: "PEM file with CAs trusted beside the public ones, for CSP and VMC.",
+        doc: "PEM file with CAs trusted beside the public ones, for CSP and VMC. They are reached \
+              through the proxy of HTTPS_PROXY, http(s)://[user:password@]host[:port] or host:port, \
+              unless NO_PROXY has them: name, .name, *.name, address, network, each with :port or \
+              without, or *.",
     },
     preset(
         "inventory.poll",

@@ -98,7 +98,7 @@ mod tests {
     use crate::{
         clock::Clock,
         telemetry::Metrics,
-        upstream::{Bounds, Client, Upstream},
+        upstream::{Bounds, Client, Proxies, Upstream},
     };
 
     const SECRET: &str = "s3cr3t &+ü";
@@ -116,9 +116,10 @@ mod tests {
         };
         let second = Duration::from_secs(1);
         let bounds = Bounds { connect_timeout: second, timeout: second, max_body: 1 };
-        let clock = Clock::manual(jiff::Timestamp::UNIX_EPOCH);
+        let (clock, proxies) = (Clock::manual(jiff::Timestamp::UNIX_EPOCH), Proxies::default());
+        let url = &settings.url;
         let csp =
-            Client::new(Upstream::Csp, &settings.url, bounds, None, clock, Metrics::new()).unwrap();
+            Client::new(Upstream::Csp, url, bounds, None, &proxies, clock, Metrics::new()).unwrap();
         Mint::new(csp, &settings, SecretCell::new(secret))
     }
 

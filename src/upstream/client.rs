@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use reqwest::{Request, RequestBuilder, Response};
 use url::Url;
 
-use super::{Breach, BuildError, Detail, Failure, circuit::MAX_RETRY_AFTER, pool::Pool};
+use super::{Breach, BuildError, Detail, Failure, Proxies, circuit::MAX_RETRY_AFTER, pool::Pool};
 use crate::{
     clock::Clock,
     telemetry::{Metrics, UpstreamCall},
@@ -79,8 +79,7 @@ pub enum Reply {
 }
 
 impl Client {
-    /// A client for the upstream at `base`. An upstream on a loopback address is asked directly,
-    /// any other through `HTTPS_PROXY` when that is set.
+    /// A client for the upstream at `base`, which is reached as `proxies` say.
     ///
     /// # Errors
     /// [`BuildError`] when the CA file or the system's CAs cannot be used.
@@ -89,10 +88,13 @@ impl Client {
         base: &Url,
         bounds: Bounds,
         ca_file: Option<&Path>,
+        proxies: &Proxies,
         clock: Clock,
         metrics: Metrics,
     ) -> Result<Self, BuildError> {
-        let pool = Pool::new(upstream, base, bounds.connect_timeout, ca_file, clock.clone())?;
+        let route = proxies.route(base);
+        let timeout = bounds.connect_timeout;
+        let pool = Pool::new(upstream, base, timeout, ca_file, route, clock.clone())?;
         Ok(Self { pool: Arc::new(pool), upstream, bounds, clock, metrics })
     }
 
@@ -125,7 +127,10 @@ impl Client {
             timed_out: matches!(outcome, Err(Failure::Timeout(_))),
             took: self.clock.now().since(begun),
         });
-        outcome
+        match outcome {
+            Err(Failure::Connect(detail)) => Err(Failure::Connect(self.pool.explain(detail).await)),
+            outcome => outcome,
+        }
     }
 
     async fn read(&self, response: Response) -> Result<Reply, Failure> {

@@ -81,6 +81,11 @@ impl Detail {
         }
         Self(text.into())
     }
+
+    /// A text of ours, without URL, header or body.
+    pub(super) fn new(text: String) -> Self {
+        Self(text.into())
+    }
 }
 
 impl fmt::Display for Detail {

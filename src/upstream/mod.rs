@@ -14,6 +14,7 @@ mod client;
 mod error;
 mod places;
 mod pool;
+mod proxy;
 mod retry;
 
 use std::time::Duration;
@@ -27,6 +28,7 @@ pub use self::{
     error::{Breach, Detail, Failure, Kind},
     places::{Crowded, Lane, Place, Places},
     pool::BuildError,
+    proxy::{Proxies, Proxy, ProxyFault, Route},
     retry::{Retries, Tries},
 };
 

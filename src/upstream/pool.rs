@@ -16,7 +16,7 @@ use reqwest::{Certificate, redirect};
 use tokio::sync::Mutex;
 use url::Url;
 
-use super::{Detail, Upstream};
+use super::{Detail, Route, Upstream};
 use crate::{
     clock::{Clock, Instant},
     tasks::blocking,
@@ -33,6 +33,8 @@ const PING_PATIENCE: Duration = Duration::from_secs(5);
 #[cfg(target_os = "linux")]
 const ACKNOWLEDGED_WITHIN: Duration = Duration::from_secs(5);
 const KEEPALIVE: Duration = Duration::from_secs(10);
+/// How the verifier's error reads where it found none: it has no kind of its own.
+const NO_SYSTEM_AUTHORITIES: &str = "No CA certificates were loaded";
 
 /// A pool that is made anew now and then.
 #[derive(Debug)]
@@ -52,7 +54,8 @@ struct Plan {
     /// Trusted beside the system's, of the file as it was at the start.
     authorities: Vec<Certificate>,
     encrypted: bool,
-    proxied: bool,
+    base: Url,
+    route: Route,
 }
 
 #[derive(Debug)]
@@ -72,7 +75,16 @@ pub enum BuildError {
         /// What is wrong with it.
         why: String,
     },
-    /// No usable system CAs, TLS set-up.
+    /// The system has no CAs, and the extra CA file is not set.
+    #[error(
+        "the system has no CA certificates: install them, name a file of them in SSL_CERT_FILE, or \
+         set {key}"
+    )]
+    NoAuthorities {
+        /// The configuration key that could name some.
+        key: &'static str,
+    },
+    /// TLS set-up.
     #[error("the HTTPS client cannot be set up: {0}")]
     Tls(String),
 }
@@ -84,12 +96,13 @@ impl Pool {
         base: &Url,
         connect_timeout: Duration,
         ca_file: Option<&Path>,
+        route: Route,
         clock: Clock,
     ) -> Result<Self, BuildError> {
         let authorities = ca_file.map(|path| read_authorities(upstream, path)).transpose()?;
         let authorities = authorities.unwrap_or_default();
-        let (encrypted, proxied) = (base.scheme() == "https", !is_loopback(base));
-        let plan = Plan { upstream, connect_timeout, authorities, encrypted, proxied };
+        let (encrypted, base) = (base.scheme() == "https", base.clone());
+        let plan = Plan { upstream, connect_timeout, authorities, encrypted, base, route };
         let made = Made { http: plan.make()?, at: clock.now() };
         let made = ArcSwap::from_pointee(made);
         Ok(Self { plan: Arc::new(plan), clock, made, making: Mutex::default() })
@@ -98,6 +111,14 @@ impl Pool {
     /// The connections as they are.
     pub(super) fn current(&self) -> reqwest::Client {
         self.made.load().http.clone()
+    }
+
+    /// Why there was no connection: names the proxy, if it goes through one.
+    pub(super) async fn explain(&self, detail: Detail) -> Detail {
+        match self.plan.route.proxy() {
+            Some(proxy) => Detail::new(proxy.explain(&detail.to_string(), &self.plan.base).await),
+            None => detail,
+        }
     }
 
     /// The connections, made anew if they have been used for long. One call makes them; others go
@@ -145,8 +166,12 @@ impl Plan {
         {
             builder = builder.tcp_user_timeout(ACKNOWLEDGED_WITHIN);
         }
-        if !self.proxied {
-            builder = builder.no_proxy();
+        // The client's own reading of the environment ignores what it does not understand.
+        builder = builder.no_proxy();
+        if let Some(proxy) = self.route.proxy() {
+            let proxy = proxy.to_client();
+            builder = builder
+                .proxy(proxy.map_err(|error| BuildError::Tls(Detail::of(error).to_string()))?);
         }
         if !self.encrypted {
             // The system's CAs take a while to read.
@@ -155,7 +180,14 @@ impl Plan {
         if self.encrypted && !self.authorities.is_empty() {
             builder = builder.tls_certs_merge(self.authorities.clone());
         }
-        builder.build().map_err(|error| BuildError::Tls(Detail::of(error).to_string()))
+        builder.build().map_err(|error| {
+            let text = Detail::of(error).to_string();
+            if text.contains(NO_SYSTEM_AUTHORITIES) {
+                BuildError::NoAuthorities { key: self.upstream.ca_file_key() }
+            } else {
+                BuildError::Tls(text)
+            }
+        })
     }
 }
 
@@ -165,15 +197,6 @@ fn read_authorities(upstream: Upstream, path: &Path) -> Result<Vec<Certificate>,
     Certificate::from_pem_bundle(&pem).map_err(|error| unusable(Detail::of(error).to_string()))
 }
 
-fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(url::Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
-        Some(url::Host::Ipv4(address)) => address.is_loopback(),
-        Some(url::Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -181,7 +204,8 @@ mod tests {
     fn pool(upstream: Upstream, ca_file: Option<&Path>) -> (Clock, Result<Pool, BuildError>) {
         let clock = Clock::manual(jiff::Timestamp::UNIX_EPOCH);
         let base = Url::parse("https://localhost").unwrap();
-        let pool = Pool::new(upstream, &base, Duration::from_secs(1), ca_file, clock.clone());
+        let timeout = Duration::from_secs(1);
+        let pool = Pool::new(upstream, &base, timeout, ca_file, Route::Direct, clock.clone());
         (clock, pool)
     }
 

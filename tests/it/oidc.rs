@@ -14,6 +14,7 @@ use sddc_gateway::{
     clock::Clock,
     tasks::Flights,
     telemetry::Metrics,
+    upstream::Proxies,
 };
 use serde_json::json;
 use tokio_util::{
@@ -36,7 +37,9 @@ impl Scene {
     fn of(settings: Settings) -> Self {
         let (clock, metrics, tasks) = (clock(), Metrics::new(), TaskTracker::new());
         let flights = Flights::new(metrics.clone());
-        let oidc = Oidc::new(settings, clock.clone(), metrics.clone(), flights).unwrap();
+        let oidc =
+            Oidc::new(settings, &Proxies::default(), clock.clone(), metrics.clone(), flights);
+        let oidc = oidc.unwrap();
         Self { oidc, clock, metrics, tasks }
     }
 

@@ -9,7 +9,7 @@ use sddc_gateway::{
     simulator::{self, Fault, FaultKind, Target},
     tasks::Flights,
     telemetry::Metrics,
-    upstream::{Bounds, Client, Kind, Upstream},
+    upstream::{Bounds, Client, Kind, Proxies, Upstream},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -27,8 +27,9 @@ fn source(cloud: &Cloud) -> TokenSource {
         max_body: 1024 * 1024,
     };
     let (clock, metrics) = (cloud.clock.clone(), Metrics::new());
+    let (url, proxies) = (&config.csp.url, Proxies::default());
     let client =
-        Client::new(Upstream::Csp, &config.csp.url, bounds, None, clock.clone(), metrics.clone());
+        Client::new(Upstream::Csp, url, bounds, None, &proxies, clock.clone(), metrics.clone());
     let secret = SecretCell::new(ClientSecret::from_text("demo-secret").unwrap());
     let mint = Mint::new(client.unwrap(), &config.csp, secret);
     let flights = Flights::new(metrics.clone());

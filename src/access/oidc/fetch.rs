@@ -10,7 +10,7 @@ use super::jwks;
 use crate::{
     clock::Clock,
     telemetry::Metrics,
-    upstream::{Bounds, Breach, BuildError, Client, Failure, Reply, Upstream},
+    upstream::{Bounds, Breach, BuildError, Client, Failure, Proxies, Reply, Upstream},
 };
 
 const ENDPOINT: &str = "jwks";
@@ -63,10 +63,11 @@ impl Source {
     pub(super) fn new(
         url: Url,
         ca_file: Option<&std::path::Path>,
+        proxies: &Proxies,
         clock: Clock,
         metrics: Metrics,
     ) -> Result<Self, BuildError> {
-        let client = Client::new(Upstream::Jwks, &url, BOUNDS, ca_file, clock, metrics)?;
+        let client = Client::new(Upstream::Jwks, &url, BOUNDS, ca_file, proxies, clock, metrics)?;
         Ok(Self { client, url })
     }
 

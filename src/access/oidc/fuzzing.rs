@@ -8,7 +8,7 @@ use super::{
     Claims, KeysFrom, Oidc, Settings,
     jwks::{self, KeySet},
 };
-use crate::{clock::Clock, telemetry::Metrics};
+use crate::{clock::Clock, telemetry::Metrics, upstream::Proxies};
 
 /// The public key of RFC 8037, appendix A: the fuzzer signs with no key.
 const KEYS: &str = r#"{"keys": [{"kty": "OKP", "crv": "Ed25519",
@@ -22,7 +22,7 @@ static OIDC: LazyLock<Oidc> = LazyLock::new(|| {
         ca_file: None,
     };
     let flights = crate::tasks::Flights::new(crate::telemetry::Metrics::new());
-    let oidc = Oidc::new(settings, Clock::system(), Metrics::new(), flights);
+    let oidc = Oidc::new(settings, &Proxies::default(), Clock::system(), Metrics::new(), flights);
     let oidc = oidc.unwrap_or_else(|error| panic!("{error}"));
     oidc.take_file(KEYS.as_bytes()).unwrap_or_else(|reason| panic!("{reason}"));
     oidc

@@ -52,7 +52,7 @@ use crate::{
     flight::{Flight, Run},
     tasks::Flights,
     telemetry::Metrics,
-    upstream::BuildError,
+    upstream::{BuildError, Proxies},
 };
 
 /// Between two fetches that unknown keys ask for, whoever sends them.
@@ -132,6 +132,7 @@ impl Oidc {
     /// [`StartError`], see there.
     pub fn new(
         settings: Settings,
+        proxies: &Proxies,
         clock: Clock,
         metrics: Metrics,
         flights: Flights,
@@ -140,7 +141,7 @@ impl Oidc {
         let fetching = match &settings.keys {
             KeysFrom::Url(url) => {
                 let ca_file = settings.ca_file.as_deref();
-                let source = Source::new(url.clone(), ca_file, clock.clone(), metrics)?;
+                let source = Source::new(url.clone(), ca_file, proxies, clock.clone(), metrics)?;
                 Some(Fetching {
                     source,
                     flight: Flight::new("keys", flights),

@@ -43,7 +43,14 @@ fn without_keys() -> Oidc {
         keys: KeysFrom::Url("http://127.0.0.1:1/jwks".parse().unwrap()),
         ca_file: None,
     };
-    Oidc::new(settings, Clock::manual(now()), Metrics::new(), Flights::new(Metrics::new())).unwrap()
+    Oidc::new(
+        settings,
+        &Proxies::default(),
+        Clock::manual(now()),
+        Metrics::new(),
+        Flights::new(Metrics::new()),
+    )
+    .unwrap()
 }
 
 fn trusting(signer: &Signer) -> Oidc {

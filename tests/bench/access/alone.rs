@@ -13,6 +13,7 @@ use sddc_gateway::{
     clock::Clock,
     tasks::Flights,
     telemetry::Metrics,
+    upstream::Proxies,
 };
 
 use super::tokens::{AUDIENCE, ISSUER, Issuer, SUBJECT};
@@ -76,7 +77,13 @@ fn verifiers(issuer: &Issuer) -> Verifiers {
         keys: KeysFrom::File(issuer.keys()),
         ca_file: None,
     };
-    let oidc = Oidc::new(settings, Clock::system(), Metrics::new(), Flights::new(Metrics::new()));
+    let oidc = Oidc::new(
+        settings,
+        &Proxies::default(),
+        Clock::system(),
+        Metrics::new(),
+        Flights::new(Metrics::new()),
+    );
     Verifiers { oidc: Some(oidc.expect("its keys are good")), authorities: None }
 }
 

@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    io::{BufRead, Write},
     net::SocketAddr,
     path::PathBuf,
     sync::{Arc, Mutex},
@@ -15,7 +16,7 @@ use tokio::{
 };
 use tokio_util::task::TaskTracker;
 
-use super::run::{Cloud, SECRET, Setup, file, gateway, own_address, until};
+use super::run::{Cloud, SECRET, Setup, dead_address, file, gateway, own_address, until};
 use crate::{
     harness::{self, clock},
     tls,
@@ -95,6 +96,88 @@ async fn https_goes_through_the_proxy_with_a_private_ca_and_not_where_no_proxy_s
         let answer = served.get("/sddcs");
         assert_eq!(answer.status, status, "{answer:?}");
         assert_eq!(proxy.asked(), asked);
+    }
+}
+
+/// A proxy that answers every request for a tunnel with this.
+fn refusing_proxy(answer: &'static str) -> SocketAddr {
+    let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = socket.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for stream in socket.incoming() {
+            let mut stream = std::io::BufReader::new(stream.unwrap());
+            let mut line = String::new();
+            while line != "\r\n" {
+                line.clear();
+                if stream.read_line(&mut line).unwrap_or(0) == 0 {
+                    break;
+                }
+            }
+            let _ = stream.get_mut().write_all(answer.as_bytes());
+        }
+    });
+    address
+}
+
+#[test]
+fn a_proxy_that_refuses_is_named_with_what_it_said() {
+    let refusing = |answer| Some(refusing_proxy(answer));
+    for (address, what) in [
+        (refusing("HTTP/1.1 403 Forbidden\r\n\r\n"), "refuses the connection (403)"),
+        (refusing("HTTP/1.1 502 Bad Gateway\r\n\r\n"), "refuses the connection (502)"),
+        (refusing("HTTP/1.1 407 No\r\n\r\n"), "wants other user name and password (407)"),
+        (refusing("SSH-2.0-nonsense\r\n\r\n"), "refuses the connection"),
+        (None, "cannot be reached: "),
+    ] {
+        let address = address.unwrap_or_else(dead_address);
+        let ended = gateway(&["check"])
+            .with("SDDC_GATEWAY_CSP__URL", "https://csp.example")
+            .with("SDDC_GATEWAY_CSP__CLIENT_ID", "demo-app")
+            .with("HTTPS_PROXY", "")
+            .with("https_proxy", format!(" http://user:CANARY@{address}\n"))
+            .with_secret(SECRET)
+            .run();
+        assert_eq!(ended.code, Some(1), "{ended:?}");
+        let told = format!("the proxy http://{address} (https_proxy) {what}");
+        assert!(ended.stdout.contains(&told), "{told} is not in {}", ended.stdout);
+        assert!(!format!("{ended:?}").contains("CANARY"), "{ended:?}");
+    }
+}
+
+#[test]
+fn a_proxy_variable_that_is_not_understood_is_bad_configuration() {
+    for (variable, value) in [
+        ("HTTPS_PROXY", "\"http://CANARY:1\""),
+        ("https_proxy", "socks5://CANARY:1"),
+        ("HTTP_PROXY", "htp://CANARY:1"),
+    ] {
+        for command in ["serve", "check"] {
+            let ended = gateway(&[command])
+                .with("SDDC_GATEWAY_CSP__CLIENT_ID", "demo-app")
+                .with(variable, value)
+                .with_secret(SECRET)
+                .run();
+            assert_eq!(ended.code, Some(78), "{ended:?}");
+            assert!(ended.stderr.starts_with(&format!("{variable}: must be http://")), "{ended:?}");
+            assert!(!format!("{ended:?}").contains("CANARY"), "{ended:?}");
+        }
+    }
+}
+
+#[test]
+fn without_any_ca_certificate_it_is_said_where_some_can_come_from() {
+    let folder = TempDir::new().unwrap();
+    let none = file(&folder, "none.pem", "");
+    let ended = gateway(&["serve"])
+        .with("SDDC_GATEWAY_CSP__CLIENT_ID", "demo-app")
+        .with("SDDC_GATEWAY_API__LISTEN", "127.0.0.1:0")
+        .with("SDDC_GATEWAY_OPS__LISTEN", "127.0.0.1:0")
+        .with("SSL_CERT_FILE", none)
+        .with_secret(SECRET)
+        .run();
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    for name in ["SSL_CERT_FILE", "vmc.ca_file"] {
+        assert!(ended.stderr.contains(name), "{ended:?}");
     }
 }
 

@@ -131,7 +131,13 @@ fn a_file_of_keys_is_read_at_start() {
             keys: KeysFrom::File(path.clone()),
             ca_file: None,
         };
-        Oidc::new(settings, Clock::manual(now()), Metrics::new(), Flights::new(Metrics::new()))
+        Oidc::new(
+            settings,
+            &Proxies::default(),
+            Clock::manual(now()),
+            Metrics::new(),
+            Flights::new(Metrics::new()),
+        )
     };
     let told = start().unwrap_err().to_string();
     assert_eq!(told, "access.oidc.jwks_file cannot be used: entity not found");

@@ -28,7 +28,7 @@ struct Facts {
     status: StatusCode,
     detail: Cow<'static, str>,
     errors: Vec<ParameterFault>,
-    missing: Vec<MissingOrg>,
+    missing: Vec<MissingPart>,
     retry_after: Option<Duration>,
     headers: Vec<(header::HeaderName, HeaderValue)>,
     /// Why, for metrics and the access line; a closed set.
@@ -52,13 +52,19 @@ pub struct ParameterFault {
     pub did_you_mean: Option<String>,
 }
 
-/// An organization that cannot be shown.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, ToSchema)]
-pub struct MissingOrg {
+/// Something that a list does not show: an organization, or something of one.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, ToSchema)]
+pub struct MissingPart {
     /// The organization's id.
     #[schema(example = "0a1b2c3d-4e5f-4a6b-8c7d-9e0f1a2b3c4d")]
     pub org_id: String,
-    /// The problem code that an answer about this organization alone would have.
+    /// The id of the SDDC of which something is missing; `null` if it is the organization itself,
+    /// something of it that belongs to no SDDC, or an SDDC whose id is not known.
+    #[schema(required = true, example = json!(null))]
+    pub sddc_id: Option<String>,
+    /// Why. For an organization: the problem code that an answer about it alone would have. For
+    /// something of one: `not-reported` (VMware Cloud does not tell it), `unreadable` (VMware Cloud
+    /// tells something that cannot be read) or `older-tasks` (there are more tasks than are kept).
     #[schema(example = "upstream-unavailable")]
     pub reason: &'static str,
 }
@@ -99,7 +105,7 @@ pub struct ProblemDocument<'a> {
     /// On `incomplete`: the organizations that cannot be shown.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     #[schema(required = false)]
-    missing: &'a [MissingOrg],
+    missing: &'a [MissingPart],
 }
 
 impl Problem {
@@ -133,7 +139,7 @@ impl Problem {
 
     /// Organizations that cannot be shown.
     #[must_use]
-    pub fn with_missing(mut self, missing: Vec<MissingOrg>) -> Self {
+    pub fn with_missing(mut self, missing: Vec<MissingPart>) -> Self {
         self.0.missing = missing;
         self
     }

@@ -11,6 +11,7 @@ use super::{
     answer::{Asked, Encoded, Subject, What},
     caller::{SddcReader, Sight},
     error::ApiError,
+    gaps::{Sees, gaps},
     question::{Asking, Query, Question, Takes},
     resource::Resource,
     watch::LongPoll,
@@ -21,7 +22,7 @@ use crate::{
     inventory::{
         Demand, Entry, Found, List, Missing, Scope, Served, Service, View, Watch, model::SddcEntry,
     },
-    problem::MissingOrg,
+    problem::MissingPart,
 };
 
 /// What handlers of the inventory ask with. Rejects with 401, 429, then 403.
@@ -171,13 +172,13 @@ impl Ask {
         &self,
         missing: &[Missing],
         allows_part: bool,
-    ) -> Result<Vec<MissingOrg>, ApiError> {
+    ) -> Result<Vec<MissingPart>, ApiError> {
         if missing.is_empty() {
             return Ok(Vec::new());
         }
         self.state.metrics.incomplete(allows_part);
         if allows_part {
-            Ok(missing.iter().map(MissingOrg::from).collect())
+            Ok(missing.iter().map(MissingPart::from).collect())
         } else {
             Err(ApiError::incomplete(missing.to_vec()))
         }
@@ -218,8 +219,7 @@ impl Ask {
         served: &Served<View<SddcEntry>>,
         parts: fn(&SddcEntry) -> &[R],
     ) -> Result<Listed, ApiError> {
-        let sees = |entry: &SddcEntry| self.sight.sees(entry);
-        self.page(topic, question, 0, served, sees, parts)
+        self.page(topic, question, 0, served, &self.sight, parts)
     }
 
     /// Goes on with what the caller may see now, about the same topic: everything, or the org that
@@ -288,13 +288,13 @@ impl Ask {
         question: &Question<R>,
         seen_by: u64,
         served: &Served<View<E>>,
-        sees: impl Fn(&E) -> bool + Clone,
+        sight: impl Sees<E>,
         parts: fn(&E) -> &[R],
     ) -> Result<Listed, ApiError> {
         let view = &served.content;
         let missing = self.admit_missing(&view.missing, question.allows_part())?;
         let subject = self.subject(topic, question, seen_by, view.content.revision, missing);
-        let encoded = self.encode(subject, topic, question, view, sees, parts);
+        let encoded = self.encode(subject, topic, question, view, sight, parts);
         Ok(Listed { encoded, served: served.without_content() })
     }
 
@@ -305,7 +305,7 @@ impl Ask {
         question: &Question<R>,
         seen_by: u64,
         revision: u64,
-        missing: Vec<MissingOrg>,
+        missing: Vec<MissingPart>,
     ) -> Subject {
         Subject {
             what: topic.what,
@@ -325,28 +325,33 @@ impl Ask {
         topic: &Topic,
         question: &Question<R>,
         view: &View<E>,
-        sees: impl Fn(&E) -> bool + Clone,
+        sight: impl Sees<E>,
         parts: fn(&E) -> &[R],
     ) -> Arc<Encoded> {
-        let missing = subject.missing.clone();
+        let mut missing = subject.missing.clone();
         self.state.answers.encoded(subject, || {
+            let sees = |entry: &E| sight.entry(entry);
             let selection = question.select(visible(view, &topic.scope, sees, parts));
+            missing.extend(gaps(topic, question, view, sight, parts));
+            missing.sort_unstable();
+            missing.dedup();
             Encoded::json(&selection.page(missing)).followed_by(selection.next)
         })
     }
 
-    /// The page that a question gives of documents that are all shown.
+    /// The page that a question gives of documents, and what is missing among them.
     pub(super) fn page_of<R: Resource>(
         &self,
         topic: &Topic,
         question: &Question<R>,
         served: &Served<u64>,
         documents: &[R],
+        missing: Vec<MissingPart>,
     ) -> Listed {
         let subject = self.subject(topic, question, 0, served.content, Vec::new());
         let encoded = self.state.answers.encoded(subject, || {
             let selection = question.select(documents.iter());
-            Encoded::json(&selection.page(Vec::new())).followed_by(selection.next)
+            Encoded::json(&selection.page(missing)).followed_by(selection.next)
         });
         Listed { encoded, served: served.without_content() }
     }

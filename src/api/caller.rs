@@ -8,10 +8,10 @@ use http::request::Parts;
 use super::error::ApiError;
 use crate::{
     access::{Admitted, Denied, Refusal, Scope as Right, Sender, View},
-    ids::OrgId,
+    ids::{OrgId, SddcId},
     inventory::{
         Content, Scope,
-        model::{SddcEntry, TaskEntry},
+        model::{Gap, SddcEntry, TaskEntry},
     },
 };
 
@@ -78,13 +78,31 @@ impl Sight {
     /// Whether a task is seen: its SDDC is, or it has none and SDDCs are not limited. `known` tells
     /// the SDDCs' names, see [`Sight::limits_names`].
     pub(super) fn sees_task(&self, entry: &TaskEntry, known: &Content<SddcEntry>) -> bool {
-        let task = &entry.task;
-        let Some(id) = &task.sddc_id else {
-            return !self.0.limits_sddcs() && self.0.shows_org(&task.org_id);
+        self.sees_tasks_of(&entry.task.org_id, entry.task.sddc_id.as_ref(), known)
+    }
+
+    /// The same for all tasks of one SDDC, or of none.
+    pub(super) fn sees_tasks_of(
+        &self,
+        org: &OrgId,
+        sddc: Option<&SddcId>,
+        known: &Content<SddcEntry>,
+    ) -> bool {
+        let Some(id) = sddc else {
+            return !self.0.limits_sddcs() && self.0.shows_org(org);
         };
-        let sddc = known.get_all(id.as_str()).find(|entry| entry.sddc.org_id == task.org_id);
+        let sddc = known.get_all(id.as_str()).find(|entry| entry.sddc.org_id == *org);
         let name = sddc.and_then(|entry| entry.sddc.name.as_deref());
-        self.0.shows_sddc(&task.org_id, id, name)
+        self.0.shows_sddc(org, id, name)
+    }
+
+    /// Whether it may be told that something of an organization is not in a list of SDDCs. What may
+    /// belong to any SDDC is told to callers who see all of them.
+    pub(super) fn sees_gap(&self, gap: &Gap) -> bool {
+        match &gap.sddc_id {
+            Some(id) => self.0.shows_sddc(&gap.org_id, id, None),
+            None => !self.0.limits_sddcs() && self.0.shows_org(&gap.org_id),
+        }
     }
 
     /// Whether what is seen of tasks depends on the SDDCs' names.

@@ -10,8 +10,8 @@ use crate::{
         CALLER, Denied, Exceeded, Guesses, RATELIMIT, RATELIMIT_POLICY, Refusal, Standing,
         oidc::JwtFault,
     },
-    inventory::{Missing, Unavailable},
-    problem::{Code, MissingOrg, ParameterFault, Problem},
+    inventory::{Missing, Unavailable, model::Gap},
+    problem::{Code, MissingPart, ParameterFault, Problem},
     upstream::Kind,
 };
 
@@ -106,7 +106,7 @@ impl ApiError {
             Self::OrgNotFound => Problem::new(Code::OrgNotFound, detail),
             Self::NotCached => Problem::new(Code::NotCached, detail),
             Self::Incomplete { missing, retry_in } => Problem::new(Code::Incomplete, detail)
-                .with_missing(missing.iter().map(MissingOrg::from).collect())
+                .with_missing(missing.iter().map(MissingPart::from).collect())
                 .with_retry_after(Some(retry_in.unwrap_or(DEFAULT_RETRY))),
             Self::Unavailable(unavailable) => upstream(unavailable.kind(), unavailable.retry_in()),
         }
@@ -233,8 +233,19 @@ fn upstream_text(kind: Kind) -> &'static str {
     }
 }
 
-impl From<&Missing> for MissingOrg {
+impl From<&Gap> for MissingPart {
+    fn from(gap: &Gap) -> Self {
+        Self {
+            org_id: gap.org_id.to_string(),
+            sddc_id: gap.sddc_id.as_ref().map(ToString::to_string),
+            reason: gap.reason.as_str(),
+        }
+    }
+}
+
+impl From<&Missing> for MissingPart {
     fn from(missing: &Missing) -> Self {
-        Self { org_id: missing.org_id.to_string(), reason: missing.reason.as_str() }
+        let org_id = missing.org_id.to_string();
+        Self { org_id, sddc_id: None, reason: missing.reason.as_str() }
     }
 }

@@ -13,6 +13,7 @@ mod docs;
 mod error;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
+mod gaps;
 mod openapi;
 mod orgs;
 mod page;

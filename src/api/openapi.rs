@@ -34,7 +34,7 @@ use super::{
 };
 use crate::{
     inventory::model::{Cluster, Host, Org, Sddc, Task},
-    problem::{MissingOrg, ParameterFault, ProblemDocument},
+    problem::{MissingPart, ParameterFault, ProblemDocument},
 };
 
 #[derive(OpenApi)]
@@ -57,7 +57,7 @@ use crate::{
     ),
     components(schemas(
         Page<Sddc>, Page<Cluster>, Page<Host>, Page<Task>, Page<Org>, TargetGroup<'static>, Change<'static>,
-        Status, Reset, MissingOrg, ParameterFault, ProblemDocument<'static>,
+        Status, Reset, MissingPart, ParameterFault, ProblemDocument<'static>,
     )),
 )]
 struct Base;

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::problem::MissingOrg;
+use crate::problem::MissingPart;
 
 /// A list. Content only, with no time of ours, so that equal pictures give equal bytes everywhere.
 #[derive(Debug, Serialize, ToSchema)]
@@ -13,20 +13,21 @@ pub(super) struct Page<T> {
     /// Where the next page begins; `null` on the last one.
     #[schema(required = true, example = json!(null))]
     pub(super) next_cursor: Option<String>,
-    /// Whether every organization is in it.
+    /// Whether all is in it.
     pub(super) completeness: Completeness,
-    /// The organizations that cannot be shown.
+    /// What is not in it: organizations that cannot be shown, and what VMware Cloud does not report, what
+    /// cannot be read, and older tasks of those that can be.
     #[schema(example = json!([]))]
-    pub(super) missing: Vec<MissingOrg>,
+    pub(super) missing: Vec<MissingPart>,
 }
 
 /// Whether a list is the whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Completeness {
-    /// Every organization is in it.
+    /// All is in it.
     Complete,
-    /// Those in `missing` are not.
+    /// What `missing` names is not.
     Partial,
 }
 
@@ -38,7 +39,7 @@ impl Completeness {
 
 impl<T> Page<T> {
     /// The whole list on one page.
-    pub(super) fn whole(items: Vec<T>, missing: Vec<MissingOrg>) -> Self {
+    pub(super) fn whole(items: Vec<T>, missing: Vec<MissingPart>) -> Self {
         let completeness = Completeness::of(!missing.is_empty());
         Self { items, next_cursor: None, completeness, missing }
     }

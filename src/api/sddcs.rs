@@ -8,6 +8,7 @@ use super::{
     answer::What,
     ask::{Ask, Demanded, Topic, within},
     error::ApiError,
+    gaps::gap_of,
     page::Page,
     question::Takes,
     resource::Resource,
@@ -148,7 +149,9 @@ impl Ask {
         let Found { revision, entry } = &served.content;
         let question = asking.finish(parts(entry).iter())?;
         let topic = Topic { what, scope: Scope::Hidden, within: Some(within(&**entry)) };
-        let listed = self.page_of(&topic, &question, &served.of(*revision), parts(entry));
+        let missing = gap_of(&**entry, what.part_kind());
+        let served = served.of(*revision);
+        let listed = self.page_of(&topic, &question, &served, parts(entry), missing);
         Ok(self.answer(&listed))
     }
 }

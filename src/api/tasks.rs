@@ -8,6 +8,7 @@ use super::{
     answer::What,
     ask::{Ask, Demanded, Topic, visible, within},
     error::ApiError,
+    gaps::Sees,
     page::Page,
     question::{Asking, Takes},
 };
@@ -15,7 +16,7 @@ use crate::{
     ids::{SddcId, TaskId},
     inventory::{
         Demand, List, Scope, Unavailable, View,
-        model::{SddcEntry, Task, TaskEntry},
+        model::{Gap, GapReason, SddcEntry, Task, TaskEntry},
     },
 };
 
@@ -94,6 +95,30 @@ fn is_of(entry: &TaskEntry, sddc: Option<&str>) -> bool {
     sddc.is_none_or(|id| entry.task.sddc_id.as_ref().is_some_and(|it| it.as_str() == id))
 }
 
+/// What a caller sees of the tasks: of all, or of one SDDC.
+#[derive(Clone, Copy)]
+struct SeenTasks<'a> {
+    ask: &'a Ask,
+    names: &'a View<SddcEntry>,
+    sddc: Option<&'a str>,
+}
+
+impl Sees<TaskEntry> for SeenTasks<'_> {
+    fn entry(self, entry: &TaskEntry) -> bool {
+        is_of(entry, self.sddc) && self.ask.sees_task(entry, self.names)
+    }
+
+    fn gap(self, gap: &Gap) -> bool {
+        let (id, names) = (gap.sddc_id.as_ref(), self.names);
+        // Of what cannot be read it is not known whose it is.
+        let may_be_any = id.is_none() && gap.reason == GapReason::Unreadable;
+        let is_of = |sddc: &str| may_be_any || id.is_some_and(|id| id.as_str() == sddc);
+        self.sddc.is_none_or(is_of)
+            && names.shows(&gap.org_id)
+            && self.ask.sight.sees_tasks_of(&gap.org_id, id, &names.content)
+    }
+}
+
 fn task(entry: &TaskEntry) -> &[Task] {
     slice::from_ref(&entry.task)
 }
@@ -121,16 +146,17 @@ impl Ask {
     ) -> Result<Response, ApiError> {
         let names = self.names(&topic.scope).await?;
         let sddc = of.map(|(id, _)| id.as_str());
-        let sees = |entry: &TaskEntry| is_of(entry, sddc) && self.sees_task(entry, &names);
         let demanded = of.map_or_else(|| self.demand(&[List::Tasks], &topic.scope), |(_, it)| it);
         let served = self.state.inventory.tasks(&topic.scope, &demanded.demand).await?;
         let mut served = demanded.note(served);
         served.content.lose(&names.missing);
         let view = &served.content;
+        let sight = SeenTasks { ask: self, names: &names, sddc };
+        let sees = |entry: &TaskEntry| sight.entry(entry);
         let shown = visible(view, &topic.scope, sees, task);
         let question = self.judge(asking, &view.missing, shown)?;
         let seen_by = if self.sight.limits_names() { names.content.revision } else { 0 };
-        let listed = self.page(&topic, &question, seen_by, &served, sees, task)?;
+        let listed = self.page(&topic, &question, seen_by, &served, sight, task)?;
         Ok(self.answer(&listed))
     }
 

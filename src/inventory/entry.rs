@@ -2,7 +2,7 @@
 
 use std::{cmp::Ordering, fmt::Debug, mem::size_of};
 
-use super::model::{Capacity, Cluster, Host, SddcEntry, TaskEntry};
+use super::model::{Capacity, Cluster, GapReason, Host, SddcEntry, TaskEntry};
 use crate::ids::OrgId;
 
 /// One document of a list, with what the merged picture has to know of it.
@@ -21,6 +21,21 @@ pub trait Entry: Debug + PartialEq + Send + Sync + 'static {
 
     /// Bytes of memory that it takes, its texts included; an estimate.
     fn bytes(&self) -> usize;
+
+    /// Why parts of this kind that belong to it may be lacking; `None` if all are known, or if there
+    /// can be none.
+    fn gap(&self, _: PartKind) -> Option<GapReason> {
+        None
+    }
+}
+
+/// What an SDDC consists of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PartKind {
+    /// Its clusters.
+    Clusters,
+    /// Its hosts.
+    Hosts,
 }
 
 impl Entry for SddcEntry {
@@ -44,6 +59,15 @@ impl Entry for SddcEntry {
             &other.sddc.name,
             &other.sddc.id,
         ))
+    }
+
+    /// A deleted SDDC has no parts any longer.
+    fn gap(&self, kind: PartKind) -> Option<GapReason> {
+        let gap = match kind {
+            PartKind::Clusters => self.gaps.clusters,
+            PartKind::Hosts => self.gaps.hosts,
+        };
+        gap.filter(|_| self.sddc.state.as_deref() != Some("DELETED"))
     }
 
     fn bytes(&self) -> usize {

@@ -22,7 +22,7 @@ use super::{
     entry::Entry,
     kept::Kept,
     mapping,
-    model::{SddcEntry, TaskEntry},
+    model::{Gap, SddcEntry, TaskEntry},
     picture::{Content, Part, Picture},
     slot::Slot,
 };
@@ -38,8 +38,25 @@ use crate::{
 /// The documents of one org.
 pub(super) type Entries<E> = Vec<Arc<E>>;
 
-/// Reads the documents of an org; its tokens know which secrets must not be in a text.
-type Parse<E> = fn(&[u8], &OrgId, &TokenSource, &mut OddCount) -> Result<Vec<E>, VmcError>;
+/// One org's list as it was read.
+#[derive(Debug, PartialEq)]
+pub(super) struct OrgList<E> {
+    pub(super) entries: Entries<E>,
+    /// What of the list is not in `entries`.
+    pub(super) gaps: Vec<Gap>,
+}
+
+impl<E> OrgList<E> {
+    /// A list of which nothing is left out.
+    pub(super) fn whole(entries: Entries<E>) -> Self {
+        Self { entries, gaps: Vec::new() }
+    }
+}
+
+/// Reads the documents of an org, and what of them is left out; its tokens know which secrets must
+/// not be in a text.
+type Parse<E> =
+    fn(&[u8], &OrgId, &TokenSource, &mut OddCount) -> Result<(Vec<E>, Vec<Gap>), VmcError>;
 
 /// What is particular to a kind of list.
 #[derive(Debug)]
@@ -98,9 +115,9 @@ fn parse_sddcs(
     org: &OrgId,
     _: &TokenSource,
     odd: &mut OddCount,
-) -> Result<Vec<SddcEntry>, VmcError> {
+) -> Result<(Vec<SddcEntry>, Vec<Gap>), VmcError> {
     let wires = wire::parse_sddcs(body).map_err(|_| Breach::Body("a list of SDDCs"))?;
-    Ok(mapping::sddcs(wires, org, odd))
+    Ok((mapping::sddcs(wires, org, odd), Vec::new()))
 }
 
 fn parse_tasks(
@@ -108,20 +125,20 @@ fn parse_tasks(
     org: &OrgId,
     tokens: &TokenSource,
     odd: &mut OddCount,
-) -> Result<Vec<TaskEntry>, VmcError> {
+) -> Result<(Vec<TaskEntry>, Vec<Gap>), VmcError> {
     let wires = wire::parse_tasks(body).map_err(|_| Breach::Body("a list of tasks"))?;
     let scrubber = tokens.scrubber();
     let tasks = mapping::tasks(wires, org, odd, &|text| scrubber.scrub(text));
     if tasks.dropped > 0 {
         tracing::debug!(org.id = %org, dropped = tasks.dropped, "older tasks are not kept");
     }
-    Ok(tasks.entries)
+    Ok((tasks.entries, Vec::new()))
 }
 
 /// One org's part of a kind of list.
 #[derive(Debug)]
 pub(super) struct List<E> {
-    pub(super) kept: Kept<Entries<E>>,
+    pub(super) kept: Kept<OrgList<E>>,
     /// Documents of the last reading with something unreadable in them.
     odd: AtomicUsize,
 }
@@ -139,7 +156,7 @@ impl<E: Entry> List<E> {
         slot: &Slot,
         inner: &Inner,
         lane: Lane,
-    ) -> Result<Entries<E>, VmcError> {
+    ) -> Result<OrgList<E>, VmcError> {
         let first = match self.read_once(kind, slot, inner, lane).await {
             // That an org is gone looks like loss too.
             Err(VmcError::NotFound) if kind.is_main && !slot.is_gone() => {
@@ -148,11 +165,11 @@ impl<E: Entry> List<E> {
             first => first?,
         };
         let Some(before) = self.kept.reading() else { return Ok(first) };
-        if !kind.may_be_lost || !looks_like_loss(&before.content, &first) {
+        if !kind.may_be_lost || !looks_like_loss(&before.content.entries, &first.entries) {
             return Ok(keep_newer(&before.content, first));
         }
         tracing::warn!(
-            org.id = %slot.id, before = before.content.len(), now = first.len(),
+            org.id = %slot.id, before = before.content.entries.len(), now = first.entries.len(),
             "more than half of the {} are not in the list: reading it again", kind.name
         );
         Ok(keep_newer(&before.content, self.read_once(kind, slot, inner, lane).await?))
@@ -164,14 +181,15 @@ impl<E: Entry> List<E> {
         slot: &Slot,
         inner: &Inner,
         lane: Lane,
-    ) -> Result<Entries<E>, VmcError> {
+    ) -> Result<OrgList<E>, VmcError> {
         let (org, tokens) = (slot.id.clone(), slot.reader.tokens().clone());
         let read = slot.reader.read((kind.endpoint)(&slot.id), lane, move |body| {
             let mut odd = OddCount::default();
-            let entries = (kind.parse)(body, &org, &tokens, &mut odd)?;
-            Ok((entries.into_iter().map(Arc::new).collect(), odd))
+            let (entries, gaps) = (kind.parse)(body, &org, &tokens, &mut odd)?;
+            let entries = entries.into_iter().map(Arc::new).collect();
+            Ok((OrgList { entries, gaps }, odd))
         });
-        let (entries, odd) = read.await?;
+        let (list, odd) = read.await?;
         inner.metrics.odd_documents(odd.documents);
         let before = self.odd.swap(odd.documents, Ordering::Relaxed);
         if odd.documents > 0 && odd.documents != before {
@@ -180,15 +198,16 @@ impl<E: Entry> List<E> {
                 "documents of {} with something unreadable in them: it is shown as null", kind.name
             );
         }
-        Ok(entries)
+        Ok(list)
     }
 }
 
 /// Of each document that was there before the copy with the higher `version`: an answer may come
 /// from a replica of VMware's that lags behind. What has not changed stays the same `Arc`.
-fn keep_newer<E: Entry>(before: &Entries<E>, mut now: Entries<E>) -> Entries<E> {
-    let before: HashMap<&str, &Arc<E>> = before.iter().map(|entry| (entry.id(), entry)).collect();
-    for entry in &mut now {
+fn keep_newer<E: Entry>(before: &OrgList<E>, mut now: OrgList<E>) -> OrgList<E> {
+    let before: HashMap<&str, &Arc<E>> =
+        before.entries.iter().map(|entry| (entry.id(), entry)).collect();
+    for entry in &mut now.entries {
         if let Some(kept) = before.get(entry.id())
             && ((entry.version().is_some() && entry.version() < kept.version()) || entry == *kept)
         {
@@ -232,7 +251,7 @@ impl<E: Entry> Merged<E> {
             let reading = (kind.of)(slot).kept.reading();
             orgs.push((slot.clone(), reading.as_ref().map(|reading| reading.begun)));
             parts.extend(
-                reading.map(|reading| Part { org: slot.id.clone(), entries: reading.content }),
+                reading.map(|reading| Part { org: slot.id.clone(), list: reading.content }),
             );
         }
         // `None` sorts first: an org without a reading leaves no oldest one.
@@ -271,7 +290,7 @@ mod tests {
         let before = read();
         let mut now = read();
         changed(&mut now[0], before[0].version.map(|version| version + 1));
-        let kept = keep_newer(&before, now);
+        let kept = keep_newer(&OrgList::whole(before.clone()), OrgList::whole(now)).entries;
         assert_eq!(kept[0].sddc.name.as_deref(), Some("changed"));
         assert!(kept.len() > 2);
         for (before, kept) in before.iter().zip(&kept).skip(1) {
@@ -288,8 +307,9 @@ mod tests {
         {
             let mut now = read();
             changed(&mut now[0], version);
-            let kept = keep_newer(&before, now);
-            assert_eq!(!Arc::ptr_eq(&kept[0], &before[0]), is_newer, "{version:?}");
+            let before = OrgList::whole(before.clone());
+            let kept = keep_newer(&before, OrgList::whole(now)).entries;
+            assert_eq!(!Arc::ptr_eq(&kept[0], &before.entries[0]), is_newer, "{version:?}");
         }
     }
 

@@ -42,7 +42,7 @@ use futures_util::future::join_all;
 
 pub use self::{
     demand::{Demand, Scope},
-    entry::Entry,
+    entry::{Entry, PartKind},
     picture::Content,
     service::{Served, Service, Unavailable},
     settings::Settings,

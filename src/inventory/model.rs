@@ -21,8 +21,56 @@ pub struct SddcEntry {
     pub clusters: Vec<Cluster>,
     /// Its hosts, cluster by cluster, in VMware's order.
     pub hosts: Vec<Host>,
+    /// Whether `clusters` and `hosts` are all there are.
+    pub gaps: PartGaps,
     /// Upstream `version`: grows with every change of the SDDC and tells which copy is newer.
     pub version: Option<i64>,
+}
+
+/// Which parts of an SDDC are not known, or not all of them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PartGaps {
+    /// Why clusters may be lacking; `None` if all are known.
+    pub clusters: Option<GapReason>,
+    /// Why hosts may be lacking; `None` if all are known.
+    pub hosts: Option<GapReason>,
+}
+
+/// Why something is not in a list, though the organization can be shown. Those that come later are
+/// worse: of two, the worse one is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum GapReason {
+    /// There are more tasks than are kept.
+    OlderTasks,
+    /// VMware Cloud does not tell.
+    NotReported,
+    /// VMware Cloud tells something that cannot be read.
+    Unreadable,
+}
+
+impl GapReason {
+    /// As `missing` tells it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::OlderTasks => "older-tasks",
+            Self::NotReported => "not-reported",
+            Self::Unreadable => "unreadable",
+        }
+    }
+}
+
+/// Something of an organization that a list does not show, though the organization can be shown.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Gap {
+    /// The organization.
+    pub org_id: OrgId,
+    /// The SDDC whose parts or tasks it is about; `None` if it is about none, or about one whose id
+    /// is not known.
+    pub sddc_id: Option<SddcId>,
+    /// Why.
+    pub reason: GapReason,
 }
 
 /// What is held of one task.
@@ -89,10 +137,10 @@ pub struct Sddc {
     /// Name of the user who created it (personal data). Source: `user_name`.
     #[schema(required = true, example = "ops-bot@example.com")]
     pub created_by: Option<Box<str>>,
-    /// Number of clusters; `null` if they are not known. Source: `resource_config.clusters`.
+    /// Number of clusters; `null` unless all are known. Source: `resource_config.clusters`.
     #[schema(required = true, example = 2)]
     pub cluster_count: Option<u32>,
-    /// Number of hosts in all clusters, witnesses apart; `null` unless every cluster's are known.
+    /// Number of hosts in all clusters, witnesses apart; `null` unless all of every cluster are known.
     #[schema(required = true, example = 10)]
     pub host_count: Option<u32>,
     /// Number of these hosts in state `READY`; `null` where `host_count` is.
@@ -112,7 +160,7 @@ pub struct Sddc {
     /// Network of the SDDC's management, CIDR. Source: `resource_config.vpc_info.vpc_cidr`.
     #[schema(required = true, example = "10.72.0.0/16")]
     pub vpc_cidr: Option<Box<str>>,
-    /// What its clusters add up to; `null` if they are not known or one tells no capacity.
+    /// What its clusters add up to; `null` unless all are known and each tells its capacity.
     #[schema(required = true)]
     pub capacity: Option<Capacity>,
 }
@@ -135,7 +183,7 @@ pub struct Cluster {
     /// Availability zones, in AWS's spelling; `null` if not known. Source: `availability_zones`.
     #[schema(required = true, example = json!(["us-west-2a", "us-west-2b"]))]
     pub availability_zones: Option<Vec<Box<str>>>,
-    /// Number of hosts, the witness apart; `null` if they are not known. Source: `esx_host_list`.
+    /// Number of hosts, the witness apart; `null` unless all are known. Source: `esx_host_list`.
     #[schema(required = true, example = 4)]
     pub host_count: Option<u32>,
     /// Type of its hosts, in AWS's spelling. Source: `esx_host_info.instance_type`.

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{entry::Entry, slot::Slot};
+use super::{entry::Entry, list::OrgList, model::Gap, slot::Slot};
 use crate::{clock::Instant, ids::OrgId};
 
 /// Content and its age. A new one for each reading; the content only when something changed.
@@ -25,6 +25,8 @@ pub struct Content<E> {
     pub entries: Vec<Arc<E>>,
     /// Where the entries are, in the order of their ids: orgs may have one each of the same id.
     by_id: Vec<usize>,
+    /// What of these orgs' lists is not in `entries`.
+    pub(crate) gaps: Vec<Gap>,
     parts: Vec<Part<E>>,
     bytes: usize,
 }
@@ -33,7 +35,7 @@ pub struct Content<E> {
 #[derive(Debug)]
 pub(super) struct Part<E> {
     pub(super) org: OrgId,
-    pub(super) entries: Arc<Vec<Arc<E>>>,
+    pub(super) list: Arc<OrgList<E>>,
 }
 
 impl<E: Entry> Picture<E> {
@@ -51,12 +53,13 @@ impl<E: Entry> Content<E> {
     /// Merges what the orgs contribute.
     pub(super) fn merge(revision: u64, parts: Vec<Part<E>>) -> Self {
         let mut entries: Vec<_> =
-            parts.iter().flat_map(|part| part.entries.iter().cloned()).collect();
+            parts.iter().flat_map(|part| part.list.entries.iter().cloned()).collect();
         entries.sort_by(|one, other| one.order(other));
         let mut by_id: Vec<_> = (0..entries.len()).collect();
         by_id.sort_by(|one, other| entries[*one].id().cmp(entries[*other].id()));
         let bytes = entries.iter().map(|entry| entry.bytes() + size_of::<usize>()).sum();
-        Self { revision, entries, by_id, parts, bytes }
+        let gaps = parts.iter().flat_map(|part| part.list.gaps.iter().cloned()).collect();
+        Self { revision, entries, by_id, gaps, parts, bytes }
     }
 
     /// Documents of whatever orgs.
@@ -64,7 +67,7 @@ impl<E: Entry> Content<E> {
     pub(crate) fn of(entries: Vec<E>) -> Self {
         let parts = entries.into_iter().map(|entry| Part {
             org: entry.org().clone(),
-            entries: Arc::new(vec![Arc::new(entry)]),
+            list: Arc::new(OrgList::whole(vec![Arc::new(entry)])),
         });
         Self::merge(1, parts.collect())
     }
@@ -73,7 +76,7 @@ impl<E: Entry> Content<E> {
     pub(super) fn is_of(&self, parts: &[Part<E>]) -> bool {
         self.parts.len() == parts.len()
             && self.parts.iter().zip(parts).all(|(mine, theirs)| {
-                mine.org == theirs.org && Arc::ptr_eq(&mine.entries, &theirs.entries)
+                mine.org == theirs.org && Arc::ptr_eq(&mine.list, &theirs.list)
             })
     }
 
@@ -97,12 +100,13 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::inventory::model::SddcEntry;
+    use crate::inventory::model::{PartGaps, SddcEntry};
 
     fn entry(org: &str, id: &str, name: Option<&str>) -> SddcEntry {
         let fields = [("id", json!(id)), ("org_id", json!(org)), ("name", json!(name))];
         let sddc = serde_json::from_value(fields.into_iter().collect()).unwrap();
-        SddcEntry { sddc, clusters: Vec::new(), hosts: Vec::new(), version: None }
+        let gaps = PartGaps::default();
+        SddcEntry { sddc, clusters: Vec::new(), hosts: Vec::new(), gaps, version: None }
     }
 
     #[test]

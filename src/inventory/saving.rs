@@ -88,7 +88,8 @@ impl Inventory {
         for part in snapshot.orgs {
             if let Some(slot) = slots.iter().find(|slot| slot.id == part.org_id) {
                 restored += part.sddcs.len();
-                slot.sddcs.kept.restore(part.sddcs, begun(part.read_at), part.denied);
+                let list = list::OrgList::whole(part.sddcs);
+                slot.sddcs.kept.restore(list, begun(part.read_at), part.denied);
                 slot.reader.set_has_snapshot(true);
             }
         }
@@ -171,7 +172,7 @@ impl Inventory {
                 org_id: slot.id.clone(),
                 read_at: read_at(reading.begun),
                 denied: slot.sddcs.kept.is_denied(),
-                sddcs: reading.content.to_vec(),
+                sddcs: reading.content.entries.clone(),
             }));
         }
         let directory = match &inner.directory {

@@ -1,7 +1,7 @@
 //! The snapshot file: the last good picture on disk, so that a restart during an outage still answers.
 //!
 //! ```text
-//! {"format":"sddc-gateway-snapshot","version":1,"sha256":"…","length":    123}   one line
+//! {"format":"sddc-gateway-snapshot","version":2,"sha256":"…","length":    123}   one line
 //! {"source":"…","saved_at":"…","directory":{…},"orgs":[…]}                       what is hashed
 //! ```
 //!
@@ -36,7 +36,7 @@ use crate::{csp::ClientId, ids::OrgId};
 const FORMAT: &str = "sddc-gateway-snapshot";
 /// Of the documents too: another one for each change of [`model`](super::model), or a field that is
 /// new there would be read as `null` from an older file.
-const VERSION: u64 = 1;
+const VERSION: u64 = 2;
 /// Both a bound of memory and far more than any picture.
 const MOST_BYTES: u64 = 1024 * 1024 * 1024;
 /// The header's line; the first of a file that is none of ours may be of any length.

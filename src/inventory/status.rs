@@ -59,7 +59,7 @@ impl Inventory {
                 token: slot.reader.tokens().status(),
                 csp: slot.reader.tokens().circuit(),
                 vmc: slot.reader.circuit(Endpoint::Sddcs(&slot.id)),
-                sddcs: slot.sddcs.kept.reading().map(|reading| reading.content.len()),
+                sddcs: slot.sddcs.kept.reading().map(|reading| reading.content.entries.len()),
                 age: slot.sddcs.kept.age(),
                 last_error: slot.sddcs.kept.trouble().map(|error| error.kind()),
             })

@@ -18,6 +18,7 @@ mod lists;
 mod oidc;
 mod openapi;
 mod overload;
+mod partial;
 mod policy;
 mod process;
 mod prometheus;

@@ -33,7 +33,7 @@ use serde::Serialize;
 pub(super) use self::{asked::Asked, encoded::Encoded};
 use self::{cache_status::cache_status, press::Press};
 use super::caller::Sight;
-use crate::{inventory::Served, problem::MissingOrg, tasks::Flights, telemetry::CacheResult};
+use crate::{inventory::Served, problem::MissingPart, tasks::Flights, telemetry::CacheResult};
 
 const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
@@ -69,7 +69,7 @@ pub(super) struct Subject {
     /// What callers of this view see.
     pub(super) sight: Sight,
     /// Orgs whose part is not in it.
-    pub(super) missing: Vec<MissingOrg>,
+    pub(super) missing: Vec<MissingPart>,
     /// The question in its one spelling.
     pub(super) question: Box<str>,
 }
@@ -87,7 +87,9 @@ impl Key {
 impl Subject {
     /// Bytes of its texts. Callers choose how long the question is.
     pub(super) fn size(&self) -> usize {
-        let missing = self.missing.iter().map(|gap| size_of::<MissingOrg>() + gap.org_id.len());
+        let missing = self.missing.iter().map(|gap| {
+            size_of::<MissingPart>() + gap.org_id.len() + gap.sddc_id.as_deref().map_or(0, str::len)
+        });
         let within = self.within.as_deref().map_or(0, str::len);
         self.question.len() + within + missing.sum::<usize>()
     }
@@ -293,7 +295,10 @@ mod tests {
             revision: 1,
             seen_by: 0,
             sight: Sight::default(),
-            missing: vec![MissingOrg { org_id: "a".repeat(100), reason: "" }; missing],
+            missing: vec![
+                MissingPart { org_id: "a".repeat(100), sddc_id: None, reason: "" };
+                missing
+            ],
             question: question.into(),
         };
         let mut before = 0;

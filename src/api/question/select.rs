@@ -11,7 +11,7 @@ use crate::{
         page::Page,
         resource::{Field, Order, Resource, Scalar},
     },
-    problem::MissingOrg,
+    problem::MissingPart,
 };
 
 /// A question about the documents of one resource. The plain one allocates nothing.
@@ -99,6 +99,23 @@ impl<R: Resource> Question<R> {
     /// What service discovery is asked for: always there where the path takes it.
     pub(in crate::api) fn target(&self) -> Option<Target> {
         self.target
+    }
+
+    /// Whether `include` asks for this.
+    pub(in crate::api) fn includes(&self, name: &str) -> bool {
+        self.includes.iter().any(|field| field.name == name)
+    }
+
+    /// Whether documents are filtered by this field.
+    pub(in crate::api) fn filters_by(&self, name: &str) -> bool {
+        self.filters.iter().any(|filter| filter.field.name == name)
+    }
+
+    /// Whether documents with this text in that field may be among those asked for.
+    pub(in crate::api) fn may_hold(&self, name: &str, text: &str) -> bool {
+        let text = Scalar::Text(text.into());
+        let mut filters = self.filters.iter().filter(|filter| filter.field.name == name);
+        filters.all(|filter| filter.wanted.contains(&text))
     }
 
     /// Whether the document is one of those asked for, on whichever page.
@@ -238,14 +255,14 @@ pub(in crate::api) struct Selection<'a, R: Resource> {
 
 impl<'a, R: Resource> Selection<'a, R> {
     /// The page, to be encoded.
-    pub(in crate::api) fn page(&self, missing: Vec<MissingOrg>) -> Page<Shown<'a, R>> {
+    pub(in crate::api) fn page(&self, missing: Vec<MissingPart>) -> Page<Shown<'a, R>> {
         let items = self.items.iter().map(|document| self.question.show(document)).collect();
         Page { next_cursor: self.next.clone(), ..Page::whole(items, missing) }
     }
 
     /// The page as it is sent.
     #[cfg(test)]
-    pub(in crate::api) fn write(&self, missing: Vec<MissingOrg>) -> Vec<u8> {
+    pub(in crate::api) fn write(&self, missing: Vec<MissingPart>) -> Vec<u8> {
         serde_json::to_vec(&self.page(missing)).expect("documents have string keys only")
     }
 }

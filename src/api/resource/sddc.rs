@@ -48,12 +48,14 @@ impl Resource for SddcEntry {
     ];
 
     const INCLUDES: &'static [Field<Self>] = &[
-        // Where it is not known how many there are, none shown would say that there are none.
-        Field::new("clusters", Object, |it| {
-            it.sddc.cluster_count.map_or(Value::Null, |_| (&it.clusters).into())
+        // Where some may be lacking, none shown would say that there are none.
+        Field::new("clusters", Object, |it| match it.gaps.clusters {
+            Some(_) if it.clusters.is_empty() => Value::Null,
+            _ => (&it.clusters).into(),
         }),
-        Field::new("hosts", Object, |it| {
-            it.sddc.host_count.map_or(Value::Null, |_| (&it.hosts).into())
+        Field::new("hosts", Object, |it| match it.gaps.hosts {
+            Some(_) if it.hosts.is_empty() => Value::Null,
+            _ => (&it.hosts).into(),
         }),
     ];
 

@@ -5,7 +5,9 @@ use serde_json::{Value as Json, json};
 use utoipa::PartialSchema;
 
 use super::*;
-use crate::inventory::model::{Capacity, Cluster, Host, Org, Sddc, SddcEntry, Task};
+use crate::inventory::model::{
+    Capacity, Cluster, GapReason, Host, Org, PartGaps, Sddc, SddcEntry, Task,
+};
 
 /// A table's names in its order, with what it gives for each field of that document.
 fn projected<R: Resource>(document: &R) -> String {
@@ -51,7 +53,8 @@ fn bare<T: PartialSchema>() -> Json {
 fn entry(sddc: Json) -> SddcEntry {
     let sddc: Sddc = read(sddc);
     let clusters = vec![read(example::<Cluster>())];
-    SddcEntry { sddc, clusters, hosts: vec![read(example::<Host>())], version: None }
+    let (hosts, gaps) = (vec![read(example::<Host>())], PartGaps::default());
+    SddcEntry { sddc, clusters, hosts, gaps, version: None }
 }
 
 #[track_caller]
@@ -122,15 +125,18 @@ fn what_can_be_included_is_shown_as_it_is() {
 }
 
 #[test]
-fn what_can_be_included_is_null_where_it_is_not_known_how_much_there_is() {
-    let shown = |clusters: Option<u32>, hosts: Option<u32>| {
-        let mut entry = entry(example::<Sddc>());
-        (entry.sddc.cluster_count, entry.sddc.host_count) = (clusters, hosts);
+fn what_can_be_included_is_null_where_nothing_of_it_is_known() {
+    let known = entry(example::<Sddc>());
+    let shown = |gaps: PartGaps, hosts: &[Host]| {
+        let entry =
+            SddcEntry { clusters: Vec::new(), hosts: hosts.to_vec(), gaps, ..known.clone() };
         let values = SddcEntry::INCLUDES.iter().map(|it| json!((it.value)(&entry)).is_null());
         values.collect::<Vec<_>>()
     };
-    assert_eq!(shown(Some(1), None), [false, true]);
-    assert_eq!(shown(None, Some(1)), [true, false]);
+    let gap = Some(GapReason::NotReported);
+    assert_eq!(shown(PartGaps::default(), &[]), [false, false], "it is known that there are none");
+    assert_eq!(shown(PartGaps { clusters: None, hosts: gap }, &[]), [false, true]);
+    assert_eq!(shown(PartGaps { clusters: gap, hosts: gap }, &known.hosts), [true, false]);
 }
 
 #[test]

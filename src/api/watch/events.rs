@@ -27,13 +27,14 @@ use crate::{
         ask::{Ask, Settled, Stay, Topic},
         caller::SddcReader,
         error::ApiError,
+        gaps::gaps,
         page::Completeness,
         question::{Question, Takes},
     },
     clock::Instant,
     ids::OrgId,
     inventory::{Demand, List, Served, View, Watch, model::SddcEntry},
-    problem::MissingOrg,
+    problem::MissingPart,
     telemetry::{AuditRecord, Decision},
 };
 
@@ -167,14 +168,14 @@ impl Viewer {
     fn subject(&self, view: &View<SddcEntry>) -> (Look, Subject) {
         let missing = view.missing.iter().map(|gap| gap.org_id.clone()).collect();
         let look = Look { revision: view.content.revision, missing };
-        let gaps = view.missing.iter().map(MissingOrg::from).collect();
+        let gaps = view.missing.iter().map(MissingPart::from).collect();
         (look, self.ask.subject(&self.topic, &self.question, 0, view.content.revision, gaps))
     }
 
     /// The list that a question with the same filters is answered with.
     fn listed(&self, subject: Subject, view: &View<SddcEntry>) -> Arc<Encoded> {
-        let sees = |entry: &SddcEntry| self.ask.sight.sees(entry);
-        self.ask.encode(subject, &self.topic, &self.question, view, sees, slice::from_ref)
+        let (topic, sight) = (&self.topic, &self.ask.sight);
+        self.ask.encode(subject, topic, &self.question, view, sight, slice::from_ref)
     }
 
     fn seen(&self, view: &View<SddcEntry>) -> Vec<Arc<SddcEntry>> {
@@ -186,6 +187,13 @@ impl Viewer {
                 && self.question.matches(entry)
         };
         view.content.entries.iter().filter(|entry| is_seen(entry)).cloned().collect()
+    }
+
+    /// Whether the list is a part only.
+    fn is_partial(&self, view: &View<SddcEntry>) -> bool {
+        let sight = &self.ask.sight;
+        !view.missing.is_empty()
+            || !gaps(&self.topic, &self.question, view, sight, slice::from_ref).is_empty()
     }
 
     fn freshness(&self, age: Duration, is_partial: bool) -> Freshness {
@@ -213,7 +221,7 @@ impl Events {
             pending.extend(sync(&listed));
         }
         let told = Freshness { is_old: false, is_partial: false };
-        let now = viewer.freshness(served.age, !view.missing.is_empty());
+        let now = viewer.freshness(served.age, viewer.is_partial(view));
         let mut events = Self {
             state: steps.begin(subject, || viewer.seen(view)),
             heartbeat: viewer.ask.state.clock.now() + HEARTBEAT,
@@ -299,7 +307,7 @@ impl Events {
         let steps = &self.viewer.ask.state.steps;
         self.state = steps.begin(subject, || self.viewer.seen(view));
         self.at = at;
-        let now = self.viewer.freshness(served.age, !view.missing.is_empty());
+        let now = self.viewer.freshness(served.age, self.viewer.is_partial(view));
         self.tell_freshness(now, Some(served.age));
         Some(())
     }
@@ -312,7 +320,7 @@ impl Events {
         {
             Ok(served) => {
                 self.step(&served.content);
-                (Some(served.age), !served.content.missing.is_empty())
+                (Some(served.age), self.viewer.is_partial(&served.content))
             }
             // Nothing can be shown: what was told stays.
             Err(_) => (inventory.age(List::Sddcs, &topic.scope), true),

@@ -16,8 +16,8 @@ use crate::{
         caller::Sight,
     },
     ids::OrgId,
-    inventory::model::{Sddc, SddcEntry},
-    problem::MissingOrg,
+    inventory::model::{PartGaps, Sddc, SddcEntry},
+    problem::MissingPart,
 };
 
 const ORGS: usize = 3;
@@ -60,7 +60,13 @@ fn entry(number: usize, (is_ready, is_aws): (bool, bool)) -> Arc<SddcEntry> {
         ("provider", json!(is_aws.then_some("AWS"))),
     ];
     let sddc: Sddc = serde_json::from_value(fields.into_iter().collect()).unwrap();
-    Arc::new(SddcEntry { sddc, clusters: Vec::new(), hosts: Vec::new(), version: None })
+    Arc::new(SddcEntry {
+        sddc,
+        clusters: Vec::new(),
+        hosts: Vec::new(),
+        gaps: PartGaps::default(),
+        version: None,
+    })
 }
 
 impl Turn {
@@ -76,7 +82,11 @@ impl Turn {
 
     /// As the answer of that revision.
     fn subject(&self, revision: usize) -> Subject {
-        let gap = |org: OrgId| MissingOrg { org_id: org.to_string(), reason: "upstream-timeout" };
+        let gap = |org: OrgId| MissingPart {
+            org_id: org.to_string(),
+            sddc_id: None,
+            reason: "upstream-timeout",
+        };
         Subject {
             what: What::Sddcs,
             within: None,

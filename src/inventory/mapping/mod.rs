@@ -21,7 +21,7 @@ use std::{
 
 pub use self::task::{MOST_TASKS, TaskList, tasks};
 
-use super::model::{Capacity, Cluster, Host, Org, Sddc, SddcEntry};
+use super::model::{Capacity, Cluster, GapReason, Host, Org, PartGaps, Sddc, SddcEntry};
 use crate::{
     ids::{OrgId, SddcId},
     vmc::{Lenient, OddCount, wire},
@@ -109,8 +109,13 @@ impl Org {
 
 fn sddc(wire: wire::Sddc, org: &OrgId, odd: &mut OddCount) -> Option<SddcEntry> {
     let id: SddcId = wire.id.known(odd)?.parse().ok()?;
+    let is_unreadable = matches!(wire.resource_config, Lenient::Odd);
     let config = wire.resource_config.known(odd).unwrap_or_default();
-    let parts = Parts::read(&id, config.clusters, config.esx_hosts, odd);
+    let mut parts = Parts::read(&id, config.clusters, config.esx_hosts, odd);
+    if is_unreadable {
+        let unreadable = Some(GapReason::Unreadable);
+        parts.gaps = PartGaps { clusters: unreadable, hosts: unreadable };
+    }
     let zones = config.availability_zones.known_items(odd);
     let provider = config.provider.known(odd);
     let sddc = Sddc {
@@ -129,7 +134,7 @@ fn sddc(wire: wire::Sddc, org: &OrgId, odd: &mut OddCount) -> Option<SddcEntry> 
         updated_at: wire.updated.known(odd),
         expires_at: wire.expiration_date.known(odd),
         created_by: wire.user_name.known(odd),
-        cluster_count: parts.clusters.as_deref().map(count),
+        cluster_count: parts.all_clusters().map(count),
         host_count: parts.host_count(),
         hosts_ready: parts.hosts_ready(),
         availability_zones: match zones {
@@ -139,20 +144,18 @@ fn sddc(wire: wire::Sddc, org: &OrgId, odd: &mut OddCount) -> Option<SddcEntry> 
         vcenter_url: public_url::shown(config.vc_url.known(odd), odd),
         nsx_manager_url: public_url::shown(config.nsx_mgr_url.known(odd), odd),
         vpc_cidr: config.vpc_info.known(odd).and_then(|it| it.vpc_cidr.known(odd)),
-        capacity: parts.clusters.as_deref().and_then(total),
+        capacity: parts.all_clusters().and_then(total),
     };
     let version = wire.version.known(odd);
-    let clusters = parts.clusters.unwrap_or_default();
-    Some(SddcEntry { sddc, clusters, hosts: parts.hosts, version })
+    let Parts { clusters, hosts, gaps } = parts;
+    Some(SddcEntry { sddc, clusters, hosts, gaps, version })
 }
 
-/// An SDDC's clusters and hosts.
+/// An SDDC's clusters and hosts: those that can be read.
 struct Parts {
-    /// `None`: not known.
-    clusters: Option<Vec<Cluster>>,
+    clusters: Vec<Cluster>,
     hosts: Vec<Host>,
-    /// Whether `hosts` are all there are.
-    whole: bool,
+    gaps: PartGaps,
 }
 
 impl Parts {
@@ -164,43 +167,52 @@ impl Parts {
         esx_hosts: Lenient<wire::List<wire::Host>>,
         odd: &mut OddCount,
     ) -> Self {
-        let esx_hosts = esx_hosts.known_items(odd);
+        let (esx_hosts, esx_gap) = listed(esx_hosts, odd);
+        let (wires, clusters_gap) = listed(clusters, odd);
         let (mut hosts, mut witnesses) = (Vec::new(), Vec::new());
-        let mut clusters = clusters.known_items(odd).map(|wires| {
-            let read = |wire| cluster(wire, sddc, &mut hosts, &mut witnesses, odd);
-            wires.into_iter().map(read).collect::<Vec<_>>()
-        });
-        let known = clusters.as_deref_mut().unwrap_or_default();
-        let mut whole = known.iter().all(|cluster| cluster.host_count.is_some());
-        if known.iter().all(|cluster| cluster.host_count.is_none())
-            && let Some(wires) = esx_hosts
-        {
-            let only = if let [only] = known { Some(only) } else { None };
+        let (mut hosts_gap, mut own_lists) = (None, false);
+        let read = |wire| {
+            let (cluster, own, gap) = cluster(wire, sddc, &mut witnesses, odd);
+            hosts_gap = hosts_gap.max(gap);
+            own_lists |= own.is_some();
+            hosts.extend(own.unwrap_or_default());
+            cluster
+        };
+        let mut clusters: Vec<_> = wires.unwrap_or_default().into_iter().map(read).collect();
+        if !own_lists && let Some(wires) = esx_hosts {
+            let only = if let [only] = &mut *clusters { Some(only) } else { None };
+            let only = only.filter(|_| clusters_gap.is_none());
             let id = only.as_ref().and_then(|only| only.id.clone());
             hosts = members(wires, sddc, id.as_ref(), &witnesses, odd);
+            hosts_gap = esx_gap;
             if let Some(only) = only {
-                only.host_count = Some(count(&hosts));
+                only.host_count = hosts_gap.is_none().then(|| count(&hosts));
             }
-            whole = true;
         }
         hosts.shrink_to_fit();
-        Self { whole: whole && clusters.is_some(), clusters, hosts }
+        // A cluster that is not known may have hosts that are not known.
+        let gaps = PartGaps { clusters: clusters_gap, hosts: hosts_gap.max(clusters_gap) };
+        Self { clusters, hosts, gaps }
+    }
+
+    /// The clusters, if all are known.
+    fn all_clusters(&self) -> Option<&[Cluster]> {
+        self.gaps.clusters.is_none().then_some(&self.clusters)
     }
 
     fn host_count(&self) -> Option<u32> {
-        self.whole.then(|| count(&self.hosts))
+        self.gaps.hosts.is_none().then(|| count(&self.hosts))
     }
 
     fn hosts_ready(&self) -> Option<u32> {
         let ready = self.hosts.iter().filter(|host| host.state.as_deref() == Some("READY"));
-        self.whole.then(|| saturating(ready.count()))
+        self.gaps.hosts.is_none().then(|| saturating(ready.count()))
     }
 
     /// The zones of all clusters, each once, in the order of their first mention.
     fn zones(&self) -> Option<Vec<Box<str>>> {
         let mut zones = None;
-        for of_one in self.clusters.iter().flatten().filter_map(|it| it.availability_zones.as_ref())
-        {
+        for of_one in self.clusters.iter().filter_map(|it| it.availability_zones.as_ref()) {
             let zones: &mut Vec<Box<str>> = zones.get_or_insert_default();
             for zone in of_one {
                 if !zones.contains(zone) {
@@ -212,22 +224,37 @@ impl Parts {
     }
 }
 
-/// Maps a cluster, adding its hosts and its witness to those of the SDDC.
+/// The elements of a list that can be read, if it is a list, and why some may be lacking.
+fn listed<T>(
+    list: Lenient<wire::List<T>>,
+    odd: &mut OddCount,
+) -> (Option<Vec<T>>, Option<GapReason>) {
+    let gap = match &list {
+        Lenient::Absent => Some(GapReason::NotReported),
+        Lenient::Odd => Some(GapReason::Unreadable),
+        Lenient::Value(items) => {
+            let is_whole = items.iter().all(|item| matches!(item, Lenient::Value(_)));
+            (!is_whole).then_some(GapReason::Unreadable)
+        }
+    };
+    (list.known_items(odd), gap)
+}
+
+/// Maps a cluster, adding its witness to those of the SDDC. Gives its hosts, if it lists them, and
+/// why some may be lacking.
 fn cluster(
     wire: wire::Cluster,
     sddc: &SddcId,
-    hosts: &mut Vec<Host>,
     witnesses: &mut Vec<Box<str>>,
     odd: &mut OddCount,
-) -> Cluster {
+) -> (Cluster, Option<Vec<Host>>, Option<GapReason>) {
     let id: Option<Arc<str>> = wire.id.known(odd).map(Arc::from);
     let witness = wire.witness.known(odd).and_then(|it| it.id.known(odd));
     witnesses.extend(witness.filter(|id| !id.is_empty()));
-    let own = wire.hosts.known_items(odd);
+    let (own, gap) = listed(wire.hosts, odd);
     let own = own.map(|wires| members(wires, sddc, id.as_ref(), witnesses, odd));
-    let host_count = own.as_deref().map(count);
-    hosts.extend(own.unwrap_or_default());
-    Cluster {
+    let host_count = own.as_deref().filter(|_| gap.is_none()).map(count);
+    let cluster = Cluster {
         id,
         sddc_id: sddc.clone(),
         name: wire.name.known(odd),
@@ -238,7 +265,8 @@ fn cluster(
         vsan_version: wire.vsan_version.known(odd),
         hyper_threading: wire.hyper_threading.known(odd),
         capacity: wire.capacity.known(odd).and_then(|wire| capacity(wire, odd)),
-    }
+    };
+    (cluster, own, gap)
 }
 
 /// Maps a list of hosts, less the witness.

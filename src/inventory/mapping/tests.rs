@@ -161,6 +161,52 @@ fn host_counts_are_null_unless_every_clusters_hosts_are_known() {
 }
 
 #[test]
+fn counts_and_sums_over_what_is_not_wholly_read_are_null_and_the_rest_is_listed() {
+    let unreadable = Some(GapReason::Unreadable);
+    for broken in [json!(7), Value::Null, json!([])] {
+        let mut document = one_node();
+        document.pointer_mut(CLUSTERS).unwrap().as_array_mut().unwrap().push(broken);
+        let (entry, odd) = map_text(&document.to_string());
+        let entry = entry.unwrap();
+        assert_eq!(counts(&entry), (None, None, None));
+        assert_eq!((entry.sddc.capacity, odd.documents), (None, 1));
+        assert_eq!((entry.clusters.len(), entry.hosts.len()), (1, 1));
+        assert_eq!(entry.clusters[0].host_count, Some(1), "of this one all is known");
+        assert_eq!(entry.gaps, PartGaps { clusters: unreadable, hosts: unreadable });
+    }
+    let mut document = one_node();
+    document.pointer_mut(LIST_0).unwrap().as_array_mut().unwrap().push(json!("a host"));
+    let entry = map_text(&document.to_string()).0.unwrap();
+    assert_eq!(counts(&entry), (Some(1), None, None));
+    assert!(entry.sddc.capacity.is_some());
+    assert_eq!((entry.hosts.len(), entry.clusters[0].host_count), (1, None));
+    assert_eq!(entry.gaps, PartGaps { clusters: None, hosts: unreadable });
+}
+
+#[test]
+fn it_is_told_why_parts_may_be_lacking() {
+    let gaps = |pointers: &[&str], value: &Value| {
+        let mut document = one_node();
+        for pointer in pointers {
+            *document.pointer_mut(pointer).unwrap() = value.clone();
+        }
+        let gaps = map_text(&document.to_string()).0.unwrap().gaps;
+        [gaps.clusters, gaps.hosts].map(|gap| gap.map(GapReason::as_str))
+    };
+    let (untold, odd) = (Some("not-reported"), Some("unreadable"));
+    assert_eq!(gaps(&[], &Value::Null), [None, None]);
+    for pointers in [&[CONFIG][..], &[CLUSTERS], &[CLUSTERS, ESX_HOSTS]] {
+        assert_eq!(gaps(pointers, &Value::Null), [untold, untold], "{pointers:?}");
+        assert_eq!(gaps(pointers, &json!(7)), [odd, odd], "{pointers:?}");
+        assert!(gaps(pointers, &json!({"a": 1}))[0].is_some(), "{pointers:?}");
+    }
+    assert_eq!(gaps(&[LIST_0], &Value::Null), [None, None], "the SDDC's own list has them");
+    assert_eq!(gaps(&[LIST_0, ESX_HOSTS], &Value::Null), [None, untold]);
+    assert_eq!(gaps(&[LIST_0, ESX_HOSTS], &json!("none")), [None, odd]);
+    assert_eq!(gaps(&[CLUSTERS, ESX_HOSTS], &json!([])), [None, None]);
+}
+
+#[test]
 fn hosts_ready_are_the_hosts_in_state_ready() {
     let state = |index| format!("{LIST_0}/{index}/esx_state");
     let entry = changed(

@@ -126,7 +126,7 @@ fn a_change_of_the_documents_takes_another_version() {
     let hash = hex(&Sha256::digest(names.join("\n")));
     assert_eq!(
         (VERSION, &hash[..8]),
-        (1, "4b05f551"),
+        (2, "dee8edc5"),
         "raise VERSION, and note the new hash here: {names:#?}"
     );
 }
@@ -144,9 +144,9 @@ fn each_refusal_has_its_reason() {
         ("{}\n{}".to_owned(), Refused::NotASnapshot),
         ("x".repeat(100_000), Refused::NotASnapshot),
         (text.replace(FORMAT, "another"), Refused::NotASnapshot),
-        (text.replacen("\"version\":1", "\"version\":2", 1), Refused::OtherVersion(2)),
+        (text.replacen("\"version\":2", "\"version\":3", 1), Refused::OtherVersion(3)),
         (format!("{{\"format\":\"{FORMAT}\",\"version\":9}}\n"), Refused::OtherVersion(9)),
-        (format!("{{\"format\":\"{FORMAT}\",\"version\":1}}\n{body}"), Refused::Damaged),
+        (format!("{{\"format\":\"{FORMAT}\",\"version\":2}}\n{body}"), Refused::Damaged),
         (format!("{text} "), Refused::Damaged),
         (text.replace("READY", "ready"), Refused::Damaged),
         (header(&Sha256::digest(body), u64::MAX) + body, Refused::Damaged),

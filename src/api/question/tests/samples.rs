@@ -6,7 +6,7 @@ use proptest::{option, prelude::*, sample::select};
 
 use crate::{
     api::resource::Resource,
-    inventory::model::{Cluster, Host, Sddc, SddcEntry, Task},
+    inventory::model::{Cluster, Host, PartGaps, Sddc, SddcEntry, Task},
 };
 
 pub(super) trait Sample: Resource {
@@ -127,6 +127,7 @@ impl Sample for SddcEntry {
                 },
                 clusters,
                 hosts: Vec::new(),
+                gaps: PartGaps::default(),
                 version: None,
             })
             .boxed()

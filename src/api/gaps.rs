@@ -1,0 +1,113 @@
+//! `missing` of a 200: what of the organizations that are shown is not in a list (contract section
+//! 4.1). Made from what the caller may see and from nothing else, like the list itself.
+
+use super::{answer::What, ask::Topic, caller::Sight, question::Question, resource::Resource};
+use crate::{
+    inventory::{
+        Entry, PartKind, View,
+        model::{Gap, GapReason, SddcEntry},
+    },
+    problem::MissingPart,
+};
+
+/// Tells what of a list's content a caller sees.
+pub(super) trait Sees<E>: Copy {
+    /// Whether a document is seen.
+    fn entry(self, entry: &E) -> bool;
+
+    /// Whether it may be told that something is not shown.
+    fn gap(self, gap: &Gap) -> bool;
+}
+
+impl Sees<SddcEntry> for &Sight {
+    fn entry(self, entry: &SddcEntry) -> bool {
+        self.sees(entry)
+    }
+
+    fn gap(self, gap: &Gap) -> bool {
+        self.sees_gap(gap)
+    }
+}
+
+/// What a list does not show though its organization can be shown, in no order.
+pub(super) fn gaps<E: Entry, R: Resource>(
+    topic: &Topic,
+    question: &Question<R>,
+    view: &View<E>,
+    sight: impl Sees<E>,
+    parts: fn(&E) -> &[R],
+) -> Vec<MissingPart> {
+    let holds = |org| topic.scope.holds(org) && view.shows(org);
+    let of_orgs = view.content.gaps.iter().filter(|gap| {
+        holds(&gap.org_id) && sight.gap(gap) && may_concern(question, topic.what, gap)
+    });
+    let names_sddcs = topic.within.is_some() || question.filters_by("sddc_id");
+    let mut missing: Vec<_> = of_orgs
+        .map(|gap| match gap.reason {
+            // One for each SDDC would be many, where the list is of all of them.
+            GapReason::OlderTasks if !names_sddcs => {
+                MissingPart { sddc_id: None, ..MissingPart::from(gap) }
+            }
+            _ => MissingPart::from(gap),
+        })
+        .collect();
+    let kinds = kinds(topic.what, question);
+    if !kinds.is_empty() {
+        let entries = view.content.entries.iter();
+        let seen = entries.filter(|entry| holds(entry.org()) && sight.entry(entry));
+        missing.extend(seen.filter_map(|entry| {
+            let reason = kinds.iter().filter_map(|kind| entry.gap(*kind)).max()?;
+            let is_concerned = match topic.what {
+                What::Sddcs => parts(entry).iter().any(|document| question.matches(document)),
+                _ => question.may_hold("sddc_id", entry.id()),
+            };
+            is_concerned.then(|| missing_parts(&**entry, reason))
+        }));
+    }
+    missing.dedup();
+    missing
+}
+
+/// What is not shown of one SDDC, in a list of its parts.
+pub(super) fn gap_of<E: Entry>(entry: &E, kind: Option<PartKind>) -> Vec<MissingPart> {
+    let reason = kind.and_then(|kind| entry.gap(kind));
+    reason.map(|reason| missing_parts(entry, reason)).into_iter().collect()
+}
+
+fn missing_parts<E: Entry>(entry: &E, reason: GapReason) -> MissingPart {
+    MissingPart {
+        org_id: entry.org().to_string(),
+        sddc_id: Some(entry.id().to_owned()),
+        reason: reason.as_str(),
+    }
+}
+
+/// Whether what is not shown could be what is asked for.
+fn may_concern<R: Resource>(question: &Question<R>, what: What, gap: &Gap) -> bool {
+    let is_older_task = what == What::Tasks && gap.reason == GapReason::OlderTasks;
+    let sddc = gap.sddc_id.as_ref().map_or("", |id| id.as_str());
+    question.may_hold("org_id", gap.org_id.as_str())
+        && (!is_older_task || question.may_hold("sddc_id", sddc))
+}
+
+/// The parts of SDDCs that a list shows.
+fn kinds<R: Resource>(what: What, question: &Question<R>) -> Vec<PartKind> {
+    match what {
+        What::Sddcs => [("clusters", PartKind::Clusters), ("hosts", PartKind::Hosts)]
+            .into_iter()
+            .filter_map(|(name, kind)| question.includes(name).then_some(kind))
+            .collect(),
+        other => other.part_kind().into_iter().collect(),
+    }
+}
+
+impl What {
+    /// The parts that a list consists of, if it is one of parts.
+    pub(super) fn part_kind(self) -> Option<PartKind> {
+        match self {
+            Self::Clusters => Some(PartKind::Clusters),
+            Self::Hosts => Some(PartKind::Hosts),
+            Self::Sddcs | Self::Tasks | Self::Sddc | Self::Task | Self::Targets => None,
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! What is not known is not told as "there is none" (contract section 4.1): counts, `completeness` and
+//! `missing` of lists whose organizations can be shown.
+
+use http::StatusCode;
+use sddc_gateway::simulator::{Fault, Target};
+use serde_json::{Value, json};
+
+use crate::harness::{Answer, Cloud, Setup, TestGateway, cloud_of};
+
+/// A gateway in front of a cloud of one organization that answers these lists.
+struct Scene {
+    cloud: Cloud,
+    org: String,
+}
+
+impl Scene {
+    async fn start() -> Self {
+        let cloud = cloud_of(1).await;
+        let org = cloud.simulator.org_ids().swap_remove(0);
+        Self { cloud, org }
+    }
+
+    fn tell(&self, list: &str, documents: &Value) {
+        let path = format!("/vmc/api/orgs/*/{list}");
+        self.cloud.simulator.script(Fault::on(Target::Vmc, &path).body(documents.to_string()));
+    }
+
+    async fn gateway(&self) -> TestGateway {
+        Setup::on_demand(&self.cloud).start().await
+    }
+
+    fn missing(&self, sddc: &str, reason: &str) -> Value {
+        json!([{"org_id": self.org, "sddc_id": sddc, "reason": reason}])
+    }
+}
+
+/// The ids of what is listed, and what is missing of it.
+fn told(answer: &Answer) -> (Vec<Value>, Value) {
+    assert_eq!(answer.status, StatusCode::OK, "{}", answer.text());
+    let page = answer.json();
+    let is_partial = page["missing"] != json!([]);
+    assert_eq!(page["completeness"], if is_partial { "partial" } else { "complete" }, "{page}");
+    let ids = page["items"].as_array().unwrap().iter().map(|item| item["id"].clone()).collect();
+    (ids, page["missing"].clone())
+}
+
+fn whole(id: &str, host: &str) -> Value {
+    let cluster = json!({
+        "cluster_id": format!("c-{id}"), "esx_host_list": [{"esx_id": host, "esx_state": "READY"}],
+        "cluster_capacity": {"total_number_of_cores": 36},
+    });
+    json!({"id": id, "name": id, "resource_config": {"clusters": [cluster]}})
+}
+
+#[tokio::test]
+async fn parts_that_vmware_does_not_report_make_lists_of_parts_partial() {
+    let scene = Scene::start().await;
+    let bare = json!({"id": "b", "name": "b", "sddc_state": "FAILED", "resource_config": null});
+    let gone = json!({"id": "d", "name": "d", "sddc_state": "DELETED", "resource_config": null});
+    scene.tell("sddcs", &json!([whole("a", "h"), bare, gone]));
+    let gateway = scene.gateway().await;
+    let missing = scene.missing("b", "not-reported");
+    for path in ["/clusters", "/hosts", "/clusters?state=READY", "/hosts?sddc_id=b&sddc_id=a"] {
+        assert_eq!(told(&gateway.get(path).await).1, missing, "{path}");
+    }
+    for path in ["/sddcs/b/clusters", "/sddcs/b/hosts"] {
+        assert_eq!(told(&gateway.get(path).await), (vec![], missing.clone()), "{path}");
+    }
+    for path in ["/sddcs", "/hosts?sddc_id=a", "/sddcs/a/hosts", "/sddcs/a/clusters", "/orgs"] {
+        assert_eq!(told(&gateway.get(path).await).1, json!([]), "{path}");
+    }
+    assert_eq!(told(&gateway.get("/hosts").await).0, ["h"]);
+    let included = gateway.get("/sddcs?include=clusters,hosts").await;
+    assert_eq!(told(&included).1, missing);
+    let items = &included.json()["items"];
+    assert_eq!((&items[1]["clusters"], &items[1]["hosts"]), (&Value::Null, &Value::Null));
+    let none = gateway.get("/sddcs?include=clusters&id=a").await;
+    assert_eq!(told(&none).1, json!([]), "what is asked for is whole");
+    // The tag is of all that is told.
+    let tag = gateway.get("/hosts").await.header("etag").to_owned();
+    scene.cloud.simulator.clear_faults();
+    scene.tell("sddcs", &json!([whole("a", "h"), whole("b", "i")]));
+    gateway.advance(61);
+    let later = gateway.get("/hosts").await;
+    assert_eq!(told(&later), (vec![json!("h"), json!("i")], json!([])));
+    assert_ne!(later.header("etag"), tag);
+}
+
+#[tokio::test]
+async fn of_a_list_with_one_unreadable_element_the_rest_is_listed_and_not_counted() {
+    let scene = Scene::start().await;
+    let mut broken = whole("a", "h");
+    broken["resource_config"]["clusters"].as_array_mut().unwrap().push(json!(7));
+    scene.tell("sddcs", &json!([broken, whole("b", "i")]));
+    let gateway = scene.gateway().await;
+    let list = gateway.get("/sddcs").await;
+    assert_eq!(told(&list).1, json!([]));
+    let sddc = &list.json()["items"][0];
+    for field in ["cluster_count", "host_count", "hosts_ready", "capacity"] {
+        assert_eq!(sddc[field], Value::Null, "{field}");
+    }
+    let missing = scene.missing("a", "unreadable");
+    let hosts = (vec![json!("h"), json!("i")], missing.clone());
+    assert_eq!(told(&gateway.get("/hosts").await), hosts);
+    assert_eq!(told(&gateway.get("/sddcs/a/clusters").await), (vec![json!("c-a")], missing));
+}
+
+#[tokio::test]
+async fn what_a_caller_may_not_see_is_not_missing_for_it() {
+    let scene = Scene::start().await;
+    let bare = json!({"id": "b", "name": "b", "resource_config": null});
+    scene.tell("sddcs", &json!([whole("a", "h"), bare]));
+    let setup = Setup::on_demand(&scene.cloud);
+    let only_a = setup.with_tester(|it| it.view.sddc_ids = Some(["a".parse().unwrap()].into()));
+    let gateway = only_a.start().await;
+    assert_eq!(told(&gateway.get("/hosts").await), (vec![json!("h")], json!([])));
+    assert_eq!(told(&gateway.get("/sddcs?include=hosts").await).1, json!([]));
+}
+
+#[tokio::test]
+async fn parts_that_are_missing_leave_service_discovery_as_it_is() {
+    let scene = Scene::start().await;
+    let config = json!({"vc_url": "https://vc.example/ui", "clusters": [7]});
+    let broken = json!({"id": "a", "name": "a", "resource_config": config});
+    scene.tell("sddcs", &json!([broken, {"id": "b", "resource_config": null}]));
+    let gateway = scene.gateway().await;
+    let answer = gateway.get("/sd/prometheus?target=vcenter").await;
+    assert_eq!(answer.status, StatusCode::OK);
+    assert_eq!(answer.json()[0]["targets"], json!(["vc.example:443"]));
+}

@@ -86,6 +86,7 @@ pub struct Gateway {
     tasks: Tasks,
     close_api: CancellationToken,
     close_ops: CancellationToken,
+    cutting: CancellationToken,
     cut: CancellationToken,
     connections: TaskTracker,
     settings: crate::listener::Settings,
@@ -222,6 +223,7 @@ impl Gateway {
         let (answers, steps) = (state.answers.clone(), state.steps.clone());
         let made_bytes = Arc::new(move || answers.bytes() + steps.bytes());
         let edge = edge(config, state, policy.clone(), Logs { access_log, audit });
+        let cutting = edge.cutting.clone();
         let ops = ops::Ops {
             figures: InventoryMetrics::new(inventory.clone(), tokens, clock.clone(), made_bytes),
             inventory,
@@ -241,6 +243,7 @@ impl Gateway {
             tasks,
             close_api: CancellationToken::new(),
             close_ops: CancellationToken::new(),
+            cutting,
             cut: CancellationToken::new(),
             connections: TaskTracker::new(),
             settings: config.api.clone(),
@@ -272,6 +275,7 @@ impl Gateway {
         let drain = Drain {
             readiness: self.readiness.clone(),
             close: self.close_api.clone(),
+            cutting: self.cutting.clone(),
             connections: self.connections.clone(),
             delay: self.settings.drain_delay,
             limit: self.settings.drain,
@@ -396,6 +400,7 @@ fn edge(config: &Config, state: ApiState, policy: Policy, logs: Logs) -> Edge {
         policy,
         proxies: TrustedProxies::new(config.api.trusted_proxies.clone()),
         readiness,
+        cutting: CancellationToken::new(),
         waiting: Semaphore::new(config.api.max_in_flight),
         in_flight: InFlight::new(config.api.max_in_flight, metrics.clone()),
         request_timeout: config.api.request_timeout,

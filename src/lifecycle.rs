@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! SIGTERM ─► not ready, answers say `Connection: close`, HTTP/2 GOAWAY ─(api.drain_delay)─► accepting stops
-//!         ─(in flight ends, at most api.drain)─► what is left is cut ─► background tasks end ─► exit 0
+//!         ─(in flight ends, at most api.drain)─► what is left is answered 503 `shutting-down`, then cut
+//!         ─► background tasks end ─► exit 0
 //! ```
 //!
 //! SIGINT skips the delay, a second signal everything that is left. A background task that ends
@@ -20,6 +21,10 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::inventory::Inventory;
+
+/// For the answers of requests that were still in flight when the time was up: they are short, and
+/// who does not take them is cut.
+const LAST_ANSWERS: Duration = Duration::from_millis(500);
 
 /// Whether the gateway wants requests. Cheap to clone.
 ///
@@ -123,6 +128,8 @@ pub struct Drain {
     pub readiness: Readiness,
     /// Ends accepting, and idle connections, on the API listener.
     pub close: CancellationToken,
+    /// Has requests that are still in flight answered 503, when the time is up.
+    pub cutting: CancellationToken,
     /// The API listener's connections.
     pub connections: TaskTracker,
     /// `api.drain_delay`.
@@ -155,7 +162,10 @@ impl Drain {
             _ = signals.next() => {
                 tracing::warn!("second signal: not waiting any longer");
                 self.close.cancel();
+                self.connections.close();
             }
         }
+        self.cutting.cancel();
+        let _ = tokio::time::timeout(LAST_ANSWERS, self.connections.wait()).await;
     }
 }

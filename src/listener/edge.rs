@@ -22,12 +22,13 @@ use http_body::Body as _;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use tokio::{sync::Semaphore, time::error::Elapsed};
+use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 use super::{
     Peer,
     body::AnswerBody,
-    host::{HostRule, only_host},
+    host::{HostRule, check_any_host},
     io::Activity,
     record::{Departure, End, Judged, Seen, decided, refusal, unrecorded},
     request_id::{X_REQUEST_ID, accept_or_new},
@@ -62,6 +63,8 @@ pub struct Edge {
     pub host: HostRule,
     /// Whether the end has begun.
     pub readiness: Readiness,
+    /// Cancelled when the time of the drain is up: what is still being worked on is answered 503.
+    pub cutting: CancellationToken,
     /// Requests being worked on.
     pub in_flight: InFlight,
     /// Places for requests that only wait, for a body or for an issuer's keys.
@@ -93,7 +96,7 @@ impl Edge {
         let mut departure = Departure::of(self, &seen);
         let permit = self.in_flight.enter(seen.route.is_probe());
         let judged = match &permit {
-            Some(permit) => self.work(request, peer, permit, &mut departure).await,
+            Some(permit) => self.work_until_cut(request, peer, permit, &mut departure).await,
             None => (overloaded("too many requests at once").into_response(), None),
         };
         let judged = departure.record(judged).await;
@@ -120,6 +123,23 @@ impl Edge {
             route,
             identity: identity.map_or_else(OnceLock::new, OnceLock::from),
         }
+    }
+
+    /// Works on a request until it is answered, or until the time of the drain is up: then it is
+    /// told so before its connection is cut.
+    async fn work_until_cut(
+        &self,
+        request: Request<Incoming>,
+        peer: &Peer,
+        permit: &Permit,
+        departure: &mut Departure<'_>,
+    ) -> Judged {
+        tokio::select! {
+            biased;
+            judged = self.work(request, peer, permit, departure) => return judged,
+            () = self.cutting.cancelled() => {}
+        }
+        (shutting_down().into_response(), departure.decision())
     }
 
     async fn work(
@@ -241,7 +261,7 @@ impl Edge {
 
     /// Refuses what is no request for this listener.
     fn admit(&self, request: &Request<Incoming>, seen: &Seen) -> Result<(), Problem> {
-        target::check(request.uri())?;
+        target::check(request)?;
         let fields = request.headers().iter();
         // As on the wire: the colon, the blank and the line's end count too.
         let size: usize = fields.map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
@@ -255,7 +275,7 @@ impl Edge {
         }
         // A load balancer asks its probes by address.
         if seen.route.is_probe() {
-            return only_host(seen.version, request.uri(), request.headers()).map(|_| ());
+            return check_any_host(seen.version, request.uri(), request.headers());
         }
         self.host.check(seen.version, request.uri(), request.headers())
     }
@@ -324,6 +344,12 @@ pub(super) fn common_headers(headers: &mut HeaderMap) {
 /// Try again in a moment.
 pub(super) fn overloaded(detail: &'static str) -> Problem {
     Problem::new(Code::Overloaded, detail).with_retry_after(Some(Duration::from_secs(1)))
+}
+
+/// Try again elsewhere.
+pub(super) fn shutting_down() -> Problem {
+    Problem::new(Code::ShuttingDown, "the gateway is ending, and time is up for what was in flight")
+        .with_retry_after(Some(Duration::from_secs(1)))
 }
 
 fn body_too_large() -> Problem {

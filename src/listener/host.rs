@@ -53,7 +53,9 @@ impl HostRule {
     /// # Errors
     /// The problem to answer: 400, 421 or 403.
     pub fn check(&self, version: Version, uri: &Uri, headers: &HeaderMap) -> Result<(), Problem> {
-        self.check_name(uri, only_host(version, uri, headers)?)?;
+        let field = only_host(version, uri, headers)?;
+        check_signs(uri, field)?;
+        self.check_name(uri, field)?;
         let cross_site =
             || headers.get_all("sec-fetch-site").iter().any(|site| site == "cross-site");
         if self.no_cross_site && cross_site() {
@@ -63,16 +65,31 @@ impl HostRule {
         Ok(())
     }
 
+    /// As [`HostRule::check`], for a probe: in HTTP/1.0 it may come without `Host`, as the plain
+    /// checks of load balancers do. A browser always sends one.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn check_probe(
+        &self,
+        version: Version,
+        uri: &Uri,
+        headers: &HeaderMap,
+    ) -> Result<(), Problem> {
+        if is_hostless(version, uri, headers) {
+            return Ok(());
+        }
+        self.check(version, uri, headers)
+    }
+
     fn check_name(&self, uri: &Uri, field: Option<&HeaderValue>) -> Result<(), Problem> {
         if self.names == Names::Any {
             return Ok(());
         }
         // The target's own authority counts before the field (RFC 9112 section 3.2.2).
-        let named = match uri.authority() {
-            Some(authority) => Some(authority.clone()),
-            None => field.and_then(|field| Authority::try_from(field.as_bytes()).ok()),
-        };
-        if named.is_some_and(|named| is_plain(&named) && self.answers_for(named.host())) {
+        let named = uri.authority().map(Authority::as_str);
+        let named = named.or_else(|| field.and_then(|field| field.to_str().ok()));
+        if named.and_then(host_of).is_some_and(|host| self.answers_for(host)) {
             return Ok(());
         }
         let detail = "this gateway does not answer for the name in Host";
@@ -107,17 +124,63 @@ pub(super) fn only_host<'a>(
     }
 }
 
+/// Whether it is of HTTP/1.0, which knows no `Host`, and names none.
+fn is_hostless(version: Version, uri: &Uri, headers: &HeaderMap) -> bool {
+    version <= Version::HTTP_10 && uri.authority().is_none() && !headers.contains_key(HOST)
+}
+
+/// A probe of the API listener: it may name any host, and in HTTP/1.0 none.
+///
+/// # Errors
+/// 400 for none in a later version, or two.
+pub(super) fn check_any_host(
+    version: Version,
+    uri: &Uri,
+    headers: &HeaderMap,
+) -> Result<(), Problem> {
+    if is_hostless(version, uri, headers) {
+        return Ok(());
+    }
+    only_host(version, uri, headers).map(|_| ())
+}
+
+/// Refuses signs that no host has (RFC 9112 section 3.2): what they mean, a proxy in front may have
+/// read in another way. An empty field is a host that is not named.
+fn check_signs(uri: &Uri, field: Option<&HeaderValue>) -> Result<(), Problem> {
+    let is_good = |text: &str| text.is_empty() || host_of(text).is_some();
+    let field_is_good = field.is_none_or(|field| field.to_str().is_ok_and(is_good));
+    if field_is_good && uri.authority().is_none_or(|authority| is_good(authority.as_str())) {
+        return Ok(());
+    }
+    Err(Problem::new(Code::BadRequest, "Host holds signs that no host has"))
+}
+
 fn differ(field: &HeaderValue, authority: &Authority) -> bool {
     !field.as_bytes().eq_ignore_ascii_case(authority.as_str().as_bytes())
 }
 
-/// A host, perhaps with a port; no user, nothing that is no port.
-fn is_plain(authority: &Authority) -> bool {
-    let Some(rest) = authority.as_str().strip_prefix(authority.host()) else { return false };
-    // Not `port_u16`: that looks for the last colon only, and takes a sign.
-    let is_port =
-        |port: &str| port.bytes().all(|it| it.is_ascii_digit()) && port.parse::<u16>().is_ok();
-    rest.is_empty() || rest.strip_prefix(':').is_some_and(is_port)
+/// The host of `host[:port]`: a name, an IPv4 address, or an IPv6 address in brackets. `None` where
+/// it holds anything else: a user, a port that is none, a sign that no name has.
+fn host_of(text: &str) -> Option<&str> {
+    let (host, port) = match text.strip_prefix('[') {
+        Some(rest) => {
+            let (address, port) = rest.split_once(']')?;
+            address.parse::<Ipv6Addr>().ok()?;
+            (&text[..address.len() + 2], port)
+        }
+        None => {
+            let (host, port) = text.split_at(text.find(':').unwrap_or(text.len()));
+            let in_name =
+                |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+            (!host.is_empty() && host.bytes().all(in_name)).then_some((host, port))?
+        }
+    };
+    // Digits alone: `parse` takes a sign too. None at all is the scheme's own port.
+    let is_port = |port: &str| {
+        port.bytes().all(|it| it.is_ascii_digit())
+            && (port.is_empty() || port.parse::<u16>().is_ok())
+    };
+    (port.is_empty() || port.strip_prefix(':').is_some_and(is_port)).then_some(host)
 }
 
 fn is_loopback_name(host: &str) -> bool {
@@ -125,10 +188,8 @@ fn is_loopback_name(host: &str) -> bool {
         Some(bare) => bare.parse::<Ipv6Addr>().map(IpAddr::from),
         None => host.parse::<Ipv4Addr>().map(IpAddr::from),
     };
-    // An authority may hold more characters than a name.
-    let in_name = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
     host == "localhost"
-        || (host.ends_with(".localhost") && host.bytes().all(in_name))
+        || host.ends_with(".localhost")
         || address.is_ok_and(|address| address.to_canonical().is_loopback())
 }
 
@@ -162,29 +223,73 @@ mod tests {
             "[::1]:8080",
             "gateway.test",
             "localhost.",
+            "localhost:",
         ] {
             assert_eq!(status(&rule, &[host], None), 200, "{host}");
         }
+        for host in ["evil.test", "127.0.0.1.evil.test", "localhost.evil.test", "", "[::2]"] {
+            assert_eq!(status(&rule, &[host], None), 421, "{host}");
+        }
+        assert_eq!(status(&rule, &["localhost"], Some("cross-site")), 403);
+        assert_eq!(status(&rule, &["localhost"], Some("same-origin")), 200);
+    }
+
+    #[test]
+    fn signs_that_no_host_has_are_a_bad_request_whatever_the_rule() {
+        let any = HostRule::new([0, 0, 0, 0].into(), false, &[]);
+        let open = HostRule::new([127, 0, 0, 1].into(), true, &[]);
         for host in [
             "user@localhost",
             "localhost:abc",
             "localhost:99999",
             "localhost:+80",
+            "localhost:80:80",
             "[::1]8:080",
+            "[::1",
+            "[]",
+            "::1",
             "a%.localhost",
             "[a].localhost",
             "[127.0.0.1]",
-            "evil.test",
-            "127.0.0.1.evil.test",
-            "localhost.evil.test",
-            "",
+            "[fe80::1%25eth0]",
+            ":80",
             "a b",
-            "[::2]",
+            "a\tb",
+            "a/b",
+            "a?b",
+            "a#b",
+            "a,b",
+            "a\\b",
+            "a\"b",
+            "<a>",
+            "a'b",
+            "a;b",
+            "a*b",
+            "http://a",
+            "b\u{fc}cher.test",
         ] {
-            assert_eq!(status(&rule, &[host], None), 421, "{host}");
+            assert_eq!(status(&any, &[host], None), 400, "{host}");
+            assert_eq!(status(&open, &[host], None), 400, "{host}");
         }
-        assert_eq!(status(&rule, &["localhost"], Some("cross-site")), 403);
-        assert_eq!(status(&rule, &["localhost"], Some("same-origin")), 200);
+        for host in
+            ["gateway", "a.b-c.test:8443", "A_b.test.", "10.0.0.1:80", "[2001:db8::1]:1", ""]
+        {
+            assert_eq!(status(&any, &[host], None), 200, "{host}");
+        }
+    }
+
+    #[test]
+    fn only_a_probe_in_http_1_0_needs_no_host() {
+        let rule = HostRule::for_ops([127, 0, 0, 1].into(), &[]);
+        let (uri, none) = (Uri::from_static("/livez"), HeaderMap::new());
+        let evil: HeaderMap = [(HOST, HeaderValue::from_static("evil.test"))].into_iter().collect();
+        assert!(rule.check_probe(Version::HTTP_10, &uri, &none).is_ok());
+        assert!(rule.check_probe(Version::HTTP_11, &uri, &none).is_err());
+        assert!(rule.check_probe(Version::HTTP_10, &uri, &evil).is_err());
+        assert!(rule.check(Version::HTTP_10, &uri, &none).is_err());
+        assert!(check_any_host(Version::HTTP_10, &uri, &none).is_ok());
+        assert!(check_any_host(Version::HTTP_10, &uri, &evil).is_ok());
+        assert!(check_any_host(Version::HTTP_11, &uri, &none).is_err());
     }
 
     #[test]

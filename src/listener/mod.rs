@@ -12,6 +12,7 @@ pub(crate) mod fuzzing;
 pub mod host;
 mod http2;
 pub mod io;
+mod metrics_format;
 mod multiplex;
 pub mod ops;
 mod record;

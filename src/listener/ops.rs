@@ -10,7 +10,7 @@ use axum::{
     routing::get,
 };
 use futures_util::FutureExt;
-use http::{Request, StatusCode, header};
+use http::{HeaderMap, Request, StatusCode, header};
 use prometheus_client::collector::Collector;
 use serde::Serialize;
 use tower::ServiceExt;
@@ -18,7 +18,9 @@ use tower::ServiceExt;
 use super::{
     edge::common_headers,
     host::HostRule,
+    metrics_format::MetricsFormat,
     request_id::{X_REQUEST_ID, accept_or_new},
+    target,
 };
 use crate::{
     access::{Policy, oidc::Oidc},
@@ -27,7 +29,7 @@ use crate::{
     lifecycle::Readiness,
     problem::{Code, Problem},
     reload::Reloads,
-    telemetry::Metrics,
+    telemetry::{Metrics, prometheus_text},
     upstream::{CircuitStatus, Kind},
     validity::CertificateDates,
 };
@@ -186,10 +188,10 @@ pub async fn answer<B>(router: Router, host: &HostRule, request: Request<B>) -> 
     let (parts, _) = request.into_parts();
     let id = accept_or_new(&parts.headers);
     let path = parts.uri.path().to_owned();
-    let admitted = host.check(parts.version, &parts.uri, &parts.headers);
+    let request = Request::from_parts(parts, Body::empty());
+    let admitted = admit(host, &request);
     let work = async {
         admitted?;
-        let request = Request::from_parts(parts, Body::empty());
         Ok(router.oneshot(request).await.unwrap_or_else(|never| match never {}))
     };
     let worked = AssertUnwindSafe(work).catch_unwind().await;
@@ -205,6 +207,16 @@ pub async fn answer<B>(router: Router, host: &HostRule, request: Request<B>) -> 
     common_headers(response.headers_mut());
     response.headers_mut().insert(X_REQUEST_ID, id);
     response
+}
+
+/// Refuses what is no request for this listener.
+fn admit(host: &HostRule, request: &Request<Body>) -> Result<(), Problem> {
+    target::check(request)?;
+    let (version, uri, headers) = (request.version(), request.uri(), request.headers());
+    if matches!(uri.path(), "/livez" | "/readyz") {
+        return host.check_probe(version, uri, headers);
+    }
+    host.check(version, uri, headers)
 }
 
 async fn readyz(State(ops): State<Ops>) -> impl IntoResponse {
@@ -232,8 +244,7 @@ async fn readyz(State(ops): State<Ops>) -> impl IntoResponse {
     (status, headers, Json(Report { ready, orgs, discovery, oidc, reload }))
 }
 
-async fn metrics(State(ops): State<Ops>) -> Response {
-    const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+async fn metrics(State(ops): State<Ops>, headers: HeaderMap) -> Response {
     let sources: Vec<Box<dyn Collector>> = vec![
         Box::new(ops.figures),
         Box::new(ops.reloads),
@@ -241,7 +252,15 @@ async fn metrics(State(ops): State<Ops>) -> Response {
         Box::new(ops.policy),
     ];
     match ops.metrics.collect((ops.log_lines_dropped)() as u64, sources) {
-        Ok(page) => ([(header::CONTENT_TYPE, OPEN_METRICS)], page).into_response(),
+        Ok(page) => {
+            let format = MetricsFormat::accepted(&headers);
+            let page = match format {
+                MetricsFormat::OpenMetrics => page,
+                MetricsFormat::Text => prometheus_text(&page),
+            };
+            let headers = [(header::CONTENT_TYPE, format.media_type()), (header::VARY, "Accept")];
+            (headers, page).into_response()
+        }
         Err(_) => Problem::new(Code::Internal, "the metrics cannot be written").into_response(),
     }
 }

@@ -7,17 +7,14 @@
 use std::{
     net::IpAddr,
     sync::{Arc, OnceLock},
+    time::Duration,
 };
 
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, Method, StatusCode, Uri, Version};
 use uuid::Uuid;
 
-use super::{
-    edge::{Edge, overloaded},
-    request_id::trace_id,
-    routes::Route,
-};
+use super::{edge::Edge, request_id::trace_id, routes::Route};
 use crate::{
     access::{self, CredentialId, Identity, Refusal},
     api::Outcome,
@@ -85,7 +82,8 @@ pub(super) fn refusal(code: Code) -> Option<Decision> {
 
 /// The answer where the audit cannot be written.
 pub(super) fn unrecorded() -> Problem {
-    overloaded("the audit record cannot be written").with_reason("audit")
+    Problem::new(Code::AuditUnavailable, "the audit record cannot be written")
+        .with_retry_after(Some(Duration::from_secs(1)))
 }
 
 /// A request on its way, which sees to what stays of it: also of a caller who leaves before the
@@ -123,6 +121,11 @@ impl<'a> Departure<'a> {
     /// Notes what was decided, for a caller who leaves now.
     pub(super) fn decide(&mut self, decision: Option<Decision>) {
         self.decision = decision;
+    }
+
+    /// What was decided so far.
+    pub(super) fn decision(&self) -> Option<Decision> {
+        self.decision
     }
 
     /// Writes the audit's record, if there was a decision; without it there is no answer.

@@ -1,16 +1,48 @@
-//! Whether a request's target can be read at all.
+//! Whether a request can be read at all: its target, and where its body ends.
 
-use http::{StatusCode, Uri};
+use http::{
+    HeaderMap, HeaderValue, Method, Request, StatusCode, Uri,
+    header::{ALLOW, CONNECTION, TRANSFER_ENCODING},
+};
 
 use crate::problem::{Code, Problem};
 
 const MOST_TARGET_BYTES: usize = 8 * 1024;
 
-/// Refuses a target that is too long, or not correctly percent-encoded UTF-8.
+/// Refuses what cannot be read, or asks about the server instead of a path (`OPTIONS *`).
 ///
 /// # Errors
-/// The problem to answer: 414 or 400.
-pub(super) fn check(uri: &Uri) -> Result<(), Problem> {
+/// The problem to answer: 400, 405 or 414.
+pub(super) fn check<B>(request: &Request<B>) -> Result<(), Problem> {
+    check_framing(request.headers())?;
+    check_target(request.uri())?;
+    if request.method() == Method::OPTIONS && request.uri().path() == "*" {
+        let detail = "this server takes GET and HEAD only";
+        return Err(Problem::new(Code::MethodNotAllowed, detail)
+            .with_header(ALLOW, HeaderValue::from_static("GET,HEAD")));
+    }
+    Ok(())
+}
+
+/// Refuses every `Transfer-Encoding` but a single `chunked`. hyper looks at the last coding of the
+/// last field only, and a proxy in front may look at another: where the two disagree about the end
+/// of a body, the rest of it is a request that nobody has checked. So the connection ends too.
+fn check_framing(headers: &HeaderMap) -> Result<(), Problem> {
+    let mut fields = headers.get_all(TRANSFER_ENCODING).iter();
+    let is_chunked = |field: &HeaderValue| field.as_bytes().eq_ignore_ascii_case(b"chunked");
+    match (fields.next(), fields.next()) {
+        (None, _) => Ok(()),
+        (Some(field), None) if is_chunked(field) => Ok(()),
+        _ => {
+            let detail = "the only Transfer-Encoding that is taken is chunked, once";
+            Err(Problem::new(Code::BadRequest, detail)
+                .with_header(CONNECTION, HeaderValue::from_static("close")))
+        }
+    }
+}
+
+/// Refuses a target that is too long, or not correctly percent-encoded UTF-8.
+pub(super) fn check_target(uri: &Uri) -> Result<(), Problem> {
     let (path, query) = (uri.path(), uri.query().unwrap_or_default());
     let mark = usize::from(uri.query().is_some());
     if path.len() + mark + query.len() > MOST_TARGET_BYTES {
@@ -51,13 +83,40 @@ mod tests {
     #[test]
     fn percent_encoding_must_be_whole_and_utf_8() {
         for good in ["/sddcs", "/sddcs/a%20b", "/%C3%BC", "/%2e%2E/", "/%25zz"] {
-            assert!(check(&good.parse().unwrap()).is_ok(), "{good}");
+            assert!(check_target(&good.parse().unwrap()).is_ok(), "{good}");
         }
         for bad in ["/%", "/%2", "/%zz", "/%+1", "/%ff", "/%C3", "/a%00b", "/a?q=%zz", "/a?q=%ff"] {
-            let problem = check(&bad.parse().unwrap()).unwrap_err();
+            let problem = check_target(&bad.parse().unwrap()).unwrap_err();
             assert_eq!(problem.code(), Code::BadRequest, "{bad}");
         }
         let long = format!("/{}", "x".repeat(8 * 1024 + 1)).parse().unwrap();
-        assert_eq!(check(&long).unwrap_err().code(), Code::TooLarge);
+        assert_eq!(check_target(&long).unwrap_err().code(), Code::TooLarge);
+    }
+
+    #[test]
+    fn of_transfer_encodings_only_one_chunked_is_taken() {
+        let check = |fields: &[&str]| {
+            let mut headers = HeaderMap::new();
+            for field in fields {
+                headers.append(TRANSFER_ENCODING, HeaderValue::from_str(field).unwrap());
+            }
+            check_framing(&headers).is_ok()
+        };
+        for good in [&[][..], &["chunked"], &["Chunked"]] {
+            assert!(check(good), "{good:?}");
+        }
+        for bad in [
+            &["chunked", "chunked"][..],
+            &["gzip", "chunked"],
+            &["chunked", "identity"],
+            &["gzip, chunked"],
+            &["chunked, chunked"],
+            &["chunked;q=1"],
+            &["identity"],
+            &["xchunked"],
+            &[""],
+        ] {
+            assert!(!check(bad), "{bad:?}");
+        }
     }
 }

@@ -24,6 +24,8 @@ pub enum Code {
     UpstreamUnavailable,
     Incomplete,
     Overloaded,
+    AuditUnavailable,
+    ShuttingDown,
     UpstreamTimeout,
     NotCached,
 }
@@ -47,7 +49,7 @@ pub struct Entry {
 
 impl Code {
     /// Every code.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 22] = [
         Self::InvalidParameter,
         Self::BadRequest,
         Self::Unauthenticated,
@@ -66,6 +68,8 @@ impl Code {
         Self::UpstreamUnavailable,
         Self::Incomplete,
         Self::Overloaded,
+        Self::AuditUnavailable,
+        Self::ShuttingDown,
         Self::UpstreamTimeout,
         Self::NotCached,
     ];
@@ -216,8 +220,24 @@ impl Code {
                 status: StatusCode::SERVICE_UNAVAILABLE,
                 title: "The gateway is overloaded",
                 retryable: true,
-                cause: "More requests are being worked on than the gateway takes at once (`api.max_in_flight`), or as many long polls and event streams are open as it takes (`api.max_watchers`); or the audit cannot be written (`telemetry.audit`), without which nobody is answered. `detail` says which.",
+                cause: "More requests are being worked on than the gateway takes at once (`api.max_in_flight`), or as many long polls and event streams are open as it takes (`api.max_watchers`). `detail` says which.",
                 remedy: "Try again after `Retry-After` seconds, with fewer requests or watchers at a time; a list without `wait` needs no place of a watcher.",
+            },
+            Self::AuditUnavailable => &Entry {
+                code: "audit-unavailable",
+                status: StatusCode::SERVICE_UNAVAILABLE,
+                title: "The audit cannot be written",
+                retryable: true,
+                cause: "The gateway records every decision about a caller (`telemetry.audit`), and the record cannot be written. Without a record no request is answered.",
+                remedy: "Try again after `Retry-After` seconds: the gateway tries to write each second, and goes on once it can. Operator: `/readyz` on the ops listener says why it cannot, in `audit`; make room on the disk, or restore the file's directory and its permissions.",
+            },
+            Self::ShuttingDown => &Entry {
+                code: "shutting-down",
+                status: StatusCode::SERVICE_UNAVAILABLE,
+                title: "The gateway is shutting down",
+                retryable: true,
+                cause: "The gateway is ending, and the request was not answered within the time that requests in flight have then (`api.drain`).",
+                remedy: "Try again after `Retry-After` seconds, on a new connection: another replica or the gateway's successor answers it.",
             },
             Self::UpstreamTimeout => &Entry {
                 code: "upstream-timeout",

@@ -8,6 +8,7 @@ mod audit;
 mod log;
 mod metrics;
 mod process;
+mod prometheus_text;
 mod settings;
 
 pub use self::{
@@ -15,5 +16,6 @@ pub use self::{
     audit::{Audit, AuditFailed, AuditGuard, AuditRecord, Decision, Slot},
     log::{LogGuard, start},
     metrics::{CacheResult, HttpCall, Metrics, MintOutcome, UpstreamCall},
+    prometheus_text::prometheus_text,
     settings::{AuditTarget, Format, Settings},
 };

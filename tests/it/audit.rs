@@ -133,10 +133,10 @@ async fn without_a_record_there_is_no_answer() {
     fs::remove_file(path).unwrap();
     fs::create_dir(path).unwrap();
     let refused = gateway.get("/sddcs").await;
-    assert_eq!(refused.told(), (503, "overloaded".to_owned()));
+    assert_eq!(refused.told(), (503, "audit-unavailable".to_owned()));
     assert!(!refused.text().contains("items") && !refused.header("retry-after").is_empty());
     assert_eq!(gateway.send_bare(Method::GET, "/sddcs", &[]).await.status, 503, "a refusal too");
-    for path in ["/livez", "/docs", "/problems/overloaded"] {
+    for path in ["/livez", "/docs", "/problems/audit-unavailable"] {
         assert_eq!(gateway.get(path).await.status, 200, "nothing is decided there: {path}");
     }
     let failures = gateway.ops("/metrics").await.text();

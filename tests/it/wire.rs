@@ -167,7 +167,7 @@ async fn a_request_names_one_host_that_the_gateway_answers_for() {
         ("Host: localhost\r\nhost: evil.test\r\n", (400, "bad-request")),
         ("Host: evil.test\r\n", (421, "misdirected")),
         ("Host: localhost.evil.test\r\n", (421, "misdirected")),
-        ("Host: user@localhost@evil.test\r\n", (421, "misdirected")),
+        ("Host: user@localhost@evil.test\r\n", (400, "bad-request")),
         ("Host:\r\n", (421, "misdirected")),
     ] {
         let reply = ask(gateway.api, format!("GET /sddcs HTTP/1.1\r\n{hosts}\r\n")).await;
@@ -196,7 +196,7 @@ async fn an_absolute_target_counts_before_the_host() {
 async fn odd_targets_and_methods_get_problems_too() {
     let (_cloud, gateway) = open_gateway().await;
     for (line, status) in [
-        ("OPTIONS *", 404),
+        ("OPTIONS *", 405),
         ("CONNECT localhost:80", 404),
         ("TRACE /sddcs", 405),
         ("OPTIONS /sddcs", 405),
@@ -208,6 +208,73 @@ async fn odd_targets_and_methods_get_problems_too() {
         assert_eq!(reply.status_and_code(), (status, code.to_owned()), "{line}");
         assert_eq!(reply.header("allow").contains("GET"), status == 405, "{line}");
         assert!(!reply.headers.keys().any(|name| name.starts_with("access-control")));
+    }
+}
+
+#[tokio::test]
+async fn a_host_with_signs_that_no_host_has_is_a_bad_request_with_a_key_too() {
+    let cloud = cloud().await;
+    let gateway = Setup::on_demand(&cloud).start().await;
+    let key = gateway.key().to_owned();
+    let of = |target: &str, host: &str| {
+        format!("GET {target} HTTP/1.1\r\nHost: {host}\r\nX-API-Key: {key}\r\n\r\n")
+    };
+    for host in ["a b", "a/b", "user@a", "a,b", "<a>", "a:b", "[::1", "a%41", "a\u{fc}"] {
+        for address in [gateway.api, gateway.ops] {
+            let reply = ask(address, of("/metrics", host)).await;
+            assert_eq!(reply.status_and_code(), (400, "bad-request".to_owned()), "{host}");
+        }
+        assert_eq!(ask(gateway.api, of("/livez", host)).await.status, 200, "a probe may: {host}");
+    }
+    let reply = ask(gateway.api, of("http://user@a/sddcs", "a")).await;
+    assert_eq!(reply.status_and_code(), (400, "bad-request".to_owned()));
+    assert_eq!(ask(gateway.api, of("/sddcs", "any-name.test:8443")).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_transfer_encoding_other_than_one_chunked_is_refused_and_the_connection_closed() {
+    let (_cloud, gateway) = open_gateway().await;
+    for fields in [
+        "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n",
+        "Transfer-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n",
+        "Transfer-Encoding: gzip, chunked\r\n",
+        "Transfer-Encoding: chunked, chunked\r\n",
+        "Transfer-Encoding: identity, chunked\r\n",
+    ] {
+        for address in [gateway.api, gateway.ops] {
+            let mut wire = Wire::open(address).await;
+            let smuggled = get("/livez");
+            let head = format!("GET /livez HTTP/1.1\r\nHost: localhost\r\n{fields}\r\n");
+            let reply = wire.ask(format!("{head}0\r\n\r\n{smuggled}")).await;
+            // A probe of the API listener answers by its status.
+            assert_eq!(reply.status, 400, "{fields}");
+            assert_eq!(reply.header("connection"), "close", "{fields}");
+            assert_eq!(wire.ended().await, "", "what follows is no request: {fields}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn health_checks_come_in_http_1_0_without_a_host() {
+    let cloud = cloud().await;
+    let gateway = Setup::on_demand(&cloud).start().await;
+    gateway.until("ready", async |gateway| gateway.ops("/readyz").await.status == 200).await;
+    for address in [gateway.api, gateway.ops] {
+        for request in ["GET /livez", "GET /readyz", "HEAD /livez"] {
+            let mut wire = Wire::open(address).await;
+            wire.send(format!("{request} HTTP/1.0\r\n\r\n")).await;
+            let text = wire.ended().await;
+            assert!(text.starts_with("HTTP/1.0 200 OK\r\n"), "{request}: {text}");
+        }
+        for path in ["/sddcs", "/metrics"] {
+            let reply = ask(address, format!("GET {path} HTTP/1.0\r\n\r\n")).await;
+            assert_eq!(reply.status_and_code(), (400, "bad-request".to_owned()), "{path}");
+        }
+        assert_eq!(ask(address, "GET /livez HTTP/1.1\r\n\r\n").await.status, 400);
+    }
+    for host in ["evil.test", "10.1.2.3:8080", "a b", ""] {
+        let reply = ask(gateway.api, format!("GET /livez HTTP/1.0\r\nHost: {host}\r\n\r\n")).await;
+        assert_eq!(reply.status, 200, "{host}");
     }
 }
 
@@ -611,12 +678,16 @@ async fn the_metrics_are_well_formed_openmetrics() {
     gateway.get("/nowhere").await;
     gateway.send(Method::GET, "/sddcs", &[("authorization", "Bearer x")]).await;
     ask(gateway.api, "hello\r\n\r\n").await;
-    let answer = gateway.ops("/metrics").await;
+    let open_metrics = get("/metrics").replace(
+        "\r\n\r\n",
+        "\r\nAccept: application/openmetrics-text;version=1.0.0;q=0.6,*/*;q=0.2\r\n\r\n",
+    );
+    let reply = ask(gateway.ops, open_metrics).await;
     assert_eq!(
-        answer.header("content-type"),
+        reply.header("content-type"),
         "application/openmetrics-text; version=1.0.0; charset=utf-8"
     );
-    let families = parse_metrics(&answer.text());
+    let families = parse_metrics(&String::from_utf8(reply.body).unwrap());
     for (name, kind) in [
         ("sddc_gateway_http_requests", "counter"),
         ("sddc_gateway_http_request_duration_seconds", "histogram"),
@@ -640,6 +711,37 @@ async fn the_metrics_are_well_formed_openmetrics() {
         ("process_open_fds", "gauge"),
     ] {
         assert_eq!(families.get(name).map(String::as_str), Some(kind), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_scraper_that_does_not_name_openmetrics_gets_the_text_format() {
+    let (_cloud, gateway) = open_gateway().await;
+    gateway.get("/sddcs").await;
+    for accept in
+        ["text/plain;version=0.0.4", "*/*", "application/openmetrics-text;q=0.1,text/plain"]
+    {
+        let request = get("/metrics").replace("\r\n\r\n", &format!("\r\nAccept: {accept}\r\n\r\n"));
+        let reply = ask(gateway.ops, request).await;
+        assert_eq!(reply.header("content-type"), "text/plain; version=0.0.4; charset=utf-8");
+        assert_eq!(reply.header("vary"), "Accept");
+        let page = String::from_utf8(reply.body).unwrap();
+        assert!(!page.contains("# EOF") && !page.contains("# UNIT"), "{page}");
+        let mut typed = BTreeMap::new();
+        for line in page.lines() {
+            if let Some(described) = line.strip_prefix("# TYPE ") {
+                let (name, kind) = described.split_once(' ').unwrap();
+                assert_eq!(typed.insert(name.to_owned(), kind.to_owned()), None, "{line}");
+            } else if !line.starts_with("# HELP ") {
+                let name = line.split(['{', ' ']).next().unwrap();
+                let of = |suffix| typed.get(name.strip_suffix(suffix)?).map(String::as_str);
+                let of_histogram =
+                    ["_bucket", "_sum", "_count"].iter().any(|it| of(it) == Some("histogram"));
+                assert!(typed.contains_key(name) || of_histogram, "{line}");
+            }
+        }
+        assert_eq!(typed["sddc_gateway_http_requests_total"], "counter");
+        assert_eq!(typed["sddc_gateway_http_in_flight"], "gauge");
     }
 }
 

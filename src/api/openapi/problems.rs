@@ -63,6 +63,8 @@ pub(super) fn of(path: &str, examples: &Examples) -> Vec<Problems> {
                 told(Kind::Unavailable),
                 incomplete(examples),
                 ApiError::TooManyWatchers.problem(),
+                unavailable(Code::AuditUnavailable, "the audit record cannot be written"),
+                unavailable(Code::ShuttingDown, "the gateway is ending"),
             ],
         ),
     ];
@@ -119,6 +121,10 @@ fn no_host() -> Problem {
 
 fn misdirected() -> Problem {
     Problem::new(Code::Misdirected, "this gateway does not answer for the name in Host")
+}
+
+fn unavailable(code: Code, detail: &'static str) -> Problem {
+    Problem::new(code, detail).with_retry_after(Some(Duration::from_secs(1)))
 }
 
 fn too_large(status: u16, detail: &'static str) -> Problem {

@@ -142,14 +142,14 @@ pub fn is_cut_on_record(mut served: Served, second: Option<Signal>, audit: &Path
         let mut lines = text.lines().filter(|line| line.contains(what));
         let line: Value = serde_json::from_str(lines.next().expect(text)).unwrap();
         assert_eq!(lines.next(), None);
-        assert_eq!(line["http.response.status_code"], 499, "{line}");
+        assert_eq!(line["http.response.status_code"], 503, "{line}");
         assert_eq!(line["http.route"], "/tasks", "{line}");
         assert_eq!(line["caller"], "billing", "{line}");
     }
 }
 
 #[test]
-fn what_is_cut_at_the_end_of_a_drain_leaves_its_line_and_its_record() {
+fn what_is_in_flight_at_the_end_of_a_drain_is_answered_503_and_recorded() {
     let cloud = Cloud::start(&[]);
     let hang = json!({"target": "vmc", "path": "*/tasks", "kind": "hang"});
     cloud.control("POST", "/__faults", &hang);
@@ -173,5 +173,11 @@ fn what_is_cut_at_the_end_of_a_drain_leaves_its_line_and_its_record() {
         )
         .unwrap();
         is_cut_on_record(served, second, &audit);
+        let mut answer = String::new();
+        hanging.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
+        assert!(answer.contains("\"code\":\"shutting-down\""), "{answer}");
+        assert!(answer.contains("connection: close\r\n"), "{answer}");
+        assert!(answer.contains("retry-after: 1\r\n"), "{answer}");
     }
 }

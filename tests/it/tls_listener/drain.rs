@@ -95,7 +95,7 @@ async fn answers_of_a_drain_say_no_connection_close_and_clients_that_come_back_l
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_cut_at_the_end_leaves_its_line_and_its_record() {
+async fn what_is_in_flight_at_the_end_is_answered_503_and_recorded() {
     let (cloud, files) = (Cloud::start(&[]), Files::new());
     let hang = json!({"target": "vmc", "path": "*/tasks", "kind": "hang"});
     cloud.control("POST", "/__faults", &hang);
@@ -117,7 +117,9 @@ async fn what_is_cut_at_the_end_leaves_its_line_and_its_record() {
     request.headers_mut().insert("authorization", key);
     let hanging = connection.begin(request);
     process::is_cut_on_record(served, None, &audit);
-    hanging.await.unwrap().unwrap_err();
+    let answer = hanging.await.unwrap().unwrap();
+    assert_eq!(answer.status, 503);
+    assert!(String::from_utf8_lossy(&answer.body).contains("\"code\":\"shutting-down\""));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

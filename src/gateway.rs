@@ -30,6 +30,7 @@ use crate::{
         routes::Routes,
         tls::{Tls, TlsFault},
     },
+    os_error::{describe, in_words},
     reload::Reloads,
     tasks::Tasks,
     telemetry::{AccessLog, Audit, AuditGuard, Metrics},
@@ -48,7 +49,7 @@ const CUT_PATIENCE: Duration = Duration::from_secs(1);
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// The secret's file was there when the configuration was checked, and is not any more.
-    #[error("csp.client_secret_file cannot be read: {0}")]
+    #[error("csp.client_secret_file cannot be read: {}", in_words(*.0))]
     Secret(io::ErrorKind),
     /// The upstream client.
     #[error(transparent)]
@@ -57,16 +58,16 @@ pub enum StartError {
     #[error(transparent)]
     Oidc(#[from] oidc::StartError),
     /// The audit's file or thread.
-    #[error("telemetry.audit cannot be written: {0}")]
+    #[error("telemetry.audit cannot be written: {}", in_words(*.0))]
     Audit(io::ErrorKind),
     /// The ops port's thread.
-    #[error("the thread of the ops port cannot be started: {0}")]
+    #[error("the thread of the ops port cannot be started: {}", in_words(*.0))]
     Ops(io::ErrorKind),
     /// TLS for callers: a file has changed since the configuration was checked.
     #[error(transparent)]
     Tls(#[from] TlsFault),
     /// A socket.
-    #[error("{key}: {address} cannot be listened on: {error}")]
+    #[error("{key}: {address} cannot be listened on: {}", describe(error))]
     Bind {
         /// The configuration key.
         key: &'static str,

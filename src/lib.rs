@@ -16,7 +16,8 @@
 //! - [`upstream`]: the leaf below both: deadlines, bounded bodies, the circuit breaker
 //!
 //! Around them: [`cli`] has the commands, [`config`] the settings, [`gateway`] puts a running gateway
-//! together, [`reload`] re-reads its files and [`validity`] their dates, [`lifecycle`] winds it down, [`simulator`] plays VMware Cloud.
+//! together, [`reload`] re-reads its files and [`validity`] their dates, [`lifecycle`] winds it down,
+//! [`os_error`] puts the system's errors in words, [`simulator`] plays VMware Cloud.
 
 pub mod access;
 pub mod api;
@@ -34,6 +35,7 @@ pub mod in_flight;
 pub mod inventory;
 pub mod lifecycle;
 pub mod listener;
+pub mod os_error;
 pub mod problem;
 pub mod reload;
 pub mod simulator;

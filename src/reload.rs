@@ -166,7 +166,7 @@ impl Collector for Reloads {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let mut family = encoder.encode_descriptor(
             "sddc_gateway_config_reload_ok",
-            "1 while the newest version of a re-read file is in use",
+            "1 while the newest version of a re-read file is in use, else 0",
             None,
             MetricType::Gauge,
         )?;

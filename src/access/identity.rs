@@ -77,7 +77,7 @@ impl Refusal {
             Self::Expired => "expired_credential",
             Self::Token(fault) => fault.as_str(),
             Self::Stranger => "no_such_caller",
-            Self::Certificate => "certificate_not_good",
+            Self::Certificate => "certificate_invalid",
         }
     }
 }

@@ -93,6 +93,18 @@ impl Rate {
         field(format_args!("\"{name}\";q={};w={window}", self.burst))
     }
 
+    /// The rate in words, such as `600 requests per minute`.
+    #[must_use]
+    pub fn in_words(self) -> String {
+        let requests = if self.count.get() == 1 { "request" } else { "requests" };
+        let unit = match UNITS[self.unit].0 {
+            "s" => "second",
+            "m" => "minute",
+            _ => "hour",
+        };
+        format!("{} {requests} per {unit}", self.count)
+    }
+
     pub(super) fn cells(self) -> Cells {
         let period = UNITS[self.unit].1.as_nanos();
         // Rounded up: never more than the rate, and less by a thousandth at most.

@@ -24,7 +24,7 @@ pub(super) enum ApiError {
     InvalidParameter(Vec<ParameterFault>),
     #[error("there is no SDDC with this id")]
     SddcNotFound,
-    #[error("there is no task with this id among those that are kept")]
+    #[error("there is no task with this id among those that the gateway keeps")]
     TaskNotFound,
     #[error("too many long polls and event streams at once")]
     TooManyWatchers,
@@ -32,7 +32,7 @@ pub(super) enum ApiError {
     OrgNotFound,
     #[error("{} organization(s) cannot be shown: see `missing`", missing.len())]
     Incomplete { missing: Vec<Missing>, retry_in: Option<Duration> },
-    #[error("nothing is kept that could be shown without asking VMware Cloud")]
+    #[error("nothing is cached and only-if-cached was requested")]
     NotCached,
     #[error("{}", upstream_text(.0.kind()))]
     Unavailable(Unavailable),
@@ -172,10 +172,10 @@ fn denied_text(denied: &Denied) -> String {
     match denied {
         Denied::Unauthenticated(refusal) => refusal_text(*refusal).into_owned(),
         Denied::TooManyGuesses(_) => {
-            "this client address has sent too many bad credentials, this one too".to_owned()
+            "too many bad credentials from this client address, including this one".to_owned()
         }
         Denied::RateLimited(rate, _) => {
-            format!("this caller may ask {rate}, and {} at once", rate.burst())
+            format!("rate limit exceeded: {}, burst {}", rate.in_words(), rate.burst())
         }
         Denied::Forbidden(scope) => format!("this caller lacks the scope {scope}"),
     }
@@ -201,7 +201,7 @@ fn refusal_text(refusal: Refusal) -> Cow<'static, str> {
     let text = match refusal {
         Refusal::Token(fault) => return fault.to_string().into(),
         Refusal::Missing => {
-            "show who you are: a caller key as `Authorization: Bearer <key>` or `X-API-Key: <key>`, a \
+            "a credential is required: a caller key as `Authorization: Bearer <key>` or `X-API-Key: <key>`, a \
              token as `Authorization: Bearer <token>`, or a client certificate, whichever the operator \
              has given you"
         }
@@ -210,11 +210,9 @@ fn refusal_text(refusal: Refusal) -> Cow<'static, str> {
             "the credential cannot be read: send `Authorization: Bearer <key or token>` or \
              `X-API-Key: <key>`, each at most once and not empty"
         }
-        Refusal::Expired => "this caller was let in until a moment that has passed",
+        Refusal::Expired => "this caller's not_after has passed: its credentials have expired",
         Refusal::Stranger => "the credential is good, but names no caller of this gateway",
-        Refusal::Certificate => {
-            "the certificate of this connection is good no more: it has ended or was revoked"
-        }
+        Refusal::Certificate => "the certificate of this connection has expired or was revoked",
         Refusal::Conflict => "two credentials of different callers were sent",
     };
     text.into()
@@ -228,7 +226,7 @@ fn upstream_text(kind: Kind) -> &'static str {
             "VMware Cloud answered something unexpected, and nothing young enough is cached"
         }
         Kind::CredentialsRejected => {
-            "VMware Cloud refuses the gateway's own credentials; yours are fine"
+            "VMware Cloud refuses the gateway's own credentials; yours were accepted"
         }
     }
 }

@@ -41,7 +41,7 @@ use crate::{
 #[openapi(
     info(
         title = "sddc-gateway",
-        description = "Answers about the SDDCs of VMware Cloud on AWS, from a picture that the gateway keeps: at once, and told how old. \
+        description = "Answers about the SDDCs of VMware Cloud on AWS, from a snapshot that the gateway keeps: at once, with their age. \
             [The guide](/docs/guide) says in a few minutes how to ask, how fresh answers are, and how to watch.\n\n\
             Every path takes HEAD as it takes GET. Every failure is an `application/problem+json` (RFC 9457) with a `code` to branch on; \
             `/problems/{code}` says cause and remedy.\n\n\

@@ -23,7 +23,7 @@ use crate::{
 
 /// List SDDCs
 ///
-/// Every SDDC of every organization that the caller may see. Served from the gateway's picture: `Age`
+/// Every SDDC of every organization that the caller may see. Served from the gateway's snapshot: `Age`
 /// and `Cache-Status` tell how old it is and whether VMware Cloud could be reached. Deleted SDDCs are
 /// listed only with `include_deleted=true`.
 ///
@@ -42,7 +42,7 @@ pub(super) async fn list_sddcs(ask: Ask) -> Result<Response, ApiError> {
 
 /// Show an SDDC
 ///
-/// One SDDC, from the same picture as the list. A deleted SDDC is not found.
+/// One SDDC, from the same snapshot as the list. A deleted SDDC is not found.
 ///
 /// Source: `GET /vmc/api/orgs/{org}/sddcs`.
 #[utoipa::path(

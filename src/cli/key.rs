@@ -6,13 +6,17 @@ use std::{
 };
 
 use super::fail;
-use crate::access::{CallerKey, CallerName};
+use crate::{
+    access::{CallerKey, CallerName},
+    os_error::describe,
+};
 
 pub(super) fn run(name: &str) -> Result<(), ExitCode> {
     let name: CallerName =
         name.parse().map_err(|error| fail(&format_args!("{}: {error}", name.escape_debug())))?;
     let key = CallerKey::generate().map_err(|error| fail(&error))?;
-    print(&name, &key).map_err(|error| fail(&format_args!("the key cannot be printed: {error}")))
+    print(&name, &key)
+        .map_err(|error| fail(&format_args!("the key cannot be printed: {}", describe(&error))))
 }
 
 /// A key that nobody has read is lost: that must not look like success.

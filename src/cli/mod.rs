@@ -3,7 +3,6 @@
 //! Output goes to standard output, the log to standard error. Exit codes: 0 well, 1 failed, 78 bad
 //! configuration (`EX_CONFIG`), in which case nothing was bound.
 
-mod callers;
 mod check;
 mod demo;
 mod harden;
@@ -11,6 +10,7 @@ mod healthcheck;
 mod key;
 mod serve;
 mod simulator;
+mod start_report;
 
 use std::{fmt::Display, io::IsTerminal, net::SocketAddr, path::PathBuf, process::ExitCode};
 
@@ -19,6 +19,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::{
     api,
     config::{Config, Source},
+    os_error,
 };
 
 /// Bad configuration: `EX_CONFIG` of `sysexits.h`.
@@ -141,7 +142,7 @@ fn say(text: impl Display) {
 
 /// Tells what failed, and fails.
 fn fail(error: &dyn Display) -> ExitCode {
-    eprintln!("sddc-gateway: {error}");
+    eprintln!("sddc-gateway: {}", os_error::without_number(&error.to_string()));
     ExitCode::FAILURE
 }
 

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use super::{ConfigArgs, block_on, fail, harden};
+use super::{ConfigArgs, block_on, fail, harden, start_report};
 use crate::{
     clock::Clock,
     config::Config,
@@ -19,7 +19,7 @@ pub(super) fn run(args: &ConfigArgs) -> Result<(), ExitCode> {
 async fn serve(mut config: Config) -> Result<(), ExitCode> {
     let (access_log, guard) = telemetry::start(&config.telemetry);
     let mut signals = Signals::listen().map_err(|error| fail(&error))?;
-    config.warnings().iter().for_each(|warning| tracing::warn!("{warning}"));
+    start_report::log(&config);
     harden::files(&mut config);
     let dropped = guard.dropped();
     let lost = move || dropped.dropped_lines();

@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::{block_on, fail, reachable, say};
 use crate::{
     lifecycle::Signals,
+    os_error::describe,
     simulator::{self, Simulator},
 };
 
@@ -51,7 +52,7 @@ pub(super) fn run(options: Options) -> Result<(), ExitCode> {
 
 async fn simulate(options: Options) -> Result<(), ExitCode> {
     let socket = TcpListener::bind(options.listen).await.map_err(|error| {
-        fail(&format_args!("{} cannot be listened on: {error}", options.listen))
+        fail(&format_args!("{} cannot be listened on: {}", options.listen, describe(&error)))
     })?;
     let address = reachable(socket.local_addr().map_err(|error| fail(&error))?);
     let mut signals = Signals::listen().map_err(|error| fail(&error))?;

@@ -342,8 +342,8 @@ fn audit_target(text: &str) -> Result<AuditTarget, String> {
 }
 
 pub(super) fn read(path: &Path) -> Result<Vec<u8>, String> {
-    // The kind alone: an error's own text may name more than the file.
-    std::fs::read(path).map_err(|error| format!("cannot be read: {}", error.kind()))
+    std::fs::read(path)
+        .map_err(|error| format!("cannot be read: {}", crate::os_error::describe(&error)))
 }
 
 /// A file with CAs.

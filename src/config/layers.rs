@@ -197,8 +197,9 @@ impl ConfigFile {
         let Some((path, named_by)) = config_file(source) else { return Ok(None) };
         let name = path.display().to_string().escape_debug().to_string();
         let unreadable = |why: String| Fault::of(named_by, format!("\"{name}\" {why}"));
-        let bytes = std::fs::read(&path)
-            .map_err(|error| unreadable(format!("cannot be read: {}", error.kind())))?;
+        let bytes = std::fs::read(&path).map_err(|error| {
+            unreadable(format!("cannot be read: {}", crate::os_error::describe(&error)))
+        })?;
         let text = String::from_utf8(bytes).map_err(|_| unreadable("is not UTF-8".into()))?;
         Ok(Some(Self { lines: Arc::new(Lines::new(name, &text)), text }))
     }

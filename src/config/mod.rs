@@ -224,6 +224,13 @@ impl Config {
             })
             .collect();
         warnings.extend(self.proxies.warnings().iter().cloned());
+        if is_short(&self.csp.client_secret) {
+            warnings.push(
+                "csp.client_secret: shorter than 8 bytes, so it is not looked for in texts of VMware \
+                 Cloud's; make a longer one"
+                    .into(),
+            );
+        }
         if let access::Settings::Callers(roll) = &self.access {
             warnings.extend(roll.file.as_ref().and_then(unread));
             if roll.all().next().is_none() {
@@ -234,13 +241,24 @@ impl Config {
     }
 }
 
+/// A secret that is too short would be found in too many words.
+fn is_short(secret: &SecretOrigin) -> bool {
+    match secret {
+        SecretOrigin::Value(secret) => secret.is_short(),
+        SecretOrigin::File(path) => std::fs::read_to_string(path)
+            .ok()
+            .and_then(|text| ClientSecret::from_text(&text))
+            .is_some_and(|secret| secret.is_short()),
+    }
+}
+
 /// A callers' file that cannot be read lets nobody in, and may come later.
 fn unread(file: &access::CallersFile) -> Option<String> {
     let error = std::fs::File::open(&file.path).err()?;
     let path = file.path.display();
     Some(format!(
-        "access.callers_file: {path} cannot be read ({}): nobody of it gets in until it can",
-        error.kind()
+        "access.callers_file: {path} cannot be read ({}): its callers cannot authenticate until it can be read",
+        crate::os_error::describe(&error)
     ))
 }
 

@@ -181,7 +181,7 @@ fn life(expires_in: Option<&RawValue>) -> Duration {
         None => {
             tracing::warn!(
                 assumed_s = ASSUMED_LIFE.as_secs(),
-                "CSP told no life that a token can have (expires_in): assuming one"
+                "CSP sent no usable expires_in: assuming a lifetime"
             );
             ASSUMED_LIFE
         }

@@ -12,6 +12,7 @@ mod error;
 mod facts;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
+mod hints;
 mod mint;
 mod scrub;
 mod settings;

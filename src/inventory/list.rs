@@ -68,7 +68,7 @@ pub(super) struct Kind<E: 'static> {
     /// Its whole.
     pub(super) merged: fn(&Inner) -> &Merged<E>,
     pub(super) endpoint: fn(&OrgId) -> Endpoint<'_>,
-    parse: Parse<E>,
+    pub(super) parse: Parse<E>,
     /// Polled always, and the one that tells whether VMware knows the org. Others are polled while
     /// they are asked for.
     pub(super) is_main: bool,

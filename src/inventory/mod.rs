@@ -30,6 +30,7 @@ mod settings;
 mod slot;
 mod snapshot;
 mod status;
+mod survey;
 mod turns;
 
 use std::{
@@ -62,8 +63,9 @@ use self::{
 };
 pub(crate) use self::{
     directory::{read_org, read_orgs},
-    saving::SnapshotFile,
+    saving::{SnapshotFile, probe_snapshot_file, refused_snapshot},
     snapshot::Source,
+    survey::survey_sddcs,
 };
 use crate::{
     clock::Clock,

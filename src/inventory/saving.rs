@@ -3,7 +3,14 @@
 //! What is wrong with the file costs its picture and nothing else: the gateway starts without it,
 //! and goes on if it cannot be written.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    io,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use jiff::Timestamp;
 
 use super::{
     Inventory,
@@ -43,6 +50,28 @@ impl SnapshotFile {
     }
 }
 
+/// Whether the snapshot file at `path` can be written. Leaves no trace.
+pub(crate) fn probe_snapshot_file(path: &Path) -> io::Result<()> {
+    snapshot::file::probe(path)
+}
+
+/// Why what stands at `path` would not be used by a start at `now`, if so, and whether it would not
+/// be written over either.
+pub(crate) fn refused_snapshot(
+    path: &Path,
+    source: &Source,
+    now: Timestamp,
+    oldest: Duration,
+) -> Option<(String, bool)> {
+    let why = snapshot::load(path, source, now, oldest).err()?;
+    Some((why.to_string(), is_foreign(why)))
+}
+
+/// What is somebody else's is not written over.
+fn is_foreign(why: Refused) -> bool {
+    matches!(why, Refused::NotASnapshot | Refused::NotAFile)
+}
+
 impl Inventory {
     /// Takes over what the file holds, as old as it is. Before anything is read.
     pub(crate) async fn restore(&self, mut file: SnapshotFile) -> SnapshotFile {
@@ -56,7 +85,7 @@ impl Inventory {
             }
             Ok(Ok(None)) => {}
             Ok(Err(why)) => {
-                file.is_foreign = matches!(why, Refused::NotASnapshot | Refused::NotAFile);
+                file.is_foreign = is_foreign(why);
                 let path = file.path.display();
                 if file.is_foreign {
                     tracing::error!(%path, "snapshot file not used and not written: {why}");
@@ -94,7 +123,13 @@ impl Inventory {
             }
         }
         inner.merge(&list::SDDCS);
-        tracing::info!(sddcs = restored, saved_at = %snapshot.saved_at, "snapshot file taken over");
+        let age = wall.duration_since(snapshot.saved_at).as_secs();
+        tracing::info!(
+            sddcs = restored,
+            age_s = age,
+            saved_at = %snapshot.saved_at,
+            "snapshot file loaded"
+        );
     }
 
     /// Writes the file until the stop that [`Inventory::new`] was given, and then once more.
@@ -147,7 +182,7 @@ impl Inventory {
                 *failing = false;
             }
             Err(error) if !std::mem::replace(failing, true) => {
-                let path = file.path.display();
+                let (path, error) = (file.path.display(), crate::os_error::describe(&error));
                 tracing::warn!(%path, %error, "snapshot file not written: the old one stays");
             }
             // Told once, counted each time.

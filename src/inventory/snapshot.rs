@@ -11,7 +11,7 @@
 //!
 //! Reads and writes of files block: call it on a thread that may.
 
-mod file;
+pub(crate) mod file;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(super) mod fuzzing;
 #[cfg(test)]
@@ -107,10 +107,10 @@ pub(crate) enum Refused {
     #[error("it is damaged")]
     Damaged,
     /// Written under another `csp.url`, `vmc.url` or `csp.client_id`.
-    #[error("it is of other upstreams or another OAuth app")]
+    #[error("it is of other upstreams or of another OAuth app")]
     OtherSource,
     /// The wall clock was set back, or another machine's is ahead.
-    #[error("it was written later than now, so its age cannot be told")]
+    #[error("its time is in the future, so its age is unknown")]
     FromTheFuture,
     /// Every part of it.
     #[error("all of it is older than inventory.stale")]
@@ -122,7 +122,7 @@ pub(crate) enum Refused {
     #[error("it is larger than 1 GiB")]
     TooLarge,
     /// The operating system's word.
-    #[error("it cannot be read: {0}")]
+    #[error("it cannot be read: {}", crate::os_error::in_words(*.0))]
     Unreadable(io::ErrorKind),
 }
 

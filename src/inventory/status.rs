@@ -168,7 +168,7 @@ impl Collector for InventoryMetrics {
         gauges(
             &mut encoder,
             "sddc_gateway_inventory_age_seconds",
-            "Age of the picture that is shown",
+            "Age of the snapshot that is shown",
             orgs.iter()
                 .filter_map(|org| Some((vec![("org_id", &*org.org_id)], org.age?.as_secs_f64()))),
         )?;
@@ -191,7 +191,7 @@ impl Collector for InventoryMetrics {
         gauge(
             &mut encoder,
             "sddc_gateway_inventory_bytes",
-            "Memory of the pictures and of the answers made of them, an estimate",
+            "Estimated memory of the snapshots and of the answers made of them",
             bytes,
         )?;
         #[expect(clippy::cast_precision_loss, reason = "tasks are fewer than 2^52")]
@@ -205,14 +205,14 @@ impl Collector for InventoryMetrics {
         gauge(
             &mut encoder,
             "sddc_gateway_inventory_orgs_missing",
-            "Served organizations without a picture that may be shown",
+            "Served organizations without a snapshot that may be shown",
             f64::from(self.inventory.0.missing()),
         )?;
         let states = self.sddcs_by_state();
         gauges(
             &mut encoder,
             "sddc_gateway_sddcs",
-            "SDDCs in the picture",
+            "SDDCs in the snapshot",
             states.iter().map(|((org, state), count)| {
                 (vec![("org_id", org.as_str()), ("state", state)], f64::from(*count))
             }),
@@ -229,7 +229,7 @@ impl InventoryMetrics {
         gauges(
             encoder,
             "sddc_gateway_token_expiry_timestamp_seconds",
-            "When the token ends, in seconds since 1970",
+            "When the token expires, in seconds since 1970",
             self.tokens.iter().zip(&labels).filter_map(|(tokens, org)| {
                 let end = tokens.status().expires_at?;
                 // One of the two is zero: the end may lie in the past.

@@ -173,6 +173,7 @@ impl Listener {
                     self.metrics.connection_error("accept");
                     // Once a spell: want of file descriptors lasts, and comes back at each try.
                     if !std::mem::replace(&mut failing, true) {
+                        let error = crate::os_error::describe(&error);
                         tracing::warn!(%error, "connections cannot be accepted");
                     }
                     tokio::time::sleep(ACCEPT_PAUSE).await;

@@ -97,7 +97,7 @@ impl IdentityFault {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum TlsFault {
     /// A file is gone.
-    #[error("{0} cannot be read: {1}")]
+    #[error("{key} cannot be read: {why}", key = .0, why = crate::os_error::in_words(*.1))]
     Read(&'static str, io::ErrorKind),
     /// Certificate or key.
     #[error("{key} {fault}", key = fault.key())]

@@ -30,6 +30,7 @@ use tokio::{
     time::timeout,
 };
 
+pub(crate) use self::output::probe as probe_audit_file;
 pub use self::record::{AuditRecord, Decision};
 use self::{
     output::{AuditFile, Output, Stream},

@@ -346,7 +346,7 @@ impl Metrics {
         metrics.register("http_requests", "Requests answered", inner.http_requests.clone());
         metrics.register(
             "http_request_duration_seconds",
-            "From the request's head to the answer's",
+            "Time from the head of the request to the head of its answer",
             inner.http_duration.clone(),
         );
         metrics.register(
@@ -355,21 +355,25 @@ impl Metrics {
             inner.http_in_flight.clone(),
         );
         metrics.register("cache", "How answers were served", inner.cache.clone());
-        metrics.register("token_mints", "Tokens asked of CSP", inner.token_mints.clone());
+        metrics.register("token_mints", "Tokens requested from CSP", inner.token_mints.clone());
         metrics.register(
             "upstream_requests",
-            "Tries at CSP and VMC",
+            "Calls to CSP and VMC, each try counted",
             inner.upstream_requests.clone(),
         );
         metrics.register(
             "upstream_request_duration_seconds",
-            "Time of one try",
+            "Duration of one try of a call to CSP or VMC",
             inner.upstream_duration.clone(),
         );
-        metrics.register("access_denied", "Callers refused", inner.access_denied.clone());
+        metrics.register(
+            "access_denied",
+            "Requests refused for their credentials or scopes",
+            inner.access_denied.clone(),
+        );
         metrics.register(
             "connection_errors",
-            "Connections that ended badly",
+            "Connections that ended with an error",
             inner.connection_errors.clone(),
         );
         metrics.register(
@@ -379,17 +383,17 @@ impl Metrics {
         );
         metrics.register(
             "watchers",
-            "Long polls that wait and event streams",
+            "Long polls that are waiting, and open event streams",
             inner.watchers.clone(),
         );
         metrics.register(
             "watchers_dropped",
-            "Event streams cut because their reader took nothing",
+            "Event streams closed because the client did not read",
             inner.watchers_dropped.clone(),
         );
         metrics.register(
             "incomplete_answers",
-            "Questions about organizations of which some could not be shown",
+            "Requests about several organizations of which some could not be shown",
             inner.incomplete.clone(),
         );
         metrics.register(
@@ -399,7 +403,7 @@ impl Metrics {
         );
         metrics.register(
             "rate_limited",
-            "Requests refused because their caller asks too often",
+            "Requests refused by their caller's rate limit",
             inner.rate_limited.clone(),
         );
         metrics.register(
@@ -409,15 +413,19 @@ impl Metrics {
         );
         metrics.register(
             "task_failures",
-            "Background tasks that ended unasked",
+            "Background tasks that ended unexpectedly",
             inner.task_failures.clone(),
         );
         let build = Family::<BuildLabels, Gauge>::default();
         let labels = BuildLabels { version: env!("CARGO_PKG_VERSION"), commit: COMMIT };
         build.get_or_create(&labels).set(1);
         let dropped = ConstCounter::new(log_lines_dropped);
-        metrics.register("log_lines_dropped", "Log lines lost to a slow reader", dropped);
-        metrics.register("build_info", "What is running", build);
+        metrics.register(
+            "log_lines_dropped",
+            "Log lines lost because standard error was slow or not writable",
+            dropped,
+        );
+        metrics.register("build_info", "Version and commit that is running; always 1", build);
         metrics.register_collector(Box::new(inner.runtime.clone()));
         for source in sources {
             registry.register_collector(source);

@@ -11,6 +11,7 @@ mod process;
 mod prometheus_text;
 mod settings;
 
+pub(crate) use self::audit::probe_audit_file;
 pub use self::{
     access_log::{AccessLog, AccessRecord},
     audit::{Audit, AuditFailed, AuditGuard, AuditRecord, Decision, Slot},

@@ -4,6 +4,8 @@ use std::{fmt, time::Duration};
 
 use http::StatusCode;
 
+use crate::os_error;
+
 /// A call that gave no usable answer. Holds nothing of the answer's body or headers but
 /// `Retry-After`.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -67,7 +69,7 @@ impl Detail {
         let mut text = String::new();
         let mut next: Option<&dyn std::error::Error> = std::error::Error::source(&error);
         while let Some(cause) = next {
-            let cause_text = cause.to_string();
+            let cause_text = words(cause);
             if !text.ends_with(&cause_text) {
                 if !text.is_empty() {
                     text.push_str(": ");
@@ -85,6 +87,14 @@ impl Detail {
     /// A text of ours, without URL, header or body.
     pub(super) fn new(text: String) -> Self {
         Self(text.into())
+    }
+}
+
+/// The system's own errors come without their number.
+fn words(cause: &(dyn std::error::Error + 'static)) -> String {
+    match cause.downcast_ref::<std::io::Error>() {
+        Some(error) => os_error::describe(error).into_owned(),
+        None => os_error::without_number(&cause.to_string()),
     }
 }
 

@@ -193,7 +193,8 @@ impl Plan {
 
 fn read_authorities(upstream: Upstream, path: &Path) -> Result<Vec<Certificate>, BuildError> {
     let unusable = |why| BuildError::CaFile { key: upstream.ca_file_key(), why };
-    let pem = std::fs::read(path).map_err(|error| unusable(error.to_string()))?;
+    let pem = std::fs::read(path)
+        .map_err(|error| unusable(crate::os_error::describe(&error).into_owned()))?;
     Certificate::from_pem_bundle(&pem).map_err(|error| unusable(Detail::of(error).to_string()))
 }
 

@@ -21,7 +21,7 @@ pub enum VmcError {
     #[error("VMware Cloud denied the read (403): check the app's roles in this organization")]
     Denied,
     /// 404.
-    #[error("VMware Cloud knows no such thing (404)")]
+    #[error("VMware Cloud has no such resource (404)")]
     NotFound,
     /// No usable answer.
     #[error("VMware Cloud: {0}")]

@@ -38,7 +38,7 @@ async fn a_caller_is_told_what_is_left_of_its_rate_and_refused_beyond_it() {
     assert_eq!(rate(&refused), (policy, "\"caller\";r=0;t=30"));
     assert_eq!(refused.header("retry-after"), "30");
     assert_eq!(refused.json()["retryable"], true);
-    assert_eq!(refused.json()["detail"], "this caller may ask 2/m, and 2 at once");
+    assert_eq!(refused.json()["detail"], "rate limit exceeded: 2 requests per minute, burst 2");
     assert!((gateway.metric("sddc_gateway_rate_limited_total", "tester").await - 1.0).abs() < 0.5);
 
     gateway.advance(29);

@@ -149,8 +149,9 @@ impl Oidc {
                 })
             }
             KeysFrom::File(path) => {
-                let content = std::fs::read(path)
-                    .map_err(|error| StartError::File(error.kind().to_string()))?;
+                let content = std::fs::read(path).map_err(|error| {
+                    StartError::File(crate::os_error::describe(&error).into_owned())
+                })?;
                 ring.take(&content).map_err(|reason| StartError::File(reason.to_owned()))?;
                 None
             }

@@ -13,7 +13,7 @@ const ASKED: [(&str, &str); 5] = [
     (
         "Cache-Control",
         "`no-cache`, or `max-age=` seconds: what is older is read anew, six times a minute for each \
-         caller, beyond that the picture answers (`detail=budget` in `Cache-Status`). \
+         caller and organization, beyond that the snapshot answers (`detail=budget` in `Cache-Status`). \
          `only-if-cached`: 504 rather than a read. `stale-if-error=` seconds: how much older than \
          fresh an answer may be if reading fails, never more than `inventory.stale`",
     ),

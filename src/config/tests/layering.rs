@@ -146,7 +146,7 @@ fn a_file_that_cannot_be_read_is_one_fault_and_hides_what_may_stand_in_it() {
     scene.source.file = Some(scene.directory.path().join("missing.toml"));
     let faults = scene.faults();
     assert_eq!(faults.len(), 2, "{faults:#?}");
-    assert_eq!(faults[0], "--config: \"missing.toml\" cannot be read: entity not found");
+    assert_eq!(faults[0], "--config: \"missing.toml\" cannot be read: no such file or directory");
     assert!(faults[1].starts_with("api.drain: \"soon\" must be"));
 
     // Empty is how a compose file says "not set".

@@ -75,7 +75,7 @@ fn the_keys_may_come_from_a_file_which_is_good_at_start() {
         );
     }
     let missing = section("jwks_file = \"/nowhere/jwks.json\"").fault();
-    assert!(missing.contains("\"/nowhere/jwks.json\" cannot be read: entity not found"));
+    assert!(missing.contains("\"/nowhere/jwks.json\" cannot be read: no such file or directory"));
 }
 
 #[test]

@@ -39,7 +39,7 @@ fn a_secret_file_must_hold_a_secret_from_the_start() {
     assert!(file("/").contains("cannot be read: is a directory"));
     assert!(file("").contains("must not be empty"));
     // The secret itself where its file's name belongs: the check for the canary is in `fault`.
-    assert!(file(CANARY).contains("client_secret_file: cannot be read: entity not found"));
+    assert!(file(CANARY).contains("client_secret_file: cannot be read: no such file or directory"));
 }
 
 #[test]

@@ -60,6 +60,16 @@ pub(super) fn replace<T>(
     Ok(value)
 }
 
+/// Whether [`replace`] could write there, by making a file beside `path` and removing it.
+pub(crate) fn probe(path: &Path) -> io::Result<()> {
+    let path = resolve(path)?;
+    let (Some(directory), Some(name)) = (path.parent(), path.file_name()) else {
+        return Err(io::ErrorKind::InvalidInput.into());
+    };
+    let directory = if directory == Path::new("") { Path::new(".") } else { directory };
+    Temporary::create(directory, name).map(drop)
+}
+
 /// Where the links at the end of a path lead: a rename would replace the link instead of the file.
 /// The last one may lead to a file that is not there yet.
 fn resolve(path: &Path) -> io::Result<PathBuf> {

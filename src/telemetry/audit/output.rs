@@ -82,6 +82,23 @@ impl Output for AuditFile {
     }
 }
 
+/// Whether the file at `path` could be opened for records. One that is not there yet is not made:
+/// another is made beside it, and removed.
+pub(crate) fn probe(path: &Path) -> io::Result<()> {
+    let flags = OFlags::NONBLOCK.bits().cast_signed();
+    match OpenOptions::new().read(true).append(true).custom_flags(flags).open(path) {
+        Ok(file) if file.metadata()?.is_file() => Ok(()),
+        Ok(_) => Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file")),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let name = format!(".sddc-gateway-check.{:016x}.tmp", rand::random::<u64>());
+            let beside = path.with_file_name(name);
+            OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside)?;
+            std::fs::remove_file(beside)
+        }
+        Err(error) => Err(error),
+    }
+}
+
 fn identity(metadata: &Metadata) -> (u64, u64) {
     (metadata.dev(), metadata.ino())
 }

@@ -88,14 +88,14 @@ impl Desk {
     /// Counts a request that got no place in time.
     pub(super) fn is_full(&self) {
         self.failed(1);
-        self.tell(io::ErrorKind::TimedOut);
+        self.tell(&io::ErrorKind::TimedOut.into());
     }
 
     /// Counts a request that got no word in time, and takes the writer for broken. A record that
     /// cannot be written after all is counted again.
     pub(super) fn is_late(&self) {
         self.failed(1);
-        self.tell(io::ErrorKind::TimedOut);
+        self.tell(&io::ErrorKind::TimedOut.into());
         // Under the lock, so that a thread about to wait waits for a pause only.
         let queue = self.lock();
         self.broken.store(true, Ordering::Relaxed);
@@ -158,7 +158,7 @@ impl Desk {
         let lost = batch.len() - whole;
         self.failed(lost);
         match result {
-            Err(error) => self.tell(error.kind()),
+            Err(error) => self.tell(&error),
             Ok(()) => {
                 if self.told.swap(false, Ordering::Relaxed) {
                     tracing::info!("audit records are written again");
@@ -174,9 +174,10 @@ impl Desk {
     }
 
     /// Once per spell. The kind alone: an error's own text may name more.
-    fn tell(&self, kind: io::ErrorKind) {
+    fn tell(&self, error: &io::Error) {
         if !self.told.swap(true, Ordering::Relaxed) {
-            tracing::error!(%kind, "the audit record cannot be written");
+            let error = crate::os_error::describe(error);
+            tracing::error!(%error, "the audit record cannot be written");
         }
     }
 

@@ -19,6 +19,9 @@ fn three_settings_serve_the_sddcs() {
             .with("SDDC_GATEWAY_CSP__CLIENT_SECRET_FILE", secret)
             .with("SDDC_GATEWAY_ACCESS__KEYS", &key.variable)
             .serve();
+        let log = &served.process.stderr;
+        assert!(log.contains("\"access\":\"callers\",\"callers\":1"), "{log}");
+        assert!(log.contains("\"files\":\"csp.client_secret_file="), "{log}");
         let answer = bearer(served.api, "/sddcs", &key.key);
         assert_eq!(answer.status, 200, "{answer:?}");
         assert_eq!(answer.json()["items"].as_array().unwrap().len(), 4);

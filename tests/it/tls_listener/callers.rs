@@ -127,7 +127,7 @@ async fn who_is_revoked_loses_its_rights_on_the_connection_that_it_has() {
     gateway.until("the certificate is revoked", revoked).await;
     let answer = connection.get("/sddcs").await.unwrap();
     assert_eq!(answer.told(), (401, "unauthenticated".to_owned()));
-    assert!(gateway.log.text().contains("certificate_not_good"));
+    assert!(gateway.log.text().contains("certificate_invalid"));
     stream.await.unwrap();
     assert_eq!(status(&other.get("/sddcs").await.unwrap()), 200);
     assert!(!others.is_finished(), "nobody else's stream ends");
@@ -146,7 +146,7 @@ async fn a_stream_ends_within_a_minute_of_its_certificate() {
     // Past the turn of the year, in which it ends.
     gateway.advance(60 * 24 * 3600);
     tokio::time::timeout(DEADLINE, &mut stream).await.expect("the end in time").unwrap();
-    let reason = "reason=\"certificate_not_good\"";
+    let reason = "reason=\"certificate_invalid\"";
     assert!(gateway.metric("sddc_gateway_access_denied_total", reason).await > 0.5);
 }
 

@@ -140,7 +140,7 @@ fn a_file_of_keys_is_read_at_start() {
         )
     };
     let told = start().unwrap_err().to_string();
-    assert_eq!(told, "access.oidc.jwks_file cannot be used: entity not found");
+    assert_eq!(told, "access.oidc.jwks_file cannot be used: no such file or directory");
     std::fs::write(&path, "{}").unwrap();
     let told = start().unwrap_err().to_string();
     assert_eq!(told, "access.oidc.jwks_file cannot be used: no JWK set");

@@ -1,22 +1,39 @@
 //! Who may do what, as a table: a part of `check`.
 
 use jiff::Timestamp;
+use serde::Serialize;
 
 use crate::{
     access::{CallerSettings, CredentialId, Scope, View},
     ids::{OrgId, SddcId},
 };
 
-const HEAD: [&str; 6] = ["CALLER", "SCOPES", "KNOWN BY", "SEES", "RATE", "UNTIL"];
+const HEAD: [&str; 6] = ["CALLER", "SCOPES", "CREDENTIALS", "CAN SEE", "RATE", "UNTIL"];
 
-/// The table's lines: a head, and a line or more for each caller.
-pub(super) fn table<'a>(
+/// What one caller may do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(super) struct CallerRow {
+    name: String,
+    scopes: Vec<String>,
+    /// As the audit names them.
+    credentials: Vec<String>,
+    can_see: Vec<String>,
+    rate: String,
+    until: String,
+}
+
+/// A row for each caller.
+pub(super) fn rows<'a>(
     callers: impl Iterator<Item = &'a CallerSettings>,
     now: Timestamp,
-) -> Vec<String> {
+) -> Vec<CallerRow> {
+    callers.map(|caller| row(caller, now)).collect()
+}
+
+/// The table's lines: a head, and a line or more for each caller.
+pub(super) fn table(rows: &[CallerRow]) -> Vec<String> {
     let head = HEAD.map(|title| vec![title.to_owned()]);
-    let rows = callers.map(|caller| row(caller, now));
-    let rows: Vec<_> = std::iter::once(head).chain(rows).collect();
+    let rows: Vec<_> = std::iter::once(head).chain(rows.iter().map(CallerRow::cells)).collect();
     let mut widths = [0; HEAD.len()];
     for row in &rows {
         for (width, cell) in widths.iter_mut().zip(row) {
@@ -26,10 +43,10 @@ pub(super) fn table<'a>(
     rows.iter().flat_map(|row| lines(row, widths)).collect()
 }
 
-type Row = [Vec<String>; HEAD.len()];
+type Cells = [Vec<String>; HEAD.len()];
 
 /// A row, each cell of which may have several lines.
-fn lines(row: &Row, widths: [usize; HEAD.len()]) -> Vec<String> {
+fn lines(row: &Cells, widths: [usize; HEAD.len()]) -> Vec<String> {
     let height = row.iter().map(Vec::len).max().unwrap_or_default();
     let line = |at: usize| {
         let cells = row.iter().zip(widths).map(|(cell, width)| {
@@ -41,27 +58,40 @@ fn lines(row: &Row, widths: [usize; HEAD.len()]) -> Vec<String> {
     (0..height).map(line).collect()
 }
 
-fn row(caller: &CallerSettings, now: Timestamp) -> Row {
+impl CallerRow {
+    fn cells(&self) -> Cells {
+        [
+            vec![self.name.clone()],
+            self.scopes.clone(),
+            self.credentials.clone(),
+            self.can_see.clone(),
+            vec![self.rate.clone()],
+            vec![self.until.clone()],
+        ]
+    }
+}
+
+fn row(caller: &CallerSettings, now: Timestamp) -> CallerRow {
     let rate = caller
         .rate
-        .map_or_else(|| "no limit".to_owned(), |rate| format!("{rate}, {} at once", rate.burst()));
+        .map_or_else(|| "no limit".to_owned(), |rate| format!("{rate}, burst {}", rate.burst()));
     let until = match caller.not_after {
         None => "-".to_owned(),
-        Some(end) if end <= now => format!("{end} (over: it gets in no more)"),
+        Some(end) if end <= now => format!("{end} (has expired)"),
         Some(end) => end.to_string(),
     };
-    [
-        vec![caller.name.to_string()],
-        caller.scopes.iter().copied().map(Scope::as_str).map(str::to_owned).collect(),
-        known_by(caller),
-        seen(&caller.view),
-        vec![rate],
-        vec![until],
-    ]
+    CallerRow {
+        name: caller.name.to_string(),
+        scopes: caller.scopes.iter().copied().map(Scope::as_str).map(str::to_owned).collect(),
+        credentials: credentials(caller),
+        can_see: can_see(&caller.view),
+        rate,
+        until,
+    }
 }
 
 /// Its credentials, as the audit names them.
-fn known_by(caller: &CallerSettings) -> Vec<String> {
+fn credentials(caller: &CallerSettings) -> Vec<String> {
     let keys = caller.key_sha256.iter();
     let keys = keys.map(|digest| format!("key {}", CredentialId::from(*digest)));
     let claims = caller.oidc.iter().map(|(claim, text)| format!("{claim}={text:?}"));
@@ -71,7 +101,7 @@ fn known_by(caller: &CallerSettings) -> Vec<String> {
     keys.chain(token).chain(certificate).collect()
 }
 
-fn seen(view: &View) -> Vec<String> {
+fn can_see(view: &View) -> Vec<String> {
     if view.is_everything() {
         return vec!["everything".to_owned()];
     }
@@ -111,14 +141,15 @@ mod tests {
             ..CallerSettings::new("ci".parse().unwrap())
         };
         let expected = "\
-CALLER   SCOPES     KNOWN BY                 SEES                  RATE              UNTIL
-billing  sddc:read  key ca978112             everything            no limit          -
+CALLER   SCOPES     CREDENTIALS              CAN SEE               RATE            UNTIL
+billing  sddc:read  key ca978112             everything            no limit        -
                     key 3e23e816
-ci       sddc:read  token with sub=\"ci\"      org o-1               10/s, 10 at once  2027-01-31T00:00:00Z
+ci       sddc:read  token with sub=\"ci\"      org o-1               10/s, burst 10  2027-01-31T00:00:00Z
          vmc:read   certificate dns:ci.test  SDDCs named \"prod-*\"";
         let now = "2026-11-22T10:00:00Z".parse().unwrap();
-        assert_eq!(table([&plain, &limited].into_iter(), now).join("\n"), expected);
+        let shown = |callers: &[&CallerSettings], now| table(&rows(callers.iter().copied(), now));
+        assert_eq!(shown(&[&plain, &limited], now).join("\n"), expected);
         let later = "2027-01-31T00:00:00Z".parse().unwrap();
-        assert!(table([&limited].into_iter(), later)[1].ends_with("Z (over: it gets in no more)"));
+        assert!(shown(&[&limited], later)[1].ends_with("Z (has expired)"));
     }
 }

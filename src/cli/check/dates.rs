@@ -1,0 +1,50 @@
+//! Whether the certificates and CRLs that the configuration names are valid, and for how long.
+
+use jiff::Timestamp;
+
+use super::report::Step;
+use crate::{
+    config::Config,
+    os_error,
+    validity::{DatedFile, Finding, Severity},
+};
+
+/// A step or more for each file.
+pub(super) fn check(config: &Config, now: Timestamp) -> Vec<Step> {
+    config.dated_files().iter().flat_map(|file| steps(file, now)).collect()
+}
+
+fn steps(file: &DatedFile, now: Timestamp) -> Vec<Step> {
+    let (key, path) = (file.key, file.path.display());
+    let dates = match file.read() {
+        Ok(dates) => dates,
+        Err(error) => {
+            let why = os_error::describe(&error);
+            return vec![
+                Step::warning(
+                    "certificate",
+                    format!("{key}: the dates of {path} are unknown: {why}"),
+                )
+                .remedy(format!("check the content of {path}")),
+            ];
+        }
+    };
+    let findings = dates.findings(now);
+    if findings.is_empty() {
+        let until = dates.not_after().map_or_else(
+            || "without an end".to_owned(),
+            |end| format!("until {}", end.strftime("%Y-%m-%dT%H:%M:%SZ")),
+        );
+        return vec![Step::ok("certificate", format!("{key}: {path} is valid {until}"))];
+    }
+    findings.into_iter().map(|finding| step(file, finding)).collect()
+}
+
+fn step(file: &DatedFile, Finding { severity, text }: Finding) -> Step {
+    let message = format!("{}: {}: {text}", file.key, file.path.display());
+    let step = match severity {
+        Severity::Failure => Step::failure("certificate", message),
+        Severity::Warning => Step::warning("certificate", message),
+    };
+    step.remedy("replace it in the file, which the gateway re-reads while it runs")
+}

@@ -1,0 +1,125 @@
+//! What can be seen on this machine: ports, files to write, and how the secret is written.
+
+use std::{
+    io::{self, ErrorKind},
+    net::{SocketAddr, TcpListener},
+    path::Path,
+};
+
+use super::report::Step;
+use crate::{
+    access::oidc::KeysFrom,
+    clock::Clock,
+    config::Config,
+    csp::{ClientSecret, SecretOrigin},
+    inventory::{self, Source},
+    os_error,
+    telemetry::{self, AuditTarget},
+};
+
+/// Whether each upstream is called directly or through a proxy.
+pub(super) fn routes(config: &Config) -> Vec<Step> {
+    let oidc = config.access.roll().and_then(|roll| roll.oidc.as_ref());
+    let keys = oidc.and_then(|oidc| match &oidc.keys {
+        KeysFrom::Url(url) => Some(("access.oidc.jwks_url", url)),
+        KeysFrom::File(_) => None,
+    });
+    [("csp.url", &config.csp.url), ("vmc.url", &config.vmc.url)]
+        .into_iter()
+        .chain(keys)
+        .map(|(key, url)| {
+            let (origin, route) = (url.origin().ascii_serialization(), config.proxies.route(url));
+            Step::ok("upstream", format!("{key}: {origin} is reached {route}"))
+        })
+        .collect()
+}
+
+/// Whether the listeners' ports are free. Each is bound for a moment.
+pub(super) fn ports(config: &Config) -> Vec<Step> {
+    let listeners = [("api.listen", config.api.listen), ("ops.listen", config.ops.listen)];
+    listeners.map(|(key, address)| port(key, address)).into()
+}
+
+fn port(key: &str, address: SocketAddr) -> Step {
+    match TcpListener::bind(address) {
+        Ok(_) if address.port() == 0 => {
+            Step::ok("port", format!("{key}: {address}, any port that is free"))
+        }
+        Ok(_) => Step::ok("port", format!("{key}: {address} is free")),
+        Err(error) if error.kind() == ErrorKind::AddrInUse => {
+            Step::warning("port", format!("{key}: {address} is already in use")).remedy(format!(
+                "nothing to do if the gateway is running; else stop what listens there, or change \
+                 {key}"
+            ))
+        }
+        Err(error) => {
+            let why = os_error::describe(&error);
+            Step::failure("port", format!("{key}: {address} cannot be listened on: {why}"))
+                .remedy(format!("change {key}"))
+        }
+    }
+}
+
+/// Whether each file that the gateway writes can be written. Leaves no trace.
+pub(super) fn files(config: &Config) -> Vec<Step> {
+    let snapshot = config.inventory.snapshot_file.as_deref();
+    let snapshot = snapshot.map(|path| snapshot_file(config, path));
+    let audit = match &config.telemetry.audit {
+        Some(AuditTarget::File(path)) => {
+            Some(written("telemetry.audit", path, telemetry::probe_audit_file(path)))
+        }
+        Some(AuditTarget::Stdout) | None => None,
+    };
+    snapshot.into_iter().chain(audit).collect()
+}
+
+fn snapshot_file(config: &Config, path: &Path) -> Step {
+    const KEY: &str = "inventory.snapshot_file";
+    let source = Source::of(&config.csp.url, &config.vmc.url, &config.csp.client_id);
+    let (now, oldest) = (Clock::system().wall(), config.inventory.stale);
+    let shown = path.display();
+    match inventory::refused_snapshot(path, &source, now, oldest) {
+        Some((why, true)) => {
+            Step::failure("file", format!("{KEY}: {shown} is neither used nor written: {why}"))
+                .remedy(format!("remove it, or change {KEY}"))
+        }
+        Some((why, false)) => {
+            Step::warning("file", format!("{KEY}: {shown} is not used at the next start: {why}"))
+                .remedy("nothing to do: it is replaced after the first good reading")
+        }
+        None => written(KEY, path, inventory::probe_snapshot_file(path)),
+    }
+}
+
+fn written(key: &str, path: &Path, outcome: io::Result<()>) -> Step {
+    let path = path.display();
+    match outcome {
+        Ok(()) => Step::ok("file", format!("{key}: {path} can be written")),
+        Err(error) => {
+            let why = os_error::describe(&error);
+            Step::failure("file", format!("{key}: {path} cannot be written: {why}"))
+                .remedy(format!("let the gateway's user write there, make room, or change {key}"))
+        }
+    }
+}
+
+/// Hints at what is seldom meant: quotes and blanks that have become a part of the id or secret.
+pub(super) fn secrets(config: &Config) -> Vec<Step> {
+    let (key, secret) = match &config.csp.client_secret {
+        SecretOrigin::Value(secret) => ("csp.client_secret", Some(secret.clone())),
+        SecretOrigin::File(path) => ("csp.client_secret_file", read(path)),
+    };
+    let id = config.csp.client_id.hints().into_iter().map(|hint| ("csp.client_id", hint));
+    let secret = secret.iter().flat_map(ClientSecret::hints).map(|hint| (key, hint));
+    id.chain(secret)
+        .map(|(key, hint)| {
+            Step::warning("secret", format!("{key} {hint}"))
+                .remedy("if that is not meant, write it without them")
+        })
+        .collect()
+}
+
+/// The configuration has been checked: a file that is gone since shows with the token.
+fn read(path: &Path) -> Option<ClientSecret> {
+    ClientSecret::from_text(&std::fs::read_to_string(path).ok()?)
+}

@@ -1,0 +1,91 @@
+//! `check`: is the configuration good, do the credentials work, and will the gateway start here?
+//!
+//! Each step is a line, with what to do where it is not good. Nothing is changed, here or at VMware
+//! Cloud; no text holds a secret.
+
+mod callers;
+mod cloud;
+mod dates;
+mod issuer;
+mod local;
+mod render;
+mod report;
+
+use std::process::ExitCode;
+
+use clap::Args;
+
+use self::{
+    render::{ReportFormat, ReportWriter},
+    report::Step,
+};
+use super::{ConfigArgs, EX_CONFIG, block_on};
+use crate::{access, clock::Clock, config::Config};
+
+#[derive(Debug, Args)]
+pub(super) struct Options {
+    /// Only look at what is on this machine; ask nobody
+    #[arg(long)]
+    offline: bool,
+    /// Exit with 1 after a warning too
+    #[arg(long)]
+    strict: bool,
+    /// How to write the report
+    #[arg(long, value_enum, default_value_t)]
+    format: ReportFormat,
+    #[command(flatten)]
+    pub(super) config: ConfigArgs,
+}
+
+pub(super) fn run(options: &Options) -> Result<(), ExitCode> {
+    let mut writer = ReportWriter::new(options.format);
+    let config = load(options, &mut writer)?;
+    writer.add(Step::ok("configuration", "configuration"));
+    writer.extend(
+        config.warnings().into_iter().map(|warning| Step::warning("configuration", warning)),
+    );
+    writer.extend(local::secrets(&config));
+    show_callers(&config, &mut writer);
+    writer.extend(local::routes(&config));
+    writer.extend(dates::check(&config, Clock::system().wall()));
+    writer.extend(local::ports(&config));
+    writer.extend(local::files(&config));
+    if !options.offline {
+        block_on(async {
+            writer.extend(issuer::check(&config).await);
+            cloud::check(&config, &mut writer).await;
+            Ok(())
+        })?;
+    }
+    writer.finish().outcome(options.strict)
+}
+
+/// Every fault goes to standard error, as with the other commands, and into the JSON document.
+fn load(options: &Options, writer: &mut ReportWriter) -> Result<Config, ExitCode> {
+    let faults = match Config::load(&options.config.source()) {
+        Ok(config) => return Ok(config),
+        Err(faults) => faults,
+    };
+    eprintln!("{faults}");
+    if options.format == ReportFormat::Json {
+        let faults = faults.iter().map(|fault| Step::failure("configuration", fault.to_string()));
+        writer.extend(faults);
+        std::mem::take(writer).finish();
+    }
+    Err(ExitCode::from(EX_CONFIG))
+}
+
+/// Who may do what.
+fn show_callers(config: &Config, writer: &mut ReportWriter) {
+    match &config.access {
+        access::Settings::Open => writer.add(Step::ok(
+            "callers",
+            "access is open: everyone who can reach the listener has sddc:read",
+        )),
+        access::Settings::Callers(roll) => {
+            let count = roll.all().count();
+            writer.add(Step::ok("callers", format!("{count} caller(s) may ask")));
+            writer.callers(callers::rows(roll.all(), Clock::system().wall()));
+        }
+    }
+}

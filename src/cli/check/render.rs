@@ -1,0 +1,152 @@
+//! How a report is shown: lines for people as the steps are taken, or one JSON document at the end.
+
+use clap::ValueEnum;
+use serde::Serialize;
+
+use super::{
+    callers::{self, CallerRow},
+    report::{Report, Status, Step},
+};
+use crate::cli::say;
+
+/// How `check` writes its report.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub(super) enum ReportFormat {
+    /// Lines for people
+    #[default]
+    Text,
+    /// One JSON document
+    Json,
+}
+
+/// The document of `--format json`.
+#[derive(Serialize)]
+struct Document<'a> {
+    /// `ok`, `warning` or `failure`: the worst of the steps.
+    status: Status,
+    failures: usize,
+    warnings: usize,
+    steps: &'a [Step],
+    callers: &'a [CallerRow],
+}
+
+/// A report that is written while it grows.
+#[derive(Debug, Default)]
+pub(super) struct ReportWriter {
+    format: ReportFormat,
+    pub(super) report: Report,
+}
+
+impl ReportWriter {
+    pub(super) fn new(format: ReportFormat) -> Self {
+        Self { format, report: Report::default() }
+    }
+
+    /// Adds a step; as text it is shown at once.
+    pub(super) fn add(&mut self, step: Step) {
+        if self.format == ReportFormat::Text {
+            lines(&step).iter().for_each(say);
+        }
+        self.report.steps.push(step);
+    }
+
+    /// Adds several.
+    pub(super) fn extend(&mut self, steps: impl IntoIterator<Item = Step>) {
+        steps.into_iter().for_each(|step| self.add(step));
+    }
+
+    /// Adds the table of callers.
+    pub(super) fn callers(&mut self, rows: Vec<CallerRow>) {
+        if self.format == ReportFormat::Text && !rows.is_empty() {
+            for line in callers::table(&rows) {
+                say(format_args!("{INDENT}{line}"));
+            }
+        }
+        self.report.callers = rows;
+    }
+
+    /// Ends it: a line that sums it up, or the document.
+    pub(super) fn finish(self) -> Report {
+        match self.format {
+            ReportFormat::Text => say(summary(&self.report)),
+            ReportFormat::Json => say(json(&self.report)),
+        }
+        self.report
+    }
+}
+
+/// Under the first letter of a step's message.
+const INDENT: &str = "      ";
+
+fn lines(step: &Step) -> Vec<String> {
+    let mark = match step.status {
+        Status::Ok => "ok",
+        Status::Warning => "warn",
+        Status::Failure => "FAIL",
+    };
+    let more = step.details.iter().chain(&step.remedy).map(|line| format!("{INDENT}{line}"));
+    std::iter::once(format!("{mark:<5} {}", step.message)).chain(more).collect()
+}
+
+fn summary(report: &Report) -> String {
+    let count = |number: usize, what: &str| match number {
+        1 => format!("1 {what}"),
+        number => format!("{number} {what}s"),
+    };
+    format!(
+        "{}, {}",
+        count(report.count(Status::Failure), "failure"),
+        count(report.count(Status::Warning), "warning")
+    )
+}
+
+fn json(report: &Report) -> String {
+    let document = Document {
+        status: report.status(),
+        failures: report.count(Status::Failure),
+        warnings: report.count(Status::Warning),
+        steps: &report.steps,
+        callers: &report.callers,
+    };
+    serde_json::to_string_pretty(&document).expect("texts and numbers make JSON")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn report() -> Report {
+        let token = Step::ok("token", "token of org o-1").details(["organization o-1".into()]);
+        let port = Step::warning("port", "api.listen: taken").remedy("free it");
+        Report { steps: vec![token, port], ..Report::default() }
+    }
+
+    #[test]
+    fn a_step_is_a_line_with_what_to_do_below_it() {
+        let lines: Vec<_> = report().steps.iter().flat_map(lines).collect();
+        let expected = [
+            "ok    token of org o-1",
+            "      organization o-1",
+            "warn  api.listen: taken",
+            "      free it",
+        ];
+        assert_eq!(lines, expected);
+        assert_eq!(summary(&report()), "0 failures, 1 warning");
+    }
+
+    #[test]
+    fn the_document_holds_every_step_and_the_worst_of_them() {
+        let document: serde_json::Value = serde_json::from_str(&json(&report())).unwrap();
+        let expected = serde_json::json!({
+            "status": "warning", "failures": 0, "warnings": 1,
+            "steps": [
+                {"name": "token", "status": "ok", "message": "token of org o-1",
+                 "details": ["organization o-1"], "remedy": null},
+                {"name": "port", "status": "warning", "message": "api.listen: taken",
+                 "details": [], "remedy": "free it"},
+            ],
+            "callers": [],
+        });
+        assert_eq!(document, expected);
+    }
+}

@@ -1,0 +1,80 @@
+//! What a gateway says at its start: who may call, what it serves, and which files it uses.
+
+use std::path::Path;
+
+use crate::{
+    access::{self, oidc::KeysFrom},
+    config::Config,
+    csp::SecretOrigin,
+    telemetry::AuditTarget,
+};
+
+/// Logs a line for access, one for the upstreams, one for the files, and one for each warning.
+pub(super) fn log(config: &Config) {
+    match &config.access {
+        access::Settings::Open => tracing::info!(
+            access = "open",
+            "access is open: everyone who can reach the listener has sddc:read"
+        ),
+        access::Settings::Callers(roll) => tracing::info!(
+            access = "callers",
+            callers = roll.all().count(),
+            issuer = roll.oidc.as_ref().map(|oidc| oidc.issuer.as_str()),
+            client_certificates = config.api.tls.as_ref().is_some_and(|tls| tls.client.is_some()),
+            "only configured callers have access"
+        ),
+    }
+    tracing::info!(
+        csp.url = %config.csp.url,
+        vmc.url = %config.vmc.url,
+        orgs = config.vmc.orgs.len(),
+        "{}",
+        if config.vmc.orgs.is_empty() {
+            "serving the organizations that the app's token can see"
+        } else {
+            "serving the organizations of vmc.orgs"
+        }
+    );
+    let files: Vec<_> =
+        files(config).iter().map(|(key, path)| format!("{key}={}", path.display())).collect();
+    if !files.is_empty() {
+        tracing::info!(files = files.join(", "), "files in use");
+    }
+    config.warnings().iter().for_each(|warning| tracing::warn!("{warning}"));
+}
+
+/// Each file that is read or written, by its key, in the order of the table.
+fn files(config: &Config) -> Vec<(&'static str, &Path)> {
+    let tls = config.api.tls.as_ref();
+    let client = tls.and_then(|tls| tls.client.as_ref());
+    let roll = config.access.roll();
+    let oidc = roll.and_then(|roll| roll.oidc.as_ref());
+    let secret = match &config.csp.client_secret {
+        SecretOrigin::File(path) => Some(path),
+        SecretOrigin::Value(_) => None,
+    };
+    let keys = oidc.and_then(|oidc| match &oidc.keys {
+        KeysFrom::File(path) => Some(path),
+        KeysFrom::Url(_) => None,
+    });
+    let audit = match &config.telemetry.audit {
+        Some(AuditTarget::File(path)) => Some(path),
+        Some(AuditTarget::Stdout) | None => None,
+    };
+    [
+        ("api.tls_cert", tls.map(|tls| &tls.cert)),
+        ("api.tls_key", tls.map(|tls| &tls.key)),
+        ("api.tls_client_ca", client.map(|client| &client.ca)),
+        ("api.tls_client_crl", client.and_then(|client| client.crl.as_ref())),
+        ("csp.client_secret_file", secret),
+        ("vmc.ca_file", config.vmc.ca_file.as_ref()),
+        ("inventory.snapshot_file", config.inventory.snapshot_file.as_ref()),
+        ("access.callers_file", roll.and_then(|roll| roll.file.as_ref()).map(|file| &file.path)),
+        ("access.oidc.jwks_file", keys),
+        ("access.oidc.ca_file", oidc.and_then(|oidc| oidc.ca_file.as_ref())),
+        ("telemetry.audit", audit),
+    ]
+    .into_iter()
+    .filter_map(|(key, path)| Some((key, path?.as_path())))
+    .collect()
+}

@@ -10,6 +10,7 @@
 //! unasked takes the process down: a gateway whose poller is dead must not look healthy.
 
 use std::{
+    fmt,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -17,6 +18,11 @@ use std::{
     time::Duration,
 };
 
+use prometheus_client::{
+    collector::Collector,
+    encoding::{DescriptorEncoder, EncodeMetric},
+    metrics::{MetricType, gauge::ConstGauge},
+};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -39,6 +45,18 @@ struct ReadinessState {
     inventory: Inventory,
     was_ready: AtomicBool,
     ending: CancellationToken,
+}
+
+impl Collector for Readiness {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let family = encoder.encode_descriptor(
+            "sddc_gateway_ready",
+            "1 while requests are wanted: what /readyz says",
+            None,
+            MetricType::Gauge,
+        )?;
+        ConstGauge::new(i64::from(self.is_ready())).encode(family)
+    }
 }
 
 impl Readiness {

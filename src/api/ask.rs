@@ -11,7 +11,7 @@ use super::{
     answer::{Asked, Encoded, Subject, What},
     caller::{SddcReader, Sight},
     error::ApiError,
-    gaps::{Sees, gaps},
+    gaps::{self, Sees, gaps},
     question::{Asking, Query, Question, Takes},
     resource::Resource,
     watch::LongPoll,
@@ -294,8 +294,12 @@ impl Ask {
         let view = &served.content;
         let missing = self.admit_missing(&view.missing, question.allows_part())?;
         let subject = self.subject(topic, question, seen_by, view.content.revision, missing);
+        let shows = |entry: &E| {
+            topic.scope.holds(entry.org()) && view.shows(entry.org()) && sight.entry(entry)
+        };
+        let without_content = served.without_content().with_held_back(view, shows);
         let encoded = self.encode(subject, topic, question, view, sight, parts);
-        Ok(Listed { encoded, served: served.without_content() })
+        Ok(Listed { encoded, served: without_content })
     }
 
     /// What an answer to a question is made from.
@@ -333,8 +337,7 @@ impl Ask {
             let sees = |entry: &E| sight.entry(entry);
             let selection = question.select(visible(view, &topic.scope, sees, parts));
             missing.extend(gaps(topic, question, view, sight, parts));
-            missing.sort_unstable();
-            missing.dedup();
+            gaps::merge(&mut missing);
             Encoded::json(&selection.page(missing)).followed_by(selection.next)
         })
     }

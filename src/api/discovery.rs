@@ -77,7 +77,11 @@ pub(super) async fn discover_targets(ask: Ask) -> Result<Response, ApiError> {
         let groups = selected.filter_map(|entry| group(entry, target));
         Encoded::json(&groups.collect::<Vec<_>>())
     });
-    Ok(ask.answer(&Listed { encoded, served: served.without_content() }))
+    let shows = |entry: &SddcEntry| {
+        topic.scope.holds(&entry.sddc.org_id) && view.shows(&entry.sddc.org_id) && sees(entry)
+    };
+    let served = served.without_content().with_held_back(view, shows);
+    Ok(ask.answer(&Listed { encoded, served }))
 }
 
 fn group(entry: &SddcEntry, target: Option<Target>) -> Option<TargetGroup<'_>> {

@@ -64,8 +64,17 @@ pub(super) fn gaps<E: Entry, R: Resource>(
             is_concerned.then(|| missing_parts(&**entry, reason))
         }));
     }
-    missing.dedup();
+    merge(&mut missing);
     missing
+}
+
+/// Orders what is missing, and tells each thing once; of elements that no id tells apart each.
+pub(super) fn merge(missing: &mut Vec<MissingPart>) {
+    let is_without_id = |part: &MissingPart| {
+        part.sddc_id.is_none() && part.reason == GapReason::Unreadable.as_str()
+    };
+    missing.sort_unstable();
+    missing.dedup_by(|one, other| one == other && !is_without_id(one));
 }
 
 /// What is not shown of one SDDC, in a list of its parts.

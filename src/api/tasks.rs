@@ -169,7 +169,7 @@ impl Ask {
     async fn names(&self, scope: &Scope) -> Result<View<SddcEntry>, ApiError> {
         let inventory = &self.state.inventory;
         if !self.sight.limits_names() {
-            return Ok(View { content: inventory.known(), missing: Vec::new() });
+            return Ok(View::whole(inventory.known()));
         }
         let demand =
             Demand { only_if_cached: self.asked.directives.only_if_cached, ..Demand::default() };

@@ -9,8 +9,16 @@ use std::{
     time::Duration,
 };
 
-use super::{inner::Inner, kept::Kept, mapping, model::Org, slot};
+use super::{
+    belief::CONFIRM_AFTER,
+    inner::Inner,
+    kept::{Kept, Verdict},
+    mapping,
+    model::Org,
+    slot,
+};
 use crate::{
+    clock::Instant,
     flight::Run,
     ids::OrgId,
     telemetry::Metrics,
@@ -32,8 +40,8 @@ pub(super) enum Directory {
 pub(super) struct Discovery {
     pub(super) reader: Reader,
     pub(super) orgs: Kept<Vec<Org>>,
-    /// Orgs that the last list lacked: absent twice running, they are dropped.
-    absent: Mutex<Vec<OrgId>>,
+    /// Orgs that the last list lacked, and since when: absent twice running, they are dropped.
+    absent: Mutex<Vec<(OrgId, Instant)>>,
     /// The list that was read first has been acted on: until then that no org is served says nothing.
     is_served: AtomicBool,
 }
@@ -53,17 +61,30 @@ impl Discovery {
         self.is_served.store(true, Ordering::Release);
     }
 
-    /// Keeps those orgs that the list lacks for the first time.
-    fn believe(&self, mut listed: Vec<Org>) -> Vec<Org> {
+    /// Keeps those orgs that a list lacks for the first time, and all that one lacks which has elements
+    /// without a usable id: each of these may be one of them.
+    fn believe(&self, listed: OrgsListed, begun: Instant) -> Vec<Org> {
+        let OrgsListed { mut orgs, without_id } = listed;
         let mut absent = self.absent.lock().unwrap_or_else(PoisonError::into_inner);
         let before = self.orgs.reading().map(|reading| reading.content).unwrap_or_default();
-        let lacks = |org: &&Org| listed.iter().all(|other| other.id != org.id);
-        let again: Vec<_> =
-            before.iter().filter(lacks).filter(|org| !absent.contains(&org.id)).cloned().collect();
-        *absent = again.iter().map(|org| org.id.clone()).collect();
-        listed.extend(again);
-        sort(&mut listed);
-        listed
+        let since = |org: &Org| absent.iter().find(|(id, _)| *id == org.id).map(|(_, at)| *at);
+        let lacking = before.iter().filter(|org| orgs.iter().all(|other| other.id != org.id));
+        let kept: Vec<_> = lacking
+            .map(|org| (org.clone(), since(org).unwrap_or(begun)))
+            .filter(|(_, since)| without_id > 0 || begun < *since + CONFIRM_AFTER)
+            .collect();
+        if without_id > 0 {
+            tracing::warn!(
+                without_id,
+                kept = kept.len(),
+                "elements without a usable id in the list of organizations: none is dropped"
+            );
+        } else {
+            *absent = kept.iter().map(|(org, since)| (org.id.clone(), *since)).collect();
+        }
+        orgs.extend(kept.into_iter().map(|(org, _)| org));
+        sort(&mut orgs);
+        orgs
     }
 
     /// Joins or starts the refresh of the list; slots are opened and retired before its waiters go
@@ -73,11 +94,12 @@ impl Discovery {
             let inner = inner.clone();
             async move {
                 let Directory::Discovered(discovery) = &inner.directory else { return Ok(()) };
+                let begun = inner.clock.now();
                 let read = async {
-                    let listed = read_orgs(&discovery.reader, lane, &inner.metrics).await?;
-                    Ok(discovery.believe(listed))
+                    let listed = list_orgs(&discovery.reader, lane, &inner.metrics, 1).await?;
+                    Ok(Verdict::Believed(discovery.believe(listed, begun)))
                 };
-                let outcome = discovery.orgs.update(false, read).await;
+                let outcome = discovery.orgs.update(false, begun, read).await;
                 discovery.reader.set_has_snapshot(discovery.orgs.reading().is_some());
                 match &outcome {
                     Ok(()) => inner.reconcile(),
@@ -102,23 +124,48 @@ impl Discovery {
     }
 }
 
+/// A list of organizations as it was read.
+#[derive(Debug)]
+struct OrgsListed {
+    /// Those with a usable id, each once, ordered by name, then id.
+    orgs: Vec<Org>,
+    /// How many others there are.
+    without_id: usize,
+}
+
 /// The organizations that the token can see, ordered by name, then id.
 pub(crate) async fn read_orgs(
     reader: &Reader,
     lane: Lane,
     metrics: &Metrics,
 ) -> Result<Vec<Org>, VmcError> {
-    let read = reader.read(Endpoint::Orgs, lane, |body| {
+    Ok(list_orgs(reader, lane, metrics, 0).await?.orgs)
+}
+
+/// Reads a list of at least so many elements: that an app which is served has no organization is no
+/// more to be believed than that VMware knows none of them.
+async fn list_orgs(
+    reader: &Reader,
+    lane: Lane,
+    metrics: &Metrics,
+    min: usize,
+) -> Result<OrgsListed, VmcError> {
+    let read = reader.read(Endpoint::Orgs, lane, move |body| {
         let wires = wire::parse_orgs(body).map_err(|_| Breach::Body("a list of organizations"))?;
         let mut odd = OddCount::default();
-        Ok((mapping::orgs(wires, &mut odd), odd))
+        let listed = wires.len();
+        let orgs = mapping::orgs(wires, &mut odd);
+        if listed < min || (listed > 0 && orgs.is_empty()) {
+            return Err(Breach::Body("a list of organizations with usable ids").into());
+        }
+        Ok((orgs, odd))
     });
     let (mut orgs, odd) = read.await?;
     metrics.odd_documents(odd.documents);
     let mut seen = HashSet::new();
     orgs.retain(|org| seen.insert(org.id.clone()));
     sort(&mut orgs);
-    Ok(orgs)
+    Ok(OrgsListed { orgs, without_id: odd.without_id })
 }
 
 /// One organization.

@@ -2,6 +2,8 @@
 
 use std::{cmp::Ordering, fmt::Debug, mem::size_of};
 
+use jiff::Timestamp;
+
 use super::model::{Capacity, Cluster, GapReason, Host, SddcEntry, TaskEntry};
 use crate::ids::OrgId;
 
@@ -15,6 +17,9 @@ pub trait Entry: Debug + PartialEq + Send + Sync + 'static {
 
     /// Upstream `version`: tells which of two copies is newer.
     fn version(&self) -> Option<i64>;
+
+    /// Upstream `updated`: tells the same where `version` was set back.
+    fn updated_at(&self) -> Option<Timestamp>;
 
     /// The order of lists for which nothing else was asked.
     fn order(&self, other: &Self) -> Ordering;
@@ -49,6 +54,10 @@ impl Entry for SddcEntry {
 
     fn version(&self) -> Option<i64> {
         self.version
+    }
+
+    fn updated_at(&self) -> Option<Timestamp> {
+        self.sddc.updated_at
     }
 
     /// By name, then id; those without a name last.
@@ -136,6 +145,10 @@ impl Entry for TaskEntry {
 
     fn version(&self) -> Option<i64> {
         self.version
+    }
+
+    fn updated_at(&self) -> Option<Timestamp> {
+        self.updated_at
     }
 
     /// The newest first, then by id; those without a start last.

@@ -31,9 +31,11 @@ use crate::{
     vmc::{Endpoint, VmcError},
 };
 
-/// On demand the list of orgs, and an org that VMware does not know, are not read more often than
-/// this: orgs come and go by the month.
-const LEAST_DIRECTORY_FRESH: Duration = Duration::from_secs(60);
+/// On demand the list of orgs is not read more often than this: orgs come and go by the month.
+const MIN_DIRECTORY_FRESH: Duration = Duration::from_secs(60);
+/// On demand a list of orgs that could not be read, and an org that VMware does not know, are not read
+/// more often than this: the first questions after an end of the trouble find it out.
+const MIN_PAUSE: Duration = Duration::from_secs(4);
 
 #[derive(Debug)]
 pub(super) struct Inner {
@@ -61,13 +63,18 @@ impl Inner {
         demand: &Demand,
     ) -> Result<Service, Unavailable> {
         let Directory::Discovered(discovery) = &self.directory else { return Ok(Service::Hit) };
-        let fresh = self.settings.fresh.max(self.settings.poll * 2).max(LEAST_DIRECTORY_FRESH);
+        let fresh = self.settings.fresh.max(self.settings.poll * 2).max(MIN_DIRECTORY_FRESH);
         match discovery.age() {
-            Some(age) if age < fresh || demand.only_if_cached => Ok(Service::Hit),
+            Some(_) if demand.only_if_cached => Ok(Service::Hit),
             None if demand.only_if_cached => Err(Unavailable::NotCached),
-            // Its outcome shows in the next answer: this one need not wait for it.
-            Some(_) => {
-                drop(discovery.refresh(self, Lane::Callers));
+            Some(age) => {
+                let is_due = age >= fresh || discovery.orgs.trouble().is_some();
+                let tried = discovery.orgs.tried();
+                let now = self.clock.now();
+                if is_due && tried.is_none_or(|tried| now.since(tried) >= MIN_PAUSE) {
+                    // Its outcome shows in the next answer: this one need not wait for it.
+                    drop(discovery.refresh(self, Lane::Callers));
+                }
                 Ok(Service::Hit)
             }
             None => {
@@ -91,9 +98,9 @@ impl Inner {
         }
     }
 
-    /// How long an org that VMware does not know is left alone.
+    /// How long questions leave an org alone that VMware does not know. The poller asks for it too.
     pub(super) fn unknown_pause(&self) -> Duration {
-        self.settings.fresh.max(LEAST_DIRECTORY_FRESH)
+        self.settings.poll.max(MIN_PAUSE)
     }
 
     /// A list that is fresh and complete as it is.
@@ -105,8 +112,10 @@ impl Inner {
     ) -> Option<Served<View<E>>> {
         let picture = (kind.merged)(self).picture.load();
         let age = picture.age(self.clock.now())?;
-        if *scope != Scope::All || age >= self.settings.fresh || demand.wants_newer_than(Some(age))
-        {
+        if *scope != Scope::All || !picture.is_settled {
+            return None;
+        }
+        if age >= self.settings.fresh || demand.wants_newer_than(Some(age)) {
             return None;
         }
         // What VMware refuses may have to be hidden though it is fresh.
@@ -117,7 +126,7 @@ impl Inner {
         if !kind.is_main {
             picture.orgs.iter().for_each(|(slot, _)| (kind.of)(slot).kept.note_question(demand));
         }
-        let content = View { content: picture.content.clone(), missing: Vec::new() };
+        let content = View::whole(picture.content.clone());
         Some(Served { content, age, service: Service::Hit })
     }
 
@@ -137,15 +146,31 @@ impl Inner {
         slots: &[Arc<Slot>],
         demand: &Demand,
     ) -> Vec<(OrgId, Service)> {
-        let (now, pause) = (self.clock.now(), self.unknown_pause());
-        let attempts =
-            slots.iter().filter(|slot| slot.wants_reading(kind, now, pause)).map(async |slot| {
-                let refresh = || slot.refresh(self, kind, Lane::Callers);
-                let kept = &(kind.of)(slot).kept;
-                let attempt = kept.freshen(&self.settings, demand, refresh).await;
-                (slot.id.clone(), attempt.into())
-            });
+        let attempts = slots.iter().map(async |slot| {
+            let service = match self.look_for(slot, demand).await {
+                Some(service) if kind.is_main || slot.is_gone() => service,
+                _ => {
+                    let refresh = || slot.refresh(self, kind, Lane::Callers);
+                    let kept = &(kind.of)(slot).kept;
+                    kept.freshen(&self.settings, demand, refresh).await.into()
+                }
+            };
+            (slot.id.clone(), service)
+        });
         join_all(attempts).await
+    }
+
+    /// Sees now and then if an org is there again that VMware did not know: for whatever list it is
+    /// asked, its SDDCs tell. `None` if there is nothing to look for.
+    async fn look_for(self: &Arc<Self>, slot: &Arc<Slot>, demand: &Demand) -> Option<Service> {
+        if !slot.is_gone() {
+            return None;
+        }
+        if demand.only_if_cached || !slot.may_be_back(self.clock.now(), self.unknown_pause()) {
+            return Some(Service::Stale(Some(VmcError::NotFound.kind())));
+        }
+        let refresh = || slot.refresh(self, &list::SDDCS, Lane::Callers);
+        Some(slot.sddcs.kept.freshen(&self.settings, demand, refresh).await.into())
     }
 
     /// What the picture shows of a scope now. Of `services`, those count whose org is shown.
@@ -189,8 +214,12 @@ impl Inner {
             (None, None) => self.directory_age(demand)?,
         };
         let missing = missing.into_iter().map(|slot| slot.gap(&slot.unavailable(kind))).collect();
-        let content = picture.content.clone();
-        Ok(Served { content: View { content, missing }, age, service })
+        let mut view = View::whole(picture.content.clone());
+        view.missing = missing;
+        let held_back = view.content.held_back.iter();
+        view.held_back =
+            held_back.map(|held| (held.entry.clone(), now.since(held.begun))).collect();
+        Ok(Served { content: view, age, service })
     }
 
     fn directory_age(&self, demand: &Demand) -> Result<Duration, Unavailable> {
@@ -271,11 +300,12 @@ impl Inner {
     /// Starts the background refreshes of an org.
     pub(super) fn spawn_pollers(self: &Arc<Self>, slot: &Arc<Slot>) {
         let spawn = |poller| self.tasks.spawn("poller", slot.retired.clone(), poller);
+        // Where nothing is polled, they read what has to be confirmed.
         spawn(slot.clone().keep_fresh(self.clone(), &list::SDDCS).boxed());
+        spawn(slot.clone().keep_fresh(self.clone(), &list::WITH_DELETED).boxed());
         if self.settings.poll.is_zero() {
             return;
         }
-        spawn(slot.clone().keep_fresh(self.clone(), &list::WITH_DELETED).boxed());
         spawn(slot.clone().keep_fresh(self.clone(), &list::TASKS).boxed());
         if matches!(self.directory, Directory::Configured) {
             spawn(slot.clone().keep_org_fresh(self.clone()).boxed());

@@ -12,7 +12,7 @@ use std::{
 use arc_swap::ArcSwapOption;
 use tokio::sync::Notify;
 
-use super::{Demand, Settings, service::Attempt};
+use super::{Demand, Settings, belief::CONFIRM_AFTER, service::Attempt};
 use crate::{
     clock::{Clock, Instant},
     flight::{Flight, Run},
@@ -43,6 +43,15 @@ impl<T> Clone for Reading<T> {
     }
 }
 
+/// What a reading gives.
+#[derive(Debug)]
+pub(super) enum Verdict<T> {
+    /// It is kept.
+    Believed(T),
+    /// It says too little to be believed yet: what is kept stays until a later reading confirms it.
+    Unconfirmed,
+}
+
 /// How a request comes to a read that began after it.
 enum Next {
     /// By this one.
@@ -66,6 +75,10 @@ pub(super) struct Kept<T> {
     denied: AtomicBool,
     /// VMware has answered 404, where that says that there is nothing, since the last good reading.
     gone: AtomicBool,
+    /// When the first reading began of those that lose most of what is kept and are not confirmed.
+    unconfirmed: Mutex<Option<Instant>>,
+    /// A reading has to be confirmed.
+    doubted: Notify,
     asked: Mutex<Option<Instant>>,
     asked_again: Notify,
     clock: Clock,
@@ -81,6 +94,8 @@ impl<T: PartialEq + Send + Sync + 'static> Kept<T> {
             forced: Mutex::default(),
             denied: AtomicBool::new(false),
             gone: AtomicBool::new(false),
+            unconfirmed: Mutex::default(),
+            doubted: Notify::new(),
             asked: Mutex::default(),
             asked_again: Notify::new(),
             clock,
@@ -110,6 +125,24 @@ impl<T: PartialEq + Send + Sync + 'static> Kept<T> {
     /// Whether VMware has said that there is nothing, since the last good reading.
     pub(super) fn is_gone(&self) -> bool {
         self.gone.load(Ordering::Relaxed)
+    }
+
+    /// When a reading counts that confirms the last one; `None` if there is nothing to confirm.
+    pub(super) fn confirm_at(&self) -> Option<Instant> {
+        let unconfirmed = *self.unconfirmed.lock().unwrap_or_else(PoisonError::into_inner);
+        unconfirmed.map(|first| first + CONFIRM_AFTER)
+    }
+
+    /// Whether a reading that begins then is one that confirms the last one.
+    pub(super) fn is_confirmed_by(&self, begun: Instant) -> bool {
+        self.confirm_at().is_some_and(|at| begun >= at)
+    }
+
+    /// Returns while a reading has to be confirmed.
+    pub(super) async fn doubted(&self) {
+        while self.confirm_at().is_none() {
+            self.doubted.notified().await;
+        }
     }
 
     /// How old the last good reading is.
@@ -144,10 +177,19 @@ impl<T: PartialEq + Send + Sync + 'static> Kept<T> {
         demand: &Demand,
         refresh: impl Fn() -> Run<Result<(), VmcError>>,
     ) -> Attempt {
-        let attempt = self.attempt(settings, demand, refresh).await;
+        // Only the poller reads what confirms a reading, and no request stands in for it.
+        let is_unconfirmed = || self.confirm_at().is_some() && !self.is_gone();
+        let attempt = if is_unconfirmed() {
+            Attempt::Unconfirmed
+        } else {
+            self.attempt(settings, demand, refresh).await
+        };
         // Last, so that the poller that this wakes finds done what the request wanted.
         self.note_question(demand);
-        attempt
+        match attempt {
+            Attempt::Done { .. } if is_unconfirmed() => Attempt::Unconfirmed,
+            attempt => attempt,
+        }
     }
 
     async fn attempt(
@@ -156,7 +198,8 @@ impl<T: PartialEq + Send + Sync + 'static> Kept<T> {
         demand: &Demand,
         refresh: impl Fn() -> Run<Result<(), VmcError>>,
     ) -> Attempt {
-        let age = self.age();
+        // What is gone is no answer, however young it is.
+        let age = self.age().filter(|_| !self.is_gone());
         if demand.only_if_cached {
             return if age.is_some_and(|age| age < settings.fresh) {
                 Attempt::NotNeeded
@@ -263,18 +306,22 @@ impl<T: PartialEq + Send + Sync + 'static> Kept<T> {
         self.flight.join(job)
     }
 
-    /// Reads, and keeps what came. Part of a refresh's job. A 404 is a failure like others, unless
-    /// `may_go`: then it says that there is nothing to keep any more.
+    /// Reads, in a reading that begins at `begun`, and keeps what came. Part of a refresh's job. A 404
+    /// is a failure like others, unless `may_go`: then it says that there is nothing any longer.
     pub(super) async fn update(
         &self,
         may_go: bool,
-        read: impl Future<Output = Result<T, VmcError>>,
+        begun: Instant,
+        read: impl Future<Output = Result<Verdict<T>, VmcError>>,
     ) -> Result<(), VmcError> {
-        let begun = self.clock.now();
         self.tried.store(Some(Arc::new(begun)));
         match read.await {
-            Ok(content) => {
+            Ok(Verdict::Believed(content)) => {
                 self.keep(content, begun);
+                Ok(())
+            }
+            Ok(Verdict::Unconfirmed) => {
+                self.doubt(begun);
                 Ok(())
             }
             Err(error) => {
@@ -282,9 +329,7 @@ impl<T: PartialEq + Send + Sync + 'static> Kept<T> {
                 if error.is_denial() && !error.is_held() {
                     self.denied.store(true, Ordering::Relaxed);
                 }
-                // What is gone must not come back with the next failure.
                 if may_go && matches!(error, VmcError::NotFound) {
-                    self.reading.store(None);
                     self.gone.store(true, Ordering::Relaxed);
                 }
                 // Held back is no news: what opened the circuit stays the reason.
@@ -314,8 +359,30 @@ impl<T: PartialEq + Send + Sync + 'static> Kept<T> {
             _ => Arc::new(content),
         };
         self.reading.store(Some(Arc::new(Reading { content, begun })));
+        *self.unconfirmed.lock().unwrap_or_else(PoisonError::into_inner) = None;
         self.trouble.store(None);
         self.denied.store(false, Ordering::Relaxed);
         self.gone.store(false, Ordering::Relaxed);
+    }
+
+    /// Leaves everything as it is, until a reading that begins late enough says the same again.
+    fn doubt(&self, begun: Instant) {
+        self.unconfirmed.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(begun);
+        self.trouble.store(None);
+        self.gone.store(false, Ordering::Relaxed);
+        self.doubted.notify_one();
+    }
+
+    /// Puts other content in the place of a reading, if that is still what is kept. It stays as old as
+    /// it is.
+    pub(super) fn replace(&self, old: &Reading<T>, content: T) {
+        let content = Arc::new(content);
+        self.reading.rcu(|reading| match reading {
+            Some(reading) if Arc::ptr_eq(&reading.content, &old.content) => {
+                let content = content.clone();
+                Some(Arc::new(Reading { content, begun: reading.begun }))
+            }
+            other => other.clone(),
+        });
     }
 }

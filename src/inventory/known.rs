@@ -31,7 +31,9 @@ impl Inventory {
                 discovery.orgs.reading().map(|it| it.content.to_vec()).unwrap_or_default()
             }
             Directory::Configured => {
-                let readings = self.0.in_scope(scope).into_iter().map(|slot| slot.org.reading());
+                let slots = self.0.in_scope(scope).into_iter();
+                let readings =
+                    slots.filter(|slot| !slot.is_unknown()).map(|slot| slot.org.reading());
                 readings.flatten().map(|reading| Org::clone(&reading.content)).collect()
             }
         };
@@ -70,10 +72,16 @@ impl Inventory {
         let kind = if with_deleted { &list::WITH_DELETED } else { &list::SDDCS };
         let (picture, now) = ((kind.merged)(inner).picture.load(), inner.clock.now());
         let is_old = |begun: Instant| now.since(begun) >= inner.settings.fresh;
-        let old = picture.orgs.iter().filter(|(_, begun)| begun.is_some_and(is_old));
-        let stale = old.map(|(slot, _)| {
-            let trouble = (kind.of)(slot).kept.trouble();
-            (slot.id.clone(), Service::Stale(trouble.map(|error| error.kind())))
+        let stale = picture.orgs.iter().filter_map(|(slot, begun)| {
+            let kept = &(kind.of)(slot).kept;
+            let service = if kept.confirm_at().is_some() {
+                Service::Unconfirmed
+            } else if begun.is_some_and(is_old) || slot.is_gone() {
+                Service::Stale(kept.trouble().map(|error| error.kind()))
+            } else {
+                return None;
+            };
+            Some((slot.id.clone(), service))
         });
         inner.look(kind, scope, demand, Service::Hit, &stale.collect::<Vec<_>>())
     }

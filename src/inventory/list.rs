@@ -7,51 +7,31 @@
 //! All kinds share one way of being read, believed, kept and merged. What differs between them
 //! stands in their [`Kind`].
 
-use std::{
-    collections::{HashMap, HashSet},
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
 };
 
 use arc_swap::ArcSwap;
 
 use super::{
     Inner,
+    belief::{self, OrgList, Regressions, Shown},
     entry::Entry,
-    kept::Kept,
+    kept::{Kept, Reading, Verdict},
     mapping,
-    model::{Gap, SddcEntry, TaskEntry},
+    model::{Gap, GapReason, SddcEntry, TaskEntry},
     picture::{Content, Part, Picture},
-    slot::Slot,
+    slot::{self, Slot},
 };
 use crate::{
-    clock::Clock,
+    clock::{Clock, Instant},
     csp::TokenSource,
     ids::OrgId,
     tasks::Tasks,
     upstream::{Breach, Lane},
     vmc::{Endpoint, OddCount, VmcError, wire},
 };
-
-/// The documents of one org.
-pub(super) type Entries<E> = Vec<Arc<E>>;
-
-/// One org's list as it was read.
-#[derive(Debug, PartialEq)]
-pub(super) struct OrgList<E> {
-    pub(super) entries: Entries<E>,
-    /// What of the list is not in `entries`.
-    pub(super) gaps: Vec<Gap>,
-}
-
-impl<E> OrgList<E> {
-    /// A list of which nothing is left out.
-    pub(super) fn whole(entries: Entries<E>) -> Self {
-        Self { entries, gaps: Vec::new() }
-    }
-}
 
 /// Reads the documents of an org, and what of them is left out; its tokens know which secrets must
 /// not be in a text.
@@ -74,6 +54,8 @@ pub(super) struct Kind<E: 'static> {
     pub(super) is_main: bool,
     /// What looks like loss is read again before it is believed.
     may_be_lost: bool,
+    /// The other list of the same documents: both say the same of them.
+    pub(super) sibling: Option<fn() -> &'static Self>,
 }
 
 /// The SDDCs, deleted ones apart.
@@ -85,6 +67,7 @@ pub(super) static SDDCS: Kind<SddcEntry> = Kind {
     parse: parse_sddcs,
     is_main: true,
     may_be_lost: true,
+    sibling: Some(|| &WITH_DELETED),
 };
 
 /// The SDDCs, deleted ones included.
@@ -96,6 +79,7 @@ pub(super) static WITH_DELETED: Kind<SddcEntry> = Kind {
     parse: parse_sddcs,
     is_main: false,
     may_be_lost: true,
+    sibling: Some(|| &SDDCS),
 };
 
 /// The newest tasks.
@@ -108,6 +92,7 @@ pub(super) static TASKS: Kind<TaskEntry> = Kind {
     is_main: false,
     // Old ones leave the list as new ones come.
     may_be_lost: false,
+    sibling: None,
 };
 
 fn parse_sddcs(
@@ -117,7 +102,27 @@ fn parse_sddcs(
     odd: &mut OddCount,
 ) -> Result<(Vec<SddcEntry>, Vec<Gap>), VmcError> {
     let wires = wire::parse_sddcs(body).map_err(|_| Breach::Body("a list of SDDCs"))?;
-    Ok((mapping::sddcs(wires, org, odd), Vec::new()))
+    let (listed, entries) = (wires.len(), mapping::sddcs(wires, org, odd));
+    let gaps = without_id(listed, entries.len(), org, odd, "a list of SDDCs with usable ids")?;
+    Ok((entries, gaps))
+}
+
+/// One gap for each element of a list that has no usable id.
+///
+/// # Errors
+/// All are such: a list of none would be a wrong answer.
+fn without_id(
+    listed: usize,
+    shown: usize,
+    org: &OrgId,
+    odd: &OddCount,
+    what: &'static str,
+) -> Result<Vec<Gap>, VmcError> {
+    if listed > 0 && shown == 0 {
+        return Err(Breach::Body(what).into());
+    }
+    let gap = Gap { org_id: org.clone(), sddc_id: None, reason: GapReason::Unreadable };
+    Ok(vec![gap; odd.without_id])
 }
 
 fn parse_tasks(
@@ -127,12 +132,15 @@ fn parse_tasks(
     odd: &mut OddCount,
 ) -> Result<(Vec<TaskEntry>, Vec<Gap>), VmcError> {
     let wires = wire::parse_tasks(body).map_err(|_| Breach::Body("a list of tasks"))?;
+    let listed = wires.len();
     let scrubber = tokens.scrubber();
     let tasks = mapping::tasks(wires, org, odd, &|text| scrubber.scrub(text));
     if tasks.dropped > 0 {
         tracing::debug!(org.id = %org, dropped = tasks.dropped, "older tasks are not kept");
     }
-    Ok((tasks.entries, Vec::new()))
+    let gaps =
+        without_id(listed, tasks.entries.len(), org, odd, "a list of tasks with usable ids")?;
+    Ok((tasks.entries, gaps))
 }
 
 /// One org's part of a kind of list.
@@ -141,38 +149,128 @@ pub(super) struct List<E> {
     pub(super) kept: Kept<OrgList<E>>,
     /// Documents of the last reading with something unreadable in them.
     odd: AtomicUsize,
+    /// Elements of the last reading without a usable id.
+    without_id: AtomicUsize,
+    regressions: Arc<Regressions>,
 }
 
 impl<E: Entry> List<E> {
-    pub(super) fn new(clock: &Clock, tasks: &Tasks) -> Self {
-        let kept = Kept::new(clock.clone(), tasks.flights.clone());
-        Self { kept, odd: AtomicUsize::new(0) }
+    /// Nothing was read yet. Lists of the same documents share `regressions`.
+    pub(super) fn new(clock: &Clock, tasks: &Tasks, regressions: Arc<Regressions>) -> Self {
+        Self {
+            kept: Kept::new(clock.clone(), tasks.flights.clone()),
+            odd: AtomicUsize::new(0),
+            without_id: AtomicUsize::new(0),
+            regressions,
+        }
     }
 
-    /// Reads the list, twice where the first answer looks like loss.
+    /// Reads the list, in a reading that begins at `begun`, and tells what to make of it.
     pub(super) async fn read(
         &self,
         kind: &'static Kind<E>,
         slot: &Slot,
         inner: &Inner,
         lane: Lane,
-    ) -> Result<OrgList<E>, VmcError> {
-        let first = match self.read_once(kind, slot, inner, lane).await {
-            // That an org is gone looks like loss too.
+        begun: Instant,
+    ) -> Result<Verdict<OrgList<E>>, VmcError> {
+        let list = match self.read_once(kind, slot, inner, lane).await {
+            // A 404 is read twice before the org is dropped.
             Err(VmcError::NotFound) if kind.is_main && !slot.is_gone() => {
                 self.read_once(kind, slot, inner, lane).await?
             }
             first => first?,
         };
-        let Some(before) = self.kept.reading() else { return Ok(first) };
-        if !kind.may_be_lost || !looks_like_loss(&before.content.entries, &first.entries) {
-            return Ok(keep_newer(&before.content, first));
+        Ok(self.believe(kind, slot, inner, begun, list))
+    }
+
+    /// What is made of a list that was read: see [`belief`].
+    fn believe(
+        &self,
+        kind: &'static Kind<E>,
+        slot: &Slot,
+        inner: &Inner,
+        begun: Instant,
+        mut list: OrgList<E>,
+    ) -> Verdict<OrgList<E>> {
+        let sibling = kind.sibling.map(|sibling| &(sibling().of)(slot).kept);
+        let other = sibling.and_then(Kept::reading);
+        if let (None, Some(other)) = (self.kept.reading(), &other)
+            && kind.may_be_lost
+            && belief::looks_like_loss(&other.content, &list)
+        {
+            // The other list has what this first reading lacks: until one of them is confirmed, both
+            // show the same.
+            self.kept.restore(OrgList::clone(&other.content), other.begun, false);
         }
-        tracing::warn!(
-            org.id = %slot.id, before = before.content.entries.len(), now = first.entries.len(),
-            "more than half of the {} are not in the list: reading it again", kind.name
-        );
-        Ok(keep_newer(&before.content, self.read_once(kind, slot, inner, lane).await?))
+        let before = self.kept.reading();
+        if let Some(before) = &before {
+            self.note_without_id(kind, slot, before, &mut list, begun - inner.settings.stale);
+            if kind.may_be_lost && belief::looks_like_loss(&before.content, &list) {
+                let (was, now) = (before.content.entries.len(), list.entries.len());
+                let org = &slot.id;
+                if !self.kept.is_confirmed_by(begun) {
+                    tracing::warn!(
+                        org.id = %org, before = was, now,
+                        "more than half of the {} are not in the list: the old list stays until \
+                         a later reading confirms it", kind.name
+                    );
+                    return Verdict::Unconfirmed;
+                }
+                tracing::warn!(
+                    org.id = %org, before = was, now,
+                    "a second reading confirms that more than half of the {} are gone", kind.name
+                );
+            }
+        }
+        let shown = Shown::of(before.iter().chain(&other));
+        let versions = belief::keep_newer(&shown, &mut list, &self.regressions);
+        inner.metrics.odd_documents(versions.held);
+        for id in versions.newly_held {
+            tracing::warn!(
+                org.id = %slot.id, %id,
+                "a lower version than before in {}: the higher one stays until three readings agree",
+                kind.name
+            );
+        }
+        for id in versions.restored {
+            tracing::warn!(
+                org.id = %slot.id, %id,
+                "a lower version than before in {} is believed: readings agree, or it was updated \
+                 later", kind.name
+            );
+        }
+        if let Some((sibling, other)) = sibling.zip(other)
+            && let Some(newer) = belief::with_newer_copies(&other, &list, begun)
+        {
+            sibling.replace(&other, newer);
+        }
+        Verdict::Believed(list)
+    }
+
+    /// Keeps what a list with elements without a usable id does not show, and says so.
+    fn note_without_id(
+        &self,
+        kind: &'static Kind<E>,
+        slot: &Slot,
+        before: &Reading<OrgList<E>>,
+        list: &mut OrgList<E>,
+        oldest: Instant,
+    ) {
+        let count = list.without_id();
+        let known = self.without_id.swap(count, Ordering::Relaxed);
+        let is_cut = list.gaps.iter().any(|gap| gap.reason == GapReason::OlderTasks);
+        if count == 0 || is_cut {
+            return;
+        }
+        let unshown = belief::keep_unshown(before, list, oldest);
+        if count != known {
+            tracing::warn!(
+                org.id = %slot.id, without_id = count, kept = unshown,
+                "elements without a usable id in {}: nothing is removed, what the list does not \
+                 show stays as it was", kind.name
+            );
+        }
     }
 
     async fn read_once(
@@ -187,7 +285,7 @@ impl<E: Entry> List<E> {
             let mut odd = OddCount::default();
             let (entries, gaps) = (kind.parse)(body, &org, &tokens, &mut odd)?;
             let entries = entries.into_iter().map(Arc::new).collect();
-            Ok((OrgList { entries, gaps }, odd))
+            Ok((OrgList { entries, gaps, held_back: Vec::new() }, odd))
         });
         let (list, odd) = read.await?;
         inner.metrics.odd_documents(odd.documents);
@@ -200,29 +298,6 @@ impl<E: Entry> List<E> {
         }
         Ok(list)
     }
-}
-
-/// Of each document that was there before the copy with the higher `version`: an answer may come
-/// from a replica of VMware's that lags behind. What has not changed stays the same `Arc`.
-fn keep_newer<E: Entry>(before: &OrgList<E>, mut now: OrgList<E>) -> OrgList<E> {
-    let before: HashMap<&str, &Arc<E>> =
-        before.entries.iter().map(|entry| (entry.id(), entry)).collect();
-    for entry in &mut now.entries {
-        if let Some(kept) = before.get(entry.id())
-            && ((entry.version().is_some() && entry.version() < kept.version()) || entry == *kept)
-        {
-            *entry = Arc::clone(kept);
-        }
-    }
-    now
-}
-
-/// A 200 that loses everything, or more than half, is read twice before it is believed: VMware's
-/// lists are eventually consistent.
-fn looks_like_loss<E: Entry>(before: &Entries<E>, now: &Entries<E>) -> bool {
-    let now: HashSet<&str> = now.iter().map(|entry| entry.id()).collect();
-    let lost = before.iter().filter(|entry| !now.contains(entry.id())).count();
-    lost * 2 > before.len()
 }
 
 /// A kind of list, merged over all orgs.
@@ -247,13 +322,18 @@ impl<E: Entry> Merged<E> {
         next_revision: impl FnOnce() -> u64,
     ) {
         let (mut parts, mut orgs) = (Vec::new(), Vec::new());
-        for slot in slots.iter().filter(|slot| !slot.is_gone()) {
-            let reading = (kind.of)(slot).kept.reading();
+        let mut is_settled = true;
+        for slot in slot::shown(slots) {
+            let kept = &(kind.of)(slot).kept;
+            let reading = kept.reading();
             orgs.push((slot.clone(), reading.as_ref().map(|reading| reading.begun)));
+            is_settled &= kept.confirm_at().is_none()
+                && reading.as_ref().is_none_or(|reading| reading.content.held_back.is_empty());
             parts.extend(
                 reading.map(|reading| Part { org: slot.id.clone(), list: reading.content }),
             );
         }
+        is_settled &= !slots.iter().any(|slot| slot.is_gone());
         // `None` sorts first: an org without a reading leaves no oldest one.
         let oldest = orgs.iter().map(|(_, begun)| *begun).min().flatten();
         let before = self.picture.load();
@@ -262,64 +342,6 @@ impl<E: Entry> Merged<E> {
         } else {
             Arc::new(Content::merge(next_revision(), parts))
         };
-        self.picture.store(Arc::new(Picture { content, orgs, oldest }));
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const SAMPLES: &[u8] = include_bytes!("../../tests/fixtures/upstream/sddcs.json");
-
-    fn read() -> Entries<SddcEntry> {
-        let wires = wire::parse_sddcs(SAMPLES).unwrap();
-        let org = "0a1b2c3d-4e5f-4a6b-8c7d-9e0f1a2b3c4d".parse().unwrap();
-        let entries = mapping::sddcs(wires, &org, &mut OddCount::default());
-        entries.into_iter().map(Arc::new).collect()
-    }
-
-    fn changed(entry: &mut Arc<SddcEntry>, version: Option<i64>) {
-        let entry = Arc::make_mut(entry);
-        entry.sddc.name = Some("changed".into());
-        entry.version = version;
-    }
-
-    #[test]
-    fn what_has_not_changed_stays_the_same() {
-        let before = read();
-        let mut now = read();
-        changed(&mut now[0], before[0].version.map(|version| version + 1));
-        let kept = keep_newer(&OrgList::whole(before.clone()), OrgList::whole(now)).entries;
-        assert_eq!(kept[0].sddc.name.as_deref(), Some("changed"));
-        assert!(kept.len() > 2);
-        for (before, kept) in before.iter().zip(&kept).skip(1) {
-            assert!(Arc::ptr_eq(before, kept), "{:?}", kept.sddc.name);
-        }
-    }
-
-    #[test]
-    fn a_lower_version_replaces_nothing_and_an_unknown_one_does() {
-        let before = read();
-        let known = before[0].version.unwrap();
-        for (version, is_newer) in
-            [(Some(known - 1), false), (Some(known), true), (Some(known + 1), true), (None, true)]
-        {
-            let mut now = read();
-            changed(&mut now[0], version);
-            let before = OrgList::whole(before.clone());
-            let kept = keep_newer(&before, OrgList::whole(now)).entries;
-            assert_eq!(!Arc::ptr_eq(&kept[0], &before.entries[0]), is_newer, "{version:?}");
-        }
-    }
-
-    #[test]
-    fn more_than_half_missing_looks_like_loss() {
-        let before: Entries<SddcEntry> = read().into_iter().take(4).collect();
-        for (left, is_loss) in [(4, false), (3, false), (2, false), (1, true), (0, true)] {
-            let now = before[..left].to_vec();
-            assert_eq!(looks_like_loss(&before, &now), is_loss, "{left} left");
-        }
-        assert!(!looks_like_loss(&Vec::new(), &before), "nothing was there");
+        self.picture.store(Arc::new(Picture { content, orgs, oldest, is_settled }));
     }
 }

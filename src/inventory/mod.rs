@@ -12,6 +12,7 @@
 //! picture stays. What is too old to be shown is missing, and what is missing is an error unless
 //! the caller said that a part will do.
 
+mod belief;
 mod demand;
 mod directory;
 mod entry;
@@ -97,6 +98,9 @@ pub struct View<E> {
     pub content: Arc<Content<E>>,
     /// Orgs in scope that must not be shown.
     pub missing: Vec<Missing>,
+    /// Documents that are older than the rest of their org's list, and how old. Some of them may not be
+    /// in scope.
+    pub held_back: Vec<(Arc<E>, Duration)>,
 }
 
 /// One document and the [revision](Content::revision) it is of.
@@ -295,7 +299,8 @@ impl Inventory {
         match view.content.get_all(id).find(|entry| is_shown(entry)) {
             Some(entry) => {
                 let content = Found { revision: view.content.revision, entry: entry.clone() };
-                Ok(Served { content, age, service })
+                let served = Served { content, age, service };
+                Ok(served.with_held_back(&view, |held| std::ptr::eq(held, &raw const **entry)))
             }
             None if view.missing.is_empty() => Err(Unavailable::NoSuchId),
             None => Err(Unavailable::Incomplete(view.missing)),
@@ -379,14 +384,22 @@ impl Inventory {
         });
         let (mut orgs, mut missing, mut first) = (Vec::new(), Vec::new(), None);
         let (mut age, mut service) = (Duration::ZERO, Service::Hit);
-        for (slot, attempt) in join_all(attempts).await {
+        let attempts = join_all(attempts).await;
+        // As with their lists: if none is left, what was read before is shown.
+        let none_is_left = inner.slots.load().iter().all(|slot| slot.is_unknown());
+        for (slot, attempt) in attempts {
             let trouble = slot.org.trouble();
             match (slot.org.reading(), slot.org.age()) {
-                _ if slot.is_unknown() => {}
+                (None, _) if slot.is_unknown() => {}
+                _ if slot.is_unknown() && !none_is_left => {}
                 (Some(reading), Some(part)) if slot.org.may_show(part, settings, demand) => {
                     age = age.max(part);
                     orgs.push(Org::clone(&reading.content));
-                    service = service.worst(attempt.into());
+                    service = service.worst(if slot.is_unknown() {
+                        Service::Stale(Some(VmcError::NotFound.kind()))
+                    } else {
+                        attempt.into()
+                    });
                 }
                 _ => {
                     let trouble = trouble.or(attempt.failure());
@@ -411,12 +424,38 @@ impl Inventory {
     }
 }
 
+impl<T> Served<T> {
+    /// The same as old as the oldest document that is held back and `shows`.
+    #[must_use]
+    pub fn with_held_back<E>(mut self, view: &View<E>, shows: impl Fn(&E) -> bool) -> Self {
+        let held_back = view.held_back.iter().filter(|(entry, _)| shows(entry));
+        if let Some(oldest) = held_back.map(|(_, age)| *age).max() {
+            self.age = self.age.max(oldest);
+            if self.service == Service::Hit {
+                self.service = Service::Unconfirmed;
+            }
+        }
+        self
+    }
+}
+
 impl<E> View<E> {
+    /// Everything that is there.
+    pub(crate) fn whole(content: Arc<Content<E>>) -> Self {
+        Self { content, missing: Vec::new(), held_back: Vec::new() }
+    }
+
     /// Hides these orgs' documents too.
     pub fn lose(&mut self, more: &[Missing]) {
         let new: Vec<_> = more.iter().filter(|gap| self.shows(&gap.org_id)).cloned().collect();
         self.missing.extend(new);
         self.missing.sort_by(|one, other| one.org_id.cmp(&other.org_id));
+    }
+
+    /// Orgs of which something that has no usable id is not shown.
+    pub fn unreadable_orgs(&self) -> impl Iterator<Item = &OrgId> {
+        let gaps = self.content.gaps.iter().filter(|gap| belief::is_without_id(gap));
+        gaps.map(|gap| &gap.org_id)
     }
 
     /// Whether an org's documents may be shown; whether it is in scope is the asker's to know.

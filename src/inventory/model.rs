@@ -80,6 +80,8 @@ pub struct TaskEntry {
     pub task: Task,
     /// Upstream `version`: grows with every change of the task and tells which copy is newer.
     pub version: Option<i64>,
+    /// Upstream `updated`: tells the same where `version` was set back.
+    pub updated_at: Option<Timestamp>,
 }
 
 /// A software-defined data center (SDDC) on VMware Cloud on AWS.

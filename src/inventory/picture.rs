@@ -2,7 +2,12 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{entry::Entry, list::OrgList, model::Gap, slot::Slot};
+use super::{
+    belief::{HeldBack, OrgList},
+    entry::Entry,
+    model::Gap,
+    slot::Slot,
+};
 use crate::{clock::Instant, ids::OrgId};
 
 /// Content and its age. A new one for each reading; the content only when something changed.
@@ -14,6 +19,8 @@ pub(super) struct Picture<E> {
     pub(super) orgs: Vec<(Arc<Slot>, Option<Instant>)>,
     /// When the oldest reading of all orgs began; `None` while an org has no reading.
     pub(super) oldest: Option<Instant>,
+    /// Nothing is held back, awaits a confirming reading, or is gone and may come back.
+    pub(super) is_settled: bool,
 }
 
 /// Documents of all orgs that were ever read, whatever their age.
@@ -27,6 +34,8 @@ pub struct Content<E> {
     by_id: Vec<usize>,
     /// What of these orgs' lists is not in `entries`.
     pub(crate) gaps: Vec<Gap>,
+    /// Those of `entries` that are older than their org's reading.
+    pub(super) held_back: Vec<HeldBack<E>>,
     parts: Vec<Part<E>>,
     bytes: usize,
 }
@@ -40,7 +49,8 @@ pub(super) struct Part<E> {
 
 impl<E: Entry> Picture<E> {
     pub(super) fn empty() -> Self {
-        Self { content: Arc::new(Content::merge(0, Vec::new())), orgs: Vec::new(), oldest: None }
+        let content = Arc::new(Content::merge(0, Vec::new()));
+        Self { content, orgs: Vec::new(), oldest: None, is_settled: true }
     }
 
     /// The age of the oldest part, if every org has one.
@@ -59,7 +69,8 @@ impl<E: Entry> Content<E> {
         by_id.sort_by(|one, other| entries[*one].id().cmp(entries[*other].id()));
         let bytes = entries.iter().map(|entry| entry.bytes() + size_of::<usize>()).sum();
         let gaps = parts.iter().flat_map(|part| part.list.gaps.iter().cloned()).collect();
-        Self { revision, entries, by_id, gaps, parts, bytes }
+        let held_back = parts.iter().flat_map(|part| part.list.held_back.iter().cloned()).collect();
+        Self { revision, entries, by_id, gaps, held_back, parts, bytes }
     }
 
     /// Documents of whatever orgs.

@@ -16,7 +16,7 @@ use super::{
     Inventory,
     directory::Directory,
     list,
-    slot::Slot,
+    slot::{self, Slot},
     snapshot::{self, Refused, Snapshot, Source},
 };
 use crate::{clock::Instant, ids::OrgId};
@@ -117,8 +117,8 @@ impl Inventory {
         for part in snapshot.orgs {
             if let Some(slot) = slots.iter().find(|slot| slot.id == part.org_id) {
                 restored += part.sddcs.len();
-                let list = list::OrgList::whole(part.sddcs);
-                slot.sddcs.kept.restore(list, begun(part.read_at), part.denied);
+                let (read_at, denied) = (begun(part.read_at), part.denied);
+                slot.sddcs.kept.restore(part.into_list(begun), read_at, denied);
                 slot.reader.set_has_snapshot(true);
             }
         }
@@ -197,17 +197,25 @@ impl Inventory {
         let read_at = |begun: Instant| wall - now.since(begun);
         let revision = inner.sddcs.picture.load().content.revision;
         let slots = inner.slots.load();
-        let served: Vec<&Arc<Slot>> = slots.iter().filter(|slot| !slot.is_gone()).collect();
+        let served: Vec<&Arc<Slot>> = slot::shown(&slots).collect();
         let mut readings = Vec::with_capacity(served.len());
         let mut orgs = Vec::with_capacity(served.len());
         for slot in served {
             let reading = slot.sddcs.kept.reading();
             readings.push((slot.id.clone(), reading.as_ref().map(|reading| reading.begun)));
-            orgs.extend(reading.map(|reading| snapshot::OrgPart {
-                org_id: slot.id.clone(),
-                read_at: read_at(reading.begun),
-                denied: slot.sddcs.kept.is_denied(),
-                sddcs: reading.content.entries.clone(),
+            orgs.extend(reading.map(|reading| {
+                let held_back = reading.content.held_back.iter().map(|held| snapshot::HeldPart {
+                    sddc_id: held.entry.sddc.id.clone(),
+                    read_at: read_at(held.begun),
+                });
+                snapshot::OrgPart {
+                    org_id: slot.id.clone(),
+                    read_at: read_at(reading.begun),
+                    denied: slot.sddcs.kept.is_denied(),
+                    held_back: held_back.collect(),
+                    without_id: reading.content.without_id(),
+                    sddcs: reading.content.entries.clone(),
+                }
             }));
         }
         let directory = match &inner.directory {

@@ -41,6 +41,9 @@ pub enum Service {
     Collapsed,
     /// From a read that this request began.
     Stored,
+    /// From what was read before: a newer reading is not confirmed yet, or has a document that is held
+    /// back.
+    Unconfirmed,
     /// From an old picture: the refresh is held back, or not done yet (`None`).
     Stale(Option<Kind>),
     /// From an old picture, as the request allows no other (`only-if-cached`).
@@ -63,8 +66,9 @@ impl Service {
             Self::Collapsed => 2,
             Self::Stored => 3,
             Self::StaleOnly => 4,
-            Self::Stale(_) => 5,
-            Self::RefreshFailed(_) => 6,
+            Self::Unconfirmed => 5,
+            Self::Stale(_) => 6,
+            Self::RefreshFailed(_) => 7,
         }
     }
 }
@@ -140,6 +144,8 @@ pub(super) enum Attempt {
     Failed(Arc<VmcError>),
     /// The request's patience ended first.
     NotDone,
+    /// The last reading has to be confirmed first, by the poller.
+    Unconfirmed,
 }
 
 impl Attempt {
@@ -164,7 +170,11 @@ impl Attempt {
     pub(super) fn failure(&self) -> Option<Arc<VmcError>> {
         match self {
             Self::Failed(error) => Some(error.clone()),
-            Self::NotNeeded | Self::NotAllowed | Self::Done { .. } | Self::NotDone => None,
+            Self::NotNeeded
+            | Self::NotAllowed
+            | Self::Done { .. }
+            | Self::NotDone
+            | Self::Unconfirmed => None,
         }
     }
 }
@@ -177,6 +187,7 @@ impl From<Attempt> for Service {
             Attempt::Done { started: true } => Self::Stored,
             Attempt::Done { started: false } => Self::Collapsed,
             Attempt::NotDone => Self::Stale(None),
+            Attempt::Unconfirmed => Self::Unconfirmed,
             Attempt::Failed(error) if error.is_held() => Self::Stale(Some(error.kind())),
             Attempt::Failed(error) => Self::RefreshFailed(error.kind()),
         }

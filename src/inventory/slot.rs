@@ -11,9 +11,11 @@ use std::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Inner, Settings, Unavailable, directory,
+    Inner, Settings, Unavailable,
+    belief::Regressions,
+    directory,
     entry::Entry,
-    kept::Kept,
+    kept::{Kept, Verdict},
     list::{Kind, List},
     model::{Org, SddcEntry, TaskEntry},
 };
@@ -30,6 +32,13 @@ const LEAST_PAUSE: Duration = Duration::from_millis(250);
 
 /// Where nothing is polled, watchers cause no more reads than one in this time.
 const LEAST_WATCHED: Duration = Duration::from_secs(1);
+
+/// The orgs whose documents are shown: those that VMware knows. If it knows none, what was read of all
+/// of them before is shown as old as it is: a wrong base URL looks like that.
+pub(super) fn shown(slots: &[Arc<Slot>]) -> impl Iterator<Item = &Arc<Slot>> {
+    let none_is_left = slots.iter().all(|slot| slot.is_gone());
+    slots.iter().filter(move |slot| none_is_left || !slot.is_gone())
+}
 
 /// One organization. Lives as long as the org is served.
 #[derive(Debug)]
@@ -59,12 +68,13 @@ pub struct Missing {
 
 impl Slot {
     pub(super) fn new(id: OrgId, reader: Reader, inner: &Inner) -> Self {
+        let sddcs: Arc<Regressions> = Arc::default();
         Self {
             id,
             reader,
-            sddcs: List::new(&inner.clock, &inner.tasks),
-            with_deleted: List::new(&inner.clock, &inner.tasks),
-            tasks: List::new(&inner.clock, &inner.tasks),
+            sddcs: List::new(&inner.clock, &inner.tasks, sddcs.clone()),
+            with_deleted: List::new(&inner.clock, &inner.tasks, sddcs),
+            tasks: List::new(&inner.clock, &inner.tasks, Arc::default()),
             org: Kept::new(inner.clock.clone(), inner.tasks.flights.clone()),
             gone: AtomicBool::new(false),
             retired: inner.tasks.stop.child_token(),
@@ -82,6 +92,9 @@ impl Slot {
 
     /// Why a list cannot be shown, where that is so.
     pub(super) fn unavailable<E: Entry>(&self, kind: &'static Kind<E>) -> Unavailable {
+        if self.is_gone() {
+            return Unavailable::upstream(Some(Arc::new(VmcError::NotFound)), None);
+        }
         Unavailable::upstream(
             (kind.of)(self).kept.trouble(),
             self.reader.held_for((kind.endpoint)(&self.id)),
@@ -93,16 +106,9 @@ impl Slot {
         Missing { org_id: self.id.clone(), reason: why.kind(), retry_in: why.retry_in() }
     }
 
-    /// Whether a list should be read for a request: an org that VMware does not know is asked for
-    /// again only now and then, and then for its SDDCs.
-    pub(super) fn wants_reading<E: Entry>(
-        &self,
-        kind: &'static Kind<E>,
-        now: Instant,
-        pause: Duration,
-    ) -> bool {
-        let tried = self.sddcs.kept.tried();
-        !self.is_gone() || (kind.is_main && tried.is_none_or(|tried| now.since(tried) >= pause))
+    /// Whether it is time to see if an org that VMware did not know is there again.
+    pub(super) fn may_be_back(&self, now: Instant, pause: Duration) -> bool {
+        self.sddcs.kept.tried().is_none_or(|tried| now.since(tried) >= pause)
     }
 
     /// The same for the organization's own document.
@@ -121,11 +127,12 @@ impl Slot {
         (kind.of)(self).kept.refresh(|| {
             let (slot, inner) = (self.clone(), inner.clone());
             async move {
-                let list = (kind.of)(&slot);
-                let outcome =
-                    list.kept.update(kind.is_main, list.read(kind, &slot, &inner, lane)).await;
+                let (list, begun) = ((kind.of)(&slot), inner.clock.now());
+                let read = list.read(kind, &slot, &inner, lane, begun);
+                let outcome = list.kept.update(kind.is_main, begun, read).await;
                 if kind.is_main {
-                    slot.reader.set_has_snapshot(list.kept.reading().is_some());
+                    let has_snapshot = list.kept.reading().is_some() && !list.kept.is_gone();
+                    slot.reader.set_has_snapshot(has_snapshot);
                 }
                 let has_come_or_gone = kind.is_main && slot.note_whether_gone(&outcome);
                 if let Err(error) = &outcome
@@ -139,6 +146,9 @@ impl Slot {
                     inner.merge_all();
                 } else {
                     inner.merge(kind);
+                    if let Some(sibling) = kind.sibling {
+                        inner.merge(sibling());
+                    }
                 }
                 outcome
             }
@@ -171,7 +181,8 @@ impl Slot {
             let (slot, inner) = (self.clone(), inner.clone());
             async move {
                 let read = directory::read_org(&slot.reader, &slot.id, lane, &inner.metrics);
-                let outcome = slot.org.update(true, read).await;
+                let read = async { read.await.map(Verdict::Believed) };
+                let outcome = slot.org.update(true, inner.clock.now(), read).await;
                 if let Err(error) = &outcome
                     && !error.is_held()
                 {
@@ -193,15 +204,20 @@ impl Slot {
         let poll = async {
             let kept = &(kind.of)(&self).kept;
             loop {
-                if !kind.is_main {
-                    kept.wanted().await;
-                } else if inner.settings.poll.is_zero() {
-                    inner.turns.watched().await;
+                tokio::select! {
+                    () = self.until_polled(&inner, kind) => {}
+                    // Whatever is polled, what is in doubt is read until it is confirmed.
+                    () = kept.doubted() => {}
                 }
                 // The one call of a half-open circuit is the main list's.
                 let later = if kind.is_main { Duration::ZERO } else { LEAST_PAUSE };
                 poll_is_due(kept, &self.reader, (kind.endpoint)(&self.id), &inner, later).await;
-                let is_wanted = if kind.is_main { inner.wants_poll() } else { kept.is_wanted() };
+                let is_wanted = match kept.confirm_at() {
+                    // A reading that begins earlier would confirm nothing.
+                    Some(at) => inner.clock.now() >= at,
+                    None if kind.is_main => inner.wants_poll(),
+                    None => !inner.settings.poll.is_zero() && kept.is_wanted(),
+                };
                 if is_wanted {
                     // What failed was logged where it happened.
                     let _ = self.refresh(&inner, kind, Lane::Poller).result().await;
@@ -209,6 +225,17 @@ impl Slot {
             }
         };
         self.retired.run_until_cancelled(poll).await;
+    }
+
+    /// Returns while a list is polled: the main one always, or while it is watched if nothing is
+    /// polled; others while they are asked for.
+    async fn until_polled<E: Entry>(&self, inner: &Inner, kind: &'static Kind<E>) {
+        match (kind.is_main, inner.settings.poll.is_zero()) {
+            (true, false) => {}
+            (true, true) => inner.turns.watched().await,
+            (false, false) => (kind.of)(self).kept.wanted().await,
+            (false, true) => std::future::pending().await,
+        }
     }
 
     /// The same for the organization's own document.
@@ -239,11 +266,14 @@ pub(super) async fn poll_is_due<T: PartialEq + Send + Sync + 'static>(
     // From before the look at how reads fail, so that no token is missed.
     let mut minted = reader.tokens().minted();
     let is_failing = kept.trouble().is_some();
+    let is_certain = kept.confirm_at().is_none();
     let due = next_poll(kept, reader, endpoint, inner);
     let due = if is_failing { due + later } else { due };
     tokio::select! {
         () = inner.clock.sleep_until(due) => {}
         Ok(()) = minted.changed(), if is_failing => {}
+        // A request has read something that has to be confirmed.
+        () = kept.doubted(), if is_certain => {}
     }
 }
 
@@ -258,12 +288,16 @@ fn next_poll<T: PartialEq + Send + Sync + 'static>(
     let now = inner.clock.now();
     let Settings { poll, fresh, .. } = inner.settings;
     // Watchers of what is not polled want it as fresh as it is called.
-    let poll = if poll.is_zero() { fresh.max(LEAST_WATCHED) } else { poll };
+    let is_polled = !poll.is_zero();
+    let poll = if is_polled { poll } else { fresh.max(LEAST_WATCHED) };
     if kept.trouble().is_some() {
         return reader.held_until(endpoint).unwrap_or(now + poll).max(now + LEAST_PAUSE);
     }
     // Up to a tenth earlier, so that replicas do not read in step.
     let pause = poll.mul_f64(rand::random_range(0.9..=1.0));
+    if let (Some(at), Some(tried)) = (kept.confirm_at(), kept.tried()) {
+        return if is_polled { at.max(tried + pause) } else { at };
+    }
     match (kept.reading(), kept.tried()) {
         (Some(reading), _) => reading.begun + pause,
         (None, None) => now,

@@ -30,8 +30,15 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use url::Url;
 
-use super::model::{Org, SddcEntry};
-use crate::{csp::ClientId, ids::OrgId};
+use super::{
+    belief::{HeldBack, OrgList},
+    model::{Gap, GapReason, Org, SddcEntry},
+};
+use crate::{
+    clock::Instant,
+    csp::ClientId,
+    ids::{OrgId, SddcId},
+};
 
 const FORMAT: &str = "sddc-gateway-snapshot";
 /// Of the documents too: another one for each change of [`model`](super::model), or a field that is
@@ -39,6 +46,8 @@ const FORMAT: &str = "sddc-gateway-snapshot";
 const VERSION: u64 = 2;
 /// Both a bound of memory and far more than any picture.
 const MOST_BYTES: u64 = 1024 * 1024 * 1024;
+/// Bounds what a file can say of elements that are not in it.
+const MAX_WITHOUT_ID: usize = 100_000;
 /// The header's line; the first of a file that is none of ours may be of any length.
 const MOST_HEADER_BYTES: u64 = 256;
 
@@ -90,8 +99,44 @@ pub(crate) struct OrgPart {
     pub(crate) read_at: Timestamp,
     /// Whether VMware has refused since: what it shows is then good for less long.
     pub(crate) denied: bool,
+    /// Those of `sddcs` that are older than that.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) held_back: Vec<HeldPart>,
+    /// How many elements the list had that no usable id tells apart.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(crate) without_id: usize,
     /// What was read.
     pub(crate) sddcs: Vec<Arc<SddcEntry>>,
+}
+
+/// An SDDC that is older than the list it is in.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct HeldPart {
+    /// Which.
+    pub(crate) sddc_id: SddcId,
+    /// When the reading began that it is of.
+    pub(crate) read_at: Timestamp,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
+fn is_zero(count: &usize) -> bool {
+    *count == 0
+}
+
+impl OrgPart {
+    /// The list; `begun` tells the moment of a time of day.
+    pub(super) fn into_list(self, begun: impl Fn(Timestamp) -> Instant) -> OrgList<SddcEntry> {
+        let find = |id: &SddcId| self.sddcs.iter().find(|entry| entry.sddc.id == *id);
+        let held_back = self.held_back.iter().filter_map(|held| {
+            Some(HeldBack { entry: find(&held.sddc_id)?.clone(), begun: begun(held.read_at) })
+        });
+        let held_back = held_back.collect();
+        let gap = Gap { org_id: self.org_id, sddc_id: None, reason: GapReason::Unreadable };
+        // No list is longer than the file.
+        let gaps = vec![gap; self.without_id.min(MAX_WITHOUT_ID)];
+        OrgList { entries: self.sddcs, gaps, held_back }
+    }
 }
 
 /// Why a file is not used.
@@ -212,6 +257,8 @@ fn read(mut file: impl BufRead) -> Result<Snapshot, Refused> {
 impl Snapshot {
     fn younger_than(mut self, now: Timestamp, oldest: Duration) -> Result<Self, Refused> {
         let parts = self.orgs.iter().map(|part| part.read_at);
+        let held = self.orgs.iter().flat_map(|part| &part.held_back).map(|held| held.read_at);
+        let parts = parts.chain(held);
         let moments = parts.chain(self.directory.iter().map(|directory| directory.read_at));
         if moments.chain([self.saved_at]).any(|moment| moment > now) {
             return Err(Refused::FromTheFuture);

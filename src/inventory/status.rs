@@ -52,15 +52,19 @@ impl Inventory {
     #[must_use]
     pub fn status(&self) -> Vec<OrgStatus> {
         let slots = self.0.slots.load();
+        let none_is_left = slots.iter().all(|slot| slot.is_gone());
         let mut orgs: Vec<_> = slots
             .iter()
-            .map(|slot| OrgStatus {
+            .map(|slot| {
+                (slot, slot.sddcs.kept.reading().filter(|_| none_is_left || !slot.is_gone()))
+            })
+            .map(|(slot, reading)| OrgStatus {
                 org_id: slot.id.to_string(),
                 token: slot.reader.tokens().status(),
                 csp: slot.reader.tokens().circuit(),
                 vmc: slot.reader.circuit(Endpoint::Sddcs(&slot.id)),
-                sddcs: slot.sddcs.kept.reading().map(|reading| reading.content.entries.len()),
-                age: slot.sddcs.kept.age(),
+                sddcs: reading.as_ref().map(|reading| reading.content.entries.len()),
+                age: reading.and_then(|_| slot.sddcs.kept.age()),
                 last_error: slot.sddcs.kept.trouble().map(|error| error.kind()),
             })
             .collect();
@@ -205,7 +209,7 @@ impl Collector for InventoryMetrics {
         gauge(
             &mut encoder,
             "sddc_gateway_inventory_orgs_missing",
-            "Served organizations without a snapshot that may be shown",
+            "Served organizations without a snapshot that may be shown; 1 while none is discovered yet",
             f64::from(self.inventory.0.missing()),
         )?;
         let states = self.sddcs_by_state();

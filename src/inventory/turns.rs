@@ -11,7 +11,7 @@ use std::{
 
 use tokio::sync::{Notify, watch};
 
-use super::{Demand, Inner, Inventory, slot::Slot};
+use super::{Demand, Inner, Inventory, directory::Directory, slot::Slot};
 use crate::{clock::Instant, ids::OrgId};
 
 /// What was last told to the watchers, and how they are told.
@@ -160,6 +160,13 @@ impl Inner {
     /// How many orgs have nothing that may be shown.
     pub(super) fn missing(&self) -> u32 {
         let (picture, now) = (self.sddcs.picture.load(), self.clock.now());
+        if picture.orgs.is_empty()
+            && let Directory::Discovered(discovery) = &self.directory
+            && discovery.age().is_none()
+        {
+            // There is at least one, which is not known yet.
+            return 1;
+        }
         let parts = picture.orgs.iter();
         let missing = parts.filter(|(slot, at)| self.phase(slot, *at, now) == Phase::Missing);
         missing.count().try_into().unwrap_or(u32::MAX)

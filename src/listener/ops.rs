@@ -247,6 +247,7 @@ async fn readyz(State(ops): State<Ops>) -> impl IntoResponse {
 async fn metrics(State(ops): State<Ops>, headers: HeaderMap) -> Response {
     let sources: Vec<Box<dyn Collector>> = vec![
         Box::new(ops.figures),
+        Box::new(ops.readiness),
         Box::new(ops.reloads),
         Box::new(ops.dates),
         Box::new(ops.policy),

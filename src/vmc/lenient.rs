@@ -72,6 +72,8 @@ pub struct OddCount {
     pub documents: usize,
     /// Of these, the documents that could not be served: no object, or without a usable id.
     pub skipped: usize,
+    /// Of these, those that are no object or have no usable id.
+    pub without_id: usize,
     /// Fields and list elements that are shown as `null` or left out because they were odd.
     pub fields: usize,
 }
@@ -83,6 +85,7 @@ impl OddCount {
         let document = read(self);
         if document.is_none() {
             self.skipped += 1;
+            self.without_id += 1;
         }
         if document.is_none() || self.fields > before {
             self.documents += 1;

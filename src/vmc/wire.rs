@@ -117,6 +117,7 @@ wanted! {
     pub struct Task {
         "id" id: Box<str>,
         "version" version: i64,
+        "updated" updated: Timestamp,
         "user_name" user_name: Box<str>,
         "status" status: Box<str>,
         "sub_status" sub_status: Box<str>,

@@ -7,6 +7,7 @@
 #![expect(unreachable_pub, reason = "nothing outside sees a test binary")]
 
 mod audit;
+mod belief;
 mod canary;
 mod coding;
 mod facade;

@@ -23,6 +23,9 @@ pub(super) fn cache_status(service: Service, age_s: u64, fresh: Duration) -> Hea
         Service::StaleOnly => {
             format!("sddc-gateway; hit; ttl={sign}{ttl}; detail=stale-only-if-cached")
         }
+        Service::Unconfirmed => {
+            format!("sddc-gateway; hit; ttl={sign}{ttl}; detail=stale-unconfirmed")
+        }
         Service::OverBudget => format!("sddc-gateway; hit; ttl={sign}{ttl}; detail=budget"),
         Service::RefreshFailed(why) => {
             let status = match why {
@@ -42,7 +45,10 @@ pub(super) fn result(service: Service) -> CacheResult {
         Service::Hit | Service::OverBudget => CacheResult::Hit,
         Service::Stored => CacheResult::Miss,
         Service::Collapsed => CacheResult::Collapsed,
-        Service::Stale(_) | Service::StaleOnly | Service::RefreshFailed(_) => CacheResult::Stale,
+        Service::Unconfirmed
+        | Service::Stale(_)
+        | Service::StaleOnly
+        | Service::RefreshFailed(_) => CacheResult::Stale,
     }
 }
 

@@ -166,7 +166,9 @@ struct Freshness {
 
 impl Viewer {
     fn subject(&self, view: &View<SddcEntry>) -> (Look, Subject) {
-        let missing = view.missing.iter().map(|gap| gap.org_id.clone()).collect();
+        // Nor is something removed that may be one of those that cannot be read.
+        let missing = view.missing.iter().map(|gap| &gap.org_id).chain(view.unreadable_orgs());
+        let missing = missing.cloned().collect();
         let look = Look { revision: view.content.revision, missing };
         let gaps = view.missing.iter().map(MissingPart::from).collect();
         (look, self.ask.subject(&self.topic, &self.question, 0, view.content.revision, gaps))

@@ -88,7 +88,7 @@ fn entry(wire: wire::Task, org: &OrgId, odd: &mut OddCount) -> Option<TaskEntry>
         parent_task_id: wire.parent_task_id.known(odd).and_then(|id| parsed(&id).known(odd)),
         error: error(wire.customer_error_message, wire.localized_error_message, odd),
     };
-    Some(TaskEntry { task, version: wire.version.known(odd) })
+    Some(TaskEntry { task, version: wire.version.known(odd), updated_at: wire.updated.known(odd) })
 }
 
 fn sddc_id(

@@ -42,6 +42,15 @@ fn snapshot() -> Snapshot {
         org_id: id.clone(),
         read_at: at(read_at),
         denied: false,
+        held_back: sddcs
+            .iter()
+            .take(1)
+            .map(|entry| HeldPart {
+                sddc_id: entry.sddc.id.clone(),
+                read_at: at("2026-11-22T08:00:00Z"),
+            })
+            .collect(),
+        without_id: 2,
         sddcs: sddcs.into_iter().map(Arc::new).collect(),
     };
     Snapshot {

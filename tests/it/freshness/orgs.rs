@@ -237,20 +237,32 @@ async fn lists_with_deleted_sddcs_are_believed_by_the_same_rules() {
     cloud.simulator.patch_sddc(&id, json!({ "name": "newer", "version": 500 }));
     let before = gateway.get(path).await;
     let reads = || cloud.simulator.stats().deleted_list_reads();
-    // A loss that the second read does not confirm.
+    // A loss that the second reading does not confirm.
     cloud.simulator.script(Fault::on(Target::Vmc, super::SDDCS).body("[]").times(1));
     gateway.advance(61);
     let after = gateway.get(path).await;
-    assert_eq!((after.served(), after.header("etag")), ("fwd=miss; stored", before.header("etag")));
-    assert_eq!(reads(), 3);
+    let unconfirmed = "hit; ttl=-1; detail=stale-unconfirmed";
+    assert_eq!((after.served(), after.header("etag")), (unconfirmed, before.header("etag")));
+    gateway.advance(5);
+    gateway.until("the second reading", async |_| reads() == 3).await;
+    let is_settled =
+        async |gateway: &TestGateway| gateway.get(path).await.served() == "hit; ttl=60";
+    gateway.until("its outcome", is_settled).await;
+    assert_eq!(gateway.get(path).await.header("etag"), before.header("etag"));
     // One that it does.
     cloud.simulator.script(Fault::on(Target::Vmc, super::SDDCS).body("[]").times(2));
     gateway.advance(61);
-    assert_eq!((gateway.get(path).await.names().len(), reads()), (0, 5));
+    assert_eq!(gateway.get(path).await.served(), unconfirmed);
+    gateway.advance(5);
+    let is_empty = async |gateway: &TestGateway| gateway.get(path).await.names().is_empty();
+    gateway.until("the loss", is_empty).await;
+    assert_eq!(reads(), 5);
     gateway.advance(61);
     assert_eq!(gateway.get(path).await.header("etag"), before.header("etag"));
-    // A lower version never replaces a higher one.
-    cloud.simulator.patch_sddc(&id, json!({ "name": "older", "version": 499 }));
+    // A lower version does not replace a higher one.
+    let updated = cloud.simulator.sddc(&id).unwrap()["updated"].clone();
+    let older = json!({ "name": "older", "version": 499, "updated": updated });
+    cloud.simulator.patch_sddc(&id, older);
     gateway.advance(61);
     assert_eq!(gateway.get(path).await.header("etag"), before.header("etag"));
     // A deleted SDDC leaves the main list and stays in this one.

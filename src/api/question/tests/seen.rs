@@ -79,7 +79,7 @@ fn named(at: usize, mut entry: SddcEntry, hosts: Vec<Host>) -> SddcEntry {
 fn about(at: usize, mut task: Task, of: Option<u8>) -> TaskEntry {
     task.id = format!("task-{at}").parse().unwrap();
     task.sddc_id = of.map(|id| id.to_string().parse().unwrap());
-    TaskEntry { task, version: None }
+    TaskEntry { task, version: None, updated_at: None }
 }
 
 /// The same as patterns do, by trying every way.
@@ -131,7 +131,7 @@ impl World {
             reason: Kind::Unavailable,
             retry_in: None,
         });
-        View { content: Arc::new(Content::of(entries.to_vec())), missing: missing.collect() }
+        View { missing: missing.collect(), ..View::whole(Arc::new(Content::of(entries.to_vec()))) }
     }
 
     /// The SDDCs that are shown.

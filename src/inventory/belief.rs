@@ -1,0 +1,417 @@
+//! What is believed of a reading: VMware's lists are eventually consistent, and its replicas lag.
+//!
+//! ```text
+//! reading ─► elements without a usable id? nothing is removed
+//!         ─► all or most are lost? kept as it was, until a later reading loses them too
+//!         ─► a lower version? the higher one stays, until three readings agree ─► what is shown
+//! ```
+//!
+//! A document that stays as it was, though the reading has an older copy of it or none, is *held
+//! back*: it keeps the time at which it was read, so that no answer calls it newer than it is.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use super::{
+    entry::Entry,
+    kept::Reading,
+    model::{Gap, GapReason},
+};
+use crate::clock::Instant;
+
+/// A reading that loses most of a list is confirmed by one that begins at least this much later.
+pub(super) const CONFIRM_AFTER: Duration = Duration::from_secs(5);
+/// So many readings in a row have to agree on a lower version.
+const AGREEING_READINGS: u8 = 3;
+
+/// One organization's list, as it is shown.
+#[derive(Debug, PartialEq)]
+pub(super) struct OrgList<E> {
+    /// Its documents, those that are held back included.
+    pub(super) entries: Vec<Arc<E>>,
+    /// What of the list is not in `entries`, or not certain to be.
+    pub(super) gaps: Vec<Gap>,
+    /// Those of `entries` that are older than the reading.
+    pub(super) held_back: Vec<HeldBack<E>>,
+}
+
+/// A document that is older than the list it is in.
+#[derive(Debug)]
+pub(super) struct HeldBack<E> {
+    /// The document.
+    pub(super) entry: Arc<E>,
+    /// When the reading began that it is of.
+    pub(super) begun: Instant,
+}
+
+impl<E> Clone for HeldBack<E> {
+    fn clone(&self) -> Self {
+        Self { entry: self.entry.clone(), begun: self.begun }
+    }
+}
+
+impl<E> PartialEq for HeldBack<E> {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.entry, &other.entry) && self.begun == other.begun
+    }
+}
+
+impl<E> Clone for OrgList<E> {
+    fn clone(&self) -> Self {
+        let Self { entries, gaps, held_back } = self;
+        Self { entries: entries.clone(), gaps: gaps.clone(), held_back: held_back.clone() }
+    }
+}
+
+impl<E> OrgList<E> {
+    /// A list of which nothing is left out.
+    #[cfg(test)]
+    pub(super) fn whole(entries: Vec<Arc<E>>) -> Self {
+        Self { entries, gaps: Vec::new(), held_back: Vec::new() }
+    }
+
+    /// How many elements without a usable id the list has: what they stand for is not known.
+    pub(super) fn without_id(&self) -> usize {
+        self.gaps.iter().filter(|gap| is_without_id(gap)).count()
+    }
+}
+
+/// Whether this stands for an element of a list without a usable id.
+pub(super) fn is_without_id(gap: &Gap) -> bool {
+    gap.sddc_id.is_none() && gap.reason == GapReason::Unreadable
+}
+
+/// The copies of documents that are shown now, and when each was read.
+#[derive(Debug)]
+pub(super) struct Shown<'a, E>(HashMap<&'a str, (&'a Arc<E>, Instant)>);
+
+impl<'a, E: Entry> Shown<'a, E> {
+    /// Of these lists of the same documents. Of two copies the one counts that was read last.
+    pub(super) fn of(lists: impl IntoIterator<Item = &'a Reading<OrgList<E>>>) -> Self {
+        let mut shown: HashMap<&str, (&Arc<E>, Instant)> = HashMap::new();
+        for Reading { content, begun } in lists {
+            let held: HashMap<&str, Instant> =
+                content.held_back.iter().map(|it| (it.entry.id(), it.begun)).collect();
+            for entry in &content.entries {
+                let begun = held.get(entry.id()).copied().unwrap_or(*begun);
+                let known = shown.entry(entry.id()).or_insert((entry, begun));
+                if begun > known.1 {
+                    *known = (entry, begun);
+                }
+            }
+        }
+        Self(shown)
+    }
+
+    fn get(&self, id: &str) -> Option<(&'a Arc<E>, Instant)> {
+        self.0.get(id).copied()
+    }
+}
+
+/// The lower versions that were read last of an organization's documents. Lists of the same
+/// documents share them, so that they agree.
+#[derive(Debug, Default)]
+pub(super) struct Regressions(Mutex<HashMap<Box<str>, Regression>>);
+
+#[derive(Debug)]
+struct Regression {
+    version: Option<i64>,
+    readings: u8,
+}
+
+/// What became of a lower version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Verdict {
+    /// It is not lower.
+    Newer,
+    /// It is, and the copy with the higher one stays.
+    HeldBack { is_first: bool },
+    /// It is, and it is believed all the same.
+    Restored,
+}
+
+impl Regressions {
+    fn judge<E: Entry>(&self, shown: &E, read: &E) -> Verdict {
+        let mut regressions = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if read.version().is_none() || read.version() >= shown.version() {
+            regressions.remove(read.id());
+            return Verdict::Newer;
+        }
+        let is_updated = read.updated_at().zip(shown.updated_at());
+        if is_updated.is_some_and(|(read, shown)| read > shown) {
+            regressions.remove(read.id());
+            return Verdict::Restored;
+        }
+        let regression = regressions
+            .entry(read.id().into())
+            .or_insert(Regression { version: read.version(), readings: 0 });
+        // One that goes down further comes from a replica that lags even more.
+        if read.version() < regression.version {
+            regression.readings = 0;
+        }
+        regression.version = read.version();
+        regression.readings += 1;
+        if regression.readings >= AGREEING_READINGS {
+            regressions.remove(read.id());
+            return Verdict::Restored;
+        }
+        Verdict::HeldBack { is_first: regression.readings == 1 }
+    }
+
+    fn retain(&self, is_there: impl Fn(&str) -> bool) {
+        let mut regressions = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        regressions.retain(|id, _| is_there(id));
+    }
+}
+
+/// What was made of the versions of a reading.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Versions {
+    /// Ids of documents whose lower version is held back from now on.
+    pub(super) newly_held: Vec<Box<str>>,
+    /// How many are held back in all.
+    pub(super) held: usize,
+    /// Ids of documents whose lower version is believed now.
+    pub(super) restored: Vec<Box<str>>,
+}
+
+/// Keeps of each document the copy with the higher `version`: an answer may come from a replica of
+/// VMware's that lags. Three readings that agree, or a newer `updated`, are believed. What has not
+/// changed stays the same `Arc`.
+pub(super) fn keep_newer<E: Entry>(
+    shown: &Shown<'_, E>,
+    read: &mut OrgList<E>,
+    regressions: &Regressions,
+) -> Versions {
+    let mut versions = Versions::default();
+    for entry in &mut read.entries {
+        let Some((kept, begun)) = shown.get(entry.id()) else { continue };
+        match regressions.judge(&**kept, &**entry) {
+            Verdict::Newer => {}
+            Verdict::Restored => versions.restored.push(entry.id().into()),
+            Verdict::HeldBack { is_first } => {
+                versions.held += 1;
+                if is_first {
+                    versions.newly_held.push(entry.id().into());
+                }
+                read.held_back.push(HeldBack { entry: kept.clone(), begun });
+                *entry = kept.clone();
+            }
+        }
+        if entry == kept {
+            *entry = kept.clone();
+        }
+    }
+    let ids: HashSet<&str> = read.entries.iter().map(|entry| entry.id()).collect();
+    regressions.retain(|id| ids.contains(id) || shown.get(id).is_some());
+    versions
+}
+
+/// Adds the documents that a list with elements without a usable id does not show: each of those may
+/// be one of these. What was read before `oldest` is left out. Gives how many they are.
+pub(super) fn keep_unshown<E: Entry>(
+    before: &Reading<OrgList<E>>,
+    read: &mut OrgList<E>,
+    oldest: Instant,
+) -> usize {
+    let shown = Shown::of([before]);
+    let ids: HashSet<&str> = read.entries.iter().map(|entry| entry.id()).collect();
+    let unshown = before.content.entries.iter().filter(|entry| !ids.contains(entry.id()));
+    let unshown: Vec<_> = unshown
+        .filter_map(|entry| shown.get(entry.id()))
+        .filter(|(_, begun)| *begun >= oldest)
+        .map(|(entry, begun)| HeldBack { entry: entry.clone(), begun })
+        .collect();
+    let count = unshown.len();
+    read.entries.extend(unshown.iter().map(|it| it.entry.clone()));
+    read.held_back.extend(unshown);
+    count
+}
+
+/// Whether a reading loses everything, or more than half.
+pub(super) fn looks_like_loss<E: Entry>(before: &OrgList<E>, read: &OrgList<E>) -> bool {
+    let ids: HashSet<&str> = read.entries.iter().map(|entry| entry.id()).collect();
+    let lost = before.entries.iter().filter(|entry| !ids.contains(entry.id())).count();
+    lost * 2 > before.entries.len()
+}
+
+/// Another list of the same documents with the newer copies of a reading; `None` if it has none of
+/// them, or was read later. So that two lists do not say different things of one document.
+pub(super) fn with_newer_copies<E: Entry>(
+    other: &Reading<OrgList<E>>,
+    read: &OrgList<E>,
+    begun: Instant,
+) -> Option<OrgList<E>> {
+    if other.begun > begun {
+        return None;
+    }
+    let held: HashSet<&str> = read.held_back.iter().map(|it| it.entry.id()).collect();
+    let newer = read.entries.iter().filter(|entry| !held.contains(entry.id()));
+    let newer: HashMap<&str, &Arc<E>> = newer.map(|entry| (entry.id(), entry)).collect();
+    let is_older = |entry: &Arc<E>| newer.get(entry.id()).is_some_and(|newer| **newer != *entry);
+    if !other.content.entries.iter().any(is_older) {
+        return None;
+    }
+    let mut list = OrgList::clone(&other.content);
+    for entry in list.entries.iter_mut().filter(|entry| is_older(entry)) {
+        if let Some(newer) = newer.get(entry.id()) {
+            *entry = Arc::clone(newer);
+        }
+    }
+    list.held_back.retain(|it| !newer.contains_key(it.entry.id()));
+    Some(list)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        clock::Clock,
+        inventory::{mapping, model::SddcEntry},
+        vmc::{OddCount, wire},
+    };
+
+    const SAMPLES: &[u8] = include_bytes!("../../tests/fixtures/upstream/sddcs.json");
+
+    type List = OrgList<SddcEntry>;
+
+    fn list() -> List {
+        let wires = wire::parse_sddcs(SAMPLES).unwrap();
+        let org = "0a1b2c3d-4e5f-4a6b-8c7d-9e0f1a2b3c4d".parse().unwrap();
+        let entries = mapping::sddcs(wires, &org, &mut OddCount::default());
+        OrgList::whole(entries.into_iter().map(Arc::new).collect())
+    }
+
+    fn now() -> Instant {
+        Clock::manual(jiff::Timestamp::UNIX_EPOCH).now()
+    }
+
+    fn reading(list: List) -> Reading<List> {
+        Reading { content: Arc::new(list), begun: now() }
+    }
+
+    fn changed(entry: &mut Arc<SddcEntry>, version: Option<i64>) {
+        let entry = Arc::make_mut(entry);
+        entry.sddc.name = Some("changed".into());
+        entry.version = version;
+    }
+
+    fn first(entry: &SddcEntry, list: &List) -> bool {
+        *list.entries[0] == *entry
+    }
+
+    #[test]
+    fn what_has_not_changed_stays_the_same() {
+        let (before, mut read) = (reading(list()), list());
+        let version = before.content.entries[0].version.map(|version| version + 1);
+        changed(&mut read.entries[0], version);
+        let versions = keep_newer(&Shown::of([&before]), &mut read, &Regressions::default());
+        assert_eq!(versions, Versions::default());
+        assert_eq!(read.entries[0].sddc.name.as_deref(), Some("changed"));
+        assert!(read.entries.len() > 2);
+        for (before, kept) in before.content.entries.iter().zip(&read.entries).skip(1) {
+            assert!(Arc::ptr_eq(before, kept), "{:?}", kept.sddc.name);
+        }
+    }
+
+    #[test]
+    fn a_lower_version_is_held_back_and_an_unknown_one_is_not() {
+        let before = reading(list());
+        let known = before.content.entries[0].version.unwrap();
+        for (version, is_newer) in
+            [(Some(known - 1), false), (Some(known), true), (Some(known + 1), true), (None, true)]
+        {
+            let mut read = list();
+            changed(&mut read.entries[0], version);
+            keep_newer(&Shown::of([&before]), &mut read, &Regressions::default());
+            assert_eq!(!first(&before.content.entries[0], &read), is_newer, "{version:?}");
+            assert_eq!(read.held_back.is_empty(), is_newer, "{version:?}");
+        }
+    }
+
+    #[test]
+    fn three_readings_in_a_row_have_to_agree_on_a_lower_version() {
+        let before = reading(list());
+        let known = before.content.entries[0].version.unwrap();
+        // One that is lower still begins anew, and so does one that is not lower.
+        for (versions, restored) in [
+            (&[-3, -3, -3][..], &[false, false, true][..]),
+            (&[-3, -2, -1], &[false, false, true]),
+            (&[-3, -4, -4, -4], &[false, false, false, true]),
+            (&[-3, -3, 0, -3, -3, -3], &[false, false, false, false, false, true]),
+        ] {
+            let regressions = Regressions::default();
+            for (less, restored) in versions.iter().zip(restored) {
+                let mut read = list();
+                changed(&mut read.entries[0], Some(known + less));
+                let versions = keep_newer(&Shown::of([&before]), &mut read, &regressions);
+                assert_eq!(!versions.restored.is_empty(), *restored, "{less}");
+                let is_held = !restored && *less < 0;
+                assert_eq!((versions.held > 0, read.held_back.len() == 1), (is_held, is_held));
+            }
+        }
+    }
+
+    #[test]
+    fn a_held_back_document_keeps_its_age_from_reading_to_reading() {
+        let before = reading(list());
+        let known = before.content.entries[0].version.unwrap();
+        let regressions = Regressions::default();
+        let mut shown = before.clone();
+        for second in 1..=2 {
+            let mut read = list();
+            changed(&mut read.entries[0], Some(known - 1));
+            keep_newer(&Shown::of([&shown]), &mut read, &regressions);
+            assert_eq!(read.held_back[0].begun, before.begun);
+            let begun = before.begun + Duration::from_secs(second);
+            shown = Reading { content: Arc::new(read), begun };
+        }
+    }
+
+    #[test]
+    fn more_than_half_missing_looks_like_loss() {
+        let mut before = list();
+        before.entries.truncate(4);
+        for (left, is_loss) in [(4, false), (3, false), (2, false), (1, true), (0, true)] {
+            let mut read = before.clone();
+            read.entries.truncate(left);
+            assert_eq!(looks_like_loss(&before, &read), is_loss, "{left} left");
+        }
+        assert!(!looks_like_loss(&OrgList::whole(Vec::new()), &before), "nothing was there");
+    }
+
+    #[test]
+    fn what_is_not_shown_stays_for_as_long_as_it_may() {
+        let before = reading(list());
+        for (oldest, kept) in [(before.begun, 2), (before.begun + Duration::from_secs(1), 0)] {
+            let mut read = list();
+            read.entries.drain(..2);
+            assert_eq!(keep_unshown(&before, &mut read, oldest), kept);
+            assert_eq!(read.held_back.len(), kept);
+            assert_eq!(read.entries.len() + 2 - kept, before.content.entries.len());
+        }
+    }
+
+    #[test]
+    fn a_list_takes_over_the_newer_copies_of_the_other_and_nothing_else() {
+        let other = reading(list());
+        let mut read = list();
+        let added = Arc::new(SddcEntry {
+            sddc: crate::inventory::model::Sddc {
+                id: "another".parse().unwrap(),
+                ..read.entries[0].sddc.clone()
+            },
+            ..SddcEntry::clone(&read.entries[0])
+        });
+        read.entries.push(added);
+        assert!(with_newer_copies(&other, &read, other.begun).is_none(), "equal copies");
+        changed(&mut read.entries[0], Some(1));
+        assert!(with_newer_copies(&other, &read, now() - Duration::from_secs(1)).is_none());
+        let list = with_newer_copies(&other, &read, other.begun).unwrap();
+        assert!(Arc::ptr_eq(&list.entries[0], &read.entries[0]));
+        assert_eq!(list.entries.len(), other.content.entries.len());
+    }
+}

@@ -16,7 +16,7 @@ use crate::{
     api::{self, Answers, ApiState, Steps, Watchers},
     clock::Clock,
     config::Config,
-    csp::{self, ClientSecret, Mint, SecretCell, SecretOrigin, TokenSource},
+    csp::{self, ClientSecret, InvalidClientSecret, Mint, SecretCell, SecretOrigin, TokenSource},
     in_flight::InFlight,
     inventory::{Inventory, InventoryMetrics, Readers, SnapshotFile, Source},
     lifecycle::{Drain, Readiness, Reason, Signals},
@@ -31,7 +31,7 @@ use crate::{
         tls::{Tls, TlsFault},
     },
     os_error::{describe, in_words},
-    reload::Reloads,
+    reload::{self, Hangups, ReadFault, Reloads},
     tasks::Tasks,
     telemetry::{AccessLog, Audit, AuditGuard, Metrics},
     upstream::{Bounds, BuildError, Client, Places, Retries, Upstream},
@@ -49,8 +49,11 @@ const CUT_PATIENCE: Duration = Duration::from_secs(1);
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// The secret's file was there when the configuration was checked, and is not any more.
-    #[error("csp.client_secret_file cannot be read: {}", in_words(*.0))]
-    Secret(io::ErrorKind),
+    #[error("csp.client_secret_file {0}")]
+    SecretFile(#[from] ReadFault),
+    /// It is there, and holds no secret any more.
+    #[error("csp.client_secret_file {0}")]
+    Secret(#[from] InvalidClientSecret),
     /// The upstream client.
     #[error(transparent)]
     Client(#[from] BuildError),
@@ -140,9 +143,8 @@ fn read_secret(settings: &csp::Settings) -> Result<ClientSecret, StartError> {
     match &settings.client_secret {
         SecretOrigin::Value(secret) => Ok(secret.clone()),
         SecretOrigin::File(path) => {
-            let text =
-                std::fs::read_to_string(path).map_err(|error| StartError::Secret(error.kind()))?;
-            ClientSecret::from_text(&text).ok_or(StartError::Secret(io::ErrorKind::InvalidData))
+            let content = reload::read(path)?;
+            Ok(ClientSecret::from_bytes(&content)?)
         }
     }
 }
@@ -164,6 +166,7 @@ impl Gateway {
         let upstreams = Upstreams::new(config, &clock, &metrics)?;
         let (audit, mut audit_guard) = open_audit(config, &metrics)?;
         let tls = config.api.tls.as_ref().map(|tls| Tls::new(tls, &clock)).transpose()?;
+        let tls = tls.map(|tls| tls.recorded_by(audit.clone()));
         let api_socket = bind("api.listen", config.api.listen).await?;
         let ops_socket = bind("ops.listen", config.ops.listen).await?;
         let apart = Apart::with("ops", ops_socket);
@@ -200,8 +203,13 @@ impl Gateway {
         files.extend(oidc.as_ref().and_then(|oidc| files::keys(config, oidc)));
         let dates = files::dates(config, clock.wall());
         files.extend(files::tls(config, tls.as_ref(), &policy, &dates));
-        let reload = reloads.clone().keep_reading(files, clock.clone(), stop());
+        files.extend(files::upstream_authorities(config, &upstreams, &tokens, &dates));
+        let issuer = oidc.as_ref().and_then(|oidc| files::issuer_authorities(config, oidc, &dates));
+        files.extend(issuer);
+        let reload = reloads.clone().run_reloader(files, &clock, stop());
         tasks.spawn("reload", stop(), reload);
+        let notices = files::run_restart_notices(config.clone(), Hangups::listen(), stop());
+        tasks.spawn("restart notices", stop(), notices);
 
         if let Some(guard) = &mut audit_guard {
             let (stop, ended) = (stop(), guard.ended());

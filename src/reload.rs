@@ -3,7 +3,9 @@
 //! Each is compared every 5 s and on SIGHUP. Reading the content instead of watching the file finds
 //! a symlink that was swapped, which is how Kubernetes and Docker rotate secrets. A new version
 //! that is refused keeps the old one, and says so. What belongs together, a certificate and its key,
-//! is read and taken together.
+//! is read and taken together. Each file has its own pace: one that hangs delays no other.
+
+mod file;
 
 use std::{
     collections::BTreeMap,
@@ -13,24 +15,66 @@ use std::{
     time::Duration,
 };
 
+use futures_util::future::{BoxFuture, join_all};
 use prometheus_client::{
     collector::Collector,
     encoding::{DescriptorEncoder, EncodeMetric},
     metrics::{MetricType, gauge::ConstGauge},
 };
 use sha2::{Digest, Sha256};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::{
+    signal::unix::{Signal, SignalKind, signal},
+    sync::Notify,
+};
 use tokio_util::sync::CancellationToken;
 
-use crate::clock::Clock;
+use self::file::Looks;
+pub use self::file::{MAX_BYTES, ReadFault, read};
+use crate::clock::{Clock, Instant};
 
 const EVERY: Duration = Duration::from_secs(5);
 /// A content that is another one after this is being written: it is left for the next look.
 const SETTLES_WITHIN: Duration = Duration::from_millis(50);
 
-/// Takes the files' contents, in the order of their paths, or says why not: a reason from a closed
-/// set. Called when a content has changed, not at each look.
-pub type Take = Box<dyn Fn(&[&[u8]]) -> Result<(), &'static str> + Send + Sync>;
+/// Takes the files' contents, in the order of their paths, or says why not. Called when a content is
+/// not the one in use, not at each look.
+pub type Take =
+    Box<dyn Fn(Vec<Vec<u8>>) -> BoxFuture<'static, Result<(), Rejection>> + Send + Sync>;
+
+/// A [`Take`] that needs nothing but the contents.
+pub fn take_at_once<E: Into<Rejection>>(
+    take: impl Fn(&[&[u8]]) -> Result<(), E> + Send + Sync + 'static,
+) -> Take {
+    Box::new(move |contents| {
+        let contents: Vec<_> = contents.iter().map(Vec::as_slice).collect();
+        let taken = take(&contents).map_err(Into::into);
+        Box::pin(std::future::ready(taken))
+    })
+}
+
+/// Why a new version is not in use.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rejection {
+    /// As in `/readyz`: from a closed set.
+    pub reason: &'static str,
+    /// What more there is to say, for the log. It holds nothing of the content that may be secret.
+    pub detail: Option<String>,
+    /// When the same content is worth another try; never if it is the content's own fault.
+    pub retry_in: Option<Duration>,
+}
+
+impl From<&'static str> for Rejection {
+    fn from(reason: &'static str) -> Self {
+        Self { reason, detail: None, retry_in: None }
+    }
+}
+
+impl From<ReadFault> for Rejection {
+    fn from(fault: ReadFault) -> Self {
+        let detail = Some(fault.to_string());
+        Self { reason: fault.as_str(), detail, retry_in: None }
+    }
+}
 
 /// Files that belong together, and what is done with their contents.
 pub struct Watched {
@@ -38,62 +82,109 @@ pub struct Watched {
     pub key: &'static str,
     /// Where they are.
     pub paths: Vec<PathBuf>,
+    /// Whether an older version is in use while the newest is refused. Every file has been loaded at
+    /// the start, but for a callers' file, which may come later.
+    pub is_loaded: bool,
     /// Takes the contents if they are good.
     pub take: Take,
-}
-
-/// What was last taken or refused of one [`Watched`]: contents are compared by their digest, since
-/// they may be secrets.
-#[derive(Default)]
-struct Seen {
-    digest: Option<[u8; 32]>,
-    outcome: Option<Result<(), &'static str>>,
+    /// Says that what was refused is worth another try at once.
+    pub retry: Option<Arc<Notify>>,
 }
 
 impl Watched {
-    async fn look(&self, seen: &mut Seen) -> Result<(), &'static str> {
-        let contents = self.read().await?;
-        let digest = Some(digest(&contents));
-        match seen.outcome {
-            Some(outcome) if seen.digest == digest => outcome,
-            Some(outcome) if !self.is_settled(&contents).await? => outcome,
-            _ => {
-                let contents: Vec<_> = contents.iter().map(Vec::as_slice).collect();
-                let outcome = (self.take)(&contents);
-                *seen = Seen { digest, outcome: Some(outcome) };
-                outcome
-            }
-        }
+    /// Files that are in use, and whose refusal is final until they change.
+    pub fn new(key: &'static str, paths: Vec<PathBuf>, take: Take) -> Self {
+        Self { key, paths, is_loaded: true, take, retry: None }
     }
-
-    async fn read(&self) -> Result<Vec<Vec<u8>>, &'static str> {
-        let mut contents = Vec::with_capacity(self.paths.len());
-        for path in &self.paths {
-            contents.push(tokio::fs::read(path).await.map_err(|_| "unreadable")?);
-        }
-        Ok(contents)
-    }
-
-    /// Whether a new content is whole: an editor, or a shell's `>`, empties a file before it writes it.
-    async fn is_settled(&self, contents: &[Vec<u8>]) -> Result<bool, &'static str> {
-        tokio::time::sleep(SETTLES_WITHIN).await;
-        Ok(self.read().await? == contents)
-    }
-}
-
-fn digest(contents: &[Vec<u8>]) -> [u8; 32] {
-    let mut digest = Sha256::new();
-    for content in contents {
-        digest.update(content.len().to_be_bytes());
-        digest.update(content);
-    }
-    digest.finalize().into()
 }
 
 impl fmt::Debug for Watched {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Watched").field("key", &self.key).finish_non_exhaustive()
     }
+}
+
+type ContentDigest = [u8; 32];
+
+/// What is known of one [`Watched`]. Contents are compared by their digest, since they may be secrets.
+struct Known {
+    file: Watched,
+    looks: Looks,
+    loaded: Option<ContentDigest>,
+    refused: Option<Refused>,
+}
+
+struct Refused {
+    digest: ContentDigest,
+    rejection: Rejection,
+    retry_at: Option<Instant>,
+}
+
+impl Known {
+    fn of(file: Watched) -> Self {
+        Self { file, looks: Looks::default(), loaded: None, refused: None }
+    }
+
+    async fn look(&mut self, clock: &Clock) -> Result<(), Rejection> {
+        let contents = self.looks.read(&self.file.paths).await?;
+        let digest = digest(&contents);
+        if self.loaded == Some(digest) {
+            self.refused = None;
+            return Ok(());
+        }
+        if let Some(refused) = &self.refused
+            && refused.digest == digest
+            && refused.retry_at.is_none_or(|at| clock.now() < at)
+        {
+            return Err(refused.rejection.clone());
+        }
+        let is_first = self.loaded.is_none() && self.refused.is_none();
+        if !is_first && !self.is_settled(&contents).await? {
+            return self.refused.as_ref().map_or(Ok(()), |refused| Err(refused.rejection.clone()));
+        }
+        match (self.file.take)(contents).await {
+            Ok(()) => {
+                (self.loaded, self.refused, self.file.is_loaded) = (Some(digest), None, true);
+                Ok(())
+            }
+            Err(rejection) => {
+                let retry_at = rejection.retry_in.map(|span| clock.now() + span);
+                self.refused = Some(Refused { digest, rejection: rejection.clone(), retry_at });
+                Err(rejection)
+            }
+        }
+    }
+
+    /// Whether a new content is whole: an editor, or a shell's `>`, empties a file before it writes it.
+    async fn is_settled(&mut self, contents: &[Vec<u8>]) -> Result<bool, Rejection> {
+        tokio::time::sleep(SETTLES_WITHIN).await;
+        Ok(self.looks.read(&self.file.paths).await? == contents)
+    }
+
+    /// When to look again, at the latest.
+    fn due(&self, looked_at: Instant) -> Instant {
+        let due = looked_at + EVERY;
+        let retry_at = self.refused.as_ref().and_then(|refused| refused.retry_at);
+        retry_at.map_or(due, |at| due.min(at))
+    }
+
+    /// Has what was refused tried at the next look.
+    fn retry_now(&mut self, now: Instant) {
+        if let Some(refused) = &mut self.refused
+            && refused.retry_at.is_some()
+        {
+            refused.retry_at = Some(now);
+        }
+    }
+}
+
+fn digest(contents: &[Vec<u8>]) -> ContentDigest {
+    let mut digest = Sha256::new();
+    for content in contents {
+        digest.update(content.len().to_be_bytes());
+        digest.update(content);
+    }
+    digest.finalize().into()
 }
 
 /// How the last look at each file went. Cheap to clone.
@@ -109,12 +200,28 @@ impl Reloads {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn note(&self, key: &'static str, outcome: Result<(), &'static str>) {
-        let mut status = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = status.insert(key, outcome.err());
+    fn record(&self, file: &Watched, outcome: &Result<(), Rejection>) {
+        let (key, reason) = (file.key, outcome.as_ref().err().map(|rejection| rejection.reason));
+        let before = self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(key, reason);
         match outcome {
-            Err(reason) if before != Some(Some(reason)) => {
-                tracing::warn!(file = key, reason, "new version refused, the old one stays");
+            Err(Rejection { reason, detail, .. }) if before != Some(Some(reason)) => {
+                let detail = detail.as_deref();
+                if file.is_loaded {
+                    tracing::warn!(
+                        file = key,
+                        reason,
+                        detail,
+                        "new version refused, the old one stays in use"
+                    );
+                } else {
+                    tracing::warn!(
+                        file = key,
+                        reason,
+                        detail,
+                        "the file cannot be used and there is no older version: its callers cannot \
+                         authenticate"
+                    );
+                }
             }
             Ok(()) if before.flatten().is_some() => {
                 tracing::info!(file = key, "file is good again");
@@ -125,40 +232,77 @@ impl Reloads {
 
     /// Looks at the files until `stop`. From this call on, not only once the task runs, a SIGHUP
     /// does not end the process.
-    pub fn keep_reading(
+    pub fn run_reloader(
         self,
         files: Vec<Watched>,
+        clock: &Clock,
+        stop: CancellationToken,
+    ) -> impl Future<Output = ()> + Send + use<> {
+        // One for no file too. Without the signal the timer still does the work.
+        let hangup = Hangups::listen();
+        let watch = |file| {
+            let (reloads, clock, stop) = (self.clone(), clock.clone(), stop.clone());
+            reloads.watch(Known::of(file), Hangups::listen(), clock, stop)
+        };
+        let watches: Vec<_> = files.into_iter().map(watch).collect();
+        async move {
+            join_all(watches).await;
+            stop.cancelled().await;
+            drop(hangup);
+        }
+    }
+
+    async fn watch(
+        self,
+        mut known: Known,
+        mut hangups: Hangups,
         clock: Clock,
         stop: CancellationToken,
-    ) -> impl Future<Output = ()> + Send + 'static {
-        // Without the signal the timer still does the work.
-        let mut hangup = signal(SignalKind::hangup()).ok();
-        let mut files: Vec<_> = files.into_iter().map(|file| (file, Seen::default())).collect();
-        async move {
-            loop {
-                // From the look's begin: what is written meanwhile is not passed over.
-                let due = clock.now() + EVERY;
-                for (file, seen) in &mut files {
-                    let outcome = file.look(seen).await;
-                    self.note(file.key, outcome);
-                }
-                tokio::select! {
-                    biased;
-                    () = stop.cancelled() => return,
-                    () = clock.sleep_until(due) => {}
-                    () = asked(&mut hangup) => {}
-                }
+    ) {
+        loop {
+            // From the look's begin: what is written meanwhile is not passed over.
+            let looked_at = clock.now();
+            let look = stop.run_until_cancelled(known.look(&clock));
+            let Some(outcome) = look.await else { return };
+            self.record(&known.file, &outcome);
+            let (due, retry) = (known.due(looked_at), known.file.retry.clone());
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => return,
+                () = clock.sleep_until(due) => {}
+                () = hangups.next() => {}
+                () = notified(retry) => known.retry_now(clock.now()),
             }
         }
     }
 }
 
-async fn asked(hangup: &mut Option<tokio::signal::unix::Signal>) {
-    match hangup {
-        Some(hangup) => {
-            hangup.recv().await;
-        }
+async fn notified(retry: Option<Arc<Notify>>) {
+    match retry {
+        Some(retry) => retry.notified().await,
         None => std::future::pending().await,
+    }
+}
+
+/// SIGHUPs from the moment of listening on.
+#[derive(Debug)]
+pub struct Hangups(Option<Signal>);
+
+impl Hangups {
+    /// From here on a SIGHUP does not end the process.
+    #[must_use]
+    pub fn listen() -> Self {
+        Self(signal(SignalKind::hangup()).ok())
+    }
+
+    /// The next one; never if signals cannot be had.
+    pub async fn next(&mut self) {
+        match &mut self.0 {
+            Some(hangups) => {
+                hangups.recv().await;
+            }
+            None => std::future::pending().await,
+        }
     }
 }
 

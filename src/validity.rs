@@ -9,7 +9,7 @@
 
 use std::{
     collections::BTreeMap,
-    fmt, io,
+    fmt,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -26,6 +26,8 @@ use prometheus_client::{
     metrics::{MetricType, gauge::ConstGauge},
 };
 use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, pem::PemObject};
+
+use crate::reload::{self, ReadFault};
 
 /// How long before its end a certificate is warned of.
 const WARNED_BEFORE: Duration = Duration::from_secs(14 * 24 * 3600);
@@ -72,6 +74,17 @@ impl Validity {
 #[error("holds no certificate or CRL whose dates can be read")]
 pub struct NoDates;
 
+/// Why a dated file tells no dates: a sentence that follows its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum DateFault {
+    /// It cannot be read.
+    #[error(transparent)]
+    Read(#[from] ReadFault),
+    /// It has none.
+    #[error(transparent)]
+    NoDates(#[from] NoDates),
+}
+
 /// What a dated file holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DatedKind {
@@ -104,11 +117,10 @@ impl DatedFile {
     /// Reads the file's dates as they are now.
     ///
     /// # Errors
-    /// The file cannot be read, or holds none ([`io::ErrorKind::InvalidData`]).
-    pub fn read(&self) -> io::Result<FileDates> {
-        let content = std::fs::read(&self.path)?;
-        FileDates::of(self.kind, &content)
-            .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
+    /// [`DateFault`].
+    pub fn read(&self) -> Result<FileDates, DateFault> {
+        let content = reload::read(&self.path)?;
+        Ok(FileDates::of(self.kind, &content)?)
     }
 }
 

@@ -6,7 +6,7 @@ use http::{HeaderMap, header};
 use jiff::Timestamp;
 
 use super::{
-    Caller, ClientCertificate, CredentialId, KeyDigest,
+    Caller, CertificateFault, ClientCertificate, CredentialId, KeyDigest,
     oidc::{Claims, JwtFault, Oidc},
 };
 
@@ -59,10 +59,12 @@ pub enum Refusal {
     Expired,
     /// A token that is not good.
     Token(JwtFault),
-    /// A good token, or certificate, of nobody who may call.
+    /// A good token of nobody who may call.
     Stranger,
+    /// No credential but the connection's certificate, which is good and names no caller.
+    UnnamedCertificate,
     /// A certificate that was good when its connection began.
-    Certificate,
+    Certificate(CertificateFault),
 }
 
 impl Refusal {
@@ -76,18 +78,18 @@ impl Refusal {
             Self::Conflict => "conflicting_credentials",
             Self::Expired => "expired_credential",
             Self::Token(fault) => fault.as_str(),
-            Self::Stranger => "no_such_caller",
-            Self::Certificate => "certificate_invalid",
+            Self::Stranger | Self::UnnamedCertificate => "no_such_caller",
+            Self::Certificate(fault) => fault.as_str(),
         }
     }
 }
 
 impl Refusal {
     /// Whether a credential was sent, and it was bad: that may be a guess. A token that cannot be
-    /// judged for want of keys may be good.
+    /// judged for want of keys may be good, and a certificate of the right CA is no guess.
     #[must_use]
     pub const fn is_bad_credential(self) -> bool {
-        !matches!(self, Self::Missing | Self::Token(JwtFault::NoKeys))
+        !matches!(self, Self::Missing | Self::UnnamedCertificate | Self::Token(JwtFault::NoKeys))
     }
 }
 

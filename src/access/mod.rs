@@ -28,10 +28,14 @@ use std::{fmt, str::FromStr, sync::Arc};
 
 use serde::Deserialize;
 
+pub(crate) use self::certificate::watch_for_refusal;
 pub use self::{
     admission::{Admitted, Denied, Sender},
     caller::Caller,
-    certificate::{AuthorityFault, ClientAuthorities, ClientCertificate},
+    certificate::{
+        AuthorityFault, CertificateFault, ClientAuthorities, ClientCertificate, CrlProblem,
+        RefusedCertificate,
+    },
     credential::CredentialId,
     guesses::Guesses,
     identity::{Identity, Known, Refusal},

@@ -22,8 +22,8 @@ use prometheus_client::{
 use tokio::sync::watch;
 
 use super::{
-    Caller, CallerName, CallerSettings, ClientAuthorities, ClientCertificate, CredentialId,
-    Guesses, KeyDigest, Limiter, SanName, Settings,
+    Caller, CallerName, CallerSettings, CertificateFault, ClientAuthorities, ClientCertificate,
+    CredentialId, Guesses, KeyDigest, Limiter, SanName, Settings,
     identity::{Identity, Known, Proof, Refusal, Shown},
     oidc::{Claims, JwtFault, Oidc},
 };
@@ -218,7 +218,9 @@ impl Policy {
     ) -> Result<Known, Refusal> {
         let shown = Shown::in_headers(headers)?;
         let rules = self.0.rules.load();
-        let certificate = certificate.and_then(|shown| self.holder_of(&rules, shown).transpose());
+        let named = certificate.map(|shown| self.holder_of(&rules, shown));
+        let unnamed = certificate.filter(|_| matches!(named, Some(Ok(None))));
+        let certificate = named.and_then(Result::transpose);
         let token = shown.jwt().map(|token| self.bearer_of(&rules, token));
         let keys = shown.keys().map(|key| rules.holder(KeyDigest::of(key)));
         let mut known: Option<Known> = None;
@@ -229,7 +231,14 @@ impl Policy {
             }
             known.get_or_insert(found);
         }
-        self.in_time(known.map_or_else(|| rules.nobody(), Ok)?)
+        let known = match known {
+            Some(known) => known,
+            None => rules.nobody().map_err(|missing| match unnamed {
+                Some(shown) => self.unnamed(shown),
+                None => missing,
+            })?,
+        };
+        self.in_time(known)
     }
 
     /// Whose token this is.
@@ -247,13 +256,22 @@ impl Policy {
         certificate: &Arc<ClientCertificate>,
     ) -> Result<Option<Known>, Refusal> {
         let Some(known) = rules.certified(certificate) else { return Ok(None) };
+        self.check(certificate).map_err(Refusal::Certificate)?;
+        Ok(Some(known))
+    }
+
+    /// It was good in the handshake: it may have been revoked since, or have ended.
+    fn check(&self, certificate: &ClientCertificate) -> Result<(), CertificateFault> {
         let authorities = self.0.verifiers.authorities.as_ref();
-        let now = self.0.clock.wall();
-        // It was good in the handshake: it may have been revoked since, or have ended.
-        if authorities.is_some_and(|authorities| authorities.admits(certificate, now)) {
-            Ok(Some(known))
-        } else {
-            Err(Refusal::Certificate)
+        let authorities = authorities.ok_or(CertificateFault::UnknownIssuer)?;
+        authorities.check(certificate, self.0.clock.wall())
+    }
+
+    /// Why a certificate that no caller is known by does not help.
+    fn unnamed(&self, certificate: &ClientCertificate) -> Refusal {
+        match self.check(certificate) {
+            Ok(()) => Refusal::UnnamedCertificate,
+            Err(fault) => Refusal::Certificate(fault),
         }
     }
 
@@ -265,7 +283,9 @@ impl Policy {
             Proof::Key(digest) => rules.holder(*digest)?,
             Proof::Token(claims, id) if self.still_trusts(claims) => rules.named_by(claims, *id)?,
             Proof::Token(..) => return Err(Refusal::Token(JwtFault::UnknownKey)),
-            Proof::Certificate(shown) => self.holder_of(&rules, shown)?.ok_or(Refusal::Stranger)?,
+            Proof::Certificate(shown) => {
+                self.holder_of(&rules, shown)?.ok_or(Refusal::UnnamedCertificate)?
+            }
         })
     }
 

@@ -190,7 +190,8 @@ fn challenge(refusal: Refusal) -> (HeaderName, HeaderValue) {
         | Refusal::Conflict
         | Refusal::Expired
         | Refusal::Stranger
-        | Refusal::Certificate
+        | Refusal::UnnamedCertificate
+        | Refusal::Certificate(_)
         | Refusal::Token(_) => "Bearer realm=\"sddc-gateway\", error=\"invalid_token\"",
         Refusal::Malformed => "Bearer realm=\"sddc-gateway\", error=\"invalid_request\"",
     };
@@ -212,7 +213,11 @@ fn refusal_text(refusal: Refusal) -> Cow<'static, str> {
         }
         Refusal::Expired => "this caller's not_after has passed: its credentials have expired",
         Refusal::Stranger => "the credential is good, but names no caller of this gateway",
-        Refusal::Certificate => "the certificate of this connection has expired or was revoked",
+        Refusal::UnnamedCertificate => {
+            "the client certificate is good, but names no caller of this gateway: its operator has its \
+             subject alternative names in the log, and a caller may be given one as tls_san"
+        }
+        Refusal::Certificate(fault) => fault.text(),
         Refusal::Conflict => "two credentials of different callers were sent",
     };
     text.into()

@@ -27,7 +27,7 @@ use crate::{
     },
     csp::{self, BasicEncoding, ClientId, ClientSecret, SecretOrigin},
     ids::OrgId,
-    inventory, listener,
+    inventory, listener, reload,
     telemetry::{self, AuditTarget, Format},
     vmc,
 };
@@ -135,14 +135,12 @@ fn client_secret(reader: &mut Reader<'_>) -> Option<SecretOrigin> {
             );
             None
         }
-        (true, false) => reader
-            .optional(VALUE, |text| ClientSecret::from_text(text).ok_or("must not be empty"))
-            .map(SecretOrigin::Value),
+        (true, false) => reader.optional(VALUE, ClientSecret::from_text).map(SecretOrigin::Value),
         (false, true) => reader
             .optional(FILE, |text| {
                 let path = value::path(text)?;
-                let content = String::from_utf8(read(&path)?).map_err(|_| "is not UTF-8")?;
-                ClientSecret::from_text(&content).ok_or("is an empty file")?;
+                let content = read(&path)?;
+                ClientSecret::from_bytes(&content).map_err(|fault| fault.to_string())?;
                 Ok::<_, String>(path)
             })
             .map(SecretOrigin::File),
@@ -238,7 +236,7 @@ fn roll(reader: &mut Reader<'_>) -> Roll {
     let callers = callers::read(reader, ways);
     let file = reader.optional("access.callers_file", value::path).map(|path| {
         // One that cannot be read lets nobody in, and is read again while running.
-        let text = std::fs::read(&path).unwrap_or_default();
+        let text = reload::read(&path).unwrap_or_default();
         let callers = match std::str::from_utf8(&text) {
             Ok(text) => callers::read_file(reader, &path, text, &callers, ways),
             Err(_) => {
@@ -342,8 +340,7 @@ fn audit_target(text: &str) -> Result<AuditTarget, String> {
 }
 
 pub(super) fn read(path: &Path) -> Result<Vec<u8>, String> {
-    std::fs::read(path)
-        .map_err(|error| format!("cannot be read: {}", crate::os_error::describe(&error)))
+    reload::read(path).map_err(|fault| fault.to_string())
 }
 
 /// A file with CAs.

@@ -18,6 +18,7 @@ pub(crate) mod fuzzing;
 mod keys;
 mod layers;
 mod reader;
+mod restart;
 mod table;
 mod tls;
 mod value;
@@ -29,6 +30,7 @@ use std::{
     net::SocketAddr,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
@@ -51,7 +53,7 @@ use self::{
 use crate::{
     access,
     csp::{self, ClientId, ClientSecret, SecretOrigin},
-    inventory, listener, telemetry,
+    inventory, listener, reload, telemetry,
     upstream::Proxies,
     validity::{DatedFile, DatedKind},
     vmc,
@@ -78,6 +80,8 @@ pub struct Config {
     pub proxies: Proxies,
     /// The configuration file, if the client secret stands in it.
     file_with_secret: Option<PathBuf>,
+    /// What was written; nothing where the configuration was not loaded.
+    written: Option<Arc<restart::Written>>,
 }
 
 impl Config {
@@ -96,6 +100,7 @@ impl Config {
         });
         let mut config = Self::check(&layers, faults, proxies, source.stderr_is_terminal)?;
         config.file_with_secret = layers.file_with_secret(source);
+        config.written = Some(Arc::new(restart::Written::of(source, &layers)));
         Ok(config)
     }
 
@@ -127,6 +132,7 @@ impl Config {
                     telemetry,
                     proxies,
                     file_with_secret,
+                    written: None,
                 })
             }
             _ => Err(Faults::new(faults)),
@@ -176,6 +182,7 @@ impl Config {
             },
             proxies: Proxies::default(),
             file_with_secret: None,
+            written: None,
         }
     }
 
@@ -245,20 +252,19 @@ impl Config {
 fn is_short(secret: &SecretOrigin) -> bool {
     match secret {
         SecretOrigin::Value(secret) => secret.is_short(),
-        SecretOrigin::File(path) => std::fs::read_to_string(path)
+        SecretOrigin::File(path) => reload::read(path)
             .ok()
-            .and_then(|text| ClientSecret::from_text(&text))
+            .and_then(|content| ClientSecret::from_bytes(&content).ok())
             .is_some_and(|secret| secret.is_short()),
     }
 }
 
 /// A callers' file that cannot be read lets nobody in, and may come later.
 fn unread(file: &access::CallersFile) -> Option<String> {
-    let error = std::fs::File::open(&file.path).err()?;
+    let fault = reload::read(&file.path).err()?;
     let path = file.path.display();
     Some(format!(
-        "access.callers_file: {path} cannot be read ({}): its callers cannot authenticate until it can be read",
-        crate::os_error::describe(&error)
+        "access.callers_file: {path} {fault}: its callers cannot authenticate until it can be read"
     ))
 }
 

@@ -46,7 +46,7 @@ pub const KEYS: &[Key] = &[
         preset: Preset::Unset("\"/etc/sddc-gateway/tls/tls.crt\""),
         doc: "PEM file with the listener's certificate and those between it and its CA: turns TLS \
               1.2 and 1.3 on, with HTTP/2 and HTTP/1.1. Re-read while running, as all files of TLS; \
-              connections stay, and a broken new version keeps the old one.",
+              connections stay, and a broken or expired new version keeps the old one.",
     },
     Key {
         name: "api.tls_key",
@@ -64,7 +64,7 @@ pub const KEYS: &[Key] = &[
         name: "api.tls_client_crl",
         shape: Path,
         preset: Preset::Unset("\"/etc/sddc-gateway/tls/client.crl\""),
-        doc: "PEM file with the CRLs of these CAs, one for each, and of every CA between. What no list \
+        doc: "PEM file with the CRLs of these CAs, one for each, and of every CA between, or one CRL in DER. What no list \
               speaks of is refused, and after a list's nextUpdate everything that it speaks of. Acts \
               on open connections too.",
     },
@@ -170,7 +170,8 @@ pub const KEYS: &[Key] = &[
         name: "csp.client_secret_file",
         shape: Path,
         preset: Preset::Required("\"/run/secrets/csp-client-secret\""),
-        doc: "File with the secret; one newline at its end is cut. Re-read while running.",
+        doc: "File with the secret; line ends at its end are cut. Re-read while running: a new secret is used \
+              once CSP has taken it, and until then the old one stays.",
     },
     preset(
         "csp.basic_encoding",
@@ -212,7 +213,7 @@ pub const KEYS: &[Key] = &[
         name: "vmc.ca_file",
         shape: Path,
         preset: Preset::Unset("\"/etc/ssl/corporate-ca.pem\""),
-        doc: "PEM file with CAs trusted beside the public ones, for CSP and VMC. They are reached \
+        doc: "PEM file with CAs trusted beside the public ones, for CSP and VMC. Re-read while running. They are reached \
               through the proxy of HTTPS_PROXY, http(s)://[user:password@]host[:port] or host:port, \
               unless NO_PROXY has them: name, .name, *.name, address, network, each with :port or \
               without, or *.",
@@ -287,8 +288,8 @@ pub const KEYS: &[Key] = &[
         shape: Path,
         preset: Preset::Unset("\"/etc/sddc-gateway/callers.toml\""),
         doc: "File of more callers, as [[callers]] tables with the same fields. Re-read while running: \
-              a change acts within 5 s, a broken new version keeps the old one. A file that is missing \
-              or empty at start lets nobody in.",
+              a change acts within 5 s, a broken, empty or missing new version keeps the old one, and callers = [] \
+              lets nobody in. A file that is missing or empty at start lets nobody in.",
     },
     Key {
         name: "access.oidc.issuer",
@@ -320,7 +321,7 @@ pub const KEYS: &[Key] = &[
         name: "access.oidc.ca_file",
         shape: Path,
         preset: Preset::Unset("\"/etc/ssl/corporate-ca.pem\""),
-        doc: "PEM file with CAs trusted beside the public ones, for jwks_url.",
+        doc: "PEM file with CAs trusted beside the public ones, for jwks_url. Re-read while running.",
     },
     preset(
         "telemetry.log",

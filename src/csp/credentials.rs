@@ -51,19 +51,77 @@ impl fmt::Debug for ClientId {
     }
 }
 
-/// The OAuth app's secret, without the newline that ends its file. Any other character may occur.
+/// The OAuth app's secret, without the line ends at the end of its file. Any character may occur in it
+/// that is no control character.
 #[derive(Clone)]
 pub struct ClientSecret(SecretString);
 
-impl ClientSecret {
-    /// Takes the content of a secret file or variable: one trailing newline (`\n` or `\r\n`) is
-    /// cut. `None` when nothing is left, or nothing but white space: that is a file caught in the
-    /// middle of a write, or a mistake.
+/// Why a text or a file's content is no client secret.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidClientSecret {
+    /// Nothing there, or white space only.
+    #[error("is empty")]
+    Empty,
+    /// Some other encoding, or no text at all.
+    #[error("is not UTF-8")]
+    NotUtf8,
+    /// Editors put one before a text, and it would be sent.
+    #[error("holds a byte order mark: save it without one")]
+    ByteOrderMark,
+    /// A text of two bytes per character has one in each.
+    #[error("holds a NUL character")]
+    Nul,
+    /// RFC 7617 section 2 forbids them; most often a line end in the middle.
+    #[error("holds a control character, such as a tab or a line end before its end")]
+    Control,
+}
+
+impl InvalidClientSecret {
+    /// As in `/readyz`.
     #[must_use]
-    pub fn from_text(text: &str) -> Option<Self> {
-        let text = text.strip_suffix('\n').unwrap_or(text);
-        let text = text.strip_suffix('\r').unwrap_or(text);
-        (!text.trim().is_empty()).then(|| Self(text.to_owned().into()))
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Empty => "empty",
+            Self::NotUtf8 => "not utf-8",
+            Self::ByteOrderMark => "byte order mark",
+            Self::Nul => "nul character",
+            Self::Control => "control character",
+        }
+    }
+}
+
+impl ClientSecret {
+    /// Takes the text of a secret file or variable: see [`ClientSecret::from_bytes`].
+    ///
+    /// # Errors
+    /// [`InvalidClientSecret`].
+    pub fn from_text(text: &str) -> Result<Self, InvalidClientSecret> {
+        let secret = text.trim_end_matches(['\r', '\n']);
+        if secret.trim().is_empty() {
+            Err(InvalidClientSecret::Empty)
+        } else if secret.contains('\u{feff}') {
+            Err(InvalidClientSecret::ByteOrderMark)
+        } else if secret.contains('\0') {
+            Err(InvalidClientSecret::Nul)
+        } else if secret.chars().any(char::is_control) {
+            Err(InvalidClientSecret::Control)
+        } else {
+            Ok(Self(secret.to_owned().into()))
+        }
+    }
+
+    /// Takes the content of a secret file: line ends at its end are cut, blanks are part of it.
+    ///
+    /// # Errors
+    /// [`InvalidClientSecret`]: what no secret holds, and an editor or a shell puts there. Nothing but
+    /// white space is a file caught in the middle of a write, or a mistake.
+    pub fn from_bytes(content: &[u8]) -> Result<Self, InvalidClientSecret> {
+        const UTF_16: [&[u8]; 2] = [b"\xff\xfe", b"\xfe\xff"];
+        if UTF_16.iter().any(|mark| content.starts_with(mark)) {
+            return Err(InvalidClientSecret::ByteOrderMark);
+        }
+        let text = std::str::from_utf8(content).map_err(|_| InvalidClientSecret::NotUtf8)?;
+        Self::from_text(text)
     }
 
     /// The one place where the secret leaves its wrapper: for HTTP Basic on the token call, and to
@@ -91,14 +149,33 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_trailing_newline_is_cut_and_nothing_else() {
-        let read = |text| ClientSecret::from_text(text).map(|secret| secret.expose().to_owned());
-        assert_eq!(read("s3cret\n").as_deref(), Some("s3cret"));
-        assert_eq!(read("s3cret\r\n").as_deref(), Some("s3cret"));
-        assert_eq!(read("s3cret\n\n").as_deref(), Some("s3cret\n"));
-        assert_eq!(read(" :%&+=ü ").as_deref(), Some(" :%&+=ü "));
+    fn line_ends_at_the_end_are_cut_and_nothing_else() {
+        let read = |text: &str| {
+            ClientSecret::from_bytes(text.as_bytes()).map(|secret| secret.expose().to_owned())
+        };
+        for text in ["s3cret", "s3cret\n", "s3cret\r\n", "s3cret\n\n", "s3cret\r\n\r\n"] {
+            assert_eq!(read(text).as_deref(), Ok("s3cret"), "{text:?}");
+        }
+        assert_eq!(read(" :%&+=ü \n").as_deref(), Ok(" :%&+=ü "), "blanks are part of it");
         for nothing in ["", "\n", "\n\n", " \t\r\n"] {
-            assert_eq!(read(nothing), None);
+            assert_eq!(read(nothing), Err(InvalidClientSecret::Empty));
+        }
+    }
+
+    #[test]
+    fn what_an_editor_adds_is_refused_with_its_name() {
+        for (content, fault) in [
+            (&b"\xef\xbb\xbfs3cret"[..], InvalidClientSecret::ByteOrderMark),
+            (b"\xff\xfes\x003\x00", InvalidClientSecret::ByteOrderMark),
+            (b"s3cret\xff", InvalidClientSecret::NotUtf8),
+            (b"s\x003\x00", InvalidClientSecret::Nul),
+            (b"s3cret\0", InvalidClientSecret::Nul),
+            (b"s3\ncret", InvalidClientSecret::Control),
+            (b"s3\tcret", InvalidClientSecret::Control),
+            (b"s3cret\x7f", InvalidClientSecret::Control),
+            ("s3\u{85}cret".as_bytes(), InvalidClientSecret::Control),
+        ] {
+            assert_eq!(ClientSecret::from_bytes(content).err(), Some(fault), "{content:?}");
         }
     }
 

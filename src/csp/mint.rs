@@ -8,6 +8,7 @@ use http::{HeaderValue, Method};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde_json::value::RawValue;
+use tokio::sync::Notify;
 use url::Url;
 
 use super::{BasicEncoding, ClientId, ClientSecret, CspError, Settings, TokenFacts};
@@ -24,20 +25,36 @@ const LONGEST_LIFE: Duration = Duration::from_secs(24 * 3600);
 
 /// The client secret as it is now: shared by all token sources, swapped when its file changes.
 #[derive(Clone)]
-pub struct SecretCell(Arc<ArcSwap<ClientSecret>>);
+pub struct SecretCell {
+    current: Arc<ArcSwap<ClientSecret>>,
+    refused: Arc<Notify>,
+}
 
 impl SecretCell {
     /// Holds a first secret.
     #[must_use]
     pub fn new(secret: ClientSecret) -> Self {
-        Self(Arc::new(ArcSwap::from_pointee(secret)))
+        Self { current: Arc::new(ArcSwap::from_pointee(secret)), refused: Arc::default() }
+    }
+
+    /// Whether this is the secret in use.
+    #[must_use]
+    pub fn holds(&self, secret: &ClientSecret) -> bool {
+        self.current.load().same_as(secret)
+    }
+
+    /// Says when the secret in use was refused although it was good before: a newer one that was
+    /// refused may be good by now.
+    #[must_use]
+    pub fn refused(&self) -> &Arc<Notify> {
+        &self.refused
     }
 
     /// Takes a secret. Tells whether it is another one than before.
     pub fn replace(&self, secret: ClientSecret) -> bool {
-        let changed = !self.0.load().same_as(&secret);
+        let changed = !self.holds(&secret);
         if changed {
-            self.0.store(Arc::new(secret));
+            self.current.store(Arc::new(secret));
         }
         changed
     }
@@ -103,6 +120,31 @@ impl Mint {
         }))
     }
 
+    /// The same app with a secret that is not in use yet.
+    pub(super) fn with_secret(&self, secret: ClientSecret) -> Self {
+        let Request { client, url, client_id, encoding, .. } = &*self.0;
+        Self(Arc::new(Request {
+            client: client.clone(),
+            url: url.clone(),
+            client_id: client_id.clone(),
+            secret: SecretCell::new(secret),
+            encoding: *encoding,
+        }))
+    }
+
+    /// Takes the new content of `vmc.ca_file`.
+    ///
+    /// # Errors
+    /// As [`Client::take_authorities`].
+    pub async fn take_authorities(&self, pem: &[u8]) -> Result<(), &'static str> {
+        self.0.client.take_authorities(pem).await
+    }
+
+    /// The secret in use.
+    pub(super) fn secret(&self) -> &SecretCell {
+        &self.0.secret
+    }
+
     /// Makes one try, for the app's own organization or for `org`.
     pub(super) async fn ask(&self, org: Option<&OrgId>) -> Result<Minted, CspError> {
         let Request { client, url, .. } = &*self.0;
@@ -130,7 +172,7 @@ impl Mint {
 
     fn authorize(&self, request: reqwest::RequestBuilder) -> reqwest::RequestBuilder {
         let Request { client_id, secret, encoding, .. } = &*self.0;
-        let secret = secret.0.load();
+        let secret = secret.current.load();
         match encoding {
             BasicEncoding::Raw => request.basic_auth(client_id.as_str(), Some(secret.expose())),
             BasicEncoding::Form => {
@@ -143,7 +185,7 @@ impl Mint {
     /// The client secret in every form in which it may be sent, of either encoding: `check` tries
     /// both.
     pub(super) fn secrets(&self) -> [SecretString; 4] {
-        let secret = self.0.secret.0.load();
+        let secret = self.0.secret.current.load();
         let (id, raw) = (self.0.client_id.as_str(), secret.expose());
         let (form_id, form) = (form(id), form(raw));
         [raw.into(), basic(id, raw), basic(form_id.expose_secret(), form.expose_secret()), form]

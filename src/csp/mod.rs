@@ -14,16 +14,18 @@ mod facts;
 pub(crate) mod fuzzing;
 mod hints;
 mod mint;
+mod proof;
 mod scrub;
 mod settings;
 mod source;
 mod token;
 
 pub use self::{
-    credentials::{ClientId, ClientSecret, InvalidClientId},
+    credentials::{ClientId, ClientSecret, InvalidClientId, InvalidClientSecret},
     error::CspError,
     facts::TokenFacts,
     mint::{Mint, SecretCell},
+    proof::{ProofFault, SecretProof},
     scrub::Scrubber,
     settings::{BasicEncoding, SecretOrigin, Settings},
     source::{TokenSource, TokenState, TokenStatus},

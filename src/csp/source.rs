@@ -6,11 +6,11 @@ use std::sync::{
 };
 
 use arc_swap::{ArcSwap, ArcSwapOption};
-use tokio::sync::{Notify, watch};
+use tokio::sync::{self, Notify, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    CspError, Mint, Scrubber, Token,
+    ClientSecret, CspError, Mint, Scrubber, Token,
     token::{Lifetime, Standing},
 };
 use crate::{
@@ -43,6 +43,8 @@ struct Shared {
     /// What is read with this token and has no snapshot yet.
     without_snapshot: AtomicUsize,
     flight: Flight<Result<Arc<Token>, CspError>>,
+    /// Held while CSP is asked: a secret may be proven beside the flight.
+    minting: sync::Mutex<()>,
     trouble: Mutex<Trouble>,
     wake: Notify,
 }
@@ -114,6 +116,7 @@ impl TokenSource {
             current: ArcSwapOption::empty(),
             minted: watch::Sender::new(0),
             flight: Flight::new("mint", flights),
+            minting: sync::Mutex::default(),
             trouble: Mutex::default(),
             wake: Notify::new(),
         }))
@@ -182,8 +185,31 @@ impl TokenSource {
         Scrubber::new(self.0.mint.secrets().into_iter().chain(token))
     }
 
-    /// Another secret is there: what was refused is tried again at once.
-    pub fn secret_changed(&self) {
+    /// Proves a new secret by a mint, and takes it into use if CSP does; its token is this
+    /// organization's from then on. A refusal changes nothing: the old secret and its token stay.
+    /// Asks at once, whatever holds mints with the old secret back.
+    ///
+    /// # Errors
+    /// [`CspError`] of this one try.
+    pub async fn prove(&self, candidate: &ClientSecret) -> Result<(), CspError> {
+        let _minting = self.0.minting.lock().await;
+        let mint = self.0.mint.with_secret(candidate.clone());
+        match self.mint_once(&mint, self.0.clock.now()).await {
+            Ok(token) => {
+                self.0.mint.secret().replace(candidate.clone());
+                self.0.circuit.reset();
+                self.accept(token);
+                Ok(())
+            }
+            Err(error) => {
+                self.0.metrics.mint(&self.label(), outcome(&error));
+                Err(error)
+            }
+        }
+    }
+
+    /// What kept mints from succeeding has changed, a secret or the CAs: they are tried again at once.
+    pub fn retry_now(&self) {
         self.0.circuit.reset();
         self.0.wake.notify_one();
     }
@@ -273,6 +299,7 @@ impl TokenSource {
     }
 
     async fn mint_unless_done(&self, newer_than: u64) -> Result<Arc<Token>, CspError> {
+        let _minting = self.0.minting.lock().await;
         // Between a caller's look and this run another run may have ended well.
         let now = self.0.clock.now();
         let done = |token: &Arc<Token>| token.generation() > newer_than && now < token.renew_at();
@@ -280,14 +307,10 @@ impl TokenSource {
             return Ok(token);
         }
         let permit = self.0.circuit.enter()?;
-        match self.mint_once(now).await {
+        match self.mint_once(&self.0.mint, now).await {
             Ok(token) => {
                 permit.succeeded();
-                self.0.current.store(Some(token.clone()));
-                self.0.minted.send_replace(token.generation());
-                *self.trouble() = Trouble::default();
-                self.0.metrics.mint(&self.label(), MintOutcome::Minted);
-                self.0.wake.notify_one();
+                self.accept(token.clone());
                 Ok(token)
             }
             Err(error) => {
@@ -299,8 +322,17 @@ impl TokenSource {
         }
     }
 
-    async fn mint_once(&self, asked_at: Instant) -> Result<Arc<Token>, CspError> {
-        let minted = self.0.mint.ask(self.0.org.as_ref()).await?;
+    fn accept(&self, token: Arc<Token>) {
+        let generation = token.generation();
+        self.0.current.store(Some(token));
+        self.0.minted.send_replace(generation);
+        *self.trouble() = Trouble::default();
+        self.0.metrics.mint(&self.label(), MintOutcome::Minted);
+        self.0.wake.notify_one();
+    }
+
+    async fn mint_once(&self, mint: &Mint, asked_at: Instant) -> Result<Arc<Token>, CspError> {
+        let minted = mint.ask(self.0.org.as_ref()).await?;
         let lifetime = Lifetime::plan(asked_at, minted.life, rand::random_range(0.0..=1.0));
         // One mint at a time: nobody else takes this number.
         let generation = self.newest() + 1;
@@ -316,16 +348,17 @@ impl TokenSource {
     }
 
     fn note(&self, error: &CspError) {
-        let outcome = match error.kind() {
-            Kind::CredentialsRejected => MintOutcome::Refused,
-            Kind::Unavailable | Kind::Timeout | Kind::Contract => MintOutcome::Failed,
-        };
+        let outcome = outcome(error);
         self.0.metrics.mint(&self.label(), outcome);
         let mut trouble = self.trouble();
         trouble.consecutive_failures = trouble.consecutive_failures.saturating_add(1);
-        trouble.last_error = Some(error.kind());
+        let before = trouble.last_error.replace(error.kind());
         let failures = trouble.consecutive_failures;
         drop(trouble);
+        // Once a spell: an organization that the app was never added to refuses each minute.
+        if outcome == MintOutcome::Refused && before != Some(Kind::CredentialsRejected) {
+            self.0.mint.secret().refused().notify_one();
+        }
         let org = &*self.label();
         match (outcome, self.usable()) {
             (MintOutcome::Refused, _) => tracing::error!(
@@ -352,5 +385,12 @@ impl TokenSource {
 
     fn trouble(&self) -> std::sync::MutexGuard<'_, Trouble> {
         self.0.trouble.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn outcome(error: &CspError) -> MintOutcome {
+    match error.kind() {
+        Kind::CredentialsRejected => MintOutcome::Refused,
+        Kind::Unavailable | Kind::Timeout | Kind::Contract => MintOutcome::Failed,
     }
 }

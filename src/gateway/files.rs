@@ -3,6 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 
 use jiff::Timestamp;
+use tokio_util::sync::CancellationToken;
 
 use super::Upstreams;
 use crate::{
@@ -11,9 +12,10 @@ use crate::{
         oidc::{KeysFrom, Oidc},
     },
     config::{Config, Ways, callers_file},
-    csp::{ClientSecret, SecretOrigin, TokenSource},
+    csp::{SecretOrigin, SecretProof, TokenSource},
     listener::tls::Tls,
-    reload::{Take, Watched},
+    reload::{self, Hangups, Rejection, Take, Watched, take_at_once},
+    tasks::blocking,
     validity::{CertificateDates, DatedKind, FileDates},
 };
 
@@ -23,22 +25,65 @@ pub(super) fn secret(
     tokens: &[TokenSource],
 ) -> Option<Watched> {
     let SecretOrigin::File(path) = &config.csp.client_secret else { return None };
-    let secret = upstreams.secret.clone();
-    let sources = tokens.to_vec();
-    Some(Watched {
-        key: "csp.client_secret_file",
-        paths: vec![path.clone()],
-        take: Box::new(move |contents| {
-            let [text] = contents else { return Err("unreadable") };
-            let text = std::str::from_utf8(text).map_err(|_| "unreadable")?;
-            let new = ClientSecret::from_text(text).ok_or("empty")?;
-            if secret.replace(new) {
-                tracing::info!("client secret changed");
-                sources.iter().for_each(TokenSource::secret_changed);
-            }
+    let proof = SecretProof::new(upstreams.secret.clone(), tokens);
+    let take: Take = Box::new(move |contents| {
+        let proof = proof.clone();
+        Box::pin(async move {
+            let content = contents.first().map(Vec::as_slice).unwrap_or_default();
+            proof.take(content).await.map_err(|fault| Rejection {
+                reason: fault.as_str(),
+                detail: Some(fault.to_string()),
+                retry_in: fault.retry_in(),
+            })
+        })
+    });
+    let retry = Some(upstreams.secret.refused().clone());
+    Some(Watched { retry, ..Watched::new("csp.client_secret_file", vec![path.clone()], take) })
+}
+
+/// The extra CAs of CSP and VMC, which are one file.
+pub(super) fn upstream_authorities(
+    config: &Config,
+    upstreams: &Upstreams,
+    tokens: &[TokenSource],
+    dates: &CertificateDates,
+) -> Option<Watched> {
+    const KEY: &str = "vmc.ca_file";
+    let path = config.vmc.ca_file.clone()?;
+    let (upstreams, tokens, dates) = (upstreams.clone(), tokens.to_vec(), dates.clone());
+    let take: Take = Box::new(move |contents| {
+        let (upstreams, tokens, dates) = (upstreams.clone(), tokens.clone(), dates.clone());
+        Box::pin(async move {
+            let pem = contents.first().map(Vec::as_slice).unwrap_or_default();
+            upstreams.mint.take_authorities(pem).await?;
+            upstreams.vmc.client.take_authorities(pem).await?;
+            dates.set(KEY, DatedKind::Authorities, pem);
+            tokens.iter().for_each(TokenSource::retry_now);
             Ok(())
-        }),
-    })
+        })
+    });
+    Some(Watched::new(KEY, vec![path], take))
+}
+
+/// The extra CAs of the issuer of callers' tokens.
+pub(super) fn issuer_authorities(
+    config: &Config,
+    oidc: &Oidc,
+    dates: &CertificateDates,
+) -> Option<Watched> {
+    const KEY: &str = "access.oidc.ca_file";
+    let path = config.access.roll()?.oidc.as_ref()?.ca_file.clone()?;
+    let (oidc, dates) = (oidc.clone(), dates.clone());
+    let take: Take = Box::new(move |contents| {
+        let (oidc, dates) = (oidc.clone(), dates.clone());
+        Box::pin(async move {
+            let pem = contents.first().map(Vec::as_slice).unwrap_or_default();
+            oidc.take_authorities(pem).await?;
+            dates.set(KEY, DatedKind::Authorities, pem);
+            Ok(())
+        })
+    });
+    Some(Watched::new(KEY, vec![path], take))
 }
 
 pub(super) fn callers(config: &Config, policy: &Policy) -> Option<Watched> {
@@ -50,37 +95,38 @@ pub(super) fn callers(config: &Config, policy: &Policy) -> Option<Watched> {
     };
     let (listed, path, policy) = (listed.clone(), file.path.clone(), policy.clone());
     let known = Mutex::new(file.callers.clone());
-    Some(Watched {
-        key: "access.callers_file",
-        paths: vec![path.clone()],
-        take: Box::new(move |contents| {
-            let text = contents.first().and_then(|text| std::str::from_utf8(text).ok());
-            let new =
-                callers_file(&path, text.ok_or("not UTF-8")?, &listed, ways).map_err(|faults| {
-                    faults.iter().for_each(|fault| tracing::warn!(%fault, "callers' file refused"));
-                    "invalid"
-                })?;
-            let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
-            if *known != new {
-                tracing::info!(callers = new.len(), "callers' file changed");
-                policy.replace(&new);
-                *known = new;
-            }
-            Ok(())
-        }),
-    })
+    // At the start one that is missing or empty is no fault: it lets nobody in.
+    let is_loaded = !file.callers.is_empty();
+    let paths = vec![path.clone()];
+    let take = take_at_once(move |contents: &[&[u8]]| {
+        let text = contents.first().and_then(|text| std::str::from_utf8(text).ok());
+        let text = text.ok_or("not utf-8")?;
+        // Half of a write, or of a volume that is being made, takes nobody's rights away.
+        if text.trim().is_empty() {
+            return Err("empty");
+        }
+        let new = callers_file(&path, text, &listed, ways).map_err(|faults| {
+            faults.iter().for_each(|fault| tracing::warn!(%fault, "callers' file refused"));
+            "invalid"
+        })?;
+        let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
+        if *known != new {
+            tracing::info!(callers = new.len(), "callers' file changed");
+            policy.replace(&new);
+            *known = new;
+        }
+        Ok(())
+    });
+    Some(Watched { is_loaded, ..Watched::new("access.callers_file", paths, take) })
 }
 
 pub(super) fn keys(config: &Config, oidc: &Oidc) -> Option<Watched> {
     let KeysFrom::File(path) = &config.access.roll()?.oidc.as_ref()?.keys else { return None };
     let oidc = oidc.clone();
-    Some(Watched {
-        key: "access.oidc.jwks_file",
-        paths: vec![path.clone()],
-        take: Box::new(move |contents| {
-            oidc.take_file(contents.first().copied().unwrap_or_default())
-        }),
-    })
+    let take = take_at_once(move |contents: &[&[u8]]| {
+        oidc.take_file(contents.first().copied().unwrap_or_default())
+    });
+    Some(Watched::new("access.oidc.jwks_file", vec![path.clone()], take))
 }
 
 /// Certificate and key together, since only both fit; CAs and CRLs by themselves.
@@ -92,34 +138,26 @@ pub(super) fn tls(
 ) -> Vec<Watched> {
     let (Some(settings), Some(tls)) = (&config.api.tls, tls) else { return Vec::new() };
     let identity = tls.clone();
-    let mut files = vec![Watched {
-        key: "api.tls_cert",
-        paths: vec![settings.cert.clone(), settings.key.clone()],
-        take: dated("api.tls_cert", DatedKind::Pair, dates, move |contents| {
-            identity.take_identity(contents)
-        }),
-    }];
+    let pair = dated("api.tls_cert", DatedKind::Pair, dates, move |contents| {
+        identity.take_identity(contents)
+    });
+    let paths = vec![settings.cert.clone(), settings.key.clone()];
+    let mut files = vec![Watched::new("api.tls_cert", paths, pair)];
     let (Some(client), Some(authorities)) = (&settings.client, tls.authorities()) else {
         return files;
     };
     // Who stays by a certificate is judged again.
     let (cas, judge) = (authorities.clone(), policy.clone());
-    files.push(Watched {
-        key: "api.tls_client_ca",
-        paths: vec![client.ca.clone()],
-        take: dated("api.tls_client_ca", DatedKind::Authorities, dates, move |contents| {
-            cas.take_authorities(contents).map(|()| judge.judge_anew())
-        }),
+    let take = dated("api.tls_client_ca", DatedKind::Authorities, dates, move |contents| {
+        cas.take_authorities(contents).map(|()| judge.judge_anew())
     });
+    files.push(Watched::new("api.tls_client_ca", vec![client.ca.clone()], take));
     if let Some(path) = &client.crl {
         let (crls, judge) = (authorities.clone(), policy.clone());
-        files.push(Watched {
-            key: "api.tls_client_crl",
-            paths: vec![path.clone()],
-            take: dated("api.tls_client_crl", DatedKind::Lists, dates, move |contents| {
-                crls.take_crls(contents).map(|()| judge.judge_anew())
-            }),
+        let take = dated("api.tls_client_crl", DatedKind::Lists, dates, move |contents| {
+            crls.take_crls(contents).map(|()| judge.judge_anew())
         });
+        files.push(Watched::new("api.tls_client_crl", vec![path.clone()], take));
     }
     files
 }
@@ -128,7 +166,7 @@ pub(super) fn tls(
 pub(super) fn dates(config: &Config, now: Timestamp) -> CertificateDates {
     let known = CertificateDates::default();
     for file in config.dated_files() {
-        let Ok(content) = std::fs::read(&file.path) else { continue };
+        let Ok(content) = reload::read(&file.path) else { continue };
         known.set(file.key, file.kind, &content);
         let Ok(dates) = FileDates::of(file.kind, &content) else { continue };
         for finding in dates.findings(now) {
@@ -140,16 +178,44 @@ pub(super) fn dates(config: &Config, now: Timestamp) -> CertificateDates {
 }
 
 /// Takes a content by `take`, and its dates once it is in use.
-fn dated(
+fn dated<E: Into<Rejection>>(
     key: &'static str,
     kind: DatedKind,
     dates: &CertificateDates,
-    take: impl Fn(&[&[u8]]) -> Result<(), &'static str> + Send + Sync + 'static,
+    take: impl Fn(&[&[u8]]) -> Result<(), E> + Send + Sync + 'static,
 ) -> Take {
     let dates = dates.clone();
-    Box::new(move |contents| {
+    take_at_once(move |contents: &[&[u8]]| {
         take(contents)?;
         dates.set(key, kind, contents.first().copied().unwrap_or_default());
-        Ok(())
+        Ok::<_, E>(())
     })
+}
+
+/// At each SIGHUP says which keys of the configuration have changed and need a restart: a signal that
+/// does nothing, and says nothing, would be taken for a reload.
+pub(super) async fn run_restart_notices(
+    config: Config,
+    mut hangups: Hangups,
+    stop: CancellationToken,
+) {
+    while stop.run_until_cancelled(hangups.next()).await.is_some() {
+        let config = config.clone();
+        match blocking(move || config.changed_keys()).await {
+            Some(Ok(keys)) if keys.is_empty() => {}
+            Some(Ok(keys)) => {
+                let keys = keys.join(", ");
+                tracing::warn!(keys, "the configuration has changed: these keys need a restart");
+            }
+            Some(Err(faults)) => {
+                for fault in faults.iter() {
+                    tracing::warn!(
+                        %fault,
+                        "the configuration has changed, and a restart would be refused"
+                    );
+                }
+            }
+            None => return,
+        }
+    }
 }

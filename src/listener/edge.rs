@@ -122,6 +122,7 @@ impl Edge {
             method: request.method().clone(),
             route,
             identity: identity.map_or_else(OnceLock::new, OnceLock::from),
+            certificate: peer.certificate.clone(),
         }
     }
 

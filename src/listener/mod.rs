@@ -16,6 +16,7 @@ mod metrics_format;
 mod multiplex;
 pub mod ops;
 mod record;
+mod refusals;
 pub mod request_id;
 pub mod routes;
 mod settings;
@@ -47,7 +48,10 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use self::io::{Activity, Limits, TimedIo};
 pub use self::settings::{ClientAuthSettings, OpsSettings, Settings, TlsSettings};
 use self::tls::Tls;
-use crate::{access::ClientCertificate, telemetry::Metrics};
+use crate::{
+    access::{ClientCertificate, watch_for_refusal},
+    telemetry::Metrics,
+};
 
 /// A head may be larger than what the edge lets pass, so that it can answer with a problem.
 const HEAD_BUFFER_BYTES: usize = 64 * 1024;
@@ -300,6 +304,7 @@ impl Secured {
     /// `None` when it failed. The header limit, which runs from accept, is TLS's too.
     async fn shake_hands(&self, stream: TcpStream) -> Option<SecureStream> {
         let stream = TimedIo::new(stream, self.activity.clone(), self.limits);
+        let mut refused = None;
         let shaken = async {
             // A probe of the port alone has no handshake that could fail.
             let speaks = tokio::select! {
@@ -307,7 +312,12 @@ impl Secured {
                 speaks = stream.speaks() => speaks?,
                 () = closing_time(&self.close, &self.activity) => false,
             };
-            if speaks { self.tls.accept(stream).await.map(Some) } else { Ok(None) }
+            if !speaks {
+                return Ok(None);
+            }
+            let (accepted, certificate) = watch_for_refusal(self.tls.accept(stream)).await;
+            refused = certificate;
+            accepted.map(Some)
         };
         // The stream's own limit ends a wait to read; this one also a peer that takes nothing.
         let shaken = tokio::time::timeout(self.limits.header, shaken);
@@ -317,6 +327,9 @@ impl Secured {
             Err(_late) => "it took too long",
         };
         self.metrics.connection_error("tls");
+        if let Some(refused) = refused {
+            self.tls.refusals().tell(refused, self.address.ip(), &self.metrics).await;
+        }
         tracing::debug!(client.address = %self.address.ip(), why, "a TLS handshake failed");
         None
     }

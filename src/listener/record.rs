@@ -16,12 +16,15 @@ use uuid::Uuid;
 
 use super::{edge::Edge, request_id::trace_id, routes::Route};
 use crate::{
-    access::{self, CredentialId, Identity, Refusal},
+    access::{self, ClientCertificate, CredentialId, Identity, Refusal},
     api::Outcome,
     clock::Instant,
     problem::{Code, Problem},
     telemetry::{AccessRecord, AuditFailed, AuditRecord, Decision, HttpCall, Slot},
 };
+
+/// More names of one certificate are left out of a log line.
+const MAX_LOGGED_NAMES: usize = 8;
 
 /// What is known of a request once it has been looked at.
 pub(super) struct Seen {
@@ -35,6 +38,8 @@ pub(super) struct Seen {
     pub(super) route: Route,
     /// Empty until it is known.
     pub(super) identity: OnceLock<Identity>,
+    /// What the connection's peer has shown.
+    pub(super) certificate: Option<Arc<ClientCertificate>>,
 }
 
 /// An answer, and what was decided about who asked; nothing where nobody was judged.
@@ -54,6 +59,16 @@ impl Seen {
     pub(super) fn identity(&self) -> &Identity {
         const UNKNOWN: &Identity = &Identity::Refused(Refusal::Missing);
         self.identity.get().unwrap_or(UNKNOWN)
+    }
+
+    /// The names of a certificate that is good and names no caller: what a caller may be given to be
+    /// known by it. Signed by one of our CAs, so they are no text of a stranger's making.
+    fn unnamed_san(&self) -> Option<String> {
+        let is_unnamed = matches!(self.identity(), Identity::Refused(Refusal::UnnamedCertificate));
+        let certificate = self.certificate.as_ref().filter(|_| is_unnamed)?;
+        let names = certificate.names().iter().take(MAX_LOGGED_NAMES).map(ToString::to_string);
+        let names: Vec<_> = names.collect();
+        Some(if names.is_empty() { "none".to_owned() } else { names.join(" ") })
     }
 
     /// Which credential it was.
@@ -220,6 +235,7 @@ impl Edge {
                 age_s: end.outcome.map(|outcome| outcome.age_s),
                 decision: end.decision,
                 reason: end.reason,
+                client_san: seen.unnamed_san().as_deref(),
             });
         }
         let route = seen.route.label.clone();

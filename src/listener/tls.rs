@@ -16,7 +16,7 @@ use std::{
 use arc_swap::ArcSwap;
 use jiff::Timestamp;
 use rustls::{
-    CertificateError, InconsistentKeys, ServerConfig,
+    InconsistentKeys, ServerConfig,
     crypto::CryptoProvider,
     pki_types::{CertificateDer, PrivateKeyDer, UnixTime, pem::PemObject},
     server::{ClientHello, NoServerSessionStorage, ResolvesServerCert, WebPkiClientVerifier},
@@ -27,10 +27,12 @@ use sha2::{Digest, Sha256};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
-use super::TlsSettings;
+use super::{TlsSettings, refusals::Refusals};
 use crate::{
-    access::{AuthorityFault, ClientAuthorities, ClientCertificate},
+    access::{AuthorityFault, CertificateFault, ClientAuthorities, ClientCertificate},
     clock::Clock,
+    reload::{self, ReadFault, Rejection},
+    telemetry::Audit,
     validity::Validity,
 };
 
@@ -93,12 +95,19 @@ impl IdentityFault {
     }
 }
 
+impl From<IdentityFault> for Rejection {
+    fn from(fault: IdentityFault) -> Self {
+        let detail = Some(format!("{} {fault}", fault.key()));
+        Self { reason: fault.as_str(), detail, retry_in: None }
+    }
+}
+
 /// Why TLS cannot be offered, although the configuration was good a moment ago.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum TlsFault {
     /// A file is gone.
-    #[error("{key} cannot be read: {why}", key = .0, why = crate::os_error::in_words(*.1))]
-    Read(&'static str, io::ErrorKind),
+    #[error("{0} {1}")]
+    Read(&'static str, ReadFault),
     /// Certificate or key.
     #[error("{key} {fault}", key = fault.key())]
     Identity {
@@ -207,6 +216,7 @@ struct Offer {
     acceptor: TlsAcceptor,
     shown: Arc<Shown>,
     authorities: Option<ClientAuthorities>,
+    refusals: Refusals,
 }
 
 impl Tls {
@@ -235,7 +245,8 @@ impl Tls {
         let authorities = authorities.transpose()?;
         let config = configure(shown.clone(), authorities.as_ref(), clock);
         let acceptor = TlsAcceptor::from(Arc::new(config));
-        Ok(Self(Arc::new(Offer { acceptor, shown, authorities })))
+        let refusals = Refusals::new(clock.clone());
+        Ok(Self(Arc::new(Offer { acceptor, shown, authorities, refusals })))
     }
 
     /// Takes new contents of `api.tls_cert` and `api.tls_key`, in this order. Connections stay, new
@@ -243,10 +254,24 @@ impl Tls {
     /// replaces one that has not.
     ///
     /// # Errors
-    /// An [`IdentityFault`]'s short word, or `unreadable` for another number of files than two.
-    pub fn take_identity(&self, contents: &[&[u8]]) -> Result<(), &'static str> {
-        let [cert, key] = contents else { return Err("unreadable") };
-        self.0.shown.replace(cert, key).map_err(IdentityFault::as_str)
+    /// An [`IdentityFault`], or `unreadable` for another number of files than two.
+    pub fn take_identity(&self, contents: &[&[u8]]) -> Result<(), Rejection> {
+        let [cert, key] = contents else { return Err("unreadable".into()) };
+        Ok(self.0.shown.replace(cert, key)?)
+    }
+
+    /// Where refused client certificates are logged, counted and recorded.
+    pub(super) fn refusals(&self) -> &Refusals {
+        &self.0.refusals
+    }
+
+    /// Has refused client certificates recorded in the audit.
+    #[must_use]
+    pub fn recorded_by(self, audit: Audit) -> Self {
+        let Offer { acceptor, shown, authorities, refusals } = &*self.0;
+        let (acceptor, shown) = (acceptor.clone(), shown.clone());
+        let refusals = refusals.clone().recorded_by(audit);
+        Self(Arc::new(Offer { acceptor, shown, authorities: authorities.clone(), refusals }))
     }
 
     /// Whose certificates callers may show; `None` where they are asked for none.
@@ -286,7 +311,7 @@ async fn part<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S) -> io::Result<()
 }
 
 fn read(key: &'static str, path: &Path) -> Result<Vec<u8>, TlsFault> {
-    std::fs::read(path).map_err(|error| TlsFault::Read(key, error.kind()))
+    reload::read(path).map_err(|fault| TlsFault::Read(key, fault))
 }
 
 /// TLS 1.3 and 1.2 with rustls' safe defaults: it has no older version, no renegotiation, no
@@ -329,13 +354,15 @@ pub(super) fn certificate<S>(stream: &TlsStream<S>) -> Option<Arc<ClientCertific
 /// Why a handshake failed, in words of ours: what the peer sent is not repeated.
 pub(super) fn failure(error: &io::Error) -> &'static str {
     let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+    if let Some(fault) = inner.and_then(CertificateFault::of) {
+        return fault.text();
+    }
     match inner {
         None if error.kind() == io::ErrorKind::UnexpectedEof => {
             "it was broken off, or took too long"
         }
         None => "the connection broke",
         Some(rustls::Error::NoCertificatesPresented) => "no client certificate",
-        Some(rustls::Error::InvalidCertificate(fault)) => certificate_failure(fault),
         Some(rustls::Error::InvalidMessage(_) | rustls::Error::InappropriateMessage { .. }) => {
             "that is no TLS"
         }
@@ -343,20 +370,6 @@ pub(super) fn failure(error: &io::Error) -> &'static str {
         Some(rustls::Error::NoApplicationProtocol) => "no common application protocol",
         Some(rustls::Error::AlertReceived(_)) => "the client refused",
         Some(_) => "protocol error",
-    }
-}
-
-fn certificate_failure(fault: &CertificateError) -> &'static str {
-    match fault {
-        CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
-            "the client certificate has expired"
-        }
-        CertificateError::Revoked => "the client certificate is revoked",
-        CertificateError::UnknownIssuer => "the client certificate is of another CA",
-        CertificateError::UnknownRevocationStatus => "no CRL of the client certificate's CA",
-        CertificateError::ExpiredRevocationList
-        | CertificateError::ExpiredRevocationListContext { .. } => "the CRL has expired",
-        _ => "the client certificate cannot be used",
     }
 }
 

@@ -69,6 +69,10 @@ pub struct AccessRecord<'a> {
     /// The problem's code, or why the caller was refused.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<&'static str>,
+    /// Subject alternative names of a client certificate that is good and names no caller, separated by
+    /// blanks; `none` if it has none that a caller can be known by.
+    #[serde(rename = "tls.client.san", skip_serializing_if = "Option::is_none")]
+    pub client_san: Option<&'a str>,
 }
 
 thread_local! {

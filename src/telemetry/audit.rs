@@ -31,7 +31,7 @@ use tokio::{
 };
 
 pub(crate) use self::output::probe as probe_audit_file;
-pub use self::record::{AuditRecord, Decision};
+pub use self::record::{AuditRecord, CertificateRecord, Decision};
 use self::{
     output::{AuditFile, Output, Stream},
     writer::{Desk, Entry},
@@ -175,6 +175,16 @@ impl Audit {
             },
         };
         Ok(Slot(Some((desk.clone(), place))))
+    }
+}
+
+impl Audit {
+    /// Records a certificate that was refused in a handshake, and does not wait for it to be written:
+    /// nobody is answered. If it cannot be written that is counted.
+    pub async fn record_certificate(&self, record: &CertificateRecord<'_>) {
+        if let Ok(Slot(Some((desk, place)))) = self.reserve().await {
+            desk.hand_over(Entry { line: record.line(), written: None, _place: place });
+        }
     }
 }
 

@@ -14,7 +14,7 @@ mod settings;
 pub(crate) use self::audit::probe_audit_file;
 pub use self::{
     access_log::{AccessLog, AccessRecord},
-    audit::{Audit, AuditFailed, AuditGuard, AuditRecord, Decision, Slot},
+    audit::{Audit, AuditFailed, AuditGuard, AuditRecord, CertificateRecord, Decision, Slot},
     log::{LogGuard, start},
     metrics::{CacheResult, HttpCall, Metrics, MintOutcome, UpstreamCall},
     prometheus_text::prometheus_text,

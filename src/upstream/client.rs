@@ -98,6 +98,14 @@ impl Client {
         Ok(Self { pool: Arc::new(pool), upstream, bounds, clock, metrics })
     }
 
+    /// Takes the new content of the file of extra CAs, from the next call on.
+    ///
+    /// # Errors
+    /// What is wrong with it, from a closed set; the old CAs stay.
+    pub async fn take_authorities(&self, pem: &[u8]) -> Result<(), &'static str> {
+        self.pool.take_authorities(pem).await
+    }
+
     /// Starts a request.
     pub fn request(&self, method: http::Method, url: Url) -> RequestBuilder {
         self.pool.current().request(method, url)

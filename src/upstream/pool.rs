@@ -13,12 +13,18 @@ use std::{path::Path, sync::Arc, time::Duration};
 use arc_swap::ArcSwap;
 use http::{HeaderMap, HeaderValue, header::ACCEPT};
 use reqwest::{Certificate, redirect};
+use rustls::{
+    RootCertStore,
+    pki_types::{CertificateDer, pem::PemObject},
+};
+use sha2::{Digest, Sha256};
 use tokio::sync::Mutex;
 use url::Url;
 
 use super::{Detail, Route, Upstream};
 use crate::{
     clock::{Clock, Instant},
+    reload,
     tasks::blocking,
 };
 
@@ -39,7 +45,7 @@ const NO_SYSTEM_AUTHORITIES: &str = "No CA certificates were loaded";
 /// A pool that is made anew now and then.
 #[derive(Debug)]
 pub(super) struct Pool {
-    plan: Arc<Plan>,
+    plan: ArcSwap<Plan>,
     clock: Clock,
     made: ArcSwap<Made>,
     /// Held while they are made anew.
@@ -47,12 +53,14 @@ pub(super) struct Pool {
 }
 
 /// What a pool is made from.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Plan {
     upstream: Upstream,
     connect_timeout: Duration,
-    /// Trusted beside the system's, of the file as it was at the start.
+    /// Trusted beside the system's.
     authorities: Vec<Certificate>,
+    /// Of the file that they come from.
+    digest: Option<[u8; 32]>,
     encrypted: bool,
     base: Url,
     route: Route,
@@ -99,13 +107,14 @@ impl Pool {
         route: Route,
         clock: Clock,
     ) -> Result<Self, BuildError> {
-        let authorities = ca_file.map(|path| read_authorities(upstream, path)).transpose()?;
-        let authorities = authorities.unwrap_or_default();
+        let pem = ca_file.map(|path| read_authorities(upstream, path)).transpose()?;
+        let digest = pem.as_ref().map(|(_, digest)| *digest);
+        let authorities = pem.map(|(authorities, _)| authorities).unwrap_or_default();
         let (encrypted, base) = (base.scheme() == "https", base.clone());
-        let plan = Plan { upstream, connect_timeout, authorities, encrypted, base, route };
+        let plan = Plan { upstream, connect_timeout, authorities, digest, encrypted, base, route };
         let made = Made { http: plan.make()?, at: clock.now() };
         let made = ArcSwap::from_pointee(made);
-        Ok(Self { plan: Arc::new(plan), clock, made, making: Mutex::default() })
+        Ok(Self { plan: ArcSwap::from_pointee(plan), clock, made, making: Mutex::default() })
     }
 
     /// The connections as they are.
@@ -115,8 +124,9 @@ impl Pool {
 
     /// Why there was no connection: names the proxy, if it goes through one.
     pub(super) async fn explain(&self, detail: Detail) -> Detail {
-        match self.plan.route.proxy() {
-            Some(proxy) => Detail::new(proxy.explain(&detail.to_string(), &self.plan.base).await),
+        let plan = self.plan.load_full();
+        match plan.route.proxy() {
+            Some(proxy) => Detail::new(proxy.explain(&detail.to_string(), &plan.base).await),
             None => detail,
         }
     }
@@ -130,11 +140,11 @@ impl Pool {
             && let Ok(_making) = self.making.try_lock()
             && is_old()
         {
-            let plan = self.plan.clone();
+            let plan = self.plan.load_full();
             // The system's CAs are read from files.
             if let Some(made) = blocking(move || plan.make()).await {
                 let http = made.unwrap_or_else(|error| {
-                    let upstream = self.plan.upstream.as_str();
+                    let upstream = self.plan.load().upstream.as_str();
                     tracing::warn!(upstream, %error, "the old connections stay in use");
                     self.current()
                 });
@@ -142,6 +152,26 @@ impl Pool {
             }
         }
         self.current()
+    }
+
+    /// Trusts the CAs of a PEM file from the next call on, instead of those that it held before. What
+    /// is under way goes on with the old connections.
+    pub(super) async fn take_authorities(&self, pem: &[u8]) -> Result<(), &'static str> {
+        let digest = Some(Sha256::digest(pem).into());
+        let _making = self.making.lock().await;
+        let old = self.plan.load_full();
+        if old.digest == digest {
+            return Ok(());
+        }
+        let authorities = parse_authorities(pem)?;
+        let plan = Arc::new(Plan { authorities, digest, ..Plan::clone(&old) });
+        let (at, making) = (self.clock.now(), plan.clone());
+        let made = blocking(move || making.make()).await.ok_or("unusable ca")?;
+        let http = made.map_err(|_| "unusable ca")?;
+        self.plan.store(plan);
+        self.made.store(Arc::new(Made { http, at }));
+        tracing::info!(upstream = old.upstream.as_str(), "the CAs of an upstream have changed");
+        Ok(())
     }
 }
 
@@ -191,11 +221,27 @@ impl Plan {
     }
 }
 
-fn read_authorities(upstream: Upstream, path: &Path) -> Result<Vec<Certificate>, BuildError> {
+fn read_authorities(
+    upstream: Upstream,
+    path: &Path,
+) -> Result<(Vec<Certificate>, [u8; 32]), BuildError> {
     let unusable = |why| BuildError::CaFile { key: upstream.ca_file_key(), why };
-    let pem = std::fs::read(path)
-        .map_err(|error| unusable(crate::os_error::describe(&error).into_owned()))?;
-    Certificate::from_pem_bundle(&pem).map_err(|error| unusable(Detail::of(error).to_string()))
+    let pem = reload::read(path).map_err(|fault| unusable(fault.to_string()))?;
+    let authorities = parse_authorities(&pem).map_err(|why| unusable(why.to_owned()))?;
+    Ok((authorities, Sha256::digest(&pem).into()))
+}
+
+/// At least one certificate, and all of them usable: a client that trusts only some of a bundle fails
+/// later, and far from the cause. What is wrong is from a closed set.
+fn parse_authorities(pem: &[u8]) -> Result<Vec<Certificate>, &'static str> {
+    let mut store = RootCertStore::empty();
+    let mut authorities = Vec::new();
+    for certificate in CertificateDer::pem_slice_iter(pem) {
+        let certificate = certificate.map_err(|_| "broken pem")?;
+        authorities.push(Certificate::from_der(&certificate).map_err(|_| "unusable ca")?);
+        store.add(certificate).map_err(|_| "unusable ca")?;
+    }
+    if authorities.is_empty() { Err("no certificate") } else { Ok(authorities) }
 }
 
 #[cfg(test)]
@@ -221,6 +267,34 @@ mod tests {
             let told = told.to_string();
             assert!(told.starts_with(&format!("{key} cannot be used: ")), "{told}");
         }
+    }
+
+    #[tokio::test]
+    async fn new_authorities_make_new_connections_and_broken_ones_change_nothing() {
+        let authority = || {
+            let mut params = rcgen::CertificateParams::new(Vec::new()).unwrap();
+            params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+            params.self_signed(&rcgen::KeyPair::generate().unwrap()).unwrap().pem()
+        };
+        let directory = tempfile::tempdir().unwrap();
+        let (path, first) = (directory.path().join("ca.pem"), authority());
+        std::fs::write(&path, &first).unwrap();
+        let (clock, pool) = pool(Upstream::Vmc, Some(&path));
+        let pool = pool.unwrap();
+        let made_at = || pool.made.load().at;
+        let at_start = made_at();
+        clock.advance(Duration::from_secs(5));
+        assert_eq!(pool.take_authorities(first.as_bytes()).await, Ok(()));
+        let broken = "-----BEGIN CERTIFICATE-----\nAA";
+        let unusable = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+        for (pem, why) in
+            [("", "no certificate"), (broken, "broken pem"), (unusable, "unusable ca")]
+        {
+            assert_eq!(pool.take_authorities(pem.as_bytes()).await, Err(why));
+        }
+        assert_eq!(made_at(), at_start, "the old ones stay");
+        assert_eq!(pool.take_authorities(authority().as_bytes()).await, Ok(()));
+        assert_eq!(made_at(), clock.now());
     }
 
     #[tokio::test]

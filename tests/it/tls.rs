@@ -92,3 +92,30 @@ async fn an_unknown_ca_and_a_wrong_name_are_refused_and_told() {
         assert!(Captured::events().contains(why), "the log says why: {why}");
     }
 }
+
+#[tokio::test]
+async fn a_new_ca_file_is_trusted_without_a_restart_and_a_broken_one_changes_nothing() {
+    let cloud = cloud().await;
+    let (port, right) = terminate(&cloud, &["localhost"]).await;
+    let (_, wrong) = server(&["localhost"]);
+    let path = wrong.path().to_owned();
+    let gateway =
+        over_tls(&cloud, port).with(|config| config.vmc.ca_file = Some(path.clone())).start().await;
+    assert_eq!(gateway.get("/sddcs").await.code(), "upstream-unavailable");
+    let end = async || {
+        let name = "sddc_gateway_tls_certificate_not_after_timestamp_seconds";
+        gateway.metric(name, "file=\"vmc.ca_file\"").await
+    };
+    assert!(end().await > 0.0);
+    let reload = async |gateway: &crate::harness::TestGateway| {
+        gateway.ops("/readyz").await.json()["reload"]["vmc.ca_file"].clone()
+    };
+    std::fs::write(&path, "no certificate").unwrap();
+    gateway.advance(5);
+    let refused = async |gateway: &_| reload(gateway).await["last_error"] == "no certificate";
+    gateway.until("a refusal", refused).await;
+    std::fs::copy(right.path(), &path).unwrap();
+    gateway.advance(5);
+    gateway.until("the new CA", async |gateway| gateway.get("/sddcs").await.status == 200).await;
+    assert_eq!(reload(&gateway).await["ok"], true);
+}

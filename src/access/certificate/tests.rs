@@ -4,6 +4,11 @@ use rcgen::{
     date_time_ymd,
 };
 
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use rustls::pki_types::{CertificateRevocationListDer, pem::PemObject};
+
 use super::*;
 
 type Ca = CertifiedIssuer<'static, KeyPair>;
@@ -163,13 +168,15 @@ fn a_broken_new_version_changes_nothing() {
         (no_ca, "unusable ca"),
         (&list, "no certificate"),
     ] {
-        assert_eq!(authorities.take_authorities(&[pem.as_bytes()]), Err(reason), "{pem}");
+        let refused = authorities.take_authorities(&[pem.as_bytes()]).unwrap_err();
+        assert_eq!(refused.reason, reason, "{pem}");
     }
     let no_list = "-----BEGIN X509 CRL-----\nAAAA\n-----END X509 CRL-----\n";
     for (pem, reason) in [("", "no crl"), (&*ca.pem(), "no crl"), (no_list, "unusable crl")] {
-        assert_eq!(authorities.take_crls(&[pem.as_bytes()]), Err(reason), "{pem}");
+        let refused = authorities.take_crls(&[pem.as_bytes()]).unwrap_err();
+        assert_eq!(refused.reason, reason, "{pem}");
     }
-    assert_eq!(authorities.take_crls(&[]), Err("unreadable"));
+    assert_eq!(authorities.take_crls(&[]), Err("unreadable".into()));
     assert!(authorities.admits(&certificate, at(TODAY)));
 }
 
@@ -202,4 +209,99 @@ fn a_list_past_its_next_update_admits_nobody() {
     let certificate = certificate(&[&leaf(&ca, 2, Vec::new())]);
     assert!(authorities.admits(&certificate, at("2028-12-31T00:00:00Z")));
     assert!(!authorities.admits(&certificate, at("2029-01-02T00:00:00Z")));
+}
+
+#[test]
+fn an_unusable_list_is_told_by_its_number_and_its_fault() {
+    let ca = ca("ours");
+    let nonsense = "-----BEGIN X509 CRL-----\nAAAA\n-----END X509 CRL-----\n";
+    let fault = authorities(&ca.pem(), Some(&(crl(&ca, &[]) + nonsense))).unwrap_err();
+    assert_eq!(fault, AuthorityFault::UnusableCrl(2, CrlProblem::Malformed));
+    assert_eq!(fault.to_string(), "holds a CRL that cannot be used: number 2 cannot be read");
+}
+
+#[test]
+fn a_list_may_be_in_der() {
+    let ca = ca("ours");
+    let authorities = authorities(&ca.pem(), Some(&crl(&ca, &[]))).unwrap();
+    let certificate = certificate(&[&leaf(&ca, 2, Vec::new())]);
+    let list = CertificateRevocationListDer::from_pem_slice(crl(&ca, &[2]).as_bytes()).unwrap();
+    authorities.take_crls(&[&list]).unwrap();
+    assert_eq!(authorities.check(&certificate, at(TODAY)), Err(CertificateFault::Revoked));
+}
+
+#[test]
+fn a_ca_that_has_expired_admits_nobody_and_others_of_its_file_do() {
+    let (mut params, lasting) = (ca_params("short"), ca("lasting"));
+    params.not_after = date_time_ymd(2028, 1, 1);
+    let short = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
+    let (of_short, of_lasting) = (leaf(&short, 2, Vec::new()), leaf(&lasting, 2, Vec::new()));
+    let both = authorities(&(short.pem() + &lasting.pem()), None).unwrap();
+    let alone = authorities(&short.pem(), None).unwrap();
+    for authorities in [&both, &alone] {
+        let one = certificate(&[&of_short]);
+        assert!(authorities.admits(&one, at("2027-12-31T23:59:59Z")));
+        let found = authorities.check(&one, at("2028-01-01T00:00:01Z"));
+        assert_eq!(found, Err(CertificateFault::IssuerExpired));
+    }
+    assert!(both.admits(&certificate(&[&of_lasting]), at("2028-01-01T00:00:01Z")));
+    let found = alone.check(&certificate(&[&of_lasting]), at("2028-01-01T00:00:01Z"));
+    assert_eq!(found, Err(CertificateFault::UnknownIssuer));
+}
+
+#[test]
+fn each_kind_of_refusal_has_a_word_of_its_own() {
+    let ca = ca("ours");
+    let authorities = authorities(&ca.pem(), None).unwrap();
+    let refused = |change: &dyn Fn(&mut CertificateParams)| {
+        let mut params = CertificateParams::new(Vec::new()).unwrap();
+        change(&mut params);
+        let der = params.signed_by(&KeyPair::generate().unwrap(), &ca).unwrap().der().clone();
+        authorities.check(&certificate(&[&der]), at(TODAY)).map_err(CertificateFault::as_str)
+    };
+    assert_eq!(refused(&|_| {}), Ok(()));
+    let not_yet = refused(&|params| params.not_before = date_time_ymd(2030, 1, 1));
+    assert_eq!(not_yet, Err("certificate_not_yet_valid"));
+    let expired = refused(&|params| params.not_after = date_time_ymd(2020, 1, 1));
+    assert_eq!(expired, Err("certificate_expired"));
+    let server = vec![rcgen::ExtendedKeyUsagePurpose::ServerAuth];
+    let purpose = refused(&|params| params.extended_key_usages.clone_from(&server));
+    assert_eq!(purpose, Err("certificate_purpose"));
+    let critical = refused(&|params| {
+        let mut unknown = rcgen::CustomExtension::from_oid_content(&[1, 2, 3, 4], vec![5, 0]);
+        unknown.set_criticality(true);
+        params.custom_extensions.push(unknown);
+    });
+    assert_eq!(critical, Err("certificate_critical_extension"));
+    let words: std::collections::BTreeSet<_> =
+        CertificateFault::ALL.into_iter().map(CertificateFault::as_str).collect();
+    assert_eq!(words.len(), CertificateFault::ALL.len());
+    for fault in CertificateFault::ALL {
+        assert_eq!(CertificateFault::at(fault.place()), fault);
+    }
+}
+
+#[test]
+fn a_path_that_a_ca_does_not_allow_is_told_apart_from_an_unknown_ca() {
+    let check = |middle: CertificateParams, names: Vec<SanType>| {
+        let key = || KeyPair::generate().unwrap();
+        let root = ca("root");
+        let middle = CertifiedIssuer::signed_by(middle, key(), &root).unwrap();
+        let lower = CertifiedIssuer::signed_by(ca_params("lower"), key(), &middle).unwrap();
+        let leaf = leaf(&lower, 2, names);
+        let authorities = authorities(&root.pem(), None).unwrap();
+        authorities.check(&certificate(&[&leaf, lower.der(), middle.der()]), at(TODAY))
+    };
+    assert_eq!(check(ca_params("middle"), Vec::new()), Ok(()));
+    let mut short = ca_params("middle");
+    short.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+    assert_eq!(check(short, Vec::new()), Err(CertificateFault::Path));
+    let mut named = ca_params("middle");
+    named.name_constraints = Some(rcgen::NameConstraints {
+        permitted_subtrees: vec![rcgen::GeneralSubtree::DnsName("ours.example".into())],
+        excluded_subtrees: Vec::new(),
+    });
+    assert_eq!(check(named.clone(), vec![dns("a.ours.example")]), Ok(()));
+    let outside = check(named, vec![dns("a.theirs.example")]);
+    assert_eq!(outside, Err(CertificateFault::NameConstraint));
 }

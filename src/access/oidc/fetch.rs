@@ -71,6 +71,11 @@ impl Source {
         Ok(Self { client, url })
     }
 
+    /// Takes the new content of `access.oidc.ca_file`.
+    pub(super) async fn take_authorities(&self, pem: &[u8]) -> Result<(), &'static str> {
+        self.client.take_authorities(pem).await
+    }
+
     pub(super) async fn fetch(&self) -> Result<Bytes, FetchError> {
         let request = self.client.request(Method::GET, self.url.clone());
         let request = request.header(ACCEPT, MEDIA_TYPES).build();

@@ -164,6 +164,17 @@ impl Oidc {
         Ok(Self(Arc::new(Inner { settings, clock, ring, fetching, verified })))
     }
 
+    /// Takes the new content of `access.oidc.ca_file`, from the next fetch on.
+    ///
+    /// # Errors
+    /// What is wrong with it, from a closed set; the old CAs stay.
+    pub async fn take_authorities(&self, pem: &[u8]) -> Result<(), &'static str> {
+        match &self.0.fetching {
+            Some(fetching) => fetching.source.take_authorities(pem).await,
+            None => Ok(()),
+        }
+    }
+
     /// Whether a bearer credential has the form of a JWT: three non-empty parts of base64url with
     /// dots between them.
     #[must_use]

@@ -5,7 +5,6 @@ use jiff::Timestamp;
 use super::report::Step;
 use crate::{
     config::Config,
-    os_error,
     validity::{DatedFile, Finding, Severity},
 };
 
@@ -19,11 +18,10 @@ fn steps(file: &DatedFile, now: Timestamp) -> Vec<Step> {
     let dates = match file.read() {
         Ok(dates) => dates,
         Err(error) => {
-            let why = os_error::describe(&error);
             return vec![
                 Step::warning(
                     "certificate",
-                    format!("{key}: the dates of {path} are unknown: {why}"),
+                    format!("{key}: the dates of {path} are unknown: {error}"),
                 )
                 .remedy(format!("check the content of {path}")),
             ];

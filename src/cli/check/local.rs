@@ -13,7 +13,7 @@ use crate::{
     config::Config,
     csp::{ClientSecret, SecretOrigin},
     inventory::{self, Source},
-    os_error,
+    os_error, reload,
     telemetry::{self, AuditTarget},
 };
 
@@ -121,5 +121,5 @@ pub(super) fn secrets(config: &Config) -> Vec<Step> {
 
 /// The configuration has been checked: a file that is gone since shows with the token.
 fn read(path: &Path) -> Option<ClientSecret> {
-    ClientSecret::from_text(&std::fs::read_to_string(path).ok()?)
+    ClientSecret::from_bytes(&reload::read(path).ok()?).ok()
 }

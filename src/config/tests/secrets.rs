@@ -11,17 +11,20 @@ fn the_secret_is_given_once() {
          (SDDC_GATEWAY_CSP__CLIENT_SECRET, gateway.toml:2)",
     );
     let empty = Scene::new().with("CSP__CLIENT_ID", "app").with("CSP__CLIENT_SECRET", "\n");
-    assert_eq!(
-        empty.fault(),
-        "csp.client_secret: must not be empty (SDDC_GATEWAY_CSP__CLIENT_SECRET)",
-    );
+    assert_eq!(empty.fault(), "csp.client_secret: is empty (SDDC_GATEWAY_CSP__CLIENT_SECRET)",);
 }
 
 #[test]
 fn a_secret_file_must_hold_a_secret_from_the_start() {
-    let cases: [(&[u8], &str); 3] = [
-        (b"", "\"secret\" is an empty file"),
-        (b"\n", "\"secret\" is an empty file"),
+    let cases: [(&[u8], &str); 6] = [
+        (b"", "\"secret\" is empty"),
+        (b"\n", "\"secret\" is empty"),
+        (b"\xef\xbb\xbfsecret", "\"secret\" holds a byte order mark: save it without one"),
+        (b"secret\0", "\"secret\" holds a NUL character"),
+        (
+            b"se\tcret",
+            "\"secret\" holds a control character, such as a tab or a line end before its end",
+        ),
         (b"CANARY-s3cret\xff", "\"secret\" is not UTF-8"),
     ];
     for (content, fault) in cases {

@@ -151,8 +151,8 @@ fn every_dated_file_is_named_by_its_key() {
     let ((cert, key), (ca, crl)) = (pair(), authority());
     let scene = scene(&[("cert", &cert), ("key", &key), ("client_ca", &ca), ("client_crl", &crl)]);
     let upstream_ca = scene.write("upstream_ca", &ca);
-    let config = scene.with("VMC__CA_FILE", upstream_ca.to_str().unwrap()).load();
-    let files = config.dated_files();
+    let scene = scene.with("VMC__CA_FILE", upstream_ca.to_str().unwrap());
+    let files = scene.load().dated_files();
     let keys: Vec<_> = files.iter().map(|file| file.key).collect();
     let expected = ["api.tls_cert", "api.tls_client_ca", "api.tls_client_crl", "vmc.ca_file"];
     assert_eq!(keys, expected);

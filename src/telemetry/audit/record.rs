@@ -78,3 +78,34 @@ impl AuditRecord<'_> {
         line
     }
 }
+
+/// A client certificate that a TLS handshake has refused: there was no request.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct CertificateRecord<'a> {
+    /// When it was refused.
+    pub timestamp: Timestamp,
+    /// The record's own id.
+    pub id: Uuid,
+    /// Always `client_certificate`.
+    pub event: &'static str,
+    /// Always `none`.
+    pub caller: &'static str,
+    /// The first 8 hexadecimal digits of the certificate's SHA-256.
+    pub credential: &'a str,
+    /// The client's address.
+    #[serde(rename = "client.address")]
+    pub client: IpAddr,
+    /// Always `deny`.
+    pub decision: Decision,
+    /// Why.
+    pub reason: &'static str,
+}
+
+impl CertificateRecord<'_> {
+    /// One line, as [`AuditRecord`]'s.
+    pub(super) fn line(&self) -> Vec<u8> {
+        let mut line = serde_json::to_vec(self).expect("texts and numbers serialize");
+        line.push(b'\n');
+        line
+    }
+}

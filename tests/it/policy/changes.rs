@@ -13,7 +13,7 @@ async fn a_change_of_the_file_acts_with_the_next_look_at_it() {
     assert_eq!(scene.ask("/sddcs").await.status, 200);
     assert_eq!(scene.gateway.get("/sddcs").await.status, 200, "the configuration's caller");
 
-    scene.rewrite("");
+    scene.rewrite("callers = []");
     scene
         .gateway
         .until("nobody of the file", async |_| scene.ask("/sddcs").await.status == 401)
@@ -76,6 +76,38 @@ async fn a_file_that_is_missing_at_start_lets_nobody_in_until_it_comes() {
     std::fs::write(&path, caller(&key, "")).unwrap();
     gateway.advance(5);
     gateway.until("the file's caller", async |gateway| ask(gateway).await == 200).await;
+}
+
+#[tokio::test]
+async fn a_file_that_was_emptied_keeps_the_old_callers_like_a_missing_one() {
+    let cloud = cloud().await;
+    let scene = Scene::start(Setup::on_demand(&cloud), "").await;
+    for empty in ["", "\n", " \t\r\n"] {
+        scene.rewrite(empty);
+        assert_eq!(scene.until_reload_is(false).await["last_error"], "empty", "{empty:?}");
+        assert_eq!(scene.ask("/sddcs").await.status, 200, "{empty:?}");
+        scene.rewrite(&caller(&scene.key, ""));
+        scene.until_reload_is(true).await;
+    }
+    // Told apart from a file that says so.
+    scene.rewrite("# nobody any more\ncallers = []\n");
+    let nobody = async |_: &TestGateway| scene.ask("/sddcs").await.status == 401;
+    scene.gateway.until("nobody of the file", nobody).await;
+    scene.until_reload_is(true).await;
+}
+
+#[tokio::test]
+async fn an_empty_file_at_start_is_no_older_version() {
+    let cloud = cloud().await;
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let gateway = with_file(Setup::on_demand(&cloud), file.path()).start().await;
+    let told = async |gateway: &TestGateway| {
+        let ready = gateway.ops("/readyz").await.json();
+        ready["reload"]["access.callers_file"]["last_error"] == "empty"
+    };
+    gateway.until("the empty file", told).await;
+    let events = crate::harness::Captured::events();
+    assert!(events.contains("there is no older version: its callers cannot authenticate"));
 }
 
 /// The file goes to and fro between two versions, in each of which the caller sees one org: an answer

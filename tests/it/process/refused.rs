@@ -23,7 +23,11 @@ const REFUSED: [(&str, &str, Versions); 7] = [
         "secret",
         &[Some(b""), Some(b"\n"), Some(b" \t\r\n"), Some(NOT_UTF8), None],
     ),
-    ("access.callers_file", "callers.toml", &[Some(b"[[callers"), Some(NOT_UTF8), None]),
+    (
+        "access.callers_file",
+        "callers.toml",
+        &[Some(b"[[callers"), Some(NOT_UTF8), Some(b""), Some(b" \n"), None],
+    ),
     ("access.oidc.jwks_file", "jwks.json", &[Some(b""), Some(b"{}"), Some(b"<html>"), None]),
     ("api.tls_cert", "tls.crt", &[Some(b""), Some(b"letters"), None]),
     ("api.tls_cert", "tls.key", &[Some(b""), Some(b"letters"), None]),

@@ -181,3 +181,25 @@ fn what_is_in_flight_at_the_end_of_a_drain_is_answered_503_and_recorded() {
         assert!(answer.contains("retry-after: 1\r\n"), "{answer}");
     }
 }
+
+#[test]
+fn a_hangup_says_which_keys_of_the_main_file_need_a_restart() {
+    let (cloud, folder) = (Cloud::start(&[]), TempDir::new().unwrap());
+    let path = folder.path().join("gateway.toml");
+    let text = "[inventory]\npoll = \"30s\"\n[api]\nmax_watchers = 100\n";
+    fs::write(&path, text).unwrap();
+    let mut served =
+        gateway(&[]).of(&cloud).with_secret(SECRET).with("SDDC_GATEWAY_CONFIG", &path).serve();
+    // Other lines, and the same values.
+    fs::write(&path, format!("# a comment\n\n{text}")).unwrap();
+    served.signal(Signal::HUP);
+    fs::write(&path, text.replace("30s", "40s").replace("max_watchers = 100", "")).unwrap();
+    served.signal(Signal::HUP);
+    let line = served.process.line("these keys need a restart");
+    let line: Value = serde_json::from_str(&line).unwrap();
+    assert_eq!(line["keys"], "api.max_watchers, inventory.poll", "{line}");
+    fs::write(&path, text.replace("30s", "soon")).unwrap();
+    served.signal(Signal::HUP);
+    let line = served.process.line("a restart would be refused");
+    assert!(line.contains("inventory.poll: "), "{line}");
+}

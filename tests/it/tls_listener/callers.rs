@@ -127,7 +127,7 @@ async fn who_is_revoked_loses_its_rights_on_the_connection_that_it_has() {
     gateway.until("the certificate is revoked", revoked).await;
     let answer = connection.get("/sddcs").await.unwrap();
     assert_eq!(answer.told(), (401, "unauthenticated".to_owned()));
-    assert!(gateway.log.text().contains("certificate_invalid"));
+    assert!(gateway.log.text().contains("certificate_revoked"));
     stream.await.unwrap();
     assert_eq!(status(&other.get("/sddcs").await.unwrap()), 200);
     assert!(!others.is_finished(), "nobody else's stream ends");
@@ -146,7 +146,7 @@ async fn a_stream_ends_within_a_minute_of_its_certificate() {
     // Past the turn of the year, in which it ends.
     gateway.advance(60 * 24 * 3600);
     tokio::time::timeout(DEADLINE, &mut stream).await.expect("the end in time").unwrap();
-    let reason = "reason=\"certificate_invalid\"";
+    let reason = "reason=\"certificate_expired\"";
     assert!(gateway.metric("sddc_gateway_access_denied_total", reason).await > 0.5);
 }
 
@@ -159,4 +159,36 @@ async fn where_access_is_open_a_certificate_makes_nobody_known() {
     let connection = scene.connect(&gateway, &scene.ours.client(&[BILLING])).await;
     let answer = connection.get("/sddcs").await.unwrap();
     assert_eq!((status(&answer), &*caller(&gateway)), (200, "anonymous"));
+}
+
+#[tokio::test]
+async fn a_good_certificate_that_names_no_caller_is_told_so_with_its_names_in_the_log() {
+    let scene = Scene::new().await;
+    let gateway = scene.gateway(None).await;
+    for (names, logged) in
+        [(&["uri:spiffe://example.org/other"][..], "uri:spiffe://example.org/other"), (&[], "none")]
+    {
+        let connection = scene.connect(&gateway, &scene.ours.client(names)).await;
+        let answer = connection.get("/sddcs").await.unwrap();
+        assert_eq!(answer.told(), (401, "unauthenticated".to_owned()));
+        let problem: serde_json::Value = serde_json::from_slice(&answer.body).unwrap();
+        let detail = problem["detail"].as_str().unwrap();
+        assert!(detail.contains("names no caller of this gateway"), "{detail}");
+        let log = gateway.log.text();
+        let line: serde_json::Value = serde_json::from_str(log.lines().last().unwrap()).unwrap();
+        assert_eq!(
+            (&line["reason"], &line["tls.client.san"]),
+            (&"no_such_caller".into(), &logged.into())
+        );
+    }
+    let reason = "reason=\"no_such_caller\"";
+    assert!(gateway.metric("sddc_gateway_access_denied_total", reason).await > 1.5);
+    // It is no guess either: a mesh's probes never shut their address out.
+    let mesh = scene.connect(&gateway, &scene.ours.client(&["dns:pod.mesh"])).await;
+    for _ in 0..40 {
+        assert_eq!(status(&mesh.get("/sddcs").await.unwrap()), 401);
+    }
+    let known = mesh.send(with_key(gateway.key()), None).await.unwrap();
+    assert_eq!((status(&known), &*caller(&gateway)), (200, "tester"));
+    assert!(!gateway.log.text().lines().last().unwrap().contains("tls.client.san"));
 }

@@ -8,7 +8,7 @@ use rustls::AlertDescription;
 use sddc_gateway::{
     clock::Clock,
     listener::{Listener, io::Limits, tls::Tls},
-    telemetry::Metrics,
+    telemetry::{AuditTarget, Metrics},
 };
 use tokio::net::TcpListener;
 use tokio_util::{
@@ -189,4 +189,46 @@ async fn a_connection_knows_its_callers_names_until_they_are_revoked_or_expire()
     authorities.take_crls(&[ours.crl(&[&pair]).as_bytes()]).unwrap();
     assert_eq!(text(&named).await.0, 403, "on the connection that is open");
     assert_eq!(text(&anonymous).await.0, 200);
+}
+
+#[tokio::test]
+async fn a_refused_certificate_is_counted_logged_and_recorded_by_its_reason() {
+    let (cloud, files) = (cloud().await, Files::new());
+    let (ours, theirs) = (Authority::new("callers' CA"), Authority::new("another CA"));
+    let revoked = ours.client(&[NAME]);
+    let refused = [
+        (ours.client_until(&[NAME], 2026), "certificate_expired"),
+        (theirs.client(&[NAME]), "certificate_unknown_issuer"),
+        (ours.server(), "certificate_purpose"),
+        (revoked, "certificate_revoked"),
+    ];
+    let crl = ours.crl(&[&refused[3].0]);
+    let tls = files.settings_with_clients(&ours, Some(&crl), false);
+    let audit = files.path("audit.log");
+    let gateway = gateway_with(&cloud, &files, |config| {
+        config.api.tls = Some(tls);
+        config.telemetry.audit = Some(AuditTarget::File(audit.clone()));
+    })
+    .await;
+    for (pair, reason) in &refused {
+        for _ in 0..2 {
+            assert!(!admitted(&gateway, &files, Some(pair)).await, "{reason}");
+        }
+        let label = format!("reason=\"{reason}\"");
+        let count = async |gateway: &TestGateway| {
+            gateway.metric("sddc_gateway_access_denied_total", &label).await > 1.5
+        };
+        gateway.until(reason, count).await;
+        let recorded = async |_: &TestGateway| {
+            let records = std::fs::read_to_string(&audit).unwrap();
+            let of = |line: &&str| line.contains("client_certificate") && line.contains(reason);
+            records.lines().filter(of).count() == 2
+        };
+        gateway.until("both records", recorded).await;
+        let events = Captured::events();
+        let lines = events
+            .lines()
+            .filter(|line| line.contains("client certificate refused") && line.contains(reason));
+        assert!(lines.count() >= 1, "{reason}");
+    }
 }

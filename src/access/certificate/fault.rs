@@ -1,0 +1,276 @@
+//! Why a caller's certificate, or what it is verified with, is not good: closed sets.
+
+use rustls::{CertificateError, Error};
+
+use crate::reload::Rejection;
+
+/// Why a client certificate is refused. The names are a closed set: they are metric labels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum CertificateFault {
+    /// Its end has passed.
+    Expired,
+    /// It is dated in the future.
+    NotYetValid,
+    /// No CA of `api.tls_client_ca` leads to it.
+    UnknownIssuer,
+    /// Its CA is one of `api.tls_client_ca`, and has expired.
+    IssuerExpired,
+    /// It is no certificate of a client: extended key usage, or a CA's own.
+    Purpose,
+    /// X.509 of version 1 or 2.
+    Version,
+    /// It has a critical extension that is not known here.
+    CriticalExtension,
+    /// A signature is wrong, or of an algorithm that is not taken.
+    Signature,
+    /// A CA's name constraints forbid its names.
+    NameConstraint,
+    /// The path to its CA is too long, or goes through what is no CA.
+    Path,
+    /// A CRL lists it.
+    Revoked,
+    /// There are CRLs, but none of its CA.
+    NoCrl,
+    /// The CRL of its CA is past its `nextUpdate`.
+    CrlExpired,
+    /// The CRL of its CA is not signed by it, or otherwise of no use.
+    CrlUnusable,
+    /// It cannot be read.
+    Malformed,
+    /// Anything else.
+    Invalid,
+}
+
+impl CertificateFault {
+    /// Every fault, for metrics.
+    pub const ALL: [Self; 16] = [
+        Self::Expired,
+        Self::NotYetValid,
+        Self::UnknownIssuer,
+        Self::IssuerExpired,
+        Self::Purpose,
+        Self::Version,
+        Self::CriticalExtension,
+        Self::Signature,
+        Self::NameConstraint,
+        Self::Path,
+        Self::Revoked,
+        Self::NoCrl,
+        Self::CrlExpired,
+        Self::CrlUnusable,
+        Self::Malformed,
+        Self::Invalid,
+    ];
+
+    /// The metric label and log field.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Expired => "certificate_expired",
+            Self::NotYetValid => "certificate_not_yet_valid",
+            Self::UnknownIssuer => "certificate_unknown_issuer",
+            Self::IssuerExpired => "certificate_issuer_expired",
+            Self::Purpose => "certificate_purpose",
+            Self::Version => "certificate_version",
+            Self::CriticalExtension => "certificate_critical_extension",
+            Self::Signature => "certificate_signature",
+            Self::NameConstraint => "certificate_name_constraint",
+            Self::Path => "certificate_path",
+            Self::Revoked => "certificate_revoked",
+            Self::NoCrl => "certificate_no_crl",
+            Self::CrlExpired => "certificate_crl_expired",
+            Self::CrlUnusable => "certificate_crl_unusable",
+            Self::Malformed => "certificate_malformed",
+            Self::Invalid => "certificate_invalid",
+        }
+    }
+
+    /// A sentence for callers and logs.
+    #[must_use]
+    pub const fn text(self) -> &'static str {
+        match self {
+            Self::Expired => "the client certificate has expired",
+            Self::NotYetValid => "the client certificate is not valid yet",
+            Self::UnknownIssuer => "the client certificate is of another CA",
+            Self::IssuerExpired => "the CA of the client certificate has expired",
+            Self::Purpose => "the client certificate is not for client authentication",
+            Self::Version => "the client certificate is X.509 of version 1 or 2, not 3",
+            Self::CriticalExtension => {
+                "the client certificate has a critical extension that is not supported"
+            }
+            Self::Signature => "a signature of the client certificate cannot be verified",
+            Self::NameConstraint => {
+                "a name in the client certificate is outside its CA's name constraints"
+            }
+            Self::Path => "the client certificate's path to its CA is not allowed",
+            Self::Revoked => "the client certificate is revoked",
+            Self::NoCrl => "no CRL of the client certificate's CA",
+            Self::CrlExpired => "the CRL has expired",
+            Self::CrlUnusable => "the CRL of the client certificate's CA cannot be used",
+            Self::Malformed => "the client certificate cannot be read",
+            Self::Invalid => "the client certificate cannot be used",
+        }
+    }
+
+    pub(super) fn at(place: u8) -> Self {
+        Self::ALL.get(usize::from(place)).copied().unwrap_or(Self::Invalid)
+    }
+
+    pub(super) fn place(self) -> u8 {
+        let place = Self::ALL.iter().position(|fault| *fault == self);
+        place.and_then(|place| u8::try_from(place).ok()).unwrap_or(u8::MAX)
+    }
+
+    /// Reads what the TLS library says of a certificate; `None` if it speaks of something else.
+    #[must_use]
+    pub fn of(error: &Error) -> Option<Self> {
+        match error {
+            Error::InvalidCertificate(error) => Some(Self::of_certificate(error)),
+            Error::InvalidCertRevocationList(_) => Some(Self::CrlUnusable),
+            _ => None,
+        }
+    }
+
+    fn of_certificate(error: &CertificateError) -> Self {
+        match error {
+            CertificateError::Expired | CertificateError::ExpiredContext { .. } => Self::Expired,
+            CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+                Self::NotYetValid
+            }
+            CertificateError::UnknownIssuer => Self::UnknownIssuer,
+            CertificateError::Revoked => Self::Revoked,
+            CertificateError::UnknownRevocationStatus => Self::NoCrl,
+            CertificateError::ExpiredRevocationList
+            | CertificateError::ExpiredRevocationListContext { .. } => Self::CrlExpired,
+            CertificateError::BadSignature
+            | CertificateError::UnsupportedSignatureAlgorithmContext { .. }
+            | CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => {
+                Self::Signature
+            }
+            CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => {
+                Self::Purpose
+            }
+            CertificateError::UnhandledCriticalExtension => Self::CriticalExtension,
+            CertificateError::BadEncoding => Self::Malformed,
+            CertificateError::Other(other) => {
+                other.0.downcast_ref().map_or(Self::Invalid, Self::of_webpki)
+            }
+            _ => Self::Invalid,
+        }
+    }
+
+    /// What rustls passes on as it is.
+    fn of_webpki(error: &webpki::Error) -> Self {
+        use webpki::Error as E;
+        match error {
+            E::UnsupportedCertVersion => Self::Version,
+            E::UnsupportedCriticalExtension => Self::CriticalExtension,
+            E::SignatureAlgorithmMismatch => Self::Signature,
+            E::CaUsedAsEndEntity | E::EmptyEkuExtension => Self::Purpose,
+            E::NameConstraintViolation
+            | E::MalformedNameConstraint
+            | E::InvalidNetworkMaskConstraint
+            | E::UnsupportedNameType
+            | E::MaximumNameConstraintComparisonsExceeded => Self::NameConstraint,
+            E::EndEntityUsedAsCa
+            | E::PathLenConstraintViolated
+            | E::MaximumPathDepthExceeded
+            | E::MaximumPathBuildCallsExceeded
+            | E::MaximumSignatureChecksExceeded => Self::Path,
+            E::ExtensionValueInvalid
+            | E::MalformedExtensions
+            | E::MalformedDnsIdentifier
+            | E::InvalidSerialNumber => Self::Malformed,
+            E::UnsupportedCrlIssuingDistributionPoint
+            | E::UnsupportedRevocationReason
+            | E::UnsupportedRevocationReasonsPartitioning => Self::CrlUnusable,
+            _ => Self::Invalid,
+        }
+    }
+}
+
+/// Why CAs or CRLs cannot be used. A list or CA is told by its number in the file, from 1 on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum AuthorityFault {
+    /// Either file.
+    #[error("holds broken PEM")]
+    BrokenPem,
+    /// No certificate.
+    #[error("holds no certificate")]
+    NoAuthority,
+    /// One that is no CA, or that cannot be read.
+    #[error("holds a certificate that is no usable CA: number {0}")]
+    UnusableAuthority(usize),
+    /// No CRL.
+    #[error("holds no CRL, neither in PEM nor in DER")]
+    NoCrl,
+    /// One that cannot be used.
+    #[error("holds a CRL that cannot be used: number {0} {1}")]
+    UnusableCrl(usize, CrlProblem),
+}
+
+/// Why a CRL cannot be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum CrlProblem {
+    /// It only lists what has changed since another one.
+    #[error("is a delta CRL")]
+    Delta,
+    /// It speaks of certificates that others have issued.
+    #[error("is an indirect CRL")]
+    Indirect,
+    /// Of version 1.
+    #[error("is of version 1, not 2")]
+    Version,
+    /// It has a critical extension, or a distribution point, that is not known here.
+    #[error("has an extension that is not supported")]
+    Extension,
+    /// No CRL in DER.
+    #[error("cannot be read")]
+    Malformed,
+}
+
+impl CrlProblem {
+    pub(super) fn of(error: &webpki::Error) -> Self {
+        use webpki::Error as E;
+        match error {
+            E::UnsupportedDeltaCrl => Self::Delta,
+            E::UnsupportedIndirectCrl => Self::Indirect,
+            E::UnsupportedCrlVersion => Self::Version,
+            E::UnsupportedCriticalExtension
+            | E::UnsupportedCrlIssuingDistributionPoint
+            | E::UnsupportedRevocationReason
+            | E::UnsupportedRevocationReasonsPartitioning => Self::Extension,
+            _ => Self::Malformed,
+        }
+    }
+}
+
+impl AuthorityFault {
+    /// As in `/readyz`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::BrokenPem => "broken pem",
+            Self::NoAuthority => "no certificate",
+            Self::UnusableAuthority(_) => "unusable ca",
+            Self::NoCrl => "no crl",
+            Self::UnusableCrl(..) => "unusable crl",
+        }
+    }
+
+    /// The configuration key whose file is to blame, as far as can be told.
+    #[must_use]
+    pub const fn key(self) -> &'static str {
+        match self {
+            Self::NoCrl | Self::UnusableCrl(..) => "api.tls_client_crl",
+            Self::BrokenPem | Self::NoAuthority | Self::UnusableAuthority(_) => "api.tls_client_ca",
+        }
+    }
+}
+
+impl From<AuthorityFault> for Rejection {
+    fn from(fault: AuthorityFault) -> Self {
+        let detail = Some(format!("the file {fault}"));
+        Self { reason: fault.as_str(), detail, retry_in: None }
+    }
+}

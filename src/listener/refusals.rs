@@ -1,0 +1,111 @@
+//! Client certificates that a handshake refuses: counted by reason, told in the log, recorded in the
+//! audit. Without this their owner sees an alert of TLS, and the operator nothing.
+
+use std::{
+    collections::HashMap,
+    net::IpAddr,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use uuid::Uuid;
+
+use crate::{
+    access::{CertificateFault, RefusedCertificate},
+    clock::{Clock, Instant},
+    telemetry::{Audit, CertificateRecord, Decision, Metrics},
+};
+
+/// One line for each reason in this time: anybody who reaches the port can cause them.
+const BETWEEN_LINES: Duration = Duration::from_secs(10);
+
+/// Tells of refused certificates. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(super) struct Refusals {
+    clock: Clock,
+    audit: Audit,
+    lines: Arc<Mutex<HashMap<CertificateFault, Lines>>>,
+}
+
+/// The last line of one reason, and how many were left out since.
+#[derive(Debug, Default)]
+struct Lines {
+    last: Option<Instant>,
+    left_out: u64,
+}
+
+impl Refusals {
+    /// Without an audit.
+    pub(super) fn new(clock: Clock) -> Self {
+        Self { clock, audit: Audit::off(), lines: Arc::default() }
+    }
+
+    /// Records in this audit too.
+    pub(super) fn recorded_by(self, audit: Audit) -> Self {
+        Self { audit, ..self }
+    }
+
+    /// Tells of one. Its names are not repeated: nobody has vouched for them.
+    pub(super) async fn tell(
+        &self,
+        refused: RefusedCertificate,
+        client: IpAddr,
+        metrics: &Metrics,
+    ) {
+        let RefusedCertificate { fault, id } = refused;
+        metrics.access_denied(fault.as_str());
+        if let Some(left_out) = self.line_is_due(fault) {
+            tracing::info!(
+                client.address = %client,
+                credential = %id,
+                reason = fault.as_str(),
+                left_out,
+                "client certificate refused: {}",
+                fault.text()
+            );
+        }
+        let credential = id.to_string();
+        let record = CertificateRecord {
+            timestamp: self.clock.wall(),
+            id: Uuid::new_v4(),
+            event: "client_certificate",
+            caller: "none",
+            credential: &credential,
+            client,
+            decision: Decision::Deny,
+            reason: fault.as_str(),
+        };
+        self.audit.record_certificate(&record).await;
+    }
+
+    /// How many lines of this reason were left out before, if the next may be written.
+    fn line_is_due(&self, fault: CertificateFault) -> Option<u64> {
+        let now = self.clock.now();
+        let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        let lines = lines.entry(fault).or_default();
+        if lines.last.is_some_and(|last| now.since(last) < BETWEEN_LINES) {
+            lines.left_out += 1;
+            return None;
+        }
+        lines.last = Some(now);
+        Some(std::mem::take(&mut lines.left_out))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_reason_has_one_line_in_ten_seconds_and_counts_the_rest() {
+        let clock = Clock::manual(jiff::Timestamp::UNIX_EPOCH);
+        let refusals = Refusals::new(clock.clone());
+        let due = |fault| refusals.line_is_due(fault);
+        assert_eq!(due(CertificateFault::Expired), Some(0));
+        assert_eq!(due(CertificateFault::Revoked), Some(0));
+        assert_eq!((due(CertificateFault::Expired), due(CertificateFault::Expired)), (None, None));
+        clock.advance(BETWEEN_LINES);
+        assert_eq!(due(CertificateFault::Expired), Some(2));
+        assert_eq!(due(CertificateFault::Revoked), Some(0));
+    }
+}

@@ -1,7 +1,8 @@
 //! Start, readiness, drain, end.
 //!
 //! ```text
-//! SIGTERM ─► not ready, answers say `Connection: close`, HTTP/2 GOAWAY ─(api.drain_delay)─► accepting stops
+//! SIGTERM ─► not ready, answers say `Connection: close`, HTTP/2 GOAWAY, waits answer
+//!         ─(api.drain_delay)─► accepting stops, event streams end
 //!         ─(in flight ends, at most api.drain)─► what is left is answered 503 `shutting-down`, then cut
 //!         ─► background tasks end ─► exit 0
 //! ```
@@ -45,6 +46,7 @@ struct ReadinessState {
     inventory: Inventory,
     was_ready: AtomicBool,
     ending: CancellationToken,
+    draining: CancellationToken,
 }
 
 impl Collector for Readiness {
@@ -63,8 +65,12 @@ impl Readiness {
     /// Follows an inventory.
     #[must_use]
     pub fn new(inventory: Inventory) -> Self {
-        let (was_ready, ending) = (AtomicBool::new(false), CancellationToken::new());
-        Self(Arc::new(ReadinessState { inventory, was_ready, ending }))
+        Self(Arc::new(ReadinessState {
+            inventory,
+            was_ready: AtomicBool::new(false),
+            ending: CancellationToken::new(),
+            draining: CancellationToken::new(),
+        }))
     }
 
     /// Whether requests are wanted now. Asks no upstream.
@@ -85,9 +91,15 @@ impl Readiness {
         self.0.ending.is_cancelled()
     }
 
-    /// Returns when the end begins: who waits is answered, streams end.
+    /// Returns when the end begins: waits are answered.
     pub async fn ending(&self) {
         self.0.ending.cancelled().await;
+    }
+
+    /// Returns when accepting stops: event streams end. Until then their readers could only come back
+    /// to this gateway, because a load balancer has not learned of its end yet.
+    pub async fn draining(&self) {
+        self.0.draining.cancelled().await;
     }
 
     /// Cancelled when the end begins.
@@ -98,6 +110,10 @@ impl Readiness {
 
     fn end(&self) {
         self.0.ending.cancel();
+    }
+
+    fn drain(&self) {
+        self.0.draining.cancel();
     }
 }
 
@@ -165,6 +181,7 @@ impl Drain {
         tracing::info!(?reason, delay_s = delay.as_secs_f64(), "shutting down");
         let wind_down = async {
             tokio::time::sleep(delay).await;
+            self.readiness.drain();
             self.close.cancel();
             self.connections.close();
             if tokio::time::timeout(self.limit, self.connections.wait()).await.is_err() {
@@ -179,6 +196,7 @@ impl Drain {
             () = wind_down => {}
             _ = signals.next() => {
                 tracing::warn!("second signal: not waiting any longer");
+                self.readiness.drain();
                 self.close.cancel();
                 self.connections.close();
             }

@@ -8,7 +8,7 @@ use http::request::Parts;
 
 use super::{
     ApiState,
-    answer::{Asked, Encoded, Subject, What},
+    answer::{Asked, Encoded, Reuse, Subject, What},
     caller::{SddcReader, Sight},
     error::ApiError,
     gaps::{self, Sees, gaps},
@@ -209,7 +209,8 @@ impl Ask {
                 listed = self.page_of_sddcs(&topic, &question, &served, parts)?;
             }
         }
-        Ok(self.answer(&listed))
+        let reuse = question.wait().map_or(Reuse::WhileFresh, |_| Reuse::Never);
+        Ok(self.answer_with(&listed, reuse))
     }
 
     fn page_of_sddcs<R: Resource>(
@@ -384,7 +385,11 @@ impl Ask {
 
     /// The answer, as the request's header fields want it.
     pub(super) fn answer(&self, listed: &Listed) -> Response {
+        self.answer_with(listed, Reuse::WhileFresh)
+    }
+
+    fn answer_with(&self, listed: &Listed, reuse: Reuse) -> Response {
         let link = listed.encoded.next().map(|next| self.query.next_link(next));
-        self.state.answers.answer(&listed.encoded, &listed.served, &self.asked, link)
+        self.state.answers.answer(&listed.encoded, &listed.served, &self.asked, reuse, link)
     }
 }

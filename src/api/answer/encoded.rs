@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 use super::{
     Key,
     coding::{Coding, Codings},
-    known::opaque,
+    known::is_same,
 };
 
 /// Below this a coding saves no packet.
@@ -96,9 +96,9 @@ impl Encoded {
         &self.etag
     }
 
-    /// Whether this is its tag, by the weak comparison.
+    /// Whether this is its tag, as `If-None-Match` compares.
     pub(in crate::api) fn has_tag(&self, tag: &HeaderValue) -> bool {
-        opaque(tag.as_bytes().trim_ascii()) == opaque(self.etag.as_bytes())
+        is_same(tag.as_bytes(), &self.etag)
     }
 
     /// Its bytes without a coding.

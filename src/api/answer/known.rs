@@ -18,17 +18,39 @@ impl Known {
 
     /// Whether one of the fields is `*`, or lists the tag. `etag` is a well-formed one.
     pub(in crate::api) fn holds(&self, etag: &HeaderValue) -> bool {
-        let wanted = opaque(etag.as_bytes());
+        let wanted = inside(etag.as_bytes());
         self.first.iter().chain(&self.others).any(|field| lists(field.as_bytes(), wanted))
     }
 }
 
+/// What proxies that compress put at the end of a tag: Apache (`mod_deflate`, `mod_brotli`) and Caddy
+/// inside of its quotes, Apache before 2.4 behind them. nginx and `HAProxy` only make it weak.
+const CODING_SUFFIXES: [&[u8]; 3] = [b"-gzip", b"-br", b"-zstd"];
+
+/// Whether a single tag as a caller sent it is `etag`, which is a well-formed one of ours, by the weak
+/// comparison and whatever a proxy has put at its end.
+pub(super) fn is_same(sent: &[u8], etag: &HeaderValue) -> bool {
+    split_tag(weak(sent.trim_ascii()))
+        .is_some_and(|(tag, rest)| rest.is_empty() && is_tag(tag, inside(etag.as_bytes())))
+}
+
 /// What the weak comparison (RFC 9110 section 8.8.3.2) looks at: the tag without `W/`.
-pub(super) fn opaque(tag: &[u8]) -> &[u8] {
+fn weak(tag: &[u8]) -> &[u8] {
     tag.strip_prefix(b"W/").unwrap_or(tag)
 }
 
-/// Whether a field lists the opaque tag `wanted`, its quotes included.
+/// What stands between the quotes of a well-formed tag.
+fn inside(etag: &[u8]) -> &[u8] {
+    let tag = weak(etag);
+    tag.strip_prefix(b"\"").and_then(|tag| tag.strip_suffix(b"\"")).unwrap_or(tag)
+}
+
+/// Whether a tag, without its quotes, is the `wanted` one or that with a proxy's suffix.
+fn is_tag(tag: &[u8], wanted: &[u8]) -> bool {
+    tag.strip_prefix(wanted).is_some_and(|rest| rest.is_empty() || CODING_SUFFIXES.contains(&rest))
+}
+
+/// Whether a field lists the tag `wanted`, given without its quotes.
 ///
 /// Where a field stops being a list of tags the reading stops too: a tag that is missed costs a
 /// body, one that is invented would leave the caller with an old one.
@@ -42,23 +64,25 @@ fn lists(field: &[u8], wanted: &[u8]) -> bool {
         while let [b',' | b' ' | b'\t', after @ ..] = rest {
             rest = after;
         }
-        let Some((tag, after)) = split_tag(opaque(rest)) else { return false };
+        let Some((tag, after)) = split_tag(weak(rest)) else { return false };
         rest = after.trim_ascii();
         if !matches!(rest, [] | [b',', ..]) {
             return false;
         }
-        if tag == wanted {
+        if is_tag(tag, wanted) {
             return true;
         }
     }
 }
 
-/// The opaque tag at the start, with its quotes, and what follows. There are no escapes, and a comma
-/// inside is the tag's own.
+/// What stands between the quotes of the opaque tag at the start, and what follows the tag and a
+/// proxy's suffix behind it. There are no escapes, and a comma inside is the tag's own.
 fn split_tag(text: &[u8]) -> Option<(&[u8], &[u8])> {
     let inside = text.strip_prefix(b"\"")?;
     let end = inside.iter().position(|byte| *byte == b'"')?;
-    Some(text.split_at(end + 2))
+    let (tag, after) = (&inside[..end], &inside[end + 1..]);
+    let behind = CODING_SUFFIXES.iter().find_map(|suffix| after.strip_prefix(*suffix));
+    Some((tag, behind.unwrap_or(after)))
 }
 
 #[cfg(test)]
@@ -96,6 +120,12 @@ mod tests {
             &[b"\"\xfc\x80\", \"abc\""],
             &[b"\"back\\\", \"abc\""],
             &[b"broken", b"\"abc\""],
+            &[b"W/\"abc-gzip\""],
+            &[b"\"abc-br\""],
+            &[b"W/\"abc-zstd\", \"x\""],
+            &[b"\"abc\"-gzip"],
+            &[b"W/\"x\"-br, W/\"abc\"-zstd , \"y\""],
+            &[b"\"x-gzip\"", b"\"abc-gzip\""],
         ] {
             assert!(holds(fields), "{fields:?}");
         }
@@ -123,6 +153,14 @@ mod tests {
             &[b"\"x\" \"abc\""],
             &[b"*, \"x\""],
             &[b"\"*\""],
+            &[b"\"abc-deflate\""],
+            &[b"\"abc-gzipx\""],
+            &[b"\"abcgzip\""],
+            &[b"\"abc-GZIP\""],
+            &[b"\"abc\"-gzipx"],
+            &[b"\"-gzip\""],
+            &[b"abc-gzip"],
+            &[b"\"abc\" -gzip"],
         ] {
             assert!(!holds(fields), "{fields:?}");
         }

@@ -37,6 +37,8 @@ use crate::{inventory::Served, problem::MissingPart, tasks::Flights, telemetry::
 
 const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
+/// What no client cache may repeat without asking again.
+const NO_CACHE: HeaderValue = HeaderValue::from_static("private, no-cache");
 const VARY_ON: HeaderValue = HeaderValue::from_static("Accept-Encoding, Authorization, X-API-Key");
 /// What an older revision answered is never asked for again.
 const KEPT_UNASKED: Duration = Duration::from_secs(60);
@@ -98,6 +100,15 @@ impl Subject {
 /// A weight as moka wants it.
 pub(super) fn narrow(bytes: usize) -> u32 {
     u32::try_from(bytes).unwrap_or(u32::MAX)
+}
+
+/// Whether a client's cache may repeat an answer by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reuse {
+    /// For `inventory.fresh`, while it is younger than that.
+    WhileFresh,
+    /// The request is to wait for a change: an answer out of a cache would not.
+    Never,
 }
 
 /// What an answer shows.
@@ -167,6 +178,7 @@ impl Answers {
         encoded: &Arc<Encoded>,
         served: &Served<T>,
         asked: &Asked,
+        reuse: Reuse,
         link: Option<HeaderValue>,
     ) -> Response {
         let mut response = self.send(encoded, asked, JSON);
@@ -174,7 +186,7 @@ impl Answers {
         let age_s = served.age.as_secs();
         let headers = response.headers_mut();
         headers.insert(AGE, HeaderValue::from(age_s));
-        headers.insert(CACHE_CONTROL, self.max_age.clone());
+        headers.insert(CACHE_CONTROL, self.cache_control(served.age, reuse));
         headers.insert(VARY, VARY_ON);
         headers.insert(CACHE_STATUS, cache_status(served.service, age_s, self.fresh));
         // A 304 has what says how fresh the caller's copy is; the copy has its `Link`.
@@ -215,6 +227,15 @@ impl Answers {
             headers.insert(CONTENT_ENCODING, coding.header());
         }
         response
+    }
+
+    /// What client caches may do with an answer of this age. One that is old already would be shown
+    /// again as if it were fresh: some caches write an `Age` of their own over ours.
+    fn cache_control(&self, age: Duration, reuse: Reuse) -> HeaderValue {
+        match reuse {
+            Reuse::WhileFresh if age < self.fresh => self.max_age.clone(),
+            Reuse::WhileFresh | Reuse::Never => NO_CACHE,
+        }
     }
 
     /// How old an answer may be and still be fresh.

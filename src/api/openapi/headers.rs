@@ -121,7 +121,8 @@ pub(super) const FRESHNESS: [Field; 8] = [
     },
     text(
         "Cache-Control",
-        "`private, max-age=` and `inventory.fresh`: younger than that an answer is fresh",
+        "`private, max-age=` and `inventory.fresh`: younger than that an answer is fresh. `private, \
+         no-cache` on an answer that is older, and on every answer to `wait`: no cache may repeat it",
     ),
     text(
         "Cache-Status",

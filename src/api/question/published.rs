@@ -104,7 +104,8 @@ fn parameter<R: Resource>(parameter: Parameter) -> Published {
         ),
         Parameter::Wait => (
             "With `If-None-Match`: waits this long at most for another answer than the one that the \
-             caller has, then answers 304. A duration such as `55s`, or seconds; at most 120 s."
+             caller has, then answers 304. A duration such as `45s`, or seconds; at most 120 s. A proxy \
+             in between must wait longer: HAProxy as Debian ships it ends at 50 s."
                 .to_owned(),
             string().pattern(Some("^([0-9]+m)?([0-9]+s)?([0-9]+ms)?$|^[0-9]+$")),
         ),

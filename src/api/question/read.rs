@@ -24,7 +24,7 @@ pub(super) const TARGETS: [&str; 2] = ["vcenter", "nsx"];
 
 const Q: &str = "a part of the name, or an id, in at most 256 characters";
 const LIMIT: &str = "a number from 1 to 500";
-const WAIT: &str = "a duration of at most 120s, such as 55s or 55";
+const WAIT: &str = "a duration of at most 120s, such as 45s or 45";
 
 /// Reads a parameter's only value into the question.
 pub(super) fn parameter<R: Resource>(

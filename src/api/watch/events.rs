@@ -43,14 +43,18 @@ const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 /// A comment this often: it keeps proxies from closing the stream, and finds peers that are gone.
 const HEARTBEAT: Duration = Duration::from_secs(15);
+/// One line and no empty one: there are clients that make a message without data of an empty line.
+const KEEP_ALIVE: Bytes = Bytes::from_static(b": still here\n");
+/// A line of the first event: how many milliseconds a client waits before it connects again.
+const RETRY: Bytes = Bytes::from_static(b"retry: 3000\n");
 
 /// Watch SDDCs
 ///
 /// The SDDCs as a stream of server-sent events. First comes `event: sync` with the whole list, as
 /// `GET /sddcs` answers it; then `event: added`, `changed` or `removed` with `{"sddc": …, "changed":
 /// [names of the fields that differ]}`, and `event: status` with `{"age_s", "completeness"}` when the
-/// picture turns old or incomplete, or is fresh and complete again. A comment comes every 15 s. The
-/// schemas of the data are `Page_Sddc` (`sync`), `ChangeEvent` (`added`, `changed`, `removed`),
+/// picture turns old or incomplete, or is fresh and complete again. A comment, which is one line, comes
+/// every 15 s. The first event says `retry: 3000`. The schemas of the data are `Page_Sddc` (`sync`), `ChangeEvent` (`added`, `changed`, `removed`),
 /// `StatusEvent` and `ResetEvent`.
 ///
 /// `id` is the `ETag` of the list with the same filters. Who comes back with it as `Last-Event-ID`
@@ -146,6 +150,8 @@ struct Events {
     told: Freshness,
     /// The rest of one step: nothing is added before it is taken.
     pending: VecDeque<Bytes>,
+    /// Whether an event was sent yet.
+    has_begun: bool,
     heartbeat: Instant,
     _place: Watching,
 }
@@ -232,6 +238,7 @@ impl Events {
             at,
             told,
             pending,
+            has_begun: false,
             _place: place,
         };
         events.tell_freshness(now, Some(served.age));
@@ -241,13 +248,16 @@ impl Events {
     /// What is to be sent next; `None` at the end.
     async fn next(&mut self) -> Option<Bytes> {
         loop {
+            if !self.pending.is_empty() && !std::mem::replace(&mut self.has_begun, true) {
+                return Some(RETRY);
+            }
             if let Some(chunk) = self.pending.pop_front() {
                 return Some(chunk);
             }
             let state = &self.viewer.ask.state;
             tokio::select! {
                 biased;
-                () = state.readiness.ending() => return None,
+                () = state.readiness.draining() => return None,
                 changed = self.viewer.ask.reader.0.changed() => {
                     if let Err(denied) = changed {
                         self.let_go(denied).await;
@@ -259,7 +269,7 @@ impl Events {
                 () = self.watch.turned() => self.look(),
                 () = state.clock.rest_until(self.heartbeat) => {
                     self.heartbeat = state.clock.now() + HEARTBEAT;
-                    self.pending.push_back(Bytes::from_static(b": still here\n\n"));
+                    return Some(KEEP_ALIVE);
                 }
             }
         }

@@ -89,7 +89,7 @@ impl Outlets {
 
     /// Keeps an event of a stream.
     pub fn event(&mut self, world: &World, event: &Event) {
-        let Event { name, id, data } = event;
+        let Event { name, id, data, .. } = event;
         self.add(format!("event {name}: id"), id.clone().unwrap_or_default());
         self.documents(world, format!("event {name}: data"), data);
     }

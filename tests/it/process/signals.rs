@@ -68,38 +68,52 @@ fn what_is_in_flight_at_sigterm_is_finished() {
     assert!(ended.stderr.contains("\"message\":\"ended\""), "{}", ended.stderr);
 }
 
+/// Sends a request on a connection of its own.
+fn open(served: &Served, path: &str, header: &str) -> BufReader<TcpStream> {
+    let mut stream = TcpStream::connect(served.api).unwrap();
+    stream.set_read_timeout(Some(DEADLINE)).unwrap();
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\n{header}\r\n").unwrap();
+    BufReader::new(stream)
+}
+
+/// Reads lines until some text has come.
+fn read_until(stream: &mut impl BufRead, text: &str) {
+    let mut lines = String::new();
+    while !lines.contains(text) {
+        assert_ne!(stream.read_line(&mut lines).unwrap(), 0, "{text} never came: {lines}");
+    }
+}
+
 #[test]
-fn sigterm_answers_who_waits_and_ends_event_streams() {
+fn sigterm_answers_who_waits_and_lets_event_streams_live_until_accepting_stops() {
     let cloud = Cloud::start(&[]);
     let served = gateway(&[])
         .of(&cloud)
         .with_secret(SECRET)
-        // Neither waits for it.
+        .with("SDDC_GATEWAY_INVENTORY__POLL", "1s")
         .with("SDDC_GATEWAY_API__DRAIN_DELAY", "1h")
         .serve();
     assert_eq!(served.get("/sddcs").status, 200);
-    let open = |path: &str, header: &str| {
-        let mut stream = TcpStream::connect(served.api).unwrap();
-        stream.set_read_timeout(Some(DEADLINE)).unwrap();
-        write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\n{header}\r\n").unwrap();
-        BufReader::new(stream)
-    };
-    let mut lines = String::new();
-    let mut waiting = open("/sddcs?wait=100s", "If-None-Match: *\r\n");
-    let mut watching = open("/sddcs/events", "");
-    while !lines.contains("event: sync") {
-        assert_ne!(watching.read_line(&mut lines).unwrap(), 0, "{lines}");
-    }
+    let mut waiting = open(&served, "/sddcs?wait=100s", "If-None-Match: *\r\n");
+    let mut watching = open(&served, "/sddcs/events", "");
+    read_until(&mut watching, "event: sync");
     until("two watchers", || served.figure("sddc_gateway_watchers") == "2");
     served.signal(Signal::TERM);
-    let mut answer = String::new();
-    waiting.read_to_string(&mut answer).unwrap();
-    assert!(answer.starts_with("HTTP/1.1 304"), "{answer}");
-    assert!(answer.contains("connection: close\r\n"), "{answer}");
-    while !lines.ends_with("\r\n0\r\n") {
-        assert_ne!(watching.read_line(&mut lines).unwrap(), 0, "{lines}");
-    }
-    until("no watcher", || served.figure("sddc_gateway_watchers") == "0");
+    let answered = |waiting: &mut BufReader<TcpStream>| {
+        let mut answer = String::new();
+        waiting.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 304"), "{answer}");
+        assert!(answer.contains("connection: close\r\n"), "{answer}");
+    };
+    answered(&mut waiting);
+    // A wait that begins now ends at once, and a stream that begins now lives as the first one does.
+    answered(&mut open(&served, "/sddcs?wait=100s", "If-None-Match: *\r\n"));
+    let mut late = open(&served, "/sddcs/events", "");
+    read_until(&mut late, "event: sync");
+    cloud.control("POST", "/__sddcs", &json!({"name": "a-late-one"}));
+    read_until(&mut watching, "a-late-one");
+    read_until(&mut late, "a-late-one");
+    // This ends the delay, and all that is left.
     served.signal(Signal::TERM);
     assert_eq!(served.process.ended().code, Some(0));
 }
@@ -107,7 +121,8 @@ fn sigterm_answers_who_waits_and_ends_event_streams() {
 #[test]
 fn sigint_skips_the_delay_but_not_what_is_in_flight() {
     let cloud = Cloud::start(&[]);
-    cloud.delay_reads(1000);
+    let slow = json!({"target": "vmc", "path": "*/tasks", "kind": "delay", "delay_ms": 1000});
+    cloud.control("POST", "/__faults", &slow);
     let mut served = gateway(&[])
         .of(&cloud)
         .with_secret(SECRET)
@@ -116,12 +131,16 @@ fn sigint_skips_the_delay_but_not_what_is_in_flight() {
         .serve();
     // A connection that nobody uses must not be waited for.
     let idle = TcpStream::connect(served.api).unwrap();
-    let slow = ask_meanwhile(served.api, "/sddcs");
+    let mut watching = open(&served, "/sddcs/events", "");
+    read_until(&mut watching, "event: sync");
+    let slow = ask_meanwhile(served.api, "/tasks");
     until("the slow request", || served.in_flight() == "1");
     served.signal(Signal::INT);
     served.process.line("shutting down");
     let answer = slow.join().unwrap();
     assert_eq!(answer.status, 200, "{answer:?}");
+    // An event stream ends, whole.
+    read_until(&mut watching, "\r\n0\r\n");
     assert_eq!(served.process.ended().code, Some(0));
     drop(idle);
 }

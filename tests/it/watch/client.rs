@@ -30,6 +30,8 @@ pub struct Event {
     /// `comment` where it is one.
     pub name: String,
     pub id: Option<String>,
+    /// Milliseconds until a client is to come back.
+    pub retry: Option<String>,
     pub data: String,
 }
 
@@ -176,6 +178,13 @@ impl Watcher {
     /// What comes next, a comment too; `None` at the end of the stream.
     pub async fn anything(&mut self) -> Option<Event> {
         loop {
+            // A comment between events is a line by itself.
+            if self.text.starts_with(':')
+                && let Some(end) = self.text.find('\n')
+            {
+                self.text.drain(..=end);
+                return Some(Event::comment());
+            }
             if let Some(at) = self.text.find("\n\n") {
                 let text: String = self.text.drain(..at + 2).collect();
                 return Some(Event::read(&text));
@@ -224,16 +233,22 @@ impl Watcher {
 }
 
 impl Event {
+    pub fn comment() -> Self {
+        Self { name: "comment".to_owned(), id: None, retry: None, data: String::new() }
+    }
+
     fn read(text: &str) -> Self {
-        let mut event = Self { name: "comment".to_owned(), id: None, data: String::new() };
-        for line in text.lines().filter(|line| !line.is_empty() && !line.starts_with(':')) {
+        let mut event = Self { name: String::new(), ..Self::comment() };
+        for line in text.lines().filter(|line| !line.is_empty()) {
             match line.split_once(": ").unwrap() {
                 ("event", name) => name.clone_into(&mut event.name),
                 ("id", id) => event.id = Some(id.to_owned()),
                 ("data", data) => event.data.push_str(data),
+                ("retry", retry) => event.retry = Some(retry.to_owned()),
                 other => panic!("{other:?}"),
             }
         }
+        assert_ne!(event.name, "", "an event without a name: {text:?}");
         event
     }
 

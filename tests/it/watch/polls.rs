@@ -11,6 +11,8 @@ use serde_json::json;
 use super::client::{Answer, Client, figure, poll, watched_by};
 use crate::harness::{Cloud, Setup, TestGateway, cloud};
 
+/// What no client cache repeats without asking.
+const NO_CACHE: &str = "private, no-cache";
 const SDDCS: &str = "*/sddcs";
 
 /// The tag of a list as it is now.
@@ -40,6 +42,7 @@ async fn who_has_no_tag_or_another_one_is_answered_at_once() {
         let answer = answer.answer("GET").await;
         assert_eq!((answer.status, answer.body.as_bytes()), (200, &*plain.body));
         assert_eq!(answer.header("etag"), plain.header("etag"));
+        assert_eq!(answer.header("cache-control"), NO_CACHE);
     }
     assert!(figure(&gateway, "sddc_gateway_watchers").await.abs() < 0.5);
 }
@@ -81,11 +84,13 @@ async fn at_the_end_of_the_wait_who_has_the_answer_gets_304() {
         gateway.advance(1);
         let answer = waiting.answer("GET").await;
         assert_eq!((answer.status, answer.header("etag")), (304, &*tag));
-        assert_eq!(answer.header("cache-control"), "private, max-age=60");
+        assert_eq!(answer.header("cache-control"), NO_CACHE);
         watched_by(&gateway, 0).await;
     }
     let waiting = wait(&gateway, "/sddcs?wait=0s", &tag).await;
-    assert_eq!(waiting.answer("GET").await.status, 304, "no wait is a wait too");
+    let answer = waiting.answer("GET").await;
+    assert_eq!(answer.status, 304, "no wait is a wait too");
+    assert_eq!(answer.header("cache-control"), NO_CACHE);
 }
 
 #[tokio::test]

@@ -73,13 +73,13 @@ fn each_fault_says_what_is_wrong_and_what_is_allowed() {
         ("include_deleted=1", "include_deleted: unknown value \"1\": true | false"),
         (
             "wait=121",
-            "wait: must be a duration of at most 120s, such as 55s or 55, not \"121\": \
-             a duration of at most 120s, such as 55s or 55",
+            "wait: must be a duration of at most 120s, such as 45s or 45, not \"121\": \
+             a duration of at most 120s, such as 45s or 45",
         ),
         (
             "wait=3m",
-            "wait: must be a duration of at most 120s, such as 55s or 55, not \"3m\": \
-             a duration of at most 120s, such as 55s or 55",
+            "wait: must be a duration of at most 120s, such as 45s or 45, not \"3m\": \
+             a duration of at most 120s, such as 45s or 45",
         ),
         (
             "cursor=abc",

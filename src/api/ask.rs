@@ -148,7 +148,8 @@ impl Ask {
     }
 
     /// How new the answer has to be, which is made from these lists. Reads that a caller forces have
-    /// a budget, which is spent once for a request: beyond it the picture has to do.
+    /// a budget for each organization, which is spent once for a request: beyond it the snapshot has
+    /// to do.
     pub(super) fn demand(&self, of: &[List], scope: &Scope) -> Demanded {
         let directives = self.asked.directives;
         let mut demand = Demand {
@@ -157,10 +158,14 @@ impl Ask {
             stale_if_error: directives.stale_if_error,
         };
         let ApiState { inventory, budget, clock, .. } = &*self.state;
-        let forces = demand.newest.is_some()
-            && !demand.only_if_cached
-            && of.iter().any(|list| demand.wants_newer_than(inventory.age(*list, scope)));
-        let over_budget = forces && !budget.spend(self.reader.0.caller().name(), clock.now());
+        let mut forced = Vec::new();
+        if demand.newest.is_some() && !demand.only_if_cached {
+            forced.extend(of.iter().flat_map(|list| inventory.forced_reads(*list, scope, &demand)));
+            forced.sort_unstable();
+            forced.dedup();
+        }
+        let over_budget = !forced.is_empty()
+            && !budget.spend(self.reader.0.caller().name(), &forced, clock.now());
         if over_budget {
             demand.newest = None;
         }

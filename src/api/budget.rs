@@ -6,17 +6,22 @@ use std::{
     time::Duration,
 };
 
-use crate::{access::CallerName, clock::Instant};
+use crate::{access::CallerName, clock::Instant, ids::OrgId};
 
-/// Forced reads of one caller within [`WINDOW`].
+/// Forced reads of one organization by one caller within [`WINDOW`].
 const READS: usize = 6;
 const WINDOW: Duration = Duration::from_secs(60);
-/// Names come from the configuration; more than these at once get nothing.
-const MOST_CALLERS: usize = 4096;
+/// Callers come from the configuration and organizations from VMware Cloud; more pairs than these at
+/// once get nothing.
+const MAX_PAIRS: usize = 65_536;
 
-/// Who forced reads lately: at most 6 in any 60 s for each caller's name (contract section 4.3).
+/// Whose read is forced: an organization's, or (`None`) that of the list of organizations.
+type Target = Option<OrgId>;
+
+/// Reads that were forced lately: at most 6 in any 60 s for each caller's name and organization, and
+/// as many of the list of organizations (contract section 4.3).
 #[derive(Debug, Default)]
-pub struct Budget(Mutex<HashMap<CallerName, Spent>>);
+pub struct Budget(Mutex<HashMap<(CallerName, Target), Spent>>);
 
 /// When the last reads were forced: a ring, `oldest` is the next place to be used.
 #[derive(Debug, Default)]
@@ -26,29 +31,34 @@ struct Spent {
 }
 
 impl Budget {
-    /// Takes one read out of the caller's budget, if there is one left.
-    pub(super) fn spend(&self, caller: &CallerName, now: Instant) -> bool {
-        let mut callers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(spent) = callers.get_mut(caller) {
-            return spent.spend(now);
+    /// Takes one read of each target out of the caller's budget, if there is one left of every one;
+    /// else none.
+    pub(super) fn spend(&self, caller: &CallerName, targets: &[Target], now: Instant) -> bool {
+        let mut pairs = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if pairs.len() + targets.len() > MAX_PAIRS {
+            pairs.retain(|_, spent| spent.reads.iter().flatten().any(|read| is_recent(*read, now)));
         }
-        if callers.len() >= MOST_CALLERS {
-            callers
-                .retain(|_, spent| spent.reads.iter().flatten().any(|read| is_recent(*read, now)));
+        let keys: Vec<_> = targets.iter().map(|target| (caller.clone(), target.clone())).collect();
+        let new = keys.iter().filter(|key| !pairs.contains_key(*key)).count();
+        let may = pairs.len() + new <= MAX_PAIRS
+            && keys.iter().all(|key| pairs.get(key).is_none_or(|spent| spent.has_room(now)));
+        if may {
+            for key in keys {
+                pairs.entry(key).or_default().spend(now);
+            }
         }
-        callers.len() < MOST_CALLERS && callers.entry(caller.clone()).or_default().spend(now)
+        may
     }
 }
 
 impl Spent {
-    fn spend(&mut self, now: Instant) -> bool {
-        let place = &mut self.reads[self.oldest];
-        if place.is_some_and(|read| is_recent(read, now)) {
-            return false;
-        }
-        *place = Some(now);
+    fn has_room(&self, now: Instant) -> bool {
+        !self.reads[self.oldest].is_some_and(|read| is_recent(read, now))
+    }
+
+    fn spend(&mut self, now: Instant) {
+        self.reads[self.oldest] = Some(now);
         self.oldest = (self.oldest + 1) % READS;
-        true
     }
 }
 
@@ -75,7 +85,7 @@ mod tests {
     #[test]
     fn six_reads_a_minute_for_each_caller() {
         let budget = Budget::default();
-        let spend = |caller: &str, at| budget.spend(&name(caller), second(at));
+        let spend = |caller: &str, at| budget.spend(&name(caller), &[None], second(at));
         for at in 0..6 {
             assert!(spend("one", at * 5), "{at}");
         }
@@ -85,30 +95,46 @@ mod tests {
         assert!(spend("one", 60));
         assert!(!spend("one", 64));
         assert!(spend("one", 65));
-        assert!(budget.spend(&CallerName::anonymous(), second(65)));
+        assert!(budget.spend(&CallerName::anonymous(), &[None], second(65)));
+    }
+
+    #[test]
+    fn each_organization_has_a_budget_of_its_own_and_a_request_spends_all_or_none() {
+        let budget = Budget::default();
+        let [one, two] = ["o-1", "o-2"].map(|id| Some(id.parse().unwrap()));
+        let spend = |targets: &[Target]| budget.spend(&name("one"), targets, second(0));
+        for _ in 0..6 {
+            assert!(spend(std::slice::from_ref(&one)));
+        }
+        assert!(!spend(&[two.clone(), one.clone()]));
+        for _ in 0..6 {
+            assert!(spend(std::slice::from_ref(&two)), "the refused request has spent nothing");
+        }
+        assert!(!spend(&[two]) && !spend(&[one]));
+        assert!(spend(&[None]));
     }
 
     #[test]
     fn what_is_refused_costs_nothing() {
         let budget = Budget::default();
         for _ in 0..6 {
-            assert!(budget.spend(&name("one"), second(0)));
+            assert!(budget.spend(&name("one"), &[None], second(0)));
         }
         for at in 0..60 {
-            assert!(!budget.spend(&name("one"), second(at)));
+            assert!(!budget.spend(&name("one"), &[None], second(at)));
         }
-        assert!(budget.spend(&name("one"), second(60)));
+        assert!(budget.spend(&name("one"), &[None], second(60)));
     }
 
     #[test]
     fn callers_of_long_ago_make_room() {
         let budget = Budget::default();
-        for caller in 0..MOST_CALLERS {
-            assert!(budget.spend(&name(&format!("caller-{caller}")), second(0)));
+        for caller in 0..MAX_PAIRS {
+            assert!(budget.spend(&name(&format!("caller-{caller}")), &[None], second(0)));
         }
-        assert!(!budget.spend(&name("late"), second(59)));
-        assert!(budget.spend(&name("caller-0"), second(59)));
-        assert!(budget.spend(&name("late"), second(60)));
+        assert!(!budget.spend(&name("late"), &[None], second(59)));
+        assert!(budget.spend(&name("caller-0"), &[None], second(59)));
+        assert!(budget.spend(&name("late"), &[None], second(60)));
         assert_eq!(budget.0.lock().unwrap().len(), 2);
     }
 
@@ -122,7 +148,7 @@ mod tests {
             let mut granted = Vec::new();
             for step in steps {
                 at += step;
-                if budget.spend(&name("one"), second(at)) {
+                if budget.spend(&name("one"), &[None], second(at)) {
                     granted.push(at);
                 }
             }

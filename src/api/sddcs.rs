@@ -129,8 +129,15 @@ impl Ask {
     ) -> Result<(Served<Found<SddcEntry>>, Demanded), ApiError> {
         let id: SddcId = id.parse().map_err(|_| ApiError::SddcNotFound)?;
         let scope = self.sight.scope();
-        let demanded = self.demand(lists, &scope);
         let sees = |entry: &SddcEntry| self.sight.sees(entry);
+        // Only the organization that holds it is read, where that is known.
+        let known = self.state.inventory.known();
+        let mut holders = known.get_all(id.as_str()).filter(|entry| sees(entry));
+        let read = match (holders.next(), holders.next()) {
+            (Some(only), None) => Scope::Org(only.sddc.org_id.clone()),
+            _ => scope.clone(),
+        };
+        let demanded = self.demand(lists, &read);
         let served = self.state.inventory.sddc(&id, &scope, sees, &demanded.demand).await;
         Ok((demanded.note(served.map_err(ApiError::about_sddc)?), demanded))
     }

@@ -246,7 +246,7 @@ pub const KEYS: &[Key] = &[
         name: "inventory.snapshot_file",
         shape: Path,
         preset: Preset::Unset("\"/var/lib/sddc-gateway/snapshot\""),
-        doc: "File that keeps the last good picture, in a directory that is there and writable: a \
+        doc: "File that keeps the last good snapshot, in a directory that is there and writable: a \
               restart during an outage still answers. Only what callers are shown, and no secret; \
               mode 0600.",
     },

@@ -8,7 +8,7 @@ use super::{
     list,
     model::{Org, SddcEntry, TaskEntry},
 };
-use crate::clock::Instant;
+use crate::{clock::Instant, ids::OrgId};
 
 impl Inventory {
     /// The picture's SDDCs as they are, whatever their age. Asks no upstream.
@@ -55,6 +55,22 @@ impl Inventory {
                 ages.try_fold(Duration::ZERO, |oldest, age| age.map(|age| oldest.max(age)))
             }
         }
+    }
+
+    /// Whose read a demand would force, of the parts of a list in scope: organizations, or (`None`)
+    /// the list of organizations, also where no served organization is in scope.
+    #[must_use]
+    pub fn forced_reads(&self, of: List, scope: &Scope, demand: &Demand) -> Vec<Option<OrgId>> {
+        let orgs = self.0.in_scope(scope);
+        let is_discovered = matches!(self.0.directory, Directory::Discovered(_));
+        if orgs.is_empty() || (of == List::Orgs && is_discovered) {
+            let is_forced = demand.wants_newer_than(self.age(of, scope));
+            return is_forced.then_some(None).into_iter().collect();
+        }
+        let ids = orgs.into_iter().map(|slot| slot.id.clone());
+        ids.filter(|id| demand.wants_newer_than(self.age(of, &Scope::Org(id.clone()))))
+            .map(Some)
+            .collect()
     }
 
     /// The SDDCs in scope as they are now, if they are what is demanded. Asks no upstream and waits

@@ -80,6 +80,22 @@ async fn a_budget_is_spent_once_for_a_request_however_many_orgs_and_lists_it_rea
 }
 
 #[tokio::test]
+async fn each_organization_has_a_budget_of_its_own() {
+    let cloud = cloud_of(2).await;
+    let gateway = Setup::on_demand(&cloud).with_configured_orgs(&cloud).start().await;
+    gateway.get("/sddcs").await;
+    let orgs = gateway.get("/orgs").await.json();
+    let path = |at: usize| format!("/orgs/{}/sddcs", orgs["items"][at]["id"].as_str().unwrap());
+    spend(&gateway, &path(0)).await;
+    gateway.advance(1);
+    let over = ask(&gateway, &path(0), "no-cache").await;
+    assert_eq!(over.served(), "hit; ttl=59; detail=budget");
+    spend(&gateway, &path(1)).await;
+    let over = ask(&gateway, "/sddcs", "no-cache").await;
+    assert!(over.served().ends_with("detail=budget"), "{}", over.served());
+}
+
+#[tokio::test]
 async fn beyond_the_budget_an_old_picture_is_refreshed_as_for_everybody() {
     let cloud = cloud().await;
     let gateway = Setup::on_demand(&cloud).with(|config| {

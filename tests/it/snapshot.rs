@@ -103,7 +103,7 @@ async fn a_file_that_cannot_be_believed_is_told_and_costs_nothing_else() {
     let half = good[..good.len() / 2].to_vec();
     let mut flipped = good.clone();
     *flipped.last_mut().unwrap() ^= 1;
-    let old = String::from_utf8(good).unwrap().replacen("\"version\":1", "\"version\":9", 1);
+    let old = String::from_utf8(good).unwrap().replacen("\"version\":2", "\"version\":9", 1);
     let cases = [
         (half, "it is damaged"),
         (flipped, "it is damaged"),

@@ -38,7 +38,7 @@ fn a_secret_file_must_hold_a_secret_from_the_start() {
     let file = |path: &str| {
         Scene::new().with("CSP__CLIENT_ID", "app").with("CSP__CLIENT_SECRET_FILE", path).fault()
     };
-    assert!(file("/nowhere/secret").contains("\"/nowhere/secret\" cannot be read: entity not"));
+    assert!(file("/nowhere/secret").contains("\"/nowhere/secret\" cannot be read: no such file"));
     assert!(file("/").contains("cannot be read: is a directory"));
     assert!(file("").contains("must not be empty"));
     // The secret itself where its file's name belongs: the check for the canary is in `fault`.

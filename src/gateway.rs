@@ -10,7 +10,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     access::{
-        Policy, TrustedProxies, Verifiers,
+        Policy, Refusal, Roll, TrustedProxies, Verifiers,
         oidc::{self, Oidc},
     },
     api::{self, Answers, ApiState, Steps, Watchers},
@@ -42,6 +42,9 @@ use crate::{
 const MOST_TOKEN_BYTES: u64 = 1024 * 1024;
 /// The ops port has few askers; probes must not wait behind a flood of them.
 const OPS_CONNECTIONS: usize = 128;
+/// Reasons for which others than a credential's judge refuse a caller.
+const OTHER_DENIALS: [&str; 5] =
+    ["missing_scope", "rate_limited", "too_many_bad_credentials", "cross_site", "host"];
 /// For connections that are cut: dropping them takes no time, but the machine may be busy.
 const CUT_PATIENCE: Duration = Duration::from_secs(1);
 
@@ -162,6 +165,7 @@ impl Gateway {
         log_lines_dropped: impl Fn() -> usize + Send + Sync + 'static,
     ) -> Result<Self, StartError> {
         let metrics = Metrics::new();
+        metrics.start_access_denied(Refusal::reasons().chain(OTHER_DENIALS));
         let tasks = Tasks::new(metrics.clone());
         let upstreams = Upstreams::new(config, &clock, &metrics)?;
         let (audit, mut audit_guard) = open_audit(config, &metrics)?;
@@ -180,7 +184,9 @@ impl Gateway {
             metrics.clone(),
             tasks.clone(),
         );
-        let readiness = Readiness::new(inventory.clone());
+        let oidc = start_oidc(config, &clock, &metrics, &tasks)?;
+        let tokens_only = config.access.roll().is_some_and(Roll::is_tokens_only);
+        let readiness = Readiness::new(inventory.clone(), oidc.clone().filter(|_| tokens_only));
         let reloads = Reloads::default();
         let stop = || tasks.stop.clone();
         for source in &tokens {
@@ -193,7 +199,6 @@ impl Gateway {
         }
         tasks.spawn("inventory", stop(), inventory.clone().keep_fresh());
         tasks.spawn("turns", stop(), inventory.clone().keep_turning());
-        let oidc = start_oidc(config, &clock, &metrics, &tasks)?;
         let authorities = tls.as_ref().and_then(Tls::authorities).cloned();
         let verifiers = Verifiers { oidc: oidc.clone(), authorities };
         let policy = Policy::new(&config.access, verifiers, clock.clone());

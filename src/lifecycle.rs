@@ -27,7 +27,7 @@ use prometheus_client::{
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::inventory::Inventory;
+use crate::{access::oidc::Oidc, inventory::Inventory};
 
 /// For the answers of requests that were still in flight when the time was up: they are short, and
 /// who does not take them is cut.
@@ -44,6 +44,8 @@ pub struct Readiness(Arc<ReadinessState>);
 #[derive(Debug)]
 struct ReadinessState {
     inventory: Inventory,
+    /// Who verifies tokens, where these are every caller's only credential.
+    keys: Option<Oidc>,
     was_ready: AtomicBool,
     ending: CancellationToken,
     draining: CancellationToken,
@@ -62,11 +64,12 @@ impl Collector for Readiness {
 }
 
 impl Readiness {
-    /// Follows an inventory.
+    /// Follows an inventory, and the first key set of whom is given.
     #[must_use]
-    pub fn new(inventory: Inventory) -> Self {
+    pub fn new(inventory: Inventory, keys: Option<Oidc>) -> Self {
         Self(Arc::new(ReadinessState {
             inventory,
+            keys,
             was_ready: AtomicBool::new(false),
             ending: CancellationToken::new(),
             draining: CancellationToken::new(),
@@ -79,7 +82,8 @@ impl Readiness {
         if self.is_ending() {
             return false;
         }
-        if !self.0.was_ready.load(Ordering::Relaxed) && self.0.inventory.is_ready() {
+        let has_keys = || self.0.keys.as_ref().is_none_or(Oidc::has_keys);
+        if !self.0.was_ready.load(Ordering::Relaxed) && self.0.inventory.is_ready() && has_keys() {
             self.0.was_ready.store(true, Ordering::Relaxed);
         }
         self.0.was_ready.load(Ordering::Relaxed)

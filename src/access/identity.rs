@@ -51,8 +51,12 @@ pub enum Refusal {
     Missing,
     /// A credential was sent that nobody has.
     Unknown,
-    /// A credential that cannot be read: another scheme than `Bearer`, empty, sent twice.
+    /// A credential that cannot be read: empty, or none behind `Bearer`.
     Malformed,
+    /// 400: two `Authorization` or two `X-API-Key` fields.
+    Doubled,
+    /// `Authorization` of another scheme than `Bearer`, and nothing else.
+    OtherScheme,
     /// Two good credentials of different callers.
     Conflict,
     /// The caller's `not_after` has passed.
@@ -61,6 +65,8 @@ pub enum Refusal {
     Token(JwtFault),
     /// A good token of nobody who may call.
     Stranger,
+    /// A good token that fits several callers.
+    SeveralCallers,
     /// No credential but the connection's certificate, which is good and names no caller.
     UnnamedCertificate,
     /// A certificate that was good when its connection began.
@@ -75,21 +81,55 @@ impl Refusal {
             Self::Missing => "no_credential",
             Self::Unknown => "unknown_credential",
             Self::Malformed => "malformed_credential",
+            Self::Doubled => "doubled_credential",
+            Self::OtherScheme => "other_scheme",
             Self::Conflict => "conflicting_credentials",
             Self::Expired => "expired_credential",
             Self::Token(fault) => fault.as_str(),
             Self::Stranger | Self::UnnamedCertificate => "no_such_caller",
+            Self::SeveralCallers => "several_callers",
             Self::Certificate(fault) => fault.as_str(),
         }
     }
 }
 
 impl Refusal {
+    /// Those that are neither a token's nor a certificate's.
+    const OTHERS: &[Self] = &[
+        Self::Missing,
+        Self::Unknown,
+        Self::Malformed,
+        Self::Doubled,
+        Self::OtherScheme,
+        Self::Conflict,
+        Self::Expired,
+        Self::Stranger,
+        Self::SeveralCallers,
+    ];
+
+    /// Every reason there is: a closed set, which metrics start at 0.
+    pub fn reasons() -> impl Iterator<Item = &'static str> {
+        let others = Self::OTHERS.iter().map(|refusal| refusal.as_str());
+        // Without keys a token is unavailable in the end.
+        let faults = JwtFault::ALL.iter().filter(|fault| **fault != JwtFault::NoKeys);
+        let certificates = CertificateFault::ALL.iter().map(|fault| fault.as_str());
+        others.chain(faults.map(|fault| fault.as_str())).chain(certificates)
+    }
+
     /// Whether a credential was sent, and it was bad: that may be a guess. A token that cannot be
-    /// judged for want of keys may be good, and a certificate of the right CA is no guess.
+    /// judged for want of keys may be good, one of several callers is, and a certificate of
+    /// the right CA is no guess.
     #[must_use]
     pub const fn is_bad_credential(self) -> bool {
-        !matches!(self, Self::Missing | Self::UnnamedCertificate | Self::Token(JwtFault::NoKeys))
+        match self {
+            Self::Missing
+            | Self::OtherScheme
+            | Self::Doubled
+            | Self::SeveralCallers
+            | Self::UnnamedCertificate => false,
+            Self::Token(fault) => !fault.is_ours(),
+            _ => true,
+        }
     }
 }
 
@@ -143,6 +183,8 @@ impl Known {
 pub(super) struct Shown<'a> {
     bearer: Option<Bearer<'a>>,
     api_key: Option<&'a [u8]>,
+    /// `Authorization` is of another scheme: a proxy's in front, say. It is not ours.
+    has_other_scheme: bool,
 }
 
 /// What `Authorization` holds. Told apart once: a token is long.
@@ -155,12 +197,19 @@ enum Bearer<'a> {
 impl<'a> Shown<'a> {
     /// Reads the fields that credentials come in (RFC 6750 section 2.1).
     pub(super) fn in_headers(headers: &'a HeaderMap) -> Result<Self, Refusal> {
-        let bearer = only(headers, &header::AUTHORIZATION)?.map(token).transpose()?;
+        let authorization = only(headers, &header::AUTHORIZATION)?;
+        let bearer = authorization.map(token).transpose()?.flatten();
         let api_key = only(headers, &X_API_KEY)?.map(<[u8]>::trim_ascii);
         if api_key.is_some_and(<[u8]>::is_empty) {
             return Err(Refusal::Malformed);
         }
-        Ok(Self { bearer: bearer.map(Bearer::of), api_key })
+        let has_other_scheme = authorization.is_some() && bearer.is_none();
+        Ok(Self { bearer: bearer.map(Bearer::of), api_key, has_other_scheme })
+    }
+
+    /// Why nobody is known where no credential of ours was sent.
+    pub(super) fn none(&self) -> Refusal {
+        if self.has_other_scheme { Refusal::OtherScheme } else { Refusal::Missing }
     }
 
     /// The token, if `Authorization` has one and no key.
@@ -190,15 +239,21 @@ impl<'a> Bearer<'a> {
     }
 }
 
-/// The token of `Bearer <token>`.
-fn token(field: &[u8]) -> Result<&[u8], Refusal> {
-    let at = field.iter().position(|byte| *byte == b' ').ok_or(Refusal::Malformed)?;
+/// The token of `Bearer <token>`; `None` of another scheme (RFC 9110 section 11.4).
+fn token(field: &[u8]) -> Result<Option<&[u8]>, Refusal> {
+    let at = field.iter().position(|byte| *byte == b' ').unwrap_or(field.len());
     let (scheme, token) = (&field[..at], field[at..].trim_ascii());
-    if scheme.eq_ignore_ascii_case(b"bearer") && !token.is_empty() {
-        Ok(token)
-    } else {
-        Err(Refusal::Malformed)
+    if scheme.eq_ignore_ascii_case(b"bearer") {
+        return if token.is_empty() { Err(Refusal::Malformed) } else { Ok(Some(token)) };
     }
+    // A key or token without its scheme is one of ours that was sent wrongly.
+    let is_scheme = !scheme.is_empty() && scheme.iter().all(|byte| is_token_char(*byte));
+    let is_bare = token.is_empty() && (scheme.starts_with(b"sgw_") || Oidc::looks_like_jwt(scheme));
+    if is_scheme && !is_bare { Ok(None) } else { Err(Refusal::Malformed) }
+}
+
+fn is_token_char(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
 /// The header's value, if it was sent once.
@@ -207,6 +262,6 @@ fn only<'a>(headers: &'a HeaderMap, name: &http::HeaderName) -> Result<Option<&'
     match (values.next(), values.next()) {
         (None, _) => Ok(None),
         (Some(value), None) => Ok(Some(value.as_bytes())),
-        (Some(_), Some(_)) => Err(Refusal::Malformed),
+        (Some(_), Some(_)) => Err(Refusal::Doubled),
     }
 }

@@ -9,6 +9,7 @@ use std::{
     collections::{BTreeMap, HashMap},
     fmt,
     sync::Arc,
+    time::Duration,
 };
 
 use arc_swap::ArcSwap;
@@ -25,7 +26,7 @@ use super::{
     Caller, CallerName, CallerSettings, CertificateFault, ClientAuthorities, ClientCertificate,
     CredentialId, Guesses, KeyDigest, Limiter, SanName, Settings,
     identity::{Identity, Known, Proof, Refusal, Shown},
-    oidc::{Claims, JwtFault, Oidc},
+    oidc::{ClaimPattern, Claims, JwtFault, Oidc},
 };
 use crate::clock::{Clock, Instant};
 
@@ -72,7 +73,7 @@ enum Access {
 struct Table {
     holders: HashMap<KeyDigest, Caller>,
     /// Callers who are known by tokens, and by what these must say, in file order.
-    claimants: Vec<(BTreeMap<String, String>, Caller)>,
+    claimants: Vec<(BTreeMap<String, ClaimPattern>, Caller)>,
     /// Callers who are known by a certificate's name, and their places in file order.
     named: HashMap<SanName, (usize, Caller)>,
     limiters: Limiters,
@@ -182,32 +183,41 @@ impl Policy {
         if !is_asked && Shown::in_headers(headers).is_ok_and(|shown| shown.jwt().is_some()) {
             return Some(Identity::Refused(Refusal::Unknown));
         }
-        match self.judge(headers, certificate) {
-            Identity::Refused(Refusal::Token(JwtFault::UnknownKey | JwtFault::NoKeys)) => None,
-            identity => Some(identity),
+        let oidc = self.0.verifiers.oidc.as_ref();
+        match self.known(headers, certificate) {
+            Err(Refusal::Token(fault)) if oidc.is_some_and(|oidc| oidc.awaits_keys(fault)) => None,
+            Err(refusal) => Some(Identity::Refused(refusal)),
+            Ok(known) => Some(Identity::Known(known)),
         }
     }
 
-    /// Finds out who sent a request, by the keys that there are.
+    /// Finds out who sent a request, by the keys that there are. `retry_in` is set where newer ones
+    /// could not be had: a token that these may make good is then not refused as a bad one.
     #[must_use]
     pub fn judge(
         &self,
         headers: &HeaderMap,
         certificate: Option<&Arc<ClientCertificate>>,
+        retry_in: Option<Duration>,
     ) -> Identity {
-        match self.known(headers, certificate) {
-            Ok(known) => Identity::Known(known),
-            Err(refusal) => Identity::Refused(refusal),
+        match (self.known(headers, certificate), retry_in) {
+            (Ok(known), _) => Identity::Known(known),
+            (Err(Refusal::Token(fault)), Some(retry_in)) if fault.may_pass() => {
+                Identity::Refused(Refusal::Token(JwtFault::Unavailable { retry_in }))
+            }
+            (Err(refusal), _) => Identity::Refused(refusal),
         }
     }
 
-    /// Waits for the issuer's keys, if the token that a request shows is signed with one that is not
-    /// known: at most 5 s, for one fetch that is shared by all.
-    pub async fn fetch_keys(&self, headers: &HeaderMap) {
-        let token = Shown::in_headers(headers).ok().and_then(|shown| shown.jwt());
-        if let (Some(token), Some(oidc)) = (token, &self.0.verifiers.oidc) {
-            // What it finds is remembered, and judged together with the rest.
-            let _ = oidc.verify_fresh(token).await;
+    /// Waits for the issuer's keys, if newer ones may make the token good that a request shows: at
+    /// most 5 s, for one fetch that is shared by all. Answers until when to wait if they cannot be
+    /// had and the token cannot be judged without.
+    pub async fn fetch_keys(&self, headers: &HeaderMap) -> Option<Duration> {
+        let token = Shown::in_headers(headers).ok()?.jwt()?;
+        // What it finds is remembered, and judged together with the rest.
+        match self.0.verifiers.oidc.as_ref()?.verify_fresh(token).await {
+            Err(JwtFault::Unavailable { retry_in }) => Some(retry_in),
+            _ => None,
         }
     }
 
@@ -233,9 +243,9 @@ impl Policy {
         }
         let known = match known {
             Some(known) => known,
-            None => rules.nobody().map_err(|missing| match unnamed {
-                Some(shown) => self.unnamed(shown),
-                None => missing,
+            None => rules.nobody().ok_or_else(|| match unnamed {
+                Some(certificate) => self.unnamed(certificate),
+                None => shown.none(),
             })?,
         };
         self.in_time(known)
@@ -279,7 +289,7 @@ impl Policy {
     pub(super) fn again(&self, known: &Known) -> Result<Known, Refusal> {
         let rules = self.0.rules.load();
         self.in_time(match known.proof() {
-            Proof::None => rules.nobody()?,
+            Proof::None => rules.nobody().ok_or(Refusal::Missing)?,
             Proof::Key(digest) => rules.holder(*digest)?,
             Proof::Token(claims, id) if self.still_trusts(claims) => rules.named_by(claims, *id)?,
             Proof::Token(..) => return Err(Refusal::Token(JwtFault::UnknownKey)),
@@ -302,11 +312,11 @@ impl Policy {
 }
 
 impl Rules {
-    /// Who shows no credential.
-    fn nobody(&self) -> Result<Known, Refusal> {
+    /// The caller that a request without a credential is of, where access is open.
+    fn nobody(&self) -> Option<Known> {
         match &self.access {
-            Access::Open(anonymous) => Ok(self.known(anonymous, Proof::None)),
-            Access::Callers(_) => Err(Refusal::Missing),
+            Access::Open(anonymous) => Some(self.known(anonymous, Proof::None)),
+            Access::Callers(_) => None,
         }
     }
 
@@ -317,15 +327,14 @@ impl Rules {
         Ok(self.known(caller, Proof::Key(digest)))
     }
 
-    /// Whom a token is about: the first caller, in the order of the configuration, all of whose claims
-    /// it has.
+    /// Whom a token is about: the one caller all of whose claims it has.
     fn named_by(&self, claims: &Arc<Claims>, id: CredentialId) -> Result<Known, Refusal> {
         let Access::Callers(table) = &self.access else { return Err(Refusal::Unknown) };
-        let named = table
-            .claimants
-            .iter()
-            .find(|(wanted, _)| wanted.iter().all(|(claim, text)| claims.matches(claim, text)));
-        let (_, caller) = named.ok_or(Refusal::Stranger)?;
+        let mut named = table.claimants.iter().filter(|(wanted, _)| claims.fit(wanted));
+        let (_, caller) = named.next().ok_or(Refusal::Stranger)?;
+        if named.next().is_some() {
+            return Err(Refusal::SeveralCallers);
+        }
         Ok(self.known(caller, Proof::Token(claims.clone(), id)))
     }
 

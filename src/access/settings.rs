@@ -46,7 +46,7 @@ pub struct CallerSettings {
     /// `key_sha256`: digests of the keys that this caller may show.
     pub key_sha256: Vec<KeyDigest>,
     /// `oidc`: what its tokens say; all of these, and none if there are none.
-    pub oidc: BTreeMap<String, String>,
+    pub oidc: BTreeMap<String, oidc::ClaimPattern>,
     /// `tls_san`: a name that its certificate has.
     pub tls_san: Option<SanName>,
     /// `scopes`.
@@ -76,6 +76,21 @@ impl CallerSettings {
     }
 }
 
+impl CallerSettings {
+    /// What is allowed in its claims but probably not meant, a sentence each.
+    pub fn warnings(&self) -> impl Iterator<Item = String> {
+        let loose = self.oidc.iter().filter(|(_, pattern)| pattern.is_loose());
+        loose.map(|(claim, _)| {
+            format!(
+                "caller \"{}\": a * of oidc.{} stands behind a letter or digit, so it takes every \
+                 longer name too; end the name with a separator",
+                self.name,
+                claim.escape_debug()
+            )
+        })
+    }
+}
+
 impl Settings {
     /// Who is let in, where not everyone is.
     #[must_use]
@@ -88,6 +103,15 @@ impl Settings {
 }
 
 impl Roll {
+    /// Whether tokens are the only credential of every caller: without the issuer's keys nobody is
+    /// known then. `false` without callers.
+    #[must_use]
+    pub fn is_tokens_only(&self) -> bool {
+        let by_token_only =
+            |caller: &CallerSettings| caller.key_sha256.is_empty() && caller.tls_san.is_none();
+        self.oidc.is_some() && self.all().next().is_some() && self.all().all(by_token_only)
+    }
+
     /// Every caller, those of the file last.
     pub fn all(&self) -> impl Iterator<Item = &CallerSettings> {
         let of_file = self.file.iter().flat_map(|file| &file.callers);

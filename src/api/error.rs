@@ -137,6 +137,18 @@ fn code(kind: Kind) -> Code {
 
 fn denied_problem(denied: &Denied, detail: String) -> Problem {
     match denied {
+        Denied::Unauthenticated(Refusal::Doubled) => {
+            Problem::new(Code::BadRequest, detail).with_reason(Refusal::Doubled.as_str())
+        }
+        Denied::Unauthenticated(Refusal::Token(fault)) if fault.is_ours() => {
+            let retry_in = match fault {
+                JwtFault::Unavailable { retry_in } => *retry_in,
+                _ => DEFAULT_RETRY,
+            };
+            Problem::new(Code::IssuerUnavailable, detail)
+                .with_retry_after(Some(retry_in.max(DEFAULT_RETRY)))
+                .with_reason("issuer_unavailable")
+        }
         Denied::Unauthenticated(refusal) => {
             let (name, value) = challenge(*refusal);
             Problem::new(Code::Unauthenticated, detail)
@@ -184,16 +196,18 @@ fn denied_text(denied: &Denied) -> String {
 /// `WWW-Authenticate` (RFC 6750 section 3): an error is named only if a credential was sent.
 fn challenge(refusal: Refusal) -> (HeaderName, HeaderValue) {
     let value = match refusal {
-        // It is not said that a token is bad which cannot be judged for want of keys.
-        Refusal::Missing | Refusal::Token(JwtFault::NoKeys) => "Bearer realm=\"sddc-gateway\"",
+        Refusal::Missing | Refusal::OtherScheme => "Bearer realm=\"sddc-gateway\"",
         Refusal::Unknown
         | Refusal::Conflict
         | Refusal::Expired
         | Refusal::Stranger
+        | Refusal::SeveralCallers
         | Refusal::UnnamedCertificate
         | Refusal::Certificate(_)
         | Refusal::Token(_) => "Bearer realm=\"sddc-gateway\", error=\"invalid_token\"",
-        Refusal::Malformed => "Bearer realm=\"sddc-gateway\", error=\"invalid_request\"",
+        Refusal::Malformed | Refusal::Doubled => {
+            "Bearer realm=\"sddc-gateway\", error=\"invalid_request\""
+        }
     };
     (WWW_AUTHENTICATE, HeaderValue::from_static(value))
 }
@@ -209,13 +223,23 @@ fn refusal_text(refusal: Refusal) -> Cow<'static, str> {
         Refusal::Unknown => "the credential is not one that this gateway knows",
         Refusal::Malformed => {
             "the credential cannot be read: send `Authorization: Bearer <key or token>` or \
-             `X-API-Key: <key>`, each at most once and not empty"
+             `X-API-Key: <key>`, not empty"
+        }
+        Refusal::Doubled => "send `Authorization` and `X-API-Key` at most once each",
+        Refusal::OtherScheme => {
+            "`Authorization` is of another scheme than Bearer, which is no credential here: send a caller \
+             key as `Authorization: Bearer <key>` or `X-API-Key: <key>`, or a token as \
+             `Authorization: Bearer <token>`"
         }
         Refusal::Expired => "this caller's not_after has passed: its credentials have expired",
         Refusal::Stranger => "the credential is good, but names no caller of this gateway",
         Refusal::UnnamedCertificate => {
             "the client certificate is good, but names no caller of this gateway: its operator has its \
              subject alternative names in the log, and a caller may be given one as tls_san"
+        }
+        Refusal::SeveralCallers => {
+            "the token is good, but fits several callers of this gateway: its operator must tell them \
+             apart"
         }
         Refusal::Certificate(fault) => fault.text(),
         Refusal::Conflict => "two credentials of different callers were sent",

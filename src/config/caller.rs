@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use toml::de::{DeTable, DeValue};
 
 use super::{
+    claims,
     faults::{Origin, closest, printable},
     keys::Shape,
     layers::{strings, unknown, wrong_type},
@@ -14,7 +15,7 @@ use super::{
 use crate::{
     access::{
         CallerName, CallerSettings, InvalidCallerName, InvalidRate, InvalidSanName, KeyDigest,
-        NamePattern, Rate, SanName, Scope, View,
+        NamePattern, Rate, SanName, Scope, View, oidc::ClaimPattern,
     },
     ids::{OrgId, SddcId},
 };
@@ -159,9 +160,9 @@ impl CallerTable<'_, '_> {
         })
     }
 
-    /// Claims and what they have to say.
-    fn oidc(&self, reader: &mut Reader<'_>) -> Option<BTreeMap<String, String>> {
-        const WANTED: &str = "must be claims and their texts, such as { sub = \"billing\" }";
+    /// Claims, and what they must be.
+    fn oidc(&self, reader: &mut Reader<'_>) -> Option<BTreeMap<String, ClaimPattern>> {
+        const WANTED: &str = "must be claims and their values, such as { sub = \"billing\" }";
         let (value, origin) = self.find("oidc")?;
         let subject = self.field("oidc");
         if !self.ways.tokens {
@@ -171,23 +172,20 @@ impl CallerTable<'_, '_> {
                 &origin,
             );
         }
-        let claims = match value {
+        let table = match value {
             DeValue::Table(table) if !table.is_empty() => table,
             _ => {
                 reader.fault(&subject, WANTED, &origin);
                 return Some(BTreeMap::new());
             }
         };
-        let mut texts = BTreeMap::new();
-        for (claim, value) in claims {
-            match value.get_ref() {
-                DeValue::String(text) if !text.is_empty() => {
-                    texts.insert(claim.get_ref().clone().into_owned(), text.clone().into_owned());
-                }
-                _ => reader.fault(&subject, WANTED, &self.origin.part(&value.span())),
-            }
+        let mut faults = Vec::new();
+        let claims = claims::read(table, &mut faults);
+        for (problem, span) in faults {
+            let origin = span.map_or_else(|| origin.clone(), |span| self.origin.part(&span));
+            reader.fault(&subject, problem, &origin);
         }
-        Some(texts)
+        Some(claims)
     }
 
     fn not_after(&self, reader: &mut Reader<'_>) -> Option<Timestamp> {

@@ -4,7 +4,11 @@
 //! What people put here by mistake is the key itself instead of its digest, so a fault quotes
 //! nothing of a caller but a name that was found good.
 
-use std::{collections::HashMap, path::Path, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashMap},
+    path::Path,
+    sync::Arc,
+};
 
 use toml::de::{DeArray, DeTable, DeValue};
 
@@ -15,7 +19,9 @@ use super::{
     layers::{Layers, Written, unknown, wrong_type},
     reader::Reader,
 };
-use crate::access::{CallerName, CallerSettings, InvalidKeyDigest, KeyDigest, SanName};
+use crate::access::{
+    CallerName, CallerSettings, InvalidKeyDigest, KeyDigest, SanName, oidc::ClaimPattern,
+};
 
 const TABLES: &str = "access.callers";
 const SHORT: &str = "access.keys";
@@ -100,6 +106,8 @@ struct Register {
     holders: HashMap<KeyDigest, CallerName>,
     /// Whose each certificate's name is.
     named: HashMap<SanName, CallerName>,
+    /// The claims of each caller who is known by some.
+    claimants: Vec<(BTreeMap<String, ClaimPattern>, CallerName)>,
 }
 
 impl Register {
@@ -118,6 +126,11 @@ impl Register {
             named: listed
                 .iter()
                 .filter_map(|caller| Some((caller.tls_san.clone()?, caller.name.clone())))
+                .collect(),
+            claimants: listed
+                .iter()
+                .filter(|caller| !caller.oidc.is_empty())
+                .map(|caller| (caller.oidc.clone(), caller.name.clone()))
                 .collect(),
         }
     }
@@ -171,10 +184,32 @@ impl Register {
                 let problem = format!("the certificate of \"{name}\" is already \"{holder}\"'s");
                 reader.fault(&table.field("tls_san"), problem, &table.origin);
             }
+            self.claim(reader, table, &written.caller);
             self.callers.push(written.caller);
             return;
         };
         reader.fault(&table.field("name"), problem, &table.origin);
+    }
+
+    /// Notes whose claims these are: a token that fits several callers is refused, so two of the same
+    /// claims would never be let in.
+    fn claim(
+        &mut self,
+        reader: &mut Reader<'_>,
+        table: &CallerTable<'_, '_>,
+        caller: &CallerSettings,
+    ) {
+        if caller.oidc.is_empty() {
+            return;
+        }
+        let name = &caller.name;
+        match self.claimants.iter().find(|(claims, _)| *claims == caller.oidc) {
+            Some((_, holder)) => {
+                let problem = format!("the claims of \"{name}\" are already \"{holder}\"'s");
+                reader.fault(&table.field("oidc"), problem, &table.origin);
+            }
+            None => self.claimants.push((caller.oidc.clone(), name.clone())),
+        }
     }
 
     fn read_short(&mut self, reader: &mut Reader<'_>) {

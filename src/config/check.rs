@@ -89,7 +89,8 @@ pub(super) fn ops(reader: &mut Reader<'_>, api: SocketAddr) -> listener::OpsSett
 
 /// `None` when the id or the secret is missing or wrong, which is noted.
 pub(super) fn csp(reader: &mut Reader<'_>) -> Option<csp::Settings> {
-    let url = reader.value("csp.url", value::upstream);
+    let plain_http = reader.quietly(plain_http);
+    let url = reader.value("csp.url", value::upstream(&plain_http));
     let token_path = reader.value("csp.token_path", value::url_path);
     let basic_encoding = reader.value("csp.basic_encoding", value::choice(ENCODINGS));
     let client_id = client_id(reader);
@@ -148,16 +149,24 @@ fn client_secret(reader: &mut Reader<'_>) -> Option<SecretOrigin> {
 }
 
 pub(super) fn vmc(reader: &mut Reader<'_>) -> vmc::Settings {
+    let plain_http = plain_http(reader);
     vmc::Settings {
-        url: reader.value("vmc.url", value::upstream),
+        url: reader.value("vmc.url", value::upstream(&plain_http)),
         orgs: orgs(reader),
         connect_timeout: reader.value("vmc.connect_timeout", timeout),
         timeout: reader.value("vmc.timeout", timeout),
         max_in_flight: reader.value("vmc.max_in_flight", value::count(1..=1000)),
         retries: reader.value("vmc.retries", value::count(0..=10)),
         max_body: reader.value("vmc.max_body", value::size(1 << 10..=4 << 30)),
+        plain_http,
         ca_file: reader.optional("vmc.ca_file", authorities),
     }
+}
+
+/// The hosts of `vmc.plain_http`.
+fn plain_http(reader: &mut Reader<'_>) -> Vec<String> {
+    let hosts = reader.list("vmc.plain_http", value::plain_host);
+    hosts.into_iter().map(|(host, _)| host).collect()
 }
 
 fn orgs(reader: &mut Reader<'_>) -> Vec<OrgId> {
@@ -195,12 +204,13 @@ pub(super) fn inventory(reader: &mut Reader<'_>) -> inventory::Settings {
 }
 
 /// The keys that say who may call: with one of them set, access is not open.
-const CALLER_KEYS: [&str; 8] = [
+const CALLER_KEYS: [&str; 9] = [
     "access.callers",
     "access.keys",
     "access.callers_file",
     ISSUER,
     AUDIENCE,
+    CLIENT_IDS,
     JWKS_URL,
     JWKS_FILE,
     OIDC_CA_FILE,
@@ -267,29 +277,37 @@ fn refuse_unasked_openness(reader: &mut Reader<'_>, listen: SocketAddr) {
 
 /// `None` when no key of the section is set, or when what is set is wrong, which is noted.
 fn oidc(reader: &mut Reader<'_>) -> Option<oidc::Settings> {
-    let all = [ISSUER, AUDIENCE, JWKS_URL, JWKS_FILE, OIDC_CA_FILE];
+    let all = [ISSUER, AUDIENCE, CLIENT_IDS, JWKS_URL, JWKS_FILE, OIDC_CA_FILE];
     if !all.iter().any(|name| reader.is_set(name)) {
         return None;
     }
-    for name in [ISSUER, AUDIENCE] {
-        if !reader.is_set(name) {
-            let variable = environment_name(name);
-            let problem = format!(
-                "required with the other keys of access.oidc but not set (set {name} in the file \
-                 or {variable})"
-            );
-            reader.missing(name, problem);
-        }
+    if !reader.is_set(ISSUER) {
+        let variable = environment_name(ISSUER);
+        let problem = format!(
+            "required with the other keys of access.oidc but not set (set {ISSUER} in the file or \
+             {variable})"
+        );
+        reader.missing(ISSUER, problem);
     }
     let issuer = reader.optional(ISSUER, value::issuer);
     let audience = reader.optional(AUDIENCE, value::text);
+    let client_ids = reader.list(CLIENT_IDS, value::text);
+    if client_ids.is_empty() && !reader.is_set(AUDIENCE) && reader.sound(&[CLIENT_IDS]) {
+        let problem = format!(
+            "neither it nor {CLIENT_IDS} is set: every token of the issuer, for whatever service, \
+             would be taken; set at least one"
+        );
+        reader.missing(AUDIENCE, problem);
+    }
     let keys = oidc_keys(reader);
     let ca_file = reader.optional(OIDC_CA_FILE, authorities);
-    Some(oidc::Settings { issuer: issuer?, audience: audience?, keys: keys?, ca_file })
+    let client_ids = client_ids.into_iter().map(|(id, _)| id).collect();
+    Some(oidc::Settings { issuer: issuer?, audience, client_ids, keys: keys?, ca_file })
 }
 
 const ISSUER: &str = "access.oidc.issuer";
 const AUDIENCE: &str = "access.oidc.audience";
+const CLIENT_IDS: &str = "access.oidc.client_ids";
 const OIDC_CA_FILE: &str = "access.oidc.ca_file";
 const JWKS_URL: &str = "access.oidc.jwks_url";
 const JWKS_FILE: &str = "access.oidc.jwks_file";

@@ -11,6 +11,7 @@
 mod caller;
 mod callers;
 mod check;
+mod claims;
 mod example;
 mod faults;
 #[cfg(any(test, feature = "fuzzing"))]
@@ -238,8 +239,15 @@ impl Config {
                     .into(),
             );
         }
+        warnings.extend(self.vmc.plain_http.iter().map(|host| {
+            format!(
+                "vmc.plain_http: the client secret and tokens may go to {host} in clear text: of use \
+                 for a simulator only"
+            )
+        }));
         if let access::Settings::Callers(roll) = &self.access {
             warnings.extend(roll.file.as_ref().and_then(unread));
+            warnings.extend(roll.all().flat_map(access::CallerSettings::warnings));
             if roll.all().next().is_none() {
                 warnings.push("access: no caller is set, so nobody gets in".into());
             }

@@ -59,6 +59,14 @@ impl<'a> Reader<'a> {
         None
     }
 
+    /// Reads what is read again elsewhere: its faults are noted there.
+    pub(super) fn quietly<T>(&mut self, read: impl FnOnce(&mut Self) -> T) -> T {
+        let noted = self.faults.len();
+        let value = read(self);
+        self.faults.truncate(noted);
+        value
+    }
+
     /// The items of a list that are good, each with its origin. Nothing if it is not set.
     pub(super) fn list<T, E: Display>(
         &mut self,

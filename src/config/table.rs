@@ -23,8 +23,8 @@ pub(super) const SECTIONS: &[(&str, &str)] = &[
     ),
     (
         "access.oidc",
-        "The issuer whose tokens (JWTs) callers may show. issuer, audience and one of jwks_url and \
-         jwks_file are set together, or none of them.",
+        "The issuer whose tokens (JWTs) callers may show. issuer, one of audience and client_ids or \
+         both, and one of jwks_url and jwks_file are set together, or none of them.",
     ),
     ("telemetry", "The log and the audit."),
 ];
@@ -145,7 +145,7 @@ pub const KEYS: &[Key] = &[
         "csp.url",
         Text,
         "https://console.cloud.vmware.com",
-        "Scheme and host. Plain http only to a loopback host.",
+        "Scheme and host. Plain http only to a loopback host, or one of vmc.plain_http.",
     ),
     preset(
         "csp.token_path",
@@ -184,7 +184,7 @@ pub const KEYS: &[Key] = &[
         "vmc.url",
         Text,
         "https://vmc.vmware.com",
-        "Scheme and host. Plain http only to a loopback host.",
+        "Scheme and host. Plain http only to a loopback host, or one of vmc.plain_http.",
     ),
     preset(
         "vmc.orgs",
@@ -218,6 +218,14 @@ pub const KEYS: &[Key] = &[
               unless NO_PROXY has them: name, .name, *.name, address, network, each with :port or \
               without, or *.",
     },
+    preset(
+        "vmc.plain_http",
+        List,
+        "",
+        "Exact host names to which csp.url and vmc.url may be plain http, for a simulator on a private \
+         network: the client secret and the tokens go there in clear text. Never through a proxy. \
+         VMware's own names are refused.",
+    ),
     preset(
         "inventory.poll",
         Duration,
@@ -273,8 +281,11 @@ pub const KEYS: &[Key] = &[
              rate = \"600/m\"\nburst = 50\nnot_after = 2027-01-31T00:00:00Z",
         ),
         doc: "Callers, one table each. key_sha256 holds one digest, or more while keys are rotated; \
-              oidc = { sub = \"billing\" } stands for tokens whose claims are these texts, or arrays that \
-              hold them (see [access.oidc]; of several callers that match it is the first); tls_san = \
+              oidc = { repository = \"o/r\", environment = \"prod\" } stands for tokens that have all of \
+              these claims (see [access.oidc]): a text, in which * is any text, a number, a flag, a list \
+              of these (any of them), or a table of claims within; a claim that is a list holds the \
+              value; scope and scp are lists of words; a token that fits several callers is refused; \
+              tls_san = \
               \"uri:spiffe://…\" or \"dns:…\" is a name of its certificate (see api.tls_client_ca); \
               scopes is [\"sddc:read\"] when left out. orgs, sddc_ids and sddc_names (patterns: * is \
               any characters, ? is one) limit what the caller sees; what is left out limits nothing, \
@@ -301,14 +312,21 @@ pub const KEYS: &[Key] = &[
         name: "access.oidc.audience",
         shape: Text,
         preset: Preset::Unset("\"sddc-gateway\""),
-        doc: "What a token's aud must be or hold.",
+        doc: "What a token's aud must be or hold. Not set: aud is not looked at, and client_ids is set.",
     },
+    preset(
+        "access.oidc.client_ids",
+        List,
+        "",
+        "The clients whose tokens are good: a token's client_id, else azp, else appid, else cid must be \
+         one of them. Empty: any, and audience is set. With both, both must hold.",
+    ),
     Key {
         name: "access.oidc.jwks_url",
         shape: Text,
         preset: Preset::Unset("\"https://login.example.com/.well-known/jwks.json\""),
-        doc: "Where the issuer publishes its keys (a JWK set), read every 5 minutes and when a token \
-              names a key that is not known. Plain http only from a loopback host. While it cannot \
+        doc: "Where the issuer publishes its keys (a JWK set), read every 5 minutes and when those \
+              that are known do not verify a token, then at most once in 10 s. Plain http only from a loopback host. While it cannot \
               be read the keys that are known stay.",
     },
     Key {
@@ -380,11 +398,13 @@ mod tests {
             ("vmc.max_in_flight", "16"),
             ("vmc.retries", "2"),
             ("vmc.max_body", "128MiB"),
+            ("vmc.plain_http", ""),
             ("inventory.poll", "30s"),
             ("inventory.fresh", "60s"),
             ("inventory.stale", "24h"),
             ("inventory.stale_denied", "1h"),
             ("access.open", "false"),
+            ("access.oidc.client_ids", ""),
             ("telemetry.log", "info"),
         ];
         let defaults: Vec<_> =

@@ -176,10 +176,29 @@ fn is_host_name(name: &str) -> bool {
     name.len() <= 253 && name.split('.').all(label)
 }
 
-/// Scheme and host of an upstream. Plain `http` only to loopback: the client secret and the token
-/// go there.
-pub(super) fn upstream(text: &str) -> Result<Url, String> {
-    let url = web_address(text, "https://vmc.vmware.com")?;
+/// A host of `vmc.plain_http`: exact, and none of VMware's own.
+pub(super) fn plain_host(text: &str) -> Result<String, String> {
+    let host = host(text)?;
+    let is_vmwares = ["vmware.com", "broadcom.com"].iter().any(|domain| {
+        host.strip_suffix(domain).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+    });
+    if is_vmwares {
+        Err("is a name of VMware's, which is asked over https only".into())
+    } else {
+        Ok(host)
+    }
+}
+
+/// Scheme and host of an upstream. Plain `http` only to loopback and to the hosts given: the client
+/// secret and the token go there.
+pub(super) fn upstream(plain_http: &[String]) -> impl Fn(&str) -> Result<Url, String> {
+    move |text| {
+        let url = web_address(text, "https://vmc.vmware.com", plain_http)?;
+        upstream_root(url)
+    }
+}
+
+fn upstream_root(url: Url) -> Result<Url, String> {
     if url.path() != "/" {
         Err("must end after the host: no path".into())
     } else if url.query().is_some() || url.fragment().is_some() {
@@ -191,11 +210,11 @@ pub(super) fn upstream(text: &str) -> Result<Url, String> {
 
 /// A document of somebody else's. Plain `http` only from loopback: what it says is believed.
 pub(super) fn document_url(text: &str) -> Result<Url, String> {
-    let url = web_address(text, "https://login.example.com/jwks.json")?;
+    let url = web_address(text, "https://login.example.com/jwks.json", &[])?;
     if url.fragment().is_some() { Err("must have no fragment".into()) } else { Ok(url) }
 }
 
-fn web_address(text: &str, sample: &str) -> Result<Url, String> {
+fn web_address(text: &str, sample: &str, plain_http: &[String]) -> Result<Url, String> {
     without_spaces(text)?;
     let url = Url::parse(text).map_err(|_| format!("must be a URL, such as {sample}"))?;
     let fault = match (url.scheme(), url.host()) {
@@ -203,7 +222,9 @@ fn web_address(text: &str, sample: &str) -> Result<Url, String> {
         _ if !url.username().is_empty() || url.password().is_some() => {
             "must not carry a user name or password"
         }
-        ("http", Some(host)) if !is_loopback_host(&host) => {
+        ("http", Some(host))
+            if !is_loopback_host(&host) && !plain_http.contains(&host.to_string()) =>
+        {
             "must be https: plain http is only for a loopback host"
         }
         ("http" | "https", Some(_)) => return Ok(url),
@@ -354,7 +375,7 @@ mod tests {
             ("http://127.8.9.1:1", "http://127.8.9.1:1/"),
             ("http://[::1]:1", "http://[::1]:1/"),
         ] {
-            assert_eq!(upstream(text).as_ref().map(Url::as_str), Ok(url), "{text}");
+            assert_eq!(upstream(&[])(text).as_ref().map(Url::as_str), Ok(url), "{text}");
         }
         for (text, fault) in [
             ("", "must be a URL"),
@@ -372,9 +393,38 @@ mod tests {
             ("https://vmc.vmware.com ", "must not contain spaces"),
             ("https://vmc.vmw\tare.com", "must not contain spaces"),
         ] {
-            let told = upstream(text).unwrap_err();
+            let told = upstream(&[])(text).unwrap_err();
             assert!(told.starts_with(fault), "{text}: {told}");
         }
+    }
+
+    #[test]
+    fn plain_http_goes_to_the_hosts_that_are_named_exactly() {
+        let hosts: Vec<_> =
+            ["Simulator.test", "10.0.0.9", "fd00::9"].map(|it| plain_host(it).unwrap()).into();
+        for good in ["http://simulator.test:8081", "http://10.0.0.9", "http://[fd00::9]:1"] {
+            assert!(upstream(&hosts)(good).is_ok(), "{good}");
+        }
+        for odd in ["http://a.simulator.test", "http://test", "http://10.0.0.10", "http://vmc.test"]
+        {
+            assert!(upstream(&hosts)(odd).unwrap_err().starts_with("must be https"), "{odd}");
+        }
+        for odd in [
+            "",
+            "*",
+            "*.test",
+            ".test",
+            "10.0.0.0/8",
+            "simulator.test:8081",
+            "http://simulator.test",
+            "vmware.com",
+            "console.cloud.VMware.com",
+            "broadcom.com",
+            "a.broadcom.com",
+        ] {
+            assert!(plain_host(odd).is_err(), "{odd}");
+        }
+        assert!(plain_host("notvmware.com").is_ok());
     }
 
     #[test]

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::Upstreams;
 use crate::{
     access::{
-        Policy, Roll,
+        CallerSettings, Policy, Roll,
         oidc::{KeysFrom, Oidc},
     },
     config::{Config, Ways, callers_file},
@@ -111,6 +111,8 @@ pub(super) fn callers(config: &Config, policy: &Policy) -> Option<Watched> {
         })?;
         let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
         if *known != new {
+            let warnings = new.iter().flat_map(CallerSettings::warnings);
+            warnings.for_each(|warning| tracing::warn!("access.callers_file: {warning}"));
             tracing::info!(callers = new.len(), "callers' file changed");
             policy.replace(&new);
             *known = new;

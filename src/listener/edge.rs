@@ -152,7 +152,7 @@ impl Edge {
     ) -> Judged {
         let seen = departure.seen();
         if let Err(problem) = self.admit(&request, seen) {
-            let decision = refusal(problem.code());
+            let decision = refusal(&problem);
             if decision.is_some() && departure.reserve().await.is_err() {
                 return (unrecorded().into_response(), None);
             }
@@ -197,13 +197,18 @@ impl Edge {
         if seen.identity.get().is_some() {
             return;
         }
-        if let Ok(_place) = self.waiting.try_acquire() {
-            permit.park();
-            self.policy.fetch_keys(headers).await;
-            permit.resume();
-        }
+        let retry_in = match self.waiting.try_acquire() {
+            Ok(_place) => {
+                permit.park();
+                let retry_in = self.policy.fetch_keys(headers).await;
+                permit.resume();
+                retry_in
+            }
+            // Others have taken every place: that says nothing of the token.
+            Err(_) => Some(Duration::from_secs(1)),
+        };
         let certificate = peer.certificate.as_ref();
-        seen.identity.get_or_init(|| self.policy.judge(headers, certificate));
+        seen.identity.get_or_init(|| self.policy.judge(headers, certificate, retry_in));
     }
 
     async fn route(
@@ -318,7 +323,7 @@ impl Edge {
             // axum's own rejections carry none.
             None => Problem::new(code_of(status), "the request cannot be read"),
         };
-        if refusal(problem.code()).is_some() {
+        if refusal(&problem).is_some() {
             self.metrics.access_denied(problem.reason());
         }
         let id = seen.id.to_str().unwrap_or_default();

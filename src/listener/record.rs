@@ -86,13 +86,21 @@ pub(super) fn decided(response: &Response, seen: &Seen) -> Option<Decision> {
         return None;
     }
     let problem = response.extensions().get::<Problem>();
-    problem.and_then(|problem| refusal(problem.code())).or(Some(Decision::Allow))
+    problem.and_then(refusal).or(Some(Decision::Allow))
 }
 
 /// Whether a problem is that somebody may not.
-pub(super) fn refusal(code: Code) -> Option<Decision> {
-    let refused = [Code::Unauthenticated, Code::RateLimited, Code::Forbidden, Code::Misdirected];
-    refused.contains(&code).then_some(Decision::Deny)
+pub(super) fn refusal(problem: &Problem) -> Option<Decision> {
+    let is_refused = match problem.code() {
+        Code::Unauthenticated
+        | Code::RateLimited
+        | Code::Forbidden
+        | Code::Misdirected
+        | Code::IssuerUnavailable => true,
+        Code::BadRequest => problem.reason() == Refusal::Doubled.as_str(),
+        _ => false,
+    };
+    is_refused.then_some(Decision::Deny)
 }
 
 /// The answer where the audit cannot be written.

@@ -26,6 +26,7 @@ pub enum Code {
     Overloaded,
     AuditUnavailable,
     ShuttingDown,
+    IssuerUnavailable,
     UpstreamTimeout,
     NotCached,
 }
@@ -49,7 +50,7 @@ pub struct Entry {
 
 impl Code {
     /// Every code.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::InvalidParameter,
         Self::BadRequest,
         Self::Unauthenticated,
@@ -70,6 +71,7 @@ impl Code {
         Self::Overloaded,
         Self::AuditUnavailable,
         Self::ShuttingDown,
+        Self::IssuerUnavailable,
         Self::UpstreamTimeout,
         Self::NotCached,
     ];
@@ -100,7 +102,7 @@ impl Code {
                 status: StatusCode::UNAUTHORIZED,
                 title: "Not authenticated",
                 retryable: false,
-                cause: "The request has no credential, or one that the gateway does not know or that has expired, or two credentials that belong to different callers. `detail` says which.",
+                cause: "The request has no credential, or one that the gateway does not know, that has expired, or that fits several callers; or it has two credentials that belong to different callers. `detail` says which. `Authorization` of another scheme than `Bearer` is no credential here.",
                 remedy: "Send your caller key as `Authorization: Bearer <key>` or `X-API-Key: <key>`, or a token of the configured issuer as `Authorization: Bearer <token>`. An operator makes a key with `sddc-gateway key NAME`.",
             },
             Self::Forbidden => &Entry {
@@ -238,6 +240,14 @@ impl Code {
                 retryable: true,
                 cause: "The gateway is ending, and the request was not answered within the time that requests in flight have then (`api.drain`).",
                 remedy: "Try again after `Retry-After` seconds, on a new connection: another replica or the gateway's successor answers it.",
+            },
+            Self::IssuerUnavailable => &Entry {
+                code: "issuer-unavailable",
+                status: StatusCode::SERVICE_UNAVAILABLE,
+                title: "The token cannot be verified now",
+                retryable: true,
+                cause: "The token may be good, but the gateway does not have the keys to verify it: it has never had the issuer's key set, or the token names a key that is not in it, and the set cannot be fetched again yet.",
+                remedy: "Try again after `Retry-After` seconds with the same token. Operator: `oidc` of `/readyz` on the ops listener says why the keys of `access.oidc.jwks_url` cannot be fetched.",
             },
             Self::UpstreamTimeout => &Entry {
                 code: "upstream-timeout",

@@ -276,6 +276,13 @@ impl Metrics {
         self.0.upstream_duration.get_or_create(&labels).observe(call.took.as_secs_f64());
     }
 
+    /// Shows the reasons for which callers may be refused at 0: a rule sees the first refusal of each.
+    pub fn start_access_denied(&self, reasons: impl Iterator<Item = &'static str>) {
+        for reason in reasons {
+            let _ = self.0.access_denied.get_or_create(&ReasonLabels { reason });
+        }
+    }
+
     /// Counts a refused caller.
     pub fn access_denied(&self, reason: &'static str) {
         self.0.access_denied.get_or_create(&ReasonLabels { reason }).inc();

@@ -25,6 +25,8 @@ pub struct Settings {
     pub retries: usize,
     /// `vmc.max_body`: bytes of one upstream answer, decoded.
     pub max_body: u64,
+    /// `vmc.plain_http`: hosts that `csp.url` and `vmc.url` may name with plain `http`.
+    pub plain_http: Vec<String>,
     /// `vmc.ca_file`: PEM file with CAs trusted beside the public ones, for CSP and VMC.
     pub ca_file: Option<PathBuf>,
 }

@@ -268,22 +268,35 @@ async fn a_credential_is_a_key_sent_once() {
         (vec![("x-api-key", "short")], Some(invalid)),
         (vec![("authorization", &*bearer), ("x-api-key", "short")], Some(invalid)),
         (vec![("authorization", &*bearer), ("x-api-key", other)], Some(invalid)),
-        (vec![("authorization", basic)], Some(malformed)),
+        (vec![("authorization", basic)], Some(missing)),
+        (vec![("authorization", basic), ("x-api-key", mine)], None),
+        (vec![("authorization", "Negotiate YII="), ("x-api-key", mine)], None),
         (vec![("authorization", mine)], Some(malformed)),
         (vec![("authorization", "Bearer")], Some(malformed)),
         (vec![("authorization", "Bearer ")], Some(malformed)),
         (vec![("x-api-key", "")], Some(malformed)),
-        (vec![("authorization", &*bearer), ("authorization", &*bearer)], Some(malformed)),
-        (vec![("x-api-key", mine), ("x-api-key", mine)], Some(malformed)),
     ] {
         let answer = gateway.send_bare(Method::GET, "/sddcs", &headers).await;
         let code = if challenge.is_some() { "unauthenticated" } else { "200" };
         assert_eq!(answer.code(), code, "{headers:?}");
         assert_eq!(answer.header("www-authenticate"), challenge.unwrap_or(""), "{headers:?}");
     }
-    for reason in
-        ["no_credential", "unknown_credential", "malformed_credential", "conflicting_credentials"]
-    {
+    for headers in [
+        [("authorization", &*bearer), ("authorization", &*bearer)],
+        [("authorization", basic), ("authorization", &*bearer)],
+        [("x-api-key", mine), ("x-api-key", mine)],
+    ] {
+        let answer = gateway.send_bare(Method::GET, "/sddcs", &headers).await;
+        assert_eq!(answer.code(), "bad-request", "{headers:?}");
+    }
+    for reason in [
+        "no_credential",
+        "unknown_credential",
+        "malformed_credential",
+        "conflicting_credentials",
+        "doubled_credential",
+        "other_scheme",
+    ] {
         let label = format!("reason=\"{reason}\"");
         assert!(gateway.metric("sddc_gateway_access_denied_total", &label).await > 0.0, "{reason}");
     }

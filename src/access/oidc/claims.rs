@@ -1,28 +1,27 @@
 //! What a verified token says.
 
-use std::{collections::HashMap, fmt};
+use std::{collections::BTreeMap, fmt};
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value};
 
-use super::{JwtFault, Settings, jwks::KeyId};
+use super::{ClaimPattern, JwtFault, Settings, jwks::KeyId};
 
 /// How far the issuer's clock and ours may be apart.
 const LEEWAY: SignedDuration = SignedDuration::from_secs(30);
 
-/// The claims of a token that the issuer signed, as far as they are text: a claim's string, or its
-/// array of nothing but strings. `Debug` shows none of it.
+/// Claims that hold words with blanks between them (RFC 8693 section 4.2); some issuers write a list.
+pub const WORDS: [&str; 2] = ["scope", "scp"];
+/// Claims that name the client that a token was given to, the first one that is there.
+const CLIENTS: [&str; 4] = ["client_id", "azp", "appid", "cid"];
+
+/// The claims of a token that the issuer signed. `Debug` shows none of it.
 pub struct Claims {
-    texts: HashMap<String, Texts>,
+    members: Map<String, Value>,
     expires_at: Timestamp,
     valid_from: Timestamp,
     /// Which key signed them.
     key: Option<KeyId>,
-}
-
-enum Texts {
-    One(Box<str>),
-    Many(Box<[Box<str>]>),
 }
 
 impl fmt::Debug for Claims {
@@ -32,16 +31,22 @@ impl fmt::Debug for Claims {
 }
 
 impl Claims {
-    pub(super) fn read(claims: Map<String, Value>) -> Result<Self, JwtFault> {
+    pub(super) fn read(mut claims: Map<String, Value>) -> Result<Self, JwtFault> {
         let moment = |claim: &str| {
             let value = claims.get(claim);
             value.map(|value| moment(value).ok_or(JwtFault::Lifetime)).transpose()
         };
         let expires_at = moment("exp")?.ok_or(JwtFault::Lifetime)?;
         let valid_from = moment("nbf")?.unwrap_or(Timestamp::MIN);
-        let texts = claims.into_iter().filter_map(|(name, value)| Some((name, Texts::of(value)?)));
+        for name in WORDS {
+            if let Some(value) = claims.get_mut(name)
+                && let Value::String(text) = value
+            {
+                *value = text.split_ascii_whitespace().map(Value::from).collect();
+            }
+        }
         Ok(Self {
-            texts: texts.collect(),
+            members: claims,
             expires_at: expires_at.checked_add(LEEWAY).unwrap_or(Timestamp::MAX),
             valid_from: valid_from.checked_sub(LEEWAY).unwrap_or(Timestamp::MIN),
             key: None,
@@ -56,15 +61,16 @@ impl Claims {
         self.key
     }
 
-    /// Whether a claim is this text, or is an array of strings that holds it. Numbers, flags and
-    /// objects match nothing.
+    /// Whether a claim is there and fits. `scope` and `scp` are lists of words.
     #[must_use]
-    pub fn matches(&self, claim: &str, value: &str) -> bool {
-        match self.texts.get(claim) {
-            None => false,
-            Some(Texts::One(text)) => **text == *value,
-            Some(Texts::Many(texts)) => texts.iter().any(|text| **text == *value),
-        }
+    pub fn matches(&self, claim: &str, pattern: &ClaimPattern) -> bool {
+        self.members.get(claim).is_some_and(|value| pattern.matches(value))
+    }
+
+    /// Whether all of these fit.
+    #[must_use]
+    pub fn fit(&self, wanted: &BTreeMap<String, ClaimPattern>) -> bool {
+        wanted.iter().all(|(claim, pattern)| self.matches(claim, pattern))
     }
 
     /// From when on the token is refused: `exp` and 30 s of leeway.
@@ -75,18 +81,35 @@ impl Claims {
 
     /// About how much memory it takes.
     pub(super) fn bytes(&self) -> usize {
-        let entry = size_of::<(String, Texts)>() + 16;
-        self.texts.iter().map(|(name, texts)| 2 * entry + name.len() + texts.bytes()).sum()
+        self.members.iter().map(|(name, value)| member_bytes(name, value)).sum()
     }
 
-    /// Whether it is the issuer's, and for us (RFC 7519 section 4.1.1 and 4.1.3).
+    /// Whether it is the issuer's, for us, and of a client that may call (RFC 7519 section 4.1.1 and
+    /// 4.1.3, RFC 9068 section 2.2).
     pub(super) fn check_parties(&self, settings: &Settings) -> Result<(), JwtFault> {
+        let is = |claim: &str, wanted: &str| matches!(self.members.get(claim), Some(Value::String(text)) if text == wanted);
         // `iss` is one text: an array of issuers is none.
-        match self.texts.get("iss") {
-            Some(Texts::One(issuer)) if **issuer == *settings.issuer => {}
-            _ => return Err(JwtFault::Issuer),
+        if !is("iss", &settings.issuer) {
+            return Err(JwtFault::Issuer);
         }
-        if self.matches("aud", &settings.audience) { Ok(()) } else { Err(JwtFault::Audience) }
+        if let Some(audience) = &settings.audience {
+            let holds = |items: &Vec<Value>| {
+                items.iter().all(Value::is_string) && items.iter().any(|item| item == audience)
+            };
+            let is_listed = self.members.get("aud").and_then(Value::as_array).is_some_and(holds);
+            if !is("aud", audience) && !is_listed {
+                return Err(JwtFault::Audience);
+            }
+        }
+        if !settings.client_ids.is_empty() {
+            // The first that is there counts, whatever it is: a token says once whose it is.
+            let client = CLIENTS.iter().find(|claim| self.members.contains_key(**claim));
+            let may = |claim: &&str| settings.client_ids.iter().any(|wanted| is(claim, wanted));
+            if !client.is_some_and(may) {
+                return Err(JwtFault::Client);
+            }
+        }
+        Ok(())
     }
 
     /// Whether it holds now. At `exp` itself a token is over, at `nbf` itself it is valid (RFC 7519
@@ -102,27 +125,21 @@ impl Claims {
     }
 }
 
-impl Texts {
-    fn bytes(&self) -> usize {
-        match self {
-            Self::One(text) => text.len(),
-            Self::Many(texts) => {
-                texts.iter().map(|text| size_of::<Box<str>>() + 16 + text.len()).sum()
-            }
-        }
-    }
+fn member_bytes(name: &str, value: &Value) -> usize {
+    // Hash, index and room to grow.
+    size_of::<(String, Value)>() * 2 + name.len() + value_bytes(value)
+}
 
-    fn of(value: Value) -> Option<Self> {
-        let text = |value| match value {
-            Value::String(text) => Some(text.into_boxed_str()),
-            _ => None,
-        };
-        match value {
-            Value::Array(items) => {
-                items.into_iter().map(text).collect::<Option<_>>().map(Self::Many)
-            }
-            value => text(value).map(Self::One),
+fn value_bytes(value: &Value) -> usize {
+    match value {
+        Value::String(text) => text.len(),
+        Value::Array(items) => {
+            items.iter().map(|item| size_of::<Value>() * 2 + value_bytes(item)).sum()
         }
+        Value::Object(members) => {
+            members.iter().map(|(name, value)| member_bytes(name, value)).sum()
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => 0,
     }
 }
 

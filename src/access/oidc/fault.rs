@@ -1,5 +1,7 @@
 //! Why a token is refused.
 
+use std::time::Duration;
+
 /// Why a token is refused. `Display` is public wording: it says nothing of the token's text.
 ///
 /// What is said of claims is said only to who holds a token that the issuer signed.
@@ -14,8 +16,8 @@ pub enum JwtFault {
     /// Unsigned, a shared secret, or another algorithm that is not taken; or one that the key is not
     /// for.
     #[error(
-        "the token's alg is not accepted: RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384 or \
-         EdDSA, and of the key's own type"
+        "the token's alg is not accepted: RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, \
+         EdDSA or Ed25519, and of the key's own type"
     )]
     Algorithm,
     /// A header parameter that tells where to find a key, that asks for an extension, or that tells
@@ -28,10 +30,17 @@ pub enum JwtFault {
     /// No keys of the issuer's could be had yet.
     #[error("the token cannot be verified: the issuer's keys are not known yet")]
     NoKeys,
-    /// No key has the token's `kid`; or it has none, and not exactly one key suits its `alg`.
-    #[error("no key of the issuer's is the one that the token says it is signed with")]
+    /// The keys that are held do not verify it, and newer ones cannot be had now: none ever were, or
+    /// the token names one that is not known.
+    #[error("the token cannot be verified now: the issuer's keys cannot be fetched")]
+    Unavailable {
+        /// Until the next fetch.
+        retry_in: Duration,
+    },
+    /// No key has the token's `kid`; or it has none, and no key suits its `alg`.
+    #[error("no key of the issuer's has the token's kid, or suits its alg where it has none")]
     UnknownKey,
-    /// Not signed by the key that it names.
+    /// Not signed by a key that fits.
     #[error("the token's signature is wrong")]
     Signature,
     /// `iss` is missing or another one.
@@ -40,6 +49,9 @@ pub enum JwtFault {
     /// `aud` is missing or does not name us.
     #[error("the token's aud does not name this service")]
     Audience,
+    /// None of `client_id`, `azp`, `appid` and `cid`, or another client than those that may call.
+    #[error("the token's client (client_id, azp, appid or cid) is not one that may call here")]
+    Client,
     /// No `exp`, or an `exp` or `nbf` that is no number.
     #[error("the token has no exp, or an exp or nbf that is no number")]
     Lifetime,
@@ -59,10 +71,12 @@ impl JwtFault {
         Self::Algorithm,
         Self::Header,
         Self::NoKeys,
+        Self::Unavailable { retry_in: Duration::ZERO },
         Self::UnknownKey,
         Self::Signature,
         Self::Issuer,
         Self::Audience,
+        Self::Client,
         Self::Lifetime,
         Self::Expired,
         Self::NotYetValid,
@@ -77,13 +91,26 @@ impl JwtFault {
             Self::Algorithm => "jwt_algorithm",
             Self::Header => "jwt_header",
             Self::NoKeys => "jwt_no_keys",
+            Self::Unavailable { .. } => "issuer_unavailable",
             Self::UnknownKey => "jwt_unknown_key",
             Self::Signature => "jwt_signature",
             Self::Issuer => "jwt_issuer",
             Self::Audience => "jwt_audience",
+            Self::Client => "jwt_client",
             Self::Lifetime => "jwt_lifetime",
             Self::Expired => "jwt_expired",
             Self::NotYetValid => "jwt_not_yet_valid",
         }
+    }
+
+    /// Whether newer keys may make it good.
+    pub(in crate::access) fn may_pass(self) -> bool {
+        matches!(self, Self::UnknownKey | Self::NoKeys | Self::Signature)
+    }
+
+    /// Whether it is our own trouble, and the token may be good.
+    #[must_use]
+    pub const fn is_ours(self) -> bool {
+        matches!(self, Self::NoKeys | Self::Unavailable { .. })
     }
 }

@@ -3,6 +3,8 @@
 //! A key that is of no use is skipped, since issuers publish keys for other ends in the same set. A
 //! set without one usable key is refused as a whole: whoever has keys keeps them.
 
+use std::{collections::BTreeMap, fmt};
+
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use jsonwebtoken::{Algorithm, DecodingKey};
 use serde::{Deserialize, de::IgnoredAny};
@@ -22,6 +24,26 @@ pub(super) const NO_JWK_SET: &str = "no JWK set";
 pub(super) const NO_USABLE_KEY: &str = "no usable key";
 pub(super) const TOO_MANY_KEYS: &str = "more than 100 keys";
 pub(super) const TOO_LARGE: &str = "more than 1 MiB";
+
+/// Why a document is refused. `Display` is for operators: of a set without a usable key it says how
+/// many there are, and why each is of no use.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct SetFault {
+    /// One of the constants above.
+    pub(super) reason: &'static str,
+    why: String,
+}
+
+/// Why a key is skipped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Unusable {
+    Unreadable,
+    OtherUse,
+    NotPublic,
+    OtherType,
+    OtherAlgorithm,
+    Broken,
+}
 
 /// The usable keys of one document.
 #[derive(Debug)]
@@ -77,25 +99,62 @@ struct Document<'d> {
     keys: Vec<&'d RawValue>,
 }
 
+impl From<&'static str> for SetFault {
+    fn from(reason: &'static str) -> Self {
+        Self { reason, why: String::new() }
+    }
+}
+
+impl fmt::Display for SetFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.reason)?;
+        if self.why.is_empty() { Ok(()) } else { write!(f, ": {}", self.why) }
+    }
+}
+
+impl Unusable {
+    /// Behind a number of keys.
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Unreadable => "that cannot be read as a JWK",
+            Self::OtherUse => "for another use than signatures (use, key_ops)",
+            Self::NotPublic => "secret or with its private half",
+            Self::OtherType => "of a type or curve that is not taken (kty, crv)",
+            Self::OtherAlgorithm => "for an algorithm that is not taken (alg)",
+            Self::Broken => "with missing or broken parameters, or too short",
+        }
+    }
+}
+
 /// The SHA-256 of a document.
 pub(super) fn digest(document: &[u8]) -> [u8; 32] {
     Sha256::digest(document).into()
 }
 
 impl KeySet {
-    /// Reads a document. The fault is one of the constants above.
-    pub(super) fn read(document: &[u8]) -> Result<Self, &'static str> {
+    /// Reads a document.
+    pub(super) fn read(document: &[u8]) -> Result<Self, SetFault> {
         if document.len() > MOST_BYTES {
-            return Err(TOO_LARGE);
+            return Err(TOO_LARGE.into());
         }
-        let set: Document<'_> = serde_json::from_slice(document).map_err(|_| NO_JWK_SET)?;
+        let set: Document<'_> =
+            serde_json::from_slice(document).map_err(|_| SetFault::from(NO_JWK_SET))?;
         if set.keys.len() > MOST_KEYS {
-            return Err(TOO_MANY_KEYS);
+            return Err(TOO_MANY_KEYS.into());
         }
-        let usable = |raw: &&RawValue| serde_json::from_str(raw.get()).ok().and_then(Key::of);
-        let keys: Vec<_> = set.keys.iter().filter_map(usable).collect();
+        let (mut keys, mut unusable) = (Vec::new(), BTreeMap::<_, usize>::new());
+        for raw in &set.keys {
+            let key = serde_json::from_str(raw.get()).map_err(|_| Unusable::Unreadable);
+            match key.and_then(Key::of) {
+                Ok(key) => keys.push(key),
+                Err(why) => *unusable.entry(why).or_default() += 1,
+            }
+        }
         if keys.is_empty() {
-            return Err(NO_USABLE_KEY);
+            let why = unusable.iter().map(|(why, count)| format!("{count} {}", why.as_str()));
+            let why = why.collect::<Vec<_>>().join(", ");
+            let why = if why.is_empty() { "the set is empty".to_owned() } else { why };
+            return Err(SetFault { reason: NO_USABLE_KEY, why });
         }
         Ok(Self { keys, digest: digest(document) })
     }
@@ -110,46 +169,57 @@ impl KeySet {
     }
 
     /// The keys that may have signed a token: those of its `kid`, of which issuers have been seen to
-    /// publish two; without one, the only key that suits.
+    /// publish two, or those that have none; without a `kid`, all that suit (RFC 7515 section 4.1.4
+    /// leaves it out as it likes).
     pub(super) fn candidates(
         &self,
         kid: Option<&str>,
         algorithm: Algorithm,
     ) -> Result<Vec<&Key>, JwtFault> {
+        let suiting = |key: &&Key| key.suits(algorithm);
+        let Some(kid) = kid else {
+            let keys: Vec<_> = self.keys.iter().filter(suiting).collect();
+            return if keys.is_empty() { Err(JwtFault::UnknownKey) } else { Ok(keys) };
+        };
         let named: Vec<_> =
-            self.keys.iter().filter(|key| kid.is_none() || key.kid.as_deref() == kid).collect();
-        let count = named.len();
-        let suiting: Vec<_> = named.into_iter().filter(|key| key.suits(algorithm)).collect();
-        match (kid, count, suiting.len()) {
-            (Some(_), 0, _) => Err(JwtFault::UnknownKey),
-            (Some(_), _, 0) => Err(JwtFault::Algorithm),
-            (None, _, count) if count != 1 => Err(JwtFault::UnknownKey),
-            _ => Ok(suiting),
-        }
+            self.keys.iter().filter(|key| key.kid.as_deref() == Some(kid)).collect();
+        let (keys, fault): (Vec<_>, _) = if named.is_empty() {
+            let unnamed = self.keys.iter().filter(|key| key.kid.is_none());
+            (unnamed.filter(suiting).collect(), JwtFault::UnknownKey)
+        } else {
+            (named.into_iter().filter(suiting).collect(), JwtFault::Algorithm)
+        };
+        if keys.is_empty() { Err(fault) } else { Ok(keys) }
     }
 }
 
 impl Key {
-    fn of(jwk: Jwk) -> Option<Self> {
-        let verifies = jwk.usage.as_deref().is_none_or(|usage| usage == "sig")
+    fn of(jwk: Jwk) -> Result<Self, Unusable> {
+        // `jwt-svid` is SPIFFE's word for it (JWT-SVID section 4).
+        let is_use = |usage: &str| matches!(usage, "sig" | "jwt-svid");
+        let verifies = jwk.usage.as_deref().is_none_or(is_use)
             && jwk.key_ops.as_ref().is_none_or(|ops| ops.iter().any(|op| op == "verify"));
+        if !verifies {
+            return Err(Unusable::OtherUse);
+        }
         // A key whose private half is published proves nothing.
-        if !verifies || jwk.d.is_some() {
-            return None;
+        if jwk.d.is_some() || jwk.kty == "oct" {
+            return Err(Unusable::NotPublic);
         }
         let (kind, public) = match (jwk.kty.as_str(), jwk.crv.as_deref()) {
-            ("RSA", _) => (Kind::Rsa, jwk.rsa()?),
-            ("EC", Some("P-256")) => (Kind::P256, jwk.curve(32)?),
-            ("EC", Some("P-384")) => (Kind::P384, jwk.curve(48)?),
-            ("OKP", Some("Ed25519")) => (Kind::Ed25519, jwk.edwards()?),
-            _ => return None,
+            ("RSA", _) => (Kind::Rsa, jwk.rsa()),
+            ("EC", Some("P-256")) => (Kind::P256, jwk.curve(32)),
+            ("EC", Some("P-384")) => (Kind::P384, jwk.curve(48)),
+            ("OKP", Some("Ed25519")) => (Kind::Ed25519, jwk.edwards()),
+            _ => return Err(Unusable::OtherType),
         };
         let algorithm = match jwk.alg.as_deref().map(jwt::algorithm) {
             None => None,
             Some(Some(algorithm)) if Kind::of(algorithm) == Some(kind) => Some(algorithm),
-            Some(_) => return None,
+            Some(_) => return Err(Unusable::OtherAlgorithm),
         };
-        Some(Self { id: jwk.id(), kid: jwk.kid, kind, algorithm, public })
+        let public = public.ok_or(Unusable::Broken)?;
+        Ok(Self { id: jwk.id(), kid: jwk.kid, kind, algorithm, public })
     }
 
     fn suits(&self, algorithm: Algorithm) -> bool {

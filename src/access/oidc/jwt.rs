@@ -22,7 +22,7 @@ const MOST_BYTES: usize = 16 * 1024;
 
 /// Names of the algorithms that are taken. What is not here is refused: `none`, and whatever takes a
 /// shared secret, since a public key would serve as one.
-const ALGORITHMS: [(&str, Algorithm); 9] = [
+const ALGORITHMS: [(&str, Algorithm); 10] = [
     ("RS256", Algorithm::RS256),
     ("RS384", Algorithm::RS384),
     ("RS512", Algorithm::RS512),
@@ -32,6 +32,8 @@ const ALGORITHMS: [(&str, Algorithm); 9] = [
     ("ES256", Algorithm::ES256),
     ("ES384", Algorithm::ES384),
     ("EdDSA", Algorithm::EdDSA),
+    // The same by the name that says which curve (RFC 9864 section 2.2).
+    ("Ed25519", Algorithm::EdDSA),
 ];
 
 /// Parameters that a sender could use to choose the key, or the meaning, of his own token.

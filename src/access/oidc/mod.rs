@@ -7,8 +7,8 @@
 //! type of key, and keys come from the one configured place. Claims are judged only under a good
 //! signature, times anew at each use. A token is kept nowhere: only its SHA-256 and what it said.
 //!
-//! Keys come from `access.oidc.jwks_url`, regularly and when a token names one that is not known,
-//! or from `access.oidc.jwks_file`. Good keys are replaced by good ones only.
+//! Keys come from `access.oidc.jwks_url`, regularly and when a token is signed with one that is not
+//! known, or from `access.oidc.jwks_file`. Good keys are replaced by good ones only.
 
 mod claims;
 mod fault;
@@ -17,6 +17,7 @@ mod fetch;
 pub(crate) mod fuzzing;
 mod jwks;
 mod jwt;
+mod pattern;
 mod ring;
 mod settings;
 
@@ -35,8 +36,9 @@ use sha2::{Digest, Sha256};
 use tokio_util::sync::CancellationToken;
 
 pub use self::{
-    claims::Claims,
+    claims::{Claims, WORDS},
     fault::JwtFault,
+    pattern::ClaimPattern,
     ring::OidcStatus,
     settings::{KeysFrom, Settings},
 };
@@ -56,7 +58,7 @@ use crate::{
 };
 
 /// Between two fetches that unknown keys ask for, whoever sends them.
-const BETWEEN_REQUESTED_FETCHES: Duration = Duration::from_secs(30);
+const BETWEEN_REQUESTED_FETCHES: Duration = Duration::from_secs(10);
 /// How long a caller waits for such a fetch.
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
 /// Between regular fetches: a key that was withdrawn is trusted no longer than this.
@@ -119,9 +121,9 @@ impl fmt::Debug for Oidc {
 /// keys.
 ///
 /// # Errors
-/// What is wrong with it, from a closed set.
-pub fn check_keys(content: &[u8]) -> Result<(), &'static str> {
-    KeySet::read(content).map(drop)
+/// What is wrong with it; nothing of the content.
+pub fn check_keys(content: &[u8]) -> Result<(), String> {
+    KeySet::read(content).map(drop).map_err(|fault| fault.to_string())
 }
 
 impl Oidc {
@@ -152,7 +154,8 @@ impl Oidc {
                 let content = std::fs::read(path).map_err(|error| {
                     StartError::File(crate::os_error::describe(&error).into_owned())
                 })?;
-                ring.take(&content).map_err(|reason| StartError::File(reason.to_owned()))?;
+                let taken = ring.take(&content, clock.now());
+                taken.map_err(|fault| StartError::File(fault.to_string()))?;
                 None
             }
         };
@@ -228,29 +231,63 @@ impl Oidc {
         Ok(claims)
     }
 
-    /// As [`Oidc::verify`]; for a token whose key is not known, or while no keys are, it waits up to
-    /// 5 s for one fetch, shared by all who ask and begun at most every 30 s, and tries once more.
-    /// A caller that leaves cancels nothing.
+    /// As [`Oidc::verify`]; for a token that newer keys may make good it waits up to 5 s for a fetch
+    /// begun since, shared by all who ask and begun at most every 10 s, and tries once more. A caller
+    /// that leaves cancels nothing.
     ///
     /// # Errors
-    /// [`JwtFault`], see there.
+    /// [`JwtFault`], see there. A key that is not known is the token's fault only after a good fetch
+    /// begun since; else it is [`JwtFault::Unavailable`].
     pub async fn verify_fresh(&self, token: &str) -> Result<Arc<Claims>, JwtFault> {
-        let first = self.verify(token, self.0.clock.wall());
-        let (Err(JwtFault::UnknownKey | JwtFault::NoKeys), Some(fetching)) =
-            (&first, &self.0.fetching)
-        else {
-            return first;
-        };
-        if let Some(run) = self.requested_fetch(fetching) {
-            let deadline = self.0.clock.now() + LONGEST_WAIT;
-            tokio::select! {
-                biased;
-                _ = run.result() => {}
-                () = self.0.clock.rest_until(deadline) => {}
+        let began = self.0.clock.now();
+        let mut verdict = self.verify(token, self.0.clock.wall());
+        let Some(fetching) = &self.0.fetching else { return verdict };
+        let deadline = began + LONGEST_WAIT;
+        let may_pass =
+            |verdict: &Result<_, JwtFault>| verdict.as_ref().is_err_and(|it| it.may_pass());
+        // A fetch that was under way when the request came may bring what was old by then.
+        for _ in 0..2 {
+            if !may_pass(&verdict) {
+                return verdict;
+            }
+            if let Some(run) = self.requested_fetch(fetching) {
+                tokio::select! {
+                    biased;
+                    _ = run.result() => {}
+                    () = self.0.clock.rest_until(deadline) => {}
+                }
+            }
+            // Without a wait too: a fetch may have ended since the first try.
+            verdict = self.verify(token, self.0.clock.wall());
+            if self.0.ring.is_good_since(began) {
+                return verdict;
             }
         }
-        // Without a wait too: a fetch may have ended since the first try.
-        self.verify(token, self.0.clock.wall())
+        match verdict {
+            Err(JwtFault::UnknownKey | JwtFault::NoKeys) => {
+                Err(JwtFault::Unavailable { retry_in: self.next_fetch_in(fetching) })
+            }
+            verdict => verdict,
+        }
+    }
+
+    /// Whether it is worth waiting for newer keys, where a token has this fault.
+    pub(super) fn awaits_keys(&self, fault: JwtFault) -> bool {
+        let Some(fetching) = &self.0.fetching else { return false };
+        match fault {
+            JwtFault::UnknownKey | JwtFault::NoKeys => true,
+            JwtFault::Signature => {
+                fetching.flight.latest().is_some_and(|run| run.is_under_way())
+                    || self.next_fetch_in(fetching).is_zero()
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether a key set has ever been had.
+    #[must_use]
+    pub fn has_keys(&self) -> bool {
+        self.0.ring.held().is_some()
     }
 
     /// Fetches the keys once, and tells how they do then. From a file they have come already.
@@ -290,7 +327,10 @@ impl Oidc {
     /// # Errors
     /// What is wrong with it, from a closed set; the keys before it stay.
     pub fn take_file(&self, content: &[u8]) -> Result<(), &'static str> {
-        self.0.ring.take(content)
+        self.0.ring.take(content, self.0.clock.now()).map_err(|fault| {
+            tracing::warn!(%fault, "access.oidc.jwks_file refused");
+            fault.reason
+        })
     }
 
     /// How the keys do.
@@ -333,32 +373,40 @@ impl Oidc {
         Some(self.fetch(fetching))
     }
 
+    /// Until a fetch may be asked for again.
+    fn next_fetch_in(&self, fetching: &Fetching) -> Duration {
+        let requested_at = fetching.requested_at.lock().unwrap_or_else(PoisonError::into_inner);
+        let since = requested_at.map(|before| self.0.clock.now().since(before));
+        since.map_or(Duration::ZERO, |since| BETWEEN_REQUESTED_FETCHES.saturating_sub(since))
+    }
+
     fn fetch(&self, fetching: &Fetching) -> Run<Fetched> {
         let (source, ring) = (fetching.source.clone(), self.0.ring.clone());
-        fetching.flight.join(|| async move { fetch_into(&source, &ring).await })
+        let since = self.0.clock.now();
+        fetching.flight.join(|| async move { fetch_into(&source, &ring, since).await })
     }
 }
 
-async fn fetch_into(source: &Source, ring: &Ring) -> Fetched {
+async fn fetch_into(source: &Source, ring: &Ring, since: Instant) -> Fetched {
     let before = ring.status();
     match source.fetch().await {
-        Ok(document) => match ring.take(&document) {
+        Ok(document) => match ring.take(&document, since) {
             Ok(()) if before.error.is_some() => {
                 tracing::info!("the keys of access.oidc.issuer can be fetched again");
             }
             Ok(()) => {}
-            Err(reason) => tell(before, reason, &reason),
+            Err(fault) => tell(&before, fault.reason, &fault),
         },
         Err(error) => {
-            ring.failed(error.as_str());
-            tell(before, error.as_str(), &error);
+            ring.failed(error.as_str(), &error);
+            tell(&before, error.as_str(), &error);
         }
     }
     ring.status().error.is_none()
 }
 
 /// One line per kind of trouble, not one per try.
-fn tell(before: OidcStatus, reason: &'static str, why: &dyn fmt::Display) {
+fn tell(before: &OidcStatus, reason: &'static str, why: &dyn fmt::Display) {
     if before.error != Some(reason) {
         tracing::warn!(
             error = %why,

@@ -4,13 +4,14 @@
 //! last good set stays.
 
 use std::{
+    fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use arc_swap::ArcSwapOption;
 
-use super::jwks::{self, KeySet};
+use super::jwks::{self, KeySet, SetFault};
 use crate::clock::{Clock, Instant};
 
 /// A key set and its number: what was verified with another set is verified anew.
@@ -30,11 +31,15 @@ pub(super) struct Ring {
 #[derive(Debug, Default)]
 struct Renewal {
     good_at: Option<Instant>,
+    /// When the newest good document was asked for.
+    good_since: Option<Instant>,
     error: Option<&'static str>,
+    /// More on the error, for operators.
+    why: Option<Arc<str>>,
 }
 
 /// How the issuer's keys do, for `/readyz`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OidcStatus {
     /// Usable keys; 0 until the first good set.
     pub keys: usize,
@@ -42,6 +47,8 @@ pub struct OidcStatus {
     pub age: Option<Duration>,
     /// Why the last renewal failed, if it did: a text from a closed set.
     pub error: Option<&'static str>,
+    /// The same with its circumstances, for operators.
+    pub why: Option<Arc<str>>,
 }
 
 impl Ring {
@@ -54,19 +61,25 @@ impl Ring {
         self.held.load_full()
     }
 
-    /// Takes a document if it is a good set. The same one again costs its hash.
-    pub(super) fn take(&self, document: &[u8]) -> Result<(), &'static str> {
+    /// Takes a document, asked for at `since`, if it is a good set. The same one again costs its hash.
+    pub(super) fn take(&self, document: &[u8], since: Instant) -> Result<(), SetFault> {
         // Over the whole of it: of two documents the one that came last stays.
         let mut renewal = self.renewal();
         let outcome = self.replace(document);
-        match outcome {
-            Ok(()) => *renewal = Renewal { good_at: Some(self.clock.now()), error: None },
-            Err(reason) => renewal.error = Some(reason),
+        match &outcome {
+            Ok(()) => {
+                let (good_at, good_since) = (Some(self.clock.now()), Some(since));
+                *renewal = Renewal { good_at, good_since, error: None, why: None };
+            }
+            Err(fault) => {
+                renewal.error = Some(fault.reason);
+                renewal.why = Some(fault.to_string().into());
+            }
         }
         outcome
     }
 
-    fn replace(&self, document: &[u8]) -> Result<(), &'static str> {
+    fn replace(&self, document: &[u8]) -> Result<(), SetFault> {
         let held = self.held();
         if held.as_ref().is_some_and(|held| held.set.digest == jwks::digest(document)) {
             return Ok(());
@@ -79,8 +92,15 @@ impl Ring {
     }
 
     /// Notes that there was no document to take.
-    pub(super) fn failed(&self, reason: &'static str) {
-        self.renewal().error = Some(reason);
+    pub(super) fn failed(&self, reason: &'static str, why: &dyn fmt::Display) {
+        let mut renewal = self.renewal();
+        renewal.error = Some(reason);
+        renewal.why = Some(why.to_string().into());
+    }
+
+    /// Whether a good document was asked for at that moment or later, and has come.
+    pub(super) fn is_good_since(&self, moment: Instant) -> bool {
+        self.renewal().good_since.is_some_and(|since| since >= moment)
     }
 
     pub(super) fn status(&self) -> OidcStatus {
@@ -89,6 +109,7 @@ impl Ring {
             keys: self.held().map_or(0, |held| held.set.len()),
             age: renewal.good_at.map(|good_at| self.clock.now().since(good_at)),
             error: renewal.error,
+            why: renewal.why.clone(),
         }
     }
 

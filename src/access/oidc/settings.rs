@@ -9,8 +9,11 @@ use url::Url;
 pub struct Settings {
     /// `access.oidc.issuer`: what a token's `iss` must be, character by character.
     pub issuer: String,
-    /// `access.oidc.audience`: what a token's `aud` must be or hold.
-    pub audience: String,
+    /// `access.oidc.audience`: what a token's `aud` must be or hold; `None` is not looked at.
+    pub audience: Option<String>,
+    /// `access.oidc.client_ids`: the clients whose tokens are good; empty is any. Not empty without
+    /// an audience.
+    pub client_ids: Vec<String>,
     /// `access.oidc.jwks_url` or `access.oidc.jwks_file`.
     pub keys: KeysFrom,
     /// `access.oidc.ca_file`: PEM file with CAs trusted beside the public ones, for `jwks_url`.

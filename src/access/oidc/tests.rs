@@ -35,22 +35,24 @@ fn oidc(keys: &[Value]) -> Oidc {
     oidc
 }
 
-/// One whose keys were not fetched yet.
-fn without_keys() -> Oidc {
-    let settings = Settings {
+fn settings() -> Settings {
+    Settings {
         issuer: ISSUER.into(),
-        audience: AUDIENCE.into(),
+        audience: Some(AUDIENCE.into()),
+        client_ids: Vec::new(),
         keys: KeysFrom::Url("http://127.0.0.1:1/jwks".parse().unwrap()),
         ca_file: None,
-    };
-    Oidc::new(
-        settings,
-        &Proxies::default(),
-        Clock::manual(now()),
-        Metrics::new(),
-        Flights::new(Metrics::new()),
-    )
-    .unwrap()
+    }
+}
+
+fn of_settings(settings: Settings) -> Oidc {
+    let flights = Flights::new(Metrics::new());
+    Oidc::new(settings, &Proxies::default(), Clock::manual(now()), Metrics::new(), flights).unwrap()
+}
+
+/// One whose keys were not fetched yet.
+fn without_keys() -> Oidc {
+    of_settings(settings())
 }
 
 fn trusting(signer: &Signer) -> Oidc {

@@ -39,6 +39,8 @@ fn a_key_is_known_in_either_header_and_in_each_of_its_rotations() {
         &[("authorization", "bearer  key-a-next")],
         &[("x-api-key", "key-a")],
         &[("x-api-key", "key-a"), ("authorization", "Bearer key-a-next")],
+        &[("x-api-key", "key-a"), ("authorization", "Basic cHJveHk6cHJveHk=")],
+        &[("x-api-key", "key-a"), ("authorization", "Negotiate YII=")],
     ] {
         assert_eq!(identify(&policy, headers).as_deref(), Ok("billing"), "{headers:?}");
     }
@@ -53,8 +55,13 @@ fn what_is_no_single_good_credential_is_refused() {
         (&[("x-api-key", "")], Refusal::Malformed),
         (&[("authorization", "Bearer")], Refusal::Malformed),
         (&[("authorization", "Bearer ")], Refusal::Malformed),
-        (&[("authorization", "Basic a2V5LWE=")], Refusal::Malformed),
-        (&[("x-api-key", "key-a"), ("x-api-key", "key-a")], Refusal::Malformed),
+        (&[("authorization", "Basic a2V5LWE=")], Refusal::OtherScheme),
+        (&[("authorization", "Negotiate")], Refusal::OtherScheme),
+        (&[("authorization", "sgw_key")], Refusal::Malformed),
+        (&[("authorization", "B@arer key-a")], Refusal::Malformed),
+        (&[("x-api-key", "key-a"), ("x-api-key", "key-a")], Refusal::Doubled),
+        (&[("authorization", "Basic YQ=="), ("authorization", "Bearer key-a")], Refusal::Doubled),
+        (&[("x-api-key", "key-c"), ("authorization", "Basic YQ==")], Refusal::Unknown),
         (&[("x-api-key", "key-a"), ("authorization", "Bearer key-b")], Refusal::Conflict),
         (&[("x-api-key", "key-a"), ("authorization", "Bearer key-c")], Refusal::Unknown),
     ];
@@ -72,6 +79,10 @@ fn leak(name: &str) -> &'static str {
 fn open_access_knows_everyone_but_the_sender_of_a_wrong_credential() {
     let policy = Policy::new(&Settings::Open, Verifiers::default(), clock());
     assert_eq!(identify(&policy, &[]).as_deref(), Ok("anonymous"));
+    for other in ["Basic YTpi", "Negotiate YII=", "Digest a=\"b\""] {
+        let headers = [("authorization", other)];
+        assert_eq!(identify(&policy, &headers).as_deref(), Ok("anonymous"), "{other}");
+    }
     assert_eq!(identify(&policy, &[("x-api-key", "key-a")]), Err(Refusal::Unknown));
 }
 

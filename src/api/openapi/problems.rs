@@ -16,7 +16,7 @@ use super::{
     operation::STREAM,
 };
 use crate::{
-    access::{Denied, Exceeded, Refusal, Scope},
+    access::{Denied, Exceeded, Refusal, Scope, oidc::JwtFault},
     api::{
         error::{ApiError, upstream},
         question::{Query, Takes},
@@ -65,6 +65,7 @@ pub(super) fn of(path: &str, examples: &Examples) -> Vec<Problems> {
                 ApiError::TooManyWatchers.problem(),
                 unavailable(Code::AuditUnavailable, "the audit record cannot be written"),
                 unavailable(Code::ShuttingDown, "the gateway is ending"),
+                issuer_unavailable(),
             ],
         ),
     ];
@@ -90,6 +91,11 @@ fn about(name: &'static str, path: &'static str, examples: Vec<Problem>) -> Prob
 
 fn denied(denied: Denied) -> Problem {
     ApiError::Denied(denied).problem()
+}
+
+fn issuer_unavailable() -> Problem {
+    let fault = JwtFault::Unavailable { retry_in: Duration::from_secs(8) };
+    denied(Denied::Unauthenticated(Refusal::Token(fault)))
 }
 
 fn rate_limited() -> Problem {

@@ -94,7 +94,7 @@ fn row(caller: &CallerSettings, now: Timestamp) -> CallerRow {
 fn credentials(caller: &CallerSettings) -> Vec<String> {
     let keys = caller.key_sha256.iter();
     let keys = keys.map(|digest| format!("key {}", CredentialId::from(*digest)));
-    let claims = caller.oidc.iter().map(|(claim, text)| format!("{claim}={text:?}"));
+    let claims = caller.oidc.iter().map(|(claim, text)| format!("{claim}={text}"));
     let claims: Vec<_> = claims.collect();
     let token = (!claims.is_empty()).then(|| format!("token with {}", claims.join(", ")));
     let certificate = caller.tls_san.iter().map(|name| format!("certificate {name}"));
@@ -128,7 +128,7 @@ mod tests {
             ..CallerSettings::new("billing".parse().unwrap())
         };
         let limited = CallerSettings {
-            oidc: [("sub".to_owned(), "ci".to_owned())].into(),
+            oidc: [("sub".to_owned(), "ci".into())].into(),
             tls_san: Some("dns:ci.test".parse().unwrap()),
             scopes: vec![Scope::SddcRead, Scope::VmcRead],
             view: View {

@@ -18,7 +18,7 @@ pub(super) async fn check(config: &Config) -> Option<Step> {
     let (keys, error) = match oidc {
         Ok(oidc) => {
             let status = oidc.fetch_now().await;
-            (status.keys, status.error.map(str::to_owned))
+            (status.keys, status.why.map(|why| why.to_string()))
         }
         Err(error) => (0, Some(error.to_string())),
     };

@@ -308,22 +308,51 @@ fn faults_of_a_callers_file_say_field_and_line() {
 }
 
 #[test]
-fn a_caller_by_tokens_needs_an_issuer_and_claims_that_are_texts() {
+fn a_caller_by_tokens_needs_an_issuer_and_claims_that_a_token_can_have() {
     let by = |oidc: &str| format!("[[access.callers]]\nname = \"ci\"\noidc = {oidc}\n");
     let issuer = "[access.oidc]\nissuer = \"https://i.test\"\naudience = \"a\"\n\
                   jwks_url = \"https://i.test/keys\"\n";
     let without = Scene::minimal().file(by("{ sub = \"x\" }")).fault();
     assert!(without.starts_with("access.callers.oidc: needs access.oidc.issuer"), "{without}");
-    for odd in ["1", "{}", "{ sub = 1 }", "{ sub = \"\" }", "{ groups = [\"a\"] }"] {
+    for (odd, fault) in [
+        ("1", "must be claims and their values, such as"),
+        ("{}", "must be claims and their values, such as"),
+        ("{ sub = \"\" }", "sub: must not be empty"),
+        ("{ groups = [] }", "groups: no token has one of no values"),
+        ("{ groups = [\"a\", \"\"] }", "groups: must not be empty"),
+        ("{ groups = [\"a\", [\"b\"]] }", "groups: a list holds texts"),
+        ("{ a = {} }", "a: must name a claim within"),
+        ("{ a = { b = \"\" } }", "a.b: must not be empty"),
+        ("{ a = 2027-01-31 }", "a: must be a text, a number"),
+        ("{ a = nan }", "a: is no number that a token can have"),
+        ("{ scope = \"openid read\" }", "scope: is compared word by word"),
+        ("{ scp = [\"a b\", \"c\"] }", "scp: is compared word by word"),
+        ("{ scope = 1 }", "scope: is a text of words"),
+        ("{ sub = \"*\" }", "lets every token of the issuer in"),
+        ("{ sub = \"*\", a = { b = [\"x\", \"**\"] } }", "lets every token of the issuer in"),
+    ] {
         let told = Scene::minimal().file(by(odd) + issuer).fault();
-        let wanted = "access.callers.oidc: must be claims and their texts, such as";
-        assert!(told.starts_with(wanted), "{odd}: {told}");
+        assert!(told.starts_with(&format!("access.callers.oidc: {fault}")), "{odd}: {told}");
     }
-    let scene = Scene::minimal().file(by("{ sub = \"x\", groups = \"ops\" }") + issuer);
+    let claims = "{ sub = \"x\", groups = [\"a\", 1, true], k8s = { ns = \"prod\" }, n = 1.5 }";
+    let scene = Scene::minimal().file(by(claims) + issuer);
     let crate::access::Settings::Callers(roll) = scene.load().access else { panic!("open") };
-    let claims: Vec<_> = roll.callers[0].oidc.iter().map(|(k, v)| (&**k, &**v)).collect();
-    assert_eq!(claims, [("groups", "ops"), ("sub", "x")]);
+    let claims = roll.callers[0].oidc.iter().map(|(claim, pattern)| format!("{claim}={pattern}"));
+    assert_eq!(
+        claims.collect::<Vec<_>>(),
+        ["groups=[\"a\", 1, true]", "k8s={ ns = \"prod\" }", "n=1.5", "sub=\"x\""]
+    );
     assert!(roll.callers[0].key_sha256.is_empty());
+    let twice = by("{ sub = \"x\" }") + &by("{ sub = \"x\" }").replace("\"ci\"", "\"cd\"") + issuer;
+    let told = Scene::minimal().file(twice).fault();
+    assert!(
+        told.starts_with("access.callers.oidc: the claims of \"cd\" are already \"ci\"'s"),
+        "{told}"
+    );
+    let loose = Scene::minimal().file(by("{ sub = \"repo:acme*\", a = \"b/*\" }") + issuer).load();
+    let warning = "caller \"ci\": a * of oidc.sub stands behind a letter or digit, so it takes every \
+                   longer name too; end the name with a separator";
+    assert_eq!(loose.warnings(), [warning]);
 
     // The issuer alone asks for credentials too, on loopback: nobody is let in.
     let config = Scene::minimal().file(issuer).load();

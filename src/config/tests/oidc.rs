@@ -26,7 +26,8 @@ fn an_issuer_with_the_address_of_its_keys() {
     assert_eq!(oidc(&Scene::minimal().file("[access.oidc]\n[access]\n")), None);
     let wanted = Settings {
         issuer: "https://Login.example.com/".into(),
-        audience: "sddc-gateway".into(),
+        audience: Some("sddc-gateway".into()),
+        client_ids: Vec::new(),
         keys: KeysFrom::Url(URL.parse().unwrap()),
         ca_file: None,
     };
@@ -64,8 +65,11 @@ fn the_keys_may_come_from_a_file_which_is_good_at_start() {
         ("", "holds no JWK set"),
         ("<html>", "holds no JWK set"),
         ("{}", "holds no JWK set"),
-        ("{\"keys\": []}", "holds no usable key"),
-        ("{\"keys\": [{\"kty\": \"oct\", \"k\": \"CANARY-s3cret\"}]}", "holds no usable key"),
+        ("{\"keys\": []}", "holds no usable key: the set is empty"),
+        (
+            "{\"keys\": [{\"kty\": \"oct\", \"k\": \"CANARY-s3cret\"}]}",
+            "holds no usable key: 1 secret or with its private half",
+        ),
     ] {
         let told = with_file(content).0.fault();
         assert_eq!(
@@ -88,10 +92,18 @@ fn the_keys_of_the_section_belong_together() {
     };
     let keys = "access.oidc.jwks_url: required with the other keys of access.oidc but not set \
                 (set either access.oidc.jwks_url or access.oidc.jwks_file)";
+    let neither = "access.oidc.audience: neither it nor access.oidc.client_ids is set: every token of \
+                   the issuer, for whatever service, would be taken; set at least one";
+    let by_client = section(&format!("jwks_url = \"{URL}\"\nclient_ids = [\"a\", \"b\"]\n"));
+    assert_eq!(oidc(&by_client).unwrap().client_ids, ["a", "b"]);
+    let alone = Scene::minimal().file(format!(
+        "[access.oidc]\nissuer = \"https://a.test\"\njwks_url = \"{URL}\"\nclient_ids = [\"a\"]\n"
+    ));
+    assert_eq!(oidc(&alone).unwrap().audience, None);
     assert_eq!(section("").fault(), keys);
     assert_eq!(
         Scene::minimal().file(format!("[access.oidc]\njwks_url = \"{URL}\"")).faults(),
-        [needed("issuer", "ISSUER"), needed("audience", "AUDIENCE")],
+        [needed("issuer", "ISSUER"), neither.to_owned()],
     );
     assert_eq!(Scene::minimal().with("ACCESS__OIDC__CA_FILE", "/nowhere").faults().len(), 4);
     assert_eq!(

@@ -73,7 +73,8 @@ fn fields(credential: Option<String>) -> HeaderMap {
 fn verifiers(issuer: &Issuer) -> Verifiers {
     let settings = oidc::Settings {
         issuer: ISSUER.to_owned(),
-        audience: AUDIENCE.to_owned(),
+        audience: Some(AUDIENCE.to_owned()),
+        client_ids: Vec::new(),
         keys: KeysFrom::File(issuer.keys()),
         ca_file: None,
     };
@@ -90,7 +91,7 @@ fn verifiers(issuer: &Issuer) -> Verifiers {
 fn roll() -> Settings {
     let name = |name: &str| name.parse::<CallerName>().expect("a good name");
     let key = KEY_SHA256.parse().expect("a digest");
-    let claims = BTreeMap::from([("sub".to_owned(), SUBJECT.to_owned())]);
+    let claims = BTreeMap::from([("sub".to_owned(), SUBJECT.into())]);
     let callers = vec![
         CallerSettings { key_sha256: vec![key], ..CallerSettings::new(name("key")) },
         CallerSettings { oidc: claims, ..CallerSettings::new(name("token")) },

@@ -41,7 +41,7 @@ impl Scene {
             let access::Settings::Callers(roll) = &mut config.access else { panic!("open") };
             roll.oidc = Some(issuer.settings());
             let caller = |name: &str| CallerSettings::new(name.parse().unwrap());
-            let oidc = BTreeMap::from([("groups".to_owned(), "ops".to_owned())]);
+            let oidc = BTreeMap::from([("groups".to_owned(), "ops".into())]);
             roll.callers.push(CallerSettings { oidc, ..caller("ops") });
             let tls_san = Some("dns:pod.mesh".parse().unwrap());
             roll.callers.push(CallerSettings { tls_san, ..caller("pod") });

@@ -33,7 +33,7 @@ async fn gateway(
         let access::Settings::Callers(roll) = &mut config.access else { panic!("open") };
         roll.oidc = Some(issuer.settings());
         roll.callers.extend(callers.iter().map(|(name, wanted)| {
-            let wanted = wanted.iter().map(|(claim, text)| (claim.to_string(), text.to_string()));
+            let wanted = wanted.iter().map(|(claim, text)| (claim.to_string(), (*text).into()));
             CallerSettings { oidc: wanted.collect(), ..CallerSettings::new(name.parse().unwrap()) }
         }));
     });
@@ -53,24 +53,24 @@ fn caller(gateway: &TestGateway) -> String {
 }
 
 #[tokio::test]
-async fn the_first_caller_all_of_whose_claims_match_is_the_one() {
+async fn the_one_caller_all_of_whose_claims_match_is_the_one() {
     let (cloud, issuer) = (cloud().await, Issuer::start().await);
     let gateway = gateway(
         &cloud,
         &issuer,
         &[
-            ("admins", &[("groups", "admin"), ("sub", "ci")]),
-            ("ci", &[("sub", "ci")]),
+            ("admins", &[("groups", "admin")]),
+            ("ci", &[("sub", "ci"), ("scope", "inventory.*")]),
             ("ops", &[("groups", "ops")]),
         ],
     )
     .await;
     for (more, name) in [
-        (json!({}), "ci"),
+        (json!({"scope": "openid inventory.read"}), "ci"),
+        (json!({"scope": ["openid", "inventory."]}), "ci"),
         (json!({"groups": ["x", "admin"]}), "admins"),
         (json!({"groups": "admin"}), "admins"),
         (json!({"groups": ["ops"], "sub": "other"}), "ops"),
-        (json!({"groups": ["ops", "admin"]}), "admins"),
     ] {
         let answer = ask(&gateway, &issuer.token(&claims(&more))).await;
         assert_eq!((answer.status.as_u16(), &*caller(&gateway)), (200, name), "{more}");
@@ -80,7 +80,10 @@ async fn the_first_caller_all_of_whose_claims_match_is_the_one() {
         json!({"sub": ["other", "c", "i"]}),
         json!({"sub": {"ci": "ci"}}),
         json!({"sub": "CI"}),
-        json!({"sub": null, "groups": "admin"}),
+        json!({"sub": null}),
+        json!({"scope": "inventory"}),
+        json!({"scope": "xinventory.read"}),
+        json!({"groups": 1}),
     ] {
         let answer = ask(&gateway, &issuer.token(&claims(&more))).await;
         assert_eq!((answer.status.as_u16(), &*caller(&gateway)), (401, "none"), "{more}");
@@ -89,6 +92,25 @@ async fn the_first_caller_all_of_whose_claims_match_is_the_one() {
             "the credential is good, but names no caller of this gateway"
         );
     }
+}
+
+#[tokio::test]
+async fn a_token_that_fits_several_callers_lets_nobody_in() {
+    let (cloud, issuer) = (cloud().await, Issuer::start().await);
+    let callers: [(&str, &[(&str, &str)]); 2] =
+        [("ci", &[("sub", "ci")]), ("all", &[("sub", "c*")])];
+    let gateway = gateway(&cloud, &issuer, &callers).await;
+    let denied = "sddc_gateway_access_denied_total{reason=\"several_callers\"}";
+    let several = async |count: u32| {
+        let page = gateway.ops("/metrics").await.text();
+        assert!(page.contains(&format!("{denied} {count}")), "{page}");
+    };
+    several(0).await;
+    assert_eq!(ask(&gateway, &issuer.token(&claims(&json!({})))).await.status, 401);
+    several(1).await;
+    let one = issuer.token(&claims(&json!({"sub": "cd"})));
+    assert_eq!(ask(&gateway, &one).await.status, 200);
+    assert_eq!(caller(&gateway), "all");
 }
 
 #[tokio::test]
@@ -185,9 +207,49 @@ async fn without_keys_nobody_gets_in_and_no_token_is_called_bad() {
     issuer.set_answer(Keys::Huge);
     let gateway = gateway(&cloud, &issuer, &[("ci", &[("sub", "ci")])]).await;
     let answer = ask(&gateway, &issuer.token(&claims(&json!({})))).await;
-    assert_eq!(answer.status, 401);
-    assert_eq!(answer.header("www-authenticate"), "Bearer realm=\"sddc-gateway\"");
+    assert_eq!(answer.code(), "issuer-unavailable");
+    assert!((1..=10).contains(&answer.header("retry-after").parse::<u64>().unwrap()));
+    let denied = "sddc_gateway_access_denied_total";
+    assert!(gateway.metric(denied, "reason=\"issuer_unavailable\"").await >= 1.0);
     assert_eq!(gateway.get("/sddcs").await.status, 200, "keys go on");
+}
+
+#[tokio::test]
+async fn where_every_caller_comes_by_tokens_readiness_waits_for_the_first_keys() {
+    let (cloud, issuer) = (cloud().await, Issuer::start().await);
+    issuer.set_answer(Keys::Status(500));
+    let start = async |with_key: bool| {
+        let setup = Setup::polling(&cloud).with(|config| {
+            let access::Settings::Callers(roll) = &mut config.access else { panic!("open") };
+            roll.oidc = Some(issuer.settings());
+            let oidc = BTreeMap::from([("sub".to_owned(), "ci".into())]);
+            let ci = CallerSettings { oidc, ..CallerSettings::new("ci".parse().unwrap()) };
+            if !with_key {
+                roll.callers.clear();
+            }
+            roll.callers.push(ci);
+        });
+        setup.start().await
+    };
+    let by_key = start(true).await;
+    let is_ready = async |gateway: &TestGateway| gateway.ops("/readyz").await.status == 200;
+    by_key.until("it is ready without keys", is_ready).await;
+    let gateway = start(false).await;
+    let has_sddcs =
+        async |gateway: &TestGateway| !gateway.state().await["inventory"]["sddcs"].is_null();
+    gateway.until("the SDDCs are read", has_sddcs).await;
+    assert!(!is_ready(&gateway).await);
+    let oidc = gateway.ops("/readyz").await.json()["oidc"].clone();
+    assert_eq!(oidc["keys"], 0);
+    issuer.set_answer(Keys::Keys);
+    let becomes_ready = async |gateway: &TestGateway| {
+        gateway.advance(1);
+        is_ready(gateway).await
+    };
+    gateway.until("the keys have come", becomes_ready).await;
+    issuer.set_answer(Keys::Status(500));
+    gateway.advance(330);
+    assert!(is_ready(&gateway).await, "it stays ready");
 }
 
 #[tokio::test]
@@ -245,7 +307,7 @@ async fn a_callers_view_holds_for_its_tokens_too() {
             let access::Settings::Callers(roll) = &mut config.access else { panic!("open") };
             roll.oidc = Some(issuer.settings());
             let mut ci = CallerSettings::new("ci".parse().unwrap());
-            ci.oidc = BTreeMap::from([("sub".to_owned(), "ci".to_owned())]);
+            ci.oidc = BTreeMap::from([("sub".to_owned(), "ci".into())]);
             ci.view.sddc_names = Some(vec!["prod-*".parse::<NamePattern>().unwrap()]);
             roll.callers.push(ci);
         })

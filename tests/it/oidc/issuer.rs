@@ -144,7 +144,8 @@ impl Issuer {
     pub fn settings(&self) -> Settings {
         Settings {
             issuer: ISSUER.into(),
-            audience: AUDIENCE.into(),
+            audience: Some(AUDIENCE.into()),
+            client_ids: Vec::new(),
             keys: KeysFrom::Url(self.jwks_url().parse().unwrap()),
             ca_file: self.ca.as_ref().map(|file| file.path().to_owned()),
         }

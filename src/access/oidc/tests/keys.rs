@@ -6,8 +6,8 @@ use super::*;
 fn takes(jwk: &Value) -> bool {
     match jwks::KeySet::read(&set(std::slice::from_ref(jwk))) {
         Ok(_) => true,
-        Err(reason) => {
-            assert_eq!(reason, jwks::NO_USABLE_KEY);
+        Err(fault) => {
+            assert_eq!(fault.reason, jwks::NO_USABLE_KEY);
             false
         }
     }
@@ -18,6 +18,7 @@ fn a_keys_own_alg_use_and_key_ops_are_honoured() {
     let signer = Signer::new("k", "RS256");
     for (name, value, good) in [
         ("use", json!("sig"), true),
+        ("use", json!("jwt-svid"), true),
         ("use", json!("enc"), false),
         ("use", json!("other"), false),
         ("use", json!(7), false),
@@ -116,23 +117,28 @@ fn keys_of_no_use_are_skipped_and_a_set_of_nothing_else_is_refused() {
     let mixed = oidc(&[&odd[..], &[signer.jwk()]].concat());
     assert_eq!(mixed.status().keys, 1);
     assert_eq!(fault(&mixed, &signer.token(&claims())), None);
-    assert_eq!(check_keys(&set(&odd)), Err("no usable key"));
-    assert_eq!(check_keys(&set(&[])), Err("no usable key"));
+    let told = check_keys(&set(&odd)).unwrap_err();
+    assert_eq!(
+        told,
+        "no usable key: 3 that cannot be read as a JWK, 1 secret or with its private half, 1 of a type \
+         or curve that is not taken (kty, crv)"
+    );
+    assert_eq!(check_keys(&set(&[])).unwrap_err(), "no usable key: the set is empty");
 }
 
 #[test]
 fn a_document_that_is_no_set_or_too_large_a_one_is_refused() {
     for odd in ["", "<html></html>", "{}", "[]", "{\"keys\":{}}", "{\"keys\":[}", "null", "\u{0}"] {
-        assert_eq!(check_keys(odd.as_bytes()), Err("no JWK set"), "{odd}");
+        assert_eq!(check_keys(odd.as_bytes()), Err("no JWK set".into()), "{odd}");
     }
     let jwk = Signer::new("k", "EdDSA").jwk();
     assert_eq!(check_keys(&set(&vec![jwk.clone(); 100])), Ok(()));
-    assert_eq!(check_keys(&set(&vec![jwk.clone(); 101])), Err("more than 100 keys"));
+    assert_eq!(check_keys(&set(&vec![jwk.clone(); 101])), Err("more than 100 keys".into()));
     let mut large = set(&[jwk]);
     large.resize(1024 * 1024, b' ');
     assert_eq!(check_keys(&large), Ok(()));
     large.push(b' ');
-    assert_eq!(check_keys(&large), Err("more than 1 MiB"));
+    assert_eq!(check_keys(&large), Err("more than 1 MiB".into()));
     let deep = format!("{{\"keys\":[{}{}]}}", "[".repeat(100_000), "]".repeat(100_000));
     assert!(check_keys(deep.as_bytes()).is_err());
 }
@@ -151,7 +157,7 @@ fn two_keys_of_one_kid_are_both_tried_if_their_type_suits() {
 }
 
 #[test]
-fn a_token_without_kid_needs_exactly_one_key_that_suits() {
+fn a_token_without_kid_is_tried_with_every_key_that_suits_and_so_is_a_key_without() {
     let (ec, rsa) = (Signer::new("ec", "ES256"), Signer::new("rsa", "RS256"));
     let bare = |signer: &Signer| signer.sign(&without(signer.header(), "kid"), &claims());
     let two_kinds = oidc(&[ec.jwk(), rsa.jwk()]);
@@ -159,10 +165,26 @@ fn a_token_without_kid_needs_exactly_one_key_that_suits() {
     assert_eq!(fault(&two_kinds, &bare(&rsa)), None);
     let ed = Signer::new("ed", "EdDSA");
     assert_eq!(fault(&two_kinds, &bare(&ed)), Some(JwtFault::UnknownKey));
-    let two_alike = oidc(&[ec.jwk(), Signer::new("other", "ES256").jwk()]);
-    assert_eq!(fault(&two_alike, &bare(&ec)), Some(JwtFault::UnknownKey));
+    let other = Signer::new("other", "ES256");
+    let two_alike = oidc(&[ec.jwk(), without(other.jwk(), "kid")]);
+    assert_eq!(fault(&two_alike, &bare(&ec)), None);
+    assert_eq!(fault(&two_alike, &bare(&other)), None);
     assert_eq!(fault(&two_alike, &ec.token(&claims())), None);
+    assert_eq!(fault(&two_alike, &other.token(&claims())), None);
+    assert_eq!(fault(&two_alike, &bare(&Signer::new("x", "ES256"))), Some(JwtFault::Signature));
     let unnamed = oidc(&[without(ec.jwk(), "kid")]);
-    assert_eq!(fault(&unnamed, &bare(&ec)), None);
-    assert_eq!(fault(&unnamed, &ec.token(&claims())), Some(JwtFault::UnknownKey));
+    assert_eq!(fault(&unnamed, &ec.token(&claims())), None);
+    assert_eq!(fault(&unnamed, &ed.token(&claims())), Some(JwtFault::UnknownKey));
+}
+
+#[test]
+fn ed25519_is_eddsa_by_another_name() {
+    let signer = Signer::new("k", "EdDSA");
+    for name in ["EdDSA", "Ed25519"] {
+        let token = signer.sign(&with(signer.header(), "alg", json!(name)), &claims());
+        for of_key in [json!("EdDSA"), json!("Ed25519"), json!(null)] {
+            let oidc = oidc(&[with(signer.jwk(), "alg", of_key.clone())]);
+            assert_eq!(fault(&oidc, &token), None, "{name} by a key for {of_key}");
+        }
+    }
 }

@@ -93,7 +93,7 @@ fn a_bad_set_keeps_the_keys_and_is_told() {
     }
     assert_eq!(oidc.status().age, Some(Duration::from_secs(28)));
     oidc.take_file(&set(&[signer.jwk()])).unwrap();
-    let expected = OidcStatus { keys: 1, age: Some(Duration::ZERO), error: None };
+    let expected = OidcStatus { keys: 1, age: Some(Duration::ZERO), error: None, why: None };
     assert_eq!(oidc.status(), expected);
 }
 
@@ -103,7 +103,7 @@ fn without_keys_a_well_formed_token_is_refused_for_that() {
     let oidc = without_keys();
     assert_eq!(fault(&oidc, &signer.token(&claims())), Some(JwtFault::NoKeys));
     assert_eq!(fault(&oidc, "a.b.c"), Some(JwtFault::Malformed));
-    assert_eq!(oidc.status(), OidcStatus { keys: 0, age: None, error: None });
+    assert_eq!(oidc.status(), OidcStatus { keys: 0, age: None, error: None, why: None });
     assert!(oidc.take_file(b"odd").is_err());
     assert_eq!(fault(&oidc, &signer.token(&claims())), Some(JwtFault::NoKeys));
 }
@@ -127,7 +127,8 @@ fn a_file_of_keys_is_read_at_start() {
     let start = || {
         let settings = Settings {
             issuer: ISSUER.into(),
-            audience: AUDIENCE.into(),
+            audience: Some(AUDIENCE.into()),
+            client_ids: Vec::new(),
             keys: KeysFrom::File(path.clone()),
             ca_file: None,
         };

@@ -158,12 +158,13 @@ impl World {
                 let url = format!("{}/csp/gateway/am/api/auth/keys", self.jwks.url());
                 roll.oidc = Some(oidc::Settings {
                     issuer: ISSUER.into(),
-                    audience: "sddc-gateway".into(),
+                    audience: Some("sddc-gateway".into()),
+                    client_ids: Vec::new(),
                     keys: oidc::KeysFrom::Url(url.parse().unwrap()),
                     ca_file: None,
                 });
                 roll.callers.push(CallerSettings {
-                    oidc: [("sub".to_owned(), "ci".to_owned())].into(),
+                    oidc: [("sub".to_owned(), "ci".into())].into(),
                     ..CallerSettings::new("ci".parse().unwrap())
                 });
             }

@@ -89,13 +89,18 @@ pub(super) fn is_without_id(gap: &Gap) -> bool {
 pub(super) struct Shown<'a, E>(HashMap<&'a str, (&'a Arc<E>, Instant)>);
 
 impl<'a, E: Entry> Shown<'a, E> {
-    /// Of these lists of the same documents. Of two copies the one counts that was read last.
-    pub(super) fn of(lists: impl IntoIterator<Item = &'a Reading<OrgList<E>>>) -> Self {
+    /// Of a list and of another one of the same documents. Of two copies the one counts that was read
+    /// last; that a document is deleted only its own list says.
+    pub(super) fn of(
+        own: Option<&'a Reading<OrgList<E>>>,
+        other: Option<&'a Reading<OrgList<E>>>,
+    ) -> Self {
         let mut shown: HashMap<&str, (&Arc<E>, Instant)> = HashMap::new();
-        for Reading { content, begun } in lists {
+        let lists = own.map(|own| (own, true)).into_iter().chain(other.map(|it| (it, false)));
+        for (Reading { content, begun }, is_own) in lists {
             let held: HashMap<&str, Instant> =
                 content.held_back.iter().map(|it| (it.entry.id(), it.begun)).collect();
-            for entry in &content.entries {
+            for entry in content.entries.iter().filter(|entry| is_own || !entry.is_deleted()) {
                 let begun = held.get(entry.id()).copied().unwrap_or(*begun);
                 let known = shown.entry(entry.id()).or_insert((entry, begun));
                 if begun > known.1 {
@@ -217,7 +222,7 @@ pub(super) fn keep_unshown<E: Entry>(
     read: &mut OrgList<E>,
     oldest: Instant,
 ) -> usize {
-    let shown = Shown::of([before]);
+    let shown = Shown::of(Some(before), None);
     let ids: HashSet<&str> = read.entries.iter().map(|entry| entry.id()).collect();
     let unshown = before.content.entries.iter().filter(|entry| !ids.contains(entry.id()));
     let unshown: Vec<_> = unshown
@@ -249,7 +254,8 @@ pub(super) fn with_newer_copies<E: Entry>(
         return None;
     }
     let held: HashSet<&str> = read.held_back.iter().map(|it| it.entry.id()).collect();
-    let newer = read.entries.iter().filter(|entry| !held.contains(entry.id()));
+    let newer = read.entries.iter();
+    let newer = newer.filter(|entry| !held.contains(entry.id()) && !entry.is_deleted());
     let newer: HashMap<&str, &Arc<E>> = newer.map(|entry| (entry.id(), entry)).collect();
     let is_older = |entry: &Arc<E>| newer.get(entry.id()).is_some_and(|newer| **newer != *entry);
     if !other.content.entries.iter().any(is_older) {
@@ -308,7 +314,8 @@ mod tests {
         let (before, mut read) = (reading(list()), list());
         let version = before.content.entries[0].version.map(|version| version + 1);
         changed(&mut read.entries[0], version);
-        let versions = keep_newer(&Shown::of([&before]), &mut read, &Regressions::default());
+        let versions =
+            keep_newer(&Shown::of(Some(&before), None), &mut read, &Regressions::default());
         assert_eq!(versions, Versions::default());
         assert_eq!(read.entries[0].sddc.name.as_deref(), Some("changed"));
         assert!(read.entries.len() > 2);
@@ -326,7 +333,7 @@ mod tests {
         {
             let mut read = list();
             changed(&mut read.entries[0], version);
-            keep_newer(&Shown::of([&before]), &mut read, &Regressions::default());
+            keep_newer(&Shown::of(Some(&before), None), &mut read, &Regressions::default());
             assert_eq!(!first(&before.content.entries[0], &read), is_newer, "{version:?}");
             assert_eq!(read.held_back.is_empty(), is_newer, "{version:?}");
         }
@@ -347,7 +354,7 @@ mod tests {
             for (less, restored) in versions.iter().zip(restored) {
                 let mut read = list();
                 changed(&mut read.entries[0], Some(known + less));
-                let versions = keep_newer(&Shown::of([&before]), &mut read, &regressions);
+                let versions = keep_newer(&Shown::of(Some(&before), None), &mut read, &regressions);
                 assert_eq!(!versions.restored.is_empty(), *restored, "{less}");
                 let is_held = !restored && *less < 0;
                 assert_eq!((versions.held > 0, read.held_back.len() == 1), (is_held, is_held));
@@ -364,7 +371,7 @@ mod tests {
         for second in 1..=2 {
             let mut read = list();
             changed(&mut read.entries[0], Some(known - 1));
-            keep_newer(&Shown::of([&shown]), &mut read, &regressions);
+            keep_newer(&Shown::of(Some(&shown), None), &mut read, &regressions);
             assert_eq!(read.held_back[0].begun, before.begun);
             let begun = before.begun + Duration::from_secs(second);
             shown = Reading { content: Arc::new(read), begun };
@@ -409,9 +416,11 @@ mod tests {
         read.entries.push(added);
         assert!(with_newer_copies(&other, &read, other.begun).is_none(), "equal copies");
         changed(&mut read.entries[0], Some(1));
+        Arc::make_mut(&mut read.entries[1]).sddc.state = Some("DELETED".into());
         assert!(with_newer_copies(&other, &read, now() - Duration::from_secs(1)).is_none());
         let list = with_newer_copies(&other, &read, other.begun).unwrap();
         assert!(Arc::ptr_eq(&list.entries[0], &read.entries[0]));
         assert_eq!(list.entries.len(), other.content.entries.len());
+        assert!(Arc::ptr_eq(&list.entries[1], &other.content.entries[1]), "not every list has it");
     }
 }

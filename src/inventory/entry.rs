@@ -21,6 +21,11 @@ pub trait Entry: Debug + PartialEq + Send + Sync + 'static {
     /// Upstream `updated`: tells the same where `version` was set back.
     fn updated_at(&self) -> Option<Timestamp>;
 
+    /// Whether it is of something that was deleted: not every list shows such.
+    fn is_deleted(&self) -> bool {
+        false
+    }
+
     /// The order of lists for which nothing else was asked.
     fn order(&self, other: &Self) -> Ordering;
 
@@ -76,7 +81,11 @@ impl Entry for SddcEntry {
             PartKind::Clusters => self.gaps.clusters,
             PartKind::Hosts => self.gaps.hosts,
         };
-        gap.filter(|_| self.sddc.state.as_deref() != Some("DELETED"))
+        gap.filter(|_| !self.is_deleted())
+    }
+
+    fn is_deleted(&self) -> bool {
+        self.sddc.state.as_deref() == Some("DELETED")
     }
 
     fn bytes(&self) -> usize {

@@ -223,7 +223,7 @@ impl<E: Entry> List<E> {
                 );
             }
         }
-        let shown = Shown::of(before.iter().chain(&other));
+        let shown = Shown::of(before.as_ref(), other.as_ref());
         let versions = belief::keep_newer(&shown, &mut list, &self.regressions);
         inner.metrics.odd_documents(versions.held);
         for id in versions.newly_held {

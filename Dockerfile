@@ -24,6 +24,10 @@ RUN mkdir src \
  && touch src/lib.rs \
  && cargo build --release --locked --target "$(rustc --print host-tuple)"
 
+# The commit, where the context has no `.git`; after the dependencies, which do not depend on it.
+ARG REVISION=
+ENV SDDC_GATEWAY_COMMIT=${REVISION}
+
 COPY . .
 # Sources may be older than the empty crate's artefacts, and cargo compares times.
 RUN target="$(rustc --print host-tuple)" \

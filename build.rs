@@ -1,11 +1,12 @@
 //! Takes out of Swagger UI's archive the two files that the docs page loads: with everything that is
-//! in it the image would be over its bound.
+//! in it the image would be over its bound. And finds the commit that is built: given in
+//! `SDDC_GATEWAY_COMMIT`, as for an image, or read from the checkout. git itself need not be there.
 
 use std::{
     borrow::Cow,
     env, fs,
     io::{self, Cursor},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use utoipa_swagger_ui_vendored::SWAGGER_UI_VENDORED;
@@ -15,6 +16,8 @@ const FILES: [&str; 2] = ["swagger-ui.css", "swagger-ui-bundle.js"];
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("cargo::rerun-if-changed=build.rs");
+    let commit = commit().unwrap_or_else(|| "unknown".to_owned());
+    println!("cargo::rustc-env=SDDC_GATEWAY_COMMIT={commit}");
     let folder = env::var_os("OUT_DIR").ok_or("cargo sets OUT_DIR")?;
     let mut archive = ZipArchive::new(Cursor::new(SWAGGER_UI_VENDORED))?;
     for file in FILES {
@@ -25,4 +28,53 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         io::copy(&mut entry, &mut fs::File::create(Path::new(&folder).join(file))?)?;
     }
     Ok(())
+}
+
+fn commit() -> Option<String> {
+    println!("cargo::rerun-if-env-changed=SDDC_GATEWAY_COMMIT");
+    let given = env::var("SDDC_GATEWAY_COMMIT").ok();
+    given
+        .as_deref()
+        .and_then(commit_id)
+        .or_else(|| checked_out(Path::new(&env::var_os("CARGO_MANIFEST_DIR")?)))
+}
+
+/// What `HEAD` of a checkout means: a commit, or a branch's newest.
+fn checked_out(root: &Path) -> Option<String> {
+    let folder = git_folder(root)?;
+    let head = read(&folder.join("HEAD"))?;
+    let Some(name) = head.trim().strip_prefix("ref: ") else { return commit_id(&head) };
+    // A worktree has a HEAD of its own; branches are in the repository's folder.
+    let common = read(&folder.join("commondir"))
+        .map_or_else(|| folder.clone(), |text| folder.join(text.trim()));
+    let loose = [&folder, &common].into_iter().find_map(|it| read(&it.join(name)));
+    loose.as_deref().and_then(commit_id).or_else(|| {
+        let packed = read(&common.join("packed-refs"))?;
+        let line =
+            packed.lines().find(|line| line.split_once(' ').is_some_and(|it| it.1 == name))?;
+        commit_id(line.split(' ').next()?)
+    })
+}
+
+/// `.git`, or where the file of this name says that it is.
+fn git_folder(root: &Path) -> Option<PathBuf> {
+    let git = root.join(".git");
+    if git.is_dir() {
+        return Some(git);
+    }
+    let text = read(&git)?;
+    Some(root.join(text.strip_prefix("gitdir:")?.trim()))
+}
+
+/// Reads a file, and has the build repeated when it changes.
+fn read(path: &Path) -> Option<String> {
+    let text = fs::read_to_string(path).ok()?;
+    println!("cargo::rerun-if-changed={}", path.display());
+    Some(text)
+}
+
+fn commit_id(text: &str) -> Option<String> {
+    let text = text.trim();
+    let is_hex = text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    (is_hex && (7..=64).contains(&text.len())).then(|| text.to_ascii_lowercase())
 }

@@ -21,13 +21,13 @@ use crate::{
     inventory::{Inventory, InventoryMetrics, Readers, SnapshotFile, Source},
     lifecycle::{Drain, Readiness, Reason, Signals},
     listener::{
-        Listener,
+        ConnectionBounds, Listener,
         apart::Apart,
         edge::Edge,
         host::HostRule,
         io::Limits,
         ops,
-        routes::Routes,
+        routes::{Routes, WATCHED},
         tls::{Tls, TlsFault},
     },
     os_error::{describe, in_words},
@@ -40,7 +40,7 @@ use crate::{
 
 /// Bytes of CSP's answer: a token is some KiB.
 const MOST_TOKEN_BYTES: u64 = 1024 * 1024;
-/// The ops port has few askers; probes must not wait behind a flood of them.
+/// The ops port has few callers; idle connections above it make room for probes.
 const OPS_CONNECTIONS: usize = 128;
 /// Reasons for which others than a credential's judge refuse a caller.
 const OTHER_DENIALS: [&str; 5] =
@@ -185,8 +185,8 @@ impl Gateway {
             tasks.clone(),
         );
         let oidc = start_oidc(config, &clock, &metrics, &tasks)?;
-        let tokens_only = config.access.roll().is_some_and(Roll::is_tokens_only);
-        let readiness = Readiness::new(inventory.clone(), oidc.clone().filter(|_| tokens_only));
+        let keys = awaited_keys(config, oidc.as_ref());
+        let readiness = Readiness::new(inventory.clone(), keys, audit.clone());
         let reloads = Reloads::default();
         let stop = || tasks.stop.clone();
         for source in &tokens {
@@ -217,10 +217,7 @@ impl Gateway {
         tasks.spawn("restart notices", stop(), notices);
 
         if let Some(guard) = &mut audit_guard {
-            let (stop, ended) = (stop(), guard.ended());
-            tasks.spawn("audit", stop.clone(), async move {
-                stop.run_until_cancelled(ended).await;
-            });
+            watch_audit(guard, &tasks);
         }
 
         let state = ApiState {
@@ -236,12 +233,13 @@ impl Gateway {
         };
         let (answers, steps) = (state.answers.clone(), state.steps.clone());
         let made_bytes = Arc::new(move || answers.bytes() + steps.bytes());
-        let edge = edge(config, state, policy.clone(), Logs { access_log, audit });
-        let cutting = edge.cutting.clone();
+        let logs = Logs { access_log, audit: audit.clone() };
+        let edge = edge(config, state, policy.clone(), logs);
         let ops = ops::Ops {
             figures: InventoryMetrics::new(inventory.clone(), tokens, clock.clone(), made_bytes),
             inventory,
             readiness: readiness.clone(),
+            audit,
             clock,
             reloads,
             dates,
@@ -257,7 +255,7 @@ impl Gateway {
             tasks,
             close_api: CancellationToken::new(),
             close_ops: CancellationToken::new(),
-            cutting,
+            cutting: edge.cutting.clone(),
             cut: CancellationToken::new(),
             connections: TaskTracker::new(),
             settings: config.api.clone(),
@@ -315,7 +313,11 @@ impl Gateway {
     fn listen(&self, edge: Edge, socket: TcpListener, tls: Option<Tls>, metrics: &Metrics) {
         let listener = Listener {
             socket,
-            max_connections: self.settings.max_connections,
+            bounds: ConnectionBounds {
+                listener: "api",
+                total: self.settings.max_connections,
+                per_client: self.settings.max_connections_per_client,
+            },
             limits: Limits::from(&self.settings),
             tls,
             ending: self.readiness.token(),
@@ -346,7 +348,7 @@ impl Gateway {
         let router = ops::router(ops);
         let listener = Listener {
             socket,
-            max_connections: OPS_CONNECTIONS,
+            bounds: ConnectionBounds { listener: "ops", total: OPS_CONNECTIONS, per_client: None },
             limits: Limits::from(&self.settings),
             tls: None,
             ending: self.close_ops.clone(),
@@ -384,6 +386,12 @@ fn start_oidc(
     Ok(Some(oidc))
 }
 
+/// The keys without which no caller can be authenticated, if that is so.
+fn awaited_keys(config: &Config, oidc: Option<&Oidc>) -> Option<Oidc> {
+    let tokens_only = config.access.roll().is_some_and(Roll::is_tokens_only);
+    oidc.filter(|_| tokens_only).cloned()
+}
+
 /// What is written of each request.
 struct Logs {
     access_log: AccessLog,
@@ -402,14 +410,24 @@ fn open_audit(
     Ok((audit, Some(guard)))
 }
 
+/// Without the audit's thread no request could be answered: its end is the gateway's.
+fn watch_audit(guard: &mut AuditGuard, tasks: &Tasks) {
+    let (stop, ended) = (tasks.stop.clone(), guard.ended());
+    tasks.spawn("audit", stop.clone(), async move {
+        stop.run_until_cancelled(ended).await;
+    });
+}
+
 /// The API listener's edge, with the routes behind it.
 fn edge(config: &Config, state: ApiState, policy: Policy, logs: Logs) -> Edge {
     let readiness = state.readiness.clone();
     let (clock, metrics) = (state.clock.clone(), state.metrics.clone());
     let (router, facade, pages) = api::router(state);
+    let templates = Routes::new(facade, pages);
+    metrics.expect_routes(templates.labels(), &WATCHED);
     Edge {
         router,
-        routes: Routes::new(facade, pages),
+        routes: templates,
         host: HostRule::new(config.api.listen.ip(), policy.is_open(), &config.api.hosts),
         policy,
         proxies: TrustedProxies::new(config.api.trusted_proxies.clone()),

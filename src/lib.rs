@@ -19,6 +19,10 @@
 //! together, [`reload`] re-reads its files and [`validity`] their dates, [`lifecycle`] winds it down,
 //! [`os_error`] puts the system's errors in words, [`simulator`] plays VMware Cloud.
 
+/// The commit that was built, in full; `unknown` where neither the checkout nor
+/// `SDDC_GATEWAY_COMMIT` told the build.
+pub const COMMIT: &str = env!("SDDC_GATEWAY_COMMIT");
+
 pub mod access;
 pub mod api;
 pub mod cli;

@@ -27,7 +27,7 @@ use prometheus_client::{
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::{access::oidc::Oidc, inventory::Inventory};
+use crate::{access::oidc::Oidc, inventory::Inventory, telemetry::Audit};
 
 /// For the answers of requests that were still in flight when the time was up: they are short, and
 /// who does not take them is cut.
@@ -46,6 +46,7 @@ struct ReadinessState {
     inventory: Inventory,
     /// Who verifies tokens, where these are every caller's only credential.
     keys: Option<Oidc>,
+    audit: Audit,
     was_ready: AtomicBool,
     ending: CancellationToken,
     draining: CancellationToken,
@@ -64,12 +65,14 @@ impl Collector for Readiness {
 }
 
 impl Readiness {
-    /// Follows an inventory, and the first key set of whom is given.
+    /// Follows an inventory, the first key set of whom is given, and the audit
+    /// without which no request is answered.
     #[must_use]
-    pub fn new(inventory: Inventory, keys: Option<Oidc>) -> Self {
+    pub fn new(inventory: Inventory, keys: Option<Oidc>, audit: Audit) -> Self {
         Self(Arc::new(ReadinessState {
             inventory,
             keys,
+            audit,
             was_ready: AtomicBool::new(false),
             ending: CancellationToken::new(),
             draining: CancellationToken::new(),
@@ -79,7 +82,7 @@ impl Readiness {
     /// Whether requests are wanted now. Asks no upstream.
     #[must_use]
     pub fn is_ready(&self) -> bool {
-        if self.is_ending() {
+        if self.is_ending() || self.0.audit.last_error().is_some() {
             return false;
         }
         let has_keys = || self.0.keys.as_ref().is_none_or(Oidc::has_keys);

@@ -18,6 +18,17 @@ pub enum Settings {
     Callers(Roll),
 }
 
+impl Settings {
+    /// In a word, for the log: `open` or `callers`.
+    #[must_use]
+    pub const fn mode(&self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Callers(_) => "callers",
+        }
+    }
+}
+
 /// The callers of a configuration, and how they are known.
 #[derive(Debug, Clone, Default)]
 pub struct Roll {

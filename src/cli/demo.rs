@@ -50,8 +50,8 @@ async fn demo(options: &Options) -> Result<(), ExitCode> {
     let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
     tasks.spawn(cloud.clone().serve(socket, stop.clone()));
     tasks.spawn(change(cloud, stop.clone()));
-    let dropped = guard.dropped();
-    let lost = move || dropped.dropped_lines();
+    let lines = guard.lost();
+    let lost = move || lines.count();
     let gateway = Gateway::start(&config, Clock::system(), access_log, lost)
         .await
         .map_err(|error| fail(&error))?;

@@ -7,7 +7,7 @@ use rustix::process::{
 use crate::{config::Config, listener};
 
 /// Descriptors that are connections neither to the API nor to VMC: the log, listeners, mints, files,
-/// and up to 128 connections to the ops port.
+/// and up to 128 connections to the ops port, with one each that waits for room.
 const OWN_DESCRIPTORS: u64 = 256;
 
 /// No core dump may hold a token: neither a file, nor one through a pipe, which ignores the limit.
@@ -75,6 +75,7 @@ mod tests {
                 tls: None,
                 max_in_flight: 1,
                 max_connections,
+                max_connections_per_client: None,
                 max_watchers,
                 header_timeout: Duration::ZERO,
                 idle_timeout: Duration::ZERO,

@@ -25,10 +25,13 @@ use crate::{
 /// Bad configuration: `EX_CONFIG` of `sysexits.h`.
 const EX_CONFIG: u8 = 78;
 
+/// As `--version` tells it: with the commit that was built.
+const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("SDDC_GATEWAY_COMMIT"), ")");
+
 /// Holds a VMware Cloud OAuth app's credentials, keeps one shared access token, and answers
 /// `GET /sddcs` to internal services.
 #[derive(Debug, Parser)]
-#[command(name = "sddc-gateway", version, propagate_version = true)]
+#[command(name = "sddc-gateway", version = VERSION, propagate_version = true)]
 pub struct Cli {
     #[command(subcommand)]
     command: Option<Command>,

@@ -21,13 +21,15 @@ async fn serve(mut config: Config) -> Result<(), ExitCode> {
     let mut signals = Signals::listen().map_err(|error| fail(&error))?;
     start_report::log(&config);
     harden::files(&mut config);
-    let dropped = guard.dropped();
-    let lost = move || dropped.dropped_lines();
+    let lines = guard.lost();
+    let lost = move || lines.count();
     let gateway = Gateway::start(&config, Clock::system(), access_log, lost)
         .await
         .map_err(|error| fail(&error))?;
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
+        commit = crate::COMMIT,
+        access = config.access.mode(),
         api = %gateway.api_address(),
         ops = %gateway.ops_address(),
         "started"

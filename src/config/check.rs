@@ -61,6 +61,8 @@ pub(super) fn api(reader: &mut Reader<'_>) -> listener::Settings {
         tls: super::tls::read(reader),
         max_in_flight: reader.value("api.max_in_flight", value::count(1..=MAX_COUNT)),
         max_connections: reader.value("api.max_connections", value::count(1..=MAX_COUNT)),
+        max_connections_per_client: reader
+            .optional("api.max_connections_per_client", value::count(1..=MAX_COUNT)),
         max_watchers: reader.value("api.max_watchers", value::count(1..=MAX_COUNT)),
         header_timeout: reader.value("api.header_timeout", timeout),
         idle_timeout: reader.value("api.idle_timeout", timeout),

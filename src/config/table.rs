@@ -86,8 +86,19 @@ pub const KEYS: &[Key] = &[
         "api.max_connections",
         Count,
         "10000",
-        "Open connections at which accepting pauses, 1 to 1000000.",
+        "Open connections, 1 to 1000000. At it the one that has been idle longest (no request in \
+         flight, also before its first head is whole) is closed for a new one; accepting pauses only \
+         while none is idle.",
     ),
+    Key {
+        name: "api.max_connections_per_client",
+        shape: Count,
+        preset: Preset::Unset("200"),
+        doc: "Open connections of one client address, 1 to 1000000. Above it the client's own longest \
+              idle one is closed for the new one, or else the new one. The address is the peer's, \
+              never X-Forwarded-For: behind a proxy or a load balancer leave it unset. Not set: any \
+              number.",
+    },
     preset(
         "api.max_watchers",
         Count,

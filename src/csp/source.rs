@@ -32,7 +32,9 @@ pub struct TokenSource(Arc<Shared>);
 #[derive(Debug)]
 struct Shared {
     org: Option<OrgId>,
+    /// Of log lines; changes once the app's own organization is known.
     label: ArcSwap<Arc<str>>,
+    metric_label: Arc<str>,
     mint: Mint,
     clock: Clock,
     metrics: Metrics,
@@ -105,9 +107,11 @@ impl TokenSource {
         flights: Flights,
     ) -> Self {
         let label = Arc::from(org.as_ref().map_or("default", OrgId::as_str));
+        metrics.expect_mints(&label);
         Self(Arc::new(Shared {
             org,
-            label: ArcSwap::from_pointee(label),
+            label: ArcSwap::from_pointee(label.clone()),
+            metric_label: label,
             mint,
             circuit: CircuitBreaker::new(clock.clone()),
             without_snapshot: AtomicUsize::new(0),
@@ -202,7 +206,7 @@ impl TokenSource {
                 Ok(())
             }
             Err(error) => {
-                self.0.metrics.mint(&self.label(), outcome(&error));
+                self.0.metrics.mint(&self.0.metric_label, outcome(&error));
                 Err(error)
             }
         }
@@ -249,7 +253,14 @@ impl TokenSource {
         if self.usable().is_some() { None } else { self.0.circuit.retry_at() }
     }
 
-    /// The label of logs and metrics: the org's id, `default` while the app's own is not known.
+    /// The label of metrics: the org's id, `default` for the app's own. It stays the same for life: a
+    /// series that changed its name would be two.
+    #[must_use]
+    pub fn metric_label(&self) -> &Arc<str> {
+        &self.0.metric_label
+    }
+
+    /// The label of logs: the org's id, `default` while the app's own is not known.
     #[must_use]
     pub fn label(&self) -> Arc<str> {
         self.0.label.load().as_ref().clone()
@@ -327,7 +338,7 @@ impl TokenSource {
         self.0.current.store(Some(token));
         self.0.minted.send_replace(generation);
         *self.trouble() = Trouble::default();
-        self.0.metrics.mint(&self.label(), MintOutcome::Minted);
+        self.0.metrics.mint(&self.0.metric_label, MintOutcome::Minted);
         self.0.wake.notify_one();
     }
 
@@ -349,7 +360,7 @@ impl TokenSource {
 
     fn note(&self, error: &CspError) {
         let outcome = outcome(error);
-        self.0.metrics.mint(&self.label(), outcome);
+        self.0.metrics.mint(&self.0.metric_label, outcome);
         let mut trouble = self.trouble();
         trouble.consecutive_failures = trouble.consecutive_failures.saturating_add(1);
         let before = trouble.last_error.replace(error.kind());

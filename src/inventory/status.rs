@@ -161,7 +161,7 @@ impl InventoryMetrics {
 impl Collector for InventoryMetrics {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let orgs = self.inventory.status();
-        let labels: Vec<_> = self.tokens.iter().map(TokenSource::label).collect();
+        let labels: Vec<_> = self.tokens.iter().map(|it| &**it.metric_label()).collect();
         let mut circuits: Vec<_> = orgs.iter().map(|org| (&*org.org_id, org.vmc)).collect();
         if let Some(discovery) = self.inventory.discovery()
             && circuits.iter().all(|(org, _)| *org != "default")
@@ -229,7 +229,7 @@ impl InventoryMetrics {
         #[expect(clippy::cast_precision_loss, reason = "milliseconds since 1970 are below 2^52")]
         let now = self.clock.wall().as_millisecond() as f64 / 1000.0;
         let monotonic = self.clock.now();
-        let labels: Vec<_> = self.tokens.iter().map(TokenSource::label).collect();
+        let labels: Vec<_> = self.tokens.iter().map(|it| &**it.metric_label()).collect();
         gauges(
             encoder,
             "sddc_gateway_token_expiry_timestamp_seconds",

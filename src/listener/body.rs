@@ -2,6 +2,7 @@
 
 use std::{
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll, ready},
 };
 
@@ -10,7 +11,11 @@ use bytes::Bytes;
 use http_body::{Body as _, Frame, SizeHint};
 
 use super::{io::Exchange, multiplex::PIECE_BYTES};
-use crate::{in_flight::Permit, telemetry::Metrics};
+use crate::{
+    clock::{Clock, Instant},
+    in_flight::Permit,
+    telemetry::Metrics,
+};
 
 /// A body that holds its request's permit until it is handed out, and its request open until the
 /// connection has taken it whole or given it up. What is still going out then has the write limit.
@@ -25,8 +30,17 @@ pub struct AnswerBody {
     /// What is there of it, and not handed out yet.
     rest: Bytes,
     permit: Option<Permit>,
-    /// Counts a watcher that is lost because it is too slow.
-    watched: Option<Metrics>,
+    watched: Option<WatchedStream>,
+}
+
+/// An event stream, to be counted at its end: how long it was open, and whether its watcher is lost
+/// because it is too slow.
+#[derive(Debug)]
+pub(super) struct WatchedStream {
+    pub(super) metrics: Metrics,
+    pub(super) clock: Clock,
+    pub(super) route: Arc<str>,
+    pub(super) began: Instant,
 }
 
 impl AnswerBody {
@@ -35,7 +49,7 @@ impl AnswerBody {
         body: Body,
         exchange: Exchange,
         permit: Option<Permit>,
-        watched: Option<Metrics>,
+        watched: Option<WatchedStream>,
     ) -> Self {
         let mut answer = Self { body, exchange, rest: Bytes::new(), permit, watched };
         answer.note_the_end();
@@ -108,8 +122,10 @@ impl http_body::Body for AnswerBody {
 
 impl Drop for AnswerBody {
     fn drop(&mut self) {
-        if let Some(metrics) = self.watched.as_ref().filter(|_| self.exchange.was_cut()) {
-            metrics.watcher_dropped();
+        let Some(stream) = &self.watched else { return };
+        stream.metrics.wait(stream.route.clone(), stream.clock.now().since(stream.began));
+        if self.exchange.was_cut() {
+            stream.metrics.watcher_dropped();
         }
     }
 }

@@ -27,7 +27,7 @@ use tower::ServiceExt;
 
 use super::{
     Peer,
-    body::AnswerBody,
+    body::{AnswerBody, WatchedStream},
     host::{HostRule, check_any_host},
     io::Activity,
     record::{Departure, End, Judged, Seen, decided, refusal, unrecorded},
@@ -102,8 +102,12 @@ impl Edge {
         let judged = departure.record(judged).await;
         departure.end();
         let response = self.finish(judged, &seen);
-        let is_stream = response.extensions().get::<Streaming>().is_some();
-        let watched = is_stream.then(|| self.metrics.clone());
+        let watched = is_stream(&response).then(|| WatchedStream {
+            metrics: self.metrics.clone(),
+            clock: self.clock.clone(),
+            route: seen.route.label.clone(),
+            began: seen.began,
+        });
         response.map(|body| AnswerBody::new(body, exchange, permit, watched))
     }
 
@@ -301,6 +305,7 @@ impl Edge {
             headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         let end = End {
+            is_stream: is_stream(&response),
             status: response.status(),
             bytes: response.body().size_hint().exact(),
             outcome: response.extensions().get::<Outcome>(),
@@ -345,6 +350,10 @@ pub(super) fn common_headers(headers: &mut HeaderMap) {
     if !headers.contains_key(CSP) {
         headers.insert(CSP, NOTHING);
     }
+}
+
+fn is_stream(response: &Response) -> bool {
+    response.extensions().get::<Streaming>().is_some()
 }
 
 /// Try again in a moment.

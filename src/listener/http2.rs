@@ -13,7 +13,7 @@ use tokio::time::{Interval, MissedTickBehavior};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
-    SecureStream, Secured,
+    LAST_MOMENT, Plain, SecureStream, Secured,
     multiplex::{ANSWER_NOT_TAKEN, FLOOD, Multiplex, PIECE_BYTES, RESET},
 };
 
@@ -80,11 +80,12 @@ impl Secured {
         S::Future: Send + 'static,
         B: Body<Data: Send, Error: Into<axum::BoxError>> + Send + 'static,
     {
-        let Some(account) = self.activity.multiplex() else { return };
+        let Plain { activity, limits, close, .. } = &self.plain;
+        let Some(account) = activity.multiplex() else { return };
         let builder = http2(self.requests.clone());
         let connection = builder.serve_connection(TokioIo::new(stream), service);
         let mut connection = std::pin::pin!(connection);
-        let mut look = every(self.limits.write / 4);
+        let mut look = every(limits.write / 4);
         let mut told = false;
         let mut closing = false;
         loop {
@@ -92,8 +93,9 @@ impl Secured {
                 connection.as_mut().graceful_shutdown();
                 told = true;
             }
-            if self.close.is_cancelled() && !closing {
-                look = every(LAST_WORD);
+            let is_evicted = activity.is_evicted();
+            if (is_evicted || close.is_cancelled()) && !closing {
+                look = every(if is_evicted { LAST_MOMENT } else { LAST_WORD });
                 look.reset();
                 closing = true;
             }
@@ -106,7 +108,8 @@ impl Secured {
                     return;
                 }
                 () = self.ending.cancelled(), if !self.ending.is_cancelled() => false,
-                () = self.close.cancelled(), if !closing => false,
+                () = close.cancelled(), if !closing => false,
+                () = activity.evicted(), if !closing => false,
                 () = account.changed.notified() => false,
                 _ = look.tick() => true,
             };
@@ -115,7 +118,7 @@ impl Secured {
             }
             if ticked {
                 self.reset_late(account);
-                if closing && self.activity.is_quiet() {
+                if closing && activity.is_quiet() {
                     return;
                 }
             }
@@ -124,23 +127,27 @@ impl Secured {
 
     /// Whether the connection is not wanted any more.
     fn is_leaving(&self) -> bool {
-        self.close.is_cancelled() || self.ending.is_cancelled() && self.activity.was_asked()
+        let Plain { activity, close, .. } = &self.plain;
+        close.is_cancelled()
+            || activity.is_evicted()
+            || self.ending.is_cancelled() && activity.was_asked()
     }
 
     fn is_flooded(&self, account: &Multiplex) -> bool {
         let flooded = account.is_flooded();
         if flooded {
-            self.metrics.connection_error(FLOOD);
-            tracing::debug!(client.address = %self.address.ip(), "a connection was cut: a flood");
+            self.plain.metrics.connection_error(FLOOD);
+            tracing::debug!(client.address = %self.plain.address.ip(), "a connection was cut: a flood");
         }
         flooded
     }
 
     #[expect(clippy::disallowed_methods, reason = "socket timers are tokio's, like the sockets")]
     fn reset_late(&self, account: &Multiplex) {
-        for _ in 0..account.reset_late(self.limits.write, tokio::time::Instant::now()) {
-            self.metrics.connection_error(ANSWER_NOT_TAKEN);
-            tracing::debug!(client.address = %self.address.ip(), "an answer was not taken: reset");
+        let Plain { limits, metrics, address, .. } = &self.plain;
+        for _ in 0..account.reset_late(limits.write, tokio::time::Instant::now()) {
+            metrics.connection_error(ANSWER_NOT_TAKEN);
+            tracing::debug!(client.address = %address.ip(), "an answer was not taken: reset");
         }
     }
 }

@@ -22,6 +22,7 @@ use tokio::{
 
 use super::{
     Settings,
+    connections::PoolEntry,
     multiplex::{Multiplex, RESET},
 };
 
@@ -35,8 +36,12 @@ pub struct Activity {
     open: AtomicU32,
     /// The peer took nothing for too long.
     stalled: AtomicBool,
+    /// Something of an answer is still going out.
+    sending: AtomicBool,
     /// HTTP/2 only: others do not pay for it.
     multiplex: OnceLock<Box<Multiplex>>,
+    /// How its listener knows it.
+    pool: Option<PoolEntry>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,17 +61,65 @@ impl Default for Activity {
             requests: AtomicU32::new(0),
             open: AtomicU32::new(0),
             stalled: AtomicBool::new(false),
+            sending: AtomicBool::new(false),
             multiplex: OnceLock::new(),
+            pool: None,
         }
     }
 }
 
 impl Activity {
+    /// That of a connection which may have to make room for another.
+    pub(super) fn pooled(entry: PoolEntry) -> Self {
+        Self { pool: Some(entry), ..Self::default() }
+    }
+
+    pub(super) fn pool_entry(&self) -> Option<&PoolEntry> {
+        self.pool.as_ref()
+    }
+
+    /// Whether no request is in flight, nor an answer on its way out.
+    pub(super) fn is_idle(&self) -> bool {
+        self.open.load(Ordering::SeqCst) == 0 && !self.sending.load(Ordering::SeqCst)
+    }
+
+    /// Whether the connection was told to make room for another.
+    pub(super) fn is_evicted(&self) -> bool {
+        self.pool.as_ref().is_some_and(PoolEntry::is_evicted)
+    }
+
+    /// Returns once the connection is told to make room for another.
+    pub(super) async fn evicted(&self) {
+        match &self.pool {
+            Some(entry) => entry.evicted().await,
+            None => std::future::pending().await,
+        }
+    }
+
+    fn set_sending(&self) {
+        self.sending.store(true, Ordering::SeqCst);
+    }
+
+    fn has_sent(&self) {
+        self.ends(|| self.sending.store(false, Ordering::SeqCst));
+    }
+
+    /// Ends something that keeps the connection from being idle.
+    fn ends<T>(&self, end: impl FnOnce() -> T) -> T {
+        let Some(entry) = &self.pool else { return end() };
+        entry.idle_from_now();
+        let ended = end();
+        if self.is_idle() {
+            entry.is_idle_again();
+        }
+        ended
+    }
+
     /// A whole head is there. The request is open until what is given is dropped.
     #[must_use]
     pub fn begin(self: &Arc<Self>) -> Exchange {
         let request = self.requests.fetch_add(1, Ordering::Relaxed);
-        self.open.fetch_add(1, Ordering::Relaxed);
+        self.open.fetch_add(1, Ordering::SeqCst);
         self.head.store(false, Ordering::Relaxed);
         if let Some(multiplex) = self.multiplex() {
             multiplex.asked(request, RESET.try_with(Clone::clone).unwrap_or_default());
@@ -163,7 +216,8 @@ impl Exchange {
 impl Drop for Exchange {
     #[expect(clippy::disallowed_methods, reason = "socket timers are tokio's, like the sockets")]
     fn drop(&mut self) {
-        let left = self.activity.open.fetch_sub(1, Ordering::Relaxed) - 1;
+        let activity = &self.activity;
+        let left = activity.ends(|| activity.open.fetch_sub(1, Ordering::SeqCst) - 1);
         if let Some(multiplex) = self.activity.multiplex() {
             multiplex.over(self.request, self.whole, left, Instant::now());
         }
@@ -302,8 +356,13 @@ impl<S: Unpin> TimedIo<S> {
         polled: Poll<io::Result<T>>,
     ) -> Poll<io::Result<T>> {
         if polled.is_ready() {
-            self.stalled = None;
+            if self.stalled.take().is_some() {
+                self.activity.has_sent();
+            }
             return polled;
+        }
+        if self.stalled.is_none() {
+            self.activity.set_sending();
         }
         let since = *self.stalled.get_or_insert_with(Instant::now);
         if has_passed(&mut self.writing, since + self.limits.write, cx) {

@@ -1,11 +1,12 @@
 //! Sockets and the edge that every request passes.
 //!
-//! Flow: accept (at most `api.max_connections`) → [`io`] (three time limits) → [`tls`], if there is
+//! Flow: accept → [`connections`] (at most `api.max_connections`) → [`io`] (three time limits) → [`tls`], if there is
 //! any → hyper (HTTP/1.1, or HTTP/2 where TLS has agreed on it) → [`edge`] → the router. The ops port
 //! has a router and a thread of its own and takes the same way, without TLS.
 
 pub mod apart;
 pub mod body;
+pub mod connections;
 pub mod edge;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
@@ -39,15 +40,19 @@ use hyper::{
 };
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
-    sync::{OwnedSemaphorePermit, Semaphore},
 };
 use tokio_rustls::server::TlsStream;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use self::io::{Activity, Limits, TimedIo};
+pub use self::connections::ConnectionBounds;
 pub use self::settings::{ClientAuthSettings, OpsSettings, Settings, TlsSettings};
 use self::tls::Tls;
+use self::{
+    connections::{ConnectionGuard, ConnectionPool},
+    io::{Activity, Limits, TimedIo},
+};
 use crate::{
     access::{ClientCertificate, watch_for_refusal},
     telemetry::Metrics,
@@ -60,6 +65,8 @@ const MOST_HEADER_FIELDS: usize = 200;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// For the first word of who had just connected when the listener closed.
 const FIRST_WORD: Duration = Duration::from_secs(1);
+/// For an idle connection that makes room for another to close in good order.
+const LAST_MOMENT: Duration = Duration::from_millis(20);
 
 /// Who is at the other end of a connection. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -75,8 +82,8 @@ pub struct Peer {
 pub struct Listener {
     /// The bound socket.
     pub socket: TcpListener,
-    /// Connections open at once; above it accepting pauses.
-    pub max_connections: usize,
+    /// Connections open at once; at it the longest idle one makes room, see [`connections`].
+    pub bounds: ConnectionBounds,
     /// Time limits of each connection.
     pub limits: Limits,
     /// TLS instead of plaintext.
@@ -103,14 +110,22 @@ impl Listener {
     {
         // While some are still let in, the tracker is not empty.
         let _accepting = self.connections.token();
-        let places = Arc::new(Semaphore::new(self.max_connections));
-        while let Some((stream, peer, place)) =
-            self.close.run_until_cancelled(self.accept(&places)).await
-        {
-            self.begin(stream, peer, place, answer.clone());
+        let pool = ConnectionPool::new(self.bounds, self.metrics.clone());
+        while let Some((stream, peer)) = self.close.run_until_cancelled(self.accept()).await {
+            let client = peer.ip().to_canonical();
+            let admitted = match self.close.run_until_cancelled(pool.admit(client)).await {
+                Some(admitted) => admitted,
+                // What waits for room when the listener closes has come in time.
+                None => Some(pool.enter(client)),
+            };
+            if let Some((place, activity)) = admitted {
+                self.begin(stream, peer, place, activity, answer.clone());
+            }
         }
-        while let Some((stream, peer, place)) = self.accept_queued(&places) {
-            self.begin(stream, peer, Some(place), answer.clone());
+        while pool.has_room() {
+            let Some((stream, peer)) = self.accept_queued() else { break };
+            let (place, activity) = pool.enter(peer.ip().to_canonical());
+            self.begin(stream, peer, place, activity, answer.clone());
         }
     }
 
@@ -118,27 +133,29 @@ impl Listener {
         &self,
         stream: TcpStream,
         peer: SocketAddr,
-        place: Option<OwnedSemaphorePermit>,
+        place: ConnectionGuard,
+        activity: Arc<Activity>,
         answer: A,
     ) where
         A: Fn(Request<Incoming>, Peer, Arc<Activity>) -> F + Clone + Send + Sync + 'static,
         F: Future<Output = Response<B>> + Send + 'static,
         B: Body<Data: Send, Error: Into<axum::BoxError>> + Send + 'static,
     {
-        let (close, metrics) = (self.close.clone(), self.metrics.clone());
+        let plain = Plain {
+            address: peer,
+            limits: self.limits,
+            close: self.close.clone(),
+            metrics: self.metrics.clone(),
+            activity,
+        };
         let Some(tls) = &self.tls else {
-            let serve = serve_connection(stream, peer, self.limits, close, metrics, answer);
-            return self.spawn(serve, place);
+            return self.spawn(plain.serve(stream, answer), place);
         };
         let secured = Secured {
             tls: tls.clone(),
-            address: peer,
-            limits: self.limits,
             ending: self.ending.clone(),
-            close,
             requests: self.connections.clone(),
-            metrics,
-            activity: Arc::default(),
+            plain,
         };
         self.spawn(secured.serve(stream, answer), place);
     }
@@ -146,11 +163,7 @@ impl Listener {
     /// Runs a connection until it ends or is cut. What it drops then ends its requests: those of
     /// HTTP/2 see that their connection is gone. A panic (one of a request is caught before) ends the
     /// connection alone, and is counted.
-    fn spawn(
-        &self,
-        connection: impl Future<Output = ()> + Send + 'static,
-        place: Option<OwnedSemaphorePermit>,
-    ) {
+    fn spawn(&self, connection: impl Future<Output = ()> + Send + 'static, place: ConnectionGuard) {
         // One of its own: each poll takes a token's lock.
         let cut = self.cut.child_token();
         let metrics = self.metrics.clone();
@@ -164,15 +177,11 @@ impl Listener {
         });
     }
 
-    async fn accept(
-        &self,
-        places: &Arc<Semaphore>,
-    ) -> (TcpStream, SocketAddr, Option<OwnedSemaphorePermit>) {
-        let place = places.clone().acquire_owned().await.ok();
+    async fn accept(&self) -> (TcpStream, SocketAddr) {
         let mut failing = false;
         loop {
             match self.socket.accept().await {
-                Ok((stream, peer)) => return (stream, peer, place),
+                Ok(accepted) => return accepted,
                 Err(error) => {
                     self.metrics.connection_error("accept");
                     // Once a spell: want of file descriptors lasts, and comes back at each try.
@@ -188,11 +197,7 @@ impl Listener {
 
     /// Who has connected before the socket is closed may have asked as well, and would be told by
     /// a reset. Waits for nobody: tokio's own accept would, for its driver.
-    fn accept_queued(
-        &self,
-        places: &Arc<Semaphore>,
-    ) -> Option<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
-        let place = places.clone().try_acquire_owned().ok()?;
+    fn accept_queued(&self) -> Option<(TcpStream, SocketAddr)> {
         let socket = self.socket.as_fd().try_clone_to_owned().ok()?;
         let socket = std::net::TcpListener::from(socket);
         let (stream, peer) = loop {
@@ -202,50 +207,80 @@ impl Listener {
             }
         };
         stream.set_nonblocking(true).ok()?;
-        Some((TcpStream::from_std(stream).ok()?, peer, place))
+        Some((TcpStream::from_std(stream).ok()?, peer))
     }
 }
 
-async fn serve_connection<A, F, B>(
-    stream: TcpStream,
-    peer: SocketAddr,
+/// A connection, and what it needs to be served.
+struct Plain {
+    address: SocketAddr,
     limits: Limits,
     close: CancellationToken,
     metrics: Metrics,
-    answer: A,
-) where
-    A: Fn(Request<Incoming>, Peer, Arc<Activity>) -> F + Send + Sync,
-    F: Future<Output = Response<B>> + Send,
-    B: Body<Data: Send, Error: Into<axum::BoxError>> + Send + 'static,
-{
-    // Answers are written whole: waiting to fill a segment only delays them.
-    let _ = stream.set_nodelay(true);
-    let activity = Arc::new(Activity::default());
-    let io = TokioIo::new(TimedIo::new(stream, activity.clone(), limits));
-    let service = service_fn(|request| {
-        let answer = answer(request, Peer { address: peer, certificate: None }, activity.clone());
-        async move { Ok::<_, Infallible>(answer.await) }
-    });
-    let mut connection = std::pin::pin!(http1().serve_connection(io, service));
-    let ended = tokio::select! {
-        biased;
-        ended = &mut connection => ended,
-        () = closing_time(&close, &activity) => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
-        }
-    };
-    if let Err(error) = ended {
-        note_bad_end(peer, &error, &metrics);
-    }
+    activity: Arc<Activity>,
 }
 
-/// Returns when a connection ends on which nothing is being answered: at the close, or soon after it
-/// if nothing was asked yet, since who has just connected comes to ask.
-async fn closing_time(close: &CancellationToken, activity: &Activity) {
-    close.cancelled().await;
-    if !activity.was_asked() {
-        tokio::time::sleep(FIRST_WORD).await;
+impl Plain {
+    async fn serve<A, F, B>(self, stream: TcpStream, answer: A)
+    where
+        A: Fn(Request<Incoming>, Peer, Arc<Activity>) -> F + Send + Sync,
+        F: Future<Output = Response<B>> + Send,
+        B: Body<Data: Send, Error: Into<axum::BoxError>> + Send + 'static,
+    {
+        // Answers are written whole: waiting to fill a segment only delays them.
+        let _ = stream.set_nodelay(true);
+        let io = TimedIo::new(stream, self.activity.clone(), self.limits);
+        let service = service_fn(|request| {
+            let peer = Peer { address: self.address, certificate: None };
+            let answer = answer(request, peer, self.activity.clone());
+            async move { Ok::<_, Infallible>(answer.await) }
+        });
+        if let Some(Err(error)) = self.serve_http1(io, service).await {
+            note_bad_end(self.address, &error, &self.metrics);
+        }
+    }
+
+    /// Serves it to its end. `None`: it was dropped to make room for another.
+    async fn serve_http1<I, S, B>(&self, io: I, service: S) -> Option<hyper::Result<()>>
+    where
+        I: AsyncRead + AsyncWrite + Unpin,
+        S: HttpService<Incoming, ResBody = B, Error = Infallible>,
+        B: Body<Data: Send, Error: Into<axum::BoxError>> + Send + 'static,
+    {
+        let connection = http1().serve_connection(TokioIo::new(io), service);
+        let mut connection = std::pin::pin!(connection);
+        tokio::select! {
+            biased;
+            ended = &mut connection => return Some(ended),
+            () = self.closing_time() => connection.as_mut().graceful_shutdown(),
+        }
+        loop {
+            if !self.activity.is_evicted() {
+                return Some(connection.await);
+            }
+            // A request may have come in the meantime: it is answered.
+            match tokio::time::timeout(LAST_MOMENT, connection.as_mut()).await {
+                Ok(ended) => return Some(ended),
+                Err(_) if self.activity.is_idle() => return None,
+                Err(_) => {}
+            }
+        }
+    }
+
+    /// Returns when a connection ends on which nothing is being answered: when it has to make room for
+    /// another, or at the close, or soon after it if nothing was asked yet, since who has just
+    /// connected comes to ask.
+    async fn closing_time(&self) {
+        let closed = async {
+            self.close.cancelled().await;
+            if !self.activity.was_asked() {
+                tokio::time::sleep(FIRST_WORD).await;
+            }
+        };
+        tokio::select! {
+            () = closed => {}
+            () = self.activity.evicted() => {}
+        }
     }
 }
 
@@ -262,14 +297,10 @@ fn http1() -> http1::Builder {
 /// A connection with TLS, and what it needs to be served.
 struct Secured {
     tls: Tls,
-    address: SocketAddr,
-    limits: Limits,
     ending: CancellationToken,
-    close: CancellationToken,
     /// Where the requests of one connection run beside each other.
     requests: TaskTracker,
-    metrics: Metrics,
-    activity: Arc<Activity>,
+    plain: Plain,
 }
 
 type SecureStream = TlsStream<TimedIo<TcpStream>>;
@@ -283,8 +314,8 @@ impl Secured {
     {
         let _ = stream.set_nodelay(true);
         let Some(stream) = self.shake_hands(stream).await else { return };
-        let peer = Peer { address: self.address, certificate: tls::certificate(&stream) };
-        let activity = self.activity.clone();
+        let peer = Peer { address: self.plain.address, certificate: tls::certificate(&stream) };
+        let activity = self.plain.activity.clone();
         let is_http2 = tls::is_http2(&stream);
         if is_http2 {
             activity.multiplexed();
@@ -297,20 +328,22 @@ impl Secured {
         if is_http2 {
             Box::pin(self.serve_http2(stream, service)).await;
         } else {
-            Box::pin(self.serve_http1(stream, service)).await;
+            let ended = Box::pin(self.plain.serve_http1(stream, service)).await;
+            self.note_end(ended.unwrap_or(Ok(())));
         }
     }
 
     /// `None` when it failed. The header limit, which runs from accept, is TLS's too.
     async fn shake_hands(&self, stream: TcpStream) -> Option<SecureStream> {
-        let stream = TimedIo::new(stream, self.activity.clone(), self.limits);
+        let Plain { activity, limits, .. } = &self.plain;
+        let stream = TimedIo::new(stream, activity.clone(), *limits);
         let mut refused = None;
         let shaken = async {
             // A probe of the port alone has no handshake that could fail.
             let speaks = tokio::select! {
                 biased;
                 speaks = stream.speaks() => speaks?,
-                () = closing_time(&self.close, &self.activity) => false,
+                () = self.plain.closing_time() => false,
             };
             if !speaks {
                 return Ok(None);
@@ -320,44 +353,31 @@ impl Secured {
             accepted.map(Some)
         };
         // The stream's own limit ends a wait to read; this one also a peer that takes nothing.
-        let shaken = tokio::time::timeout(self.limits.header, shaken);
-        let why = match shaken.await {
+        let shaken = tokio::time::timeout(limits.header, shaken);
+        let shaken = tokio::select! {
+            biased;
+            shaken = shaken => shaken,
+            () = activity.evicted() => return None,
+        };
+        let why = match shaken {
             Ok(Ok(stream)) => return stream,
             Ok(Err(error)) => tls::failure(&error),
             Err(_late) => "it took too long",
         };
-        self.metrics.connection_error("tls");
+        self.plain.metrics.connection_error("tls");
         if let Some(refused) = refused {
-            self.tls.refusals().tell(refused, self.address.ip(), &self.metrics).await;
+            self.tls.refusals().tell(refused, self.plain.address.ip(), &self.plain.metrics).await;
         }
-        tracing::debug!(client.address = %self.address.ip(), why, "a TLS handshake failed");
+        tracing::debug!(client.address = %self.plain.address.ip(), why, "a TLS handshake failed");
         None
-    }
-
-    async fn serve_http1<S, B>(&self, stream: SecureStream, service: S)
-    where
-        S: HttpService<Incoming, ResBody = B, Error = Infallible>,
-        B: Body<Data: Send, Error: Into<axum::BoxError>> + Send + 'static,
-    {
-        let connection = http1().serve_connection(TokioIo::new(stream), service);
-        let mut connection = std::pin::pin!(connection);
-        let ended = tokio::select! {
-            biased;
-            ended = &mut connection => ended,
-            () = closing_time(&self.close, &self.activity) => {
-                connection.as_mut().graceful_shutdown();
-                connection.await
-            }
-        };
-        self.note_end(ended);
     }
 
     /// Notes what ended badly. Who goes between requests without TLS's own farewell, or is sent
     /// away then, has done nothing wrong.
     fn note_end(&self, ended: hyper::Result<()>) {
         let Err(error) = ended else { return };
-        if !(self.activity.is_quiet() && is_farewell(&error)) {
-            note_bad_end(self.address, &error, &self.metrics);
+        if !(self.plain.activity.is_quiet() && is_farewell(&error)) {
+            note_bad_end(self.plain.address, &error, &self.plain.metrics);
         }
     }
 }

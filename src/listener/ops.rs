@@ -29,7 +29,7 @@ use crate::{
     lifecycle::Readiness,
     problem::{Code, Problem},
     reload::Reloads,
-    telemetry::{Metrics, prometheus_text},
+    telemetry::{Audit, Metrics, prometheus_text},
     upstream::{CircuitStatus, Kind},
     validity::CertificateDates,
 };
@@ -43,6 +43,8 @@ pub struct Ops {
     pub figures: InventoryMetrics,
     /// Whether requests are wanted.
     pub readiness: Readiness,
+    /// Whether decisions can be recorded.
+    pub audit: Audit,
     /// Time.
     pub clock: Clock,
     /// The files that are re-read.
@@ -70,7 +72,15 @@ struct Report {
     /// Only where callers' tokens are taken.
     #[serde(skip_serializing_if = "Option::is_none")]
     oidc: Option<OidcReport>,
+    audit: AuditReport,
     reload: BTreeMap<&'static str, ReloadReport>,
+}
+
+/// Whether decisions can be recorded; `ok` where none are.
+#[derive(Debug, Serialize)]
+struct AuditReport {
+    ok: bool,
+    last_error: Option<&'static str>,
 }
 
 /// The keys that callers' tokens are verified with.
@@ -239,9 +249,11 @@ async fn readyz(State(ops): State<Ops>) -> impl IntoResponse {
         .into_iter()
         .map(|(file, error)| (file, ReloadReport { ok: error.is_none(), last_error: error }))
         .collect();
+    let last_error = ops.audit.last_error();
+    let audit = AuditReport { ok: last_error.is_none(), last_error };
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let headers = [(header::CACHE_CONTROL, "no-store")];
-    (status, headers, Json(Report { ready, orgs, discovery, oidc, reload }))
+    (status, headers, Json(Report { ready, orgs, discovery, oidc, audit, reload }))
 }
 
 async fn metrics(State(ops): State<Ops>, headers: HeaderMap) -> Response {

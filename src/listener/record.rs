@@ -20,7 +20,7 @@ use crate::{
     api::Outcome,
     clock::Instant,
     problem::{Code, Problem},
-    telemetry::{AccessRecord, AuditFailed, AuditRecord, Decision, HttpCall, Slot},
+    telemetry::{AccessRecord, AuditFailed, AuditRecord, Decision, HttpCall, Slot, Waits},
 };
 
 /// More names of one certificate are left out of a log line.
@@ -47,6 +47,7 @@ pub(super) type Judged = (Response, Option<Decision>);
 
 /// How a request ended.
 pub(super) struct End<'a> {
+    pub(super) is_stream: bool,
     pub(super) status: StatusCode,
     pub(super) bytes: Option<u64>,
     pub(super) outcome: Option<&'a Outcome>,
@@ -69,6 +70,13 @@ impl Seen {
         let names = certificate.names().iter().take(MAX_LOGGED_NAMES).map(ToString::to_string);
         let names: Vec<_> = names.collect();
         Some(if names.is_empty() { "none".to_owned() } else { names.join(" ") })
+    }
+
+    /// Whether it asks to wait for a change.
+    fn waits(&self) -> Waits {
+        let asks =
+            || self.uri.query().is_some_and(|it| it.split('&').any(|it| it.starts_with("wait=")));
+        if self.route.may_wait() && asks() { Waits::Poll } else { Waits::No }
     }
 
     /// Which credential it was.
@@ -210,7 +218,7 @@ impl Drop for Departure<'_> {
         if let (Some(slot), Some(decision)) = (self.slot.take(), decision) {
             self.with_record(decision, status, reason, |record| slot.leave(record));
         }
-        let end = End { status, bytes: None, outcome: None, decision, reason };
+        let end = End { is_stream: false, status, bytes: None, outcome: None, decision, reason };
         self.edge.observe(self.seen, &end);
     }
 }
@@ -246,8 +254,9 @@ impl Edge {
                 client_san: seen.unnamed_san().as_deref(),
             });
         }
-        let route = seen.route.label.clone();
-        self.metrics.http_call(HttpCall { route, method, status: end.status, caller, took });
+        let (route, status) = (seen.route.label.clone(), end.status);
+        let waits = if end.is_stream { Waits::Stream } else { seen.waits() };
+        self.metrics.http_call(HttpCall { route, method, status, caller, took, waits });
     }
 
     /// Gives a 304 back to its caller's rate, and says what is left of it. A refusal has said so

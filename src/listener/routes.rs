@@ -4,10 +4,15 @@ use std::sync::Arc;
 
 use crate::ids::{OrgId, SddcId};
 
+/// Routes that take `wait`, or answer by an event stream.
+pub const WATCHED: [&str; 5] =
+    ["/sddcs", "/sddcs/events", "/sddcs/{sddc_id}", "/tasks", "/tasks/{task_id}"];
+
 /// The routes of a router, a closed set.
 #[derive(Debug)]
 pub struct Routes {
     templates: matchit::Router<Route>,
+    labels: Vec<Arc<str>>,
     unmatched: Route,
     nobody: Arc<str>,
 }
@@ -44,19 +49,27 @@ impl Routes {
         pages: impl IntoIterator<Item = String>,
     ) -> Self {
         let mut router = matchit::Router::new();
+        let mut labels = Vec::new();
         let facade = facade.into_iter().map(|template| (template, Kind::Facade));
         let pages = pages.into_iter().map(|template| {
             let is_probe = matches!(template.as_str(), "/livez" | "/readyz");
             (template, if is_probe { Kind::Probe } else { Kind::Page })
         });
         for (template, kind) in facade.chain(pages) {
-            let label = template.as_str().into();
+            let label: Arc<str> = template.as_str().into();
+            labels.push(label.clone());
             router
                 .insert(template, Route { label, kind })
                 .expect("the router took these templates");
         }
         let unmatched = Route { label: "unmatched".into(), kind: Kind::Unmatched };
-        Self { templates: router, unmatched, nobody: "none".into() }
+        labels.push(unmatched.label.clone());
+        Self { templates: router, labels, unmatched, nobody: "none".into() }
+    }
+
+    /// The label of each.
+    pub fn labels(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.labels.iter()
     }
 
     /// What a path leads to.
@@ -86,6 +99,12 @@ impl Route {
     #[must_use]
     pub fn is_probe(&self) -> bool {
         self.kind == Kind::Probe
+    }
+
+    /// Whether a request to it may wait for a change.
+    #[must_use]
+    pub fn may_wait(&self) -> bool {
+        WATCHED.contains(&&*self.label)
     }
 
     /// Whether it asks who calls.

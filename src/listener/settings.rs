@@ -16,8 +16,10 @@ pub struct Settings {
     pub tls: Option<TlsSettings>,
     /// `api.max_in_flight`: requests worked on at once; above it 503 `overloaded`.
     pub max_in_flight: usize,
-    /// `api.max_connections`: open connections at which accepting pauses.
+    /// `api.max_connections`: open connections at which the longest idle one makes room for another.
     pub max_connections: usize,
+    /// `api.max_connections_per_client`: open connections of one address. `None`: any number.
+    pub max_connections_per_client: Option<usize>,
     /// `api.max_watchers`: long polls and event streams at once; above it 503 `overloaded`.
     pub max_watchers: usize,
     /// `api.header_timeout`: from accept, or a later request's first byte, to a whole head.

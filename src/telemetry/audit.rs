@@ -142,6 +142,13 @@ impl Audit {
         Ok((Self(Some(desk.clone())), AuditGuard { desk, ended, died: Some(died) }))
     }
 
+    /// Why records cannot be written at the moment, from a closed set. `None`: they can, or none are
+    /// made.
+    #[must_use]
+    pub fn last_error(&self) -> Option<&'static str> {
+        self.0.as_ref()?.fault().map(word)
+    }
+
     /// Whether records are made at all.
     #[must_use]
     pub fn is_on(&self) -> bool {
@@ -185,6 +192,27 @@ impl Audit {
         if let Ok(Slot(Some((desk, place)))) = self.reserve().await {
             desk.hand_over(Entry { line: record.line(), written: None, _place: place });
         }
+    }
+}
+
+/// An error of the operating system in a word.
+fn word(kind: io::ErrorKind) -> &'static str {
+    use io::ErrorKind::{
+        BrokenPipe, FileTooLarge, InvalidInput, IsADirectory, NotADirectory, NotFound,
+        PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull, TimedOut, WouldBlock,
+        WriteZero,
+    };
+    match kind {
+        StorageFull | WriteZero => "storage_full",
+        QuotaExceeded => "quota_exceeded",
+        FileTooLarge => "file_too_large",
+        ReadOnlyFilesystem => "read_only_filesystem",
+        PermissionDenied => "permission_denied",
+        NotFound | NotADirectory => "not_found",
+        InvalidInput | IsADirectory => "no_regular_file",
+        BrokenPipe => "broken_pipe",
+        TimedOut | WouldBlock => "timed_out",
+        _ => "io",
     }
 }
 

@@ -25,11 +25,39 @@ const HTTP_BUCKETS: [f64; 13] =
     [0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 30.0];
 const UPSTREAM_BUCKETS: [f64; 10] = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
 
-/// The commit that was built, where the build said so.
-const COMMIT: &str = match option_env!("SDDC_GATEWAY_COMMIT") {
-    Some(commit) => commit,
-    None => "unknown",
-};
+/// Seconds; from a change that comes at once to the longest wait, and to event streams of hours.
+const WAIT_BUCKETS: [f64; 12] =
+    [0.1, 0.5, 1.0, 5.0, 15.0, 30.0, 45.0, 60.0, 120.0, 600.0, 3600.0, 21_600.0];
+/// Why connections end badly, are refused, or are closed for others.
+const CONNECTION_ERRORS: [&str; 11] = [
+    "accept",
+    "answer_not_taken",
+    "bad_request",
+    "client_limit",
+    "flood",
+    "head_too_large",
+    "idle_evicted",
+    "incomplete_head",
+    "io",
+    "timeout",
+    "tls",
+];
+/// The tasks that may end unasked.
+const TASKS: [&str; 13] = [
+    "api",
+    "audit",
+    "connection",
+    "inventory",
+    "list",
+    "mint",
+    "oidc",
+    "ops",
+    "press",
+    "reload",
+    "snapshot",
+    "token",
+    "turns",
+];
 
 /// One gateway's metrics. Cheap to clone.
 #[derive(Clone)]
@@ -38,6 +66,7 @@ pub struct Metrics(Arc<Inner>);
 struct Inner {
     http_requests: Family<HttpLabels, Counter>,
     http_duration: Family<RouteLabels, Histogram, fn() -> Histogram>,
+    wait_duration: Family<RouteLabels, Histogram, fn() -> Histogram>,
     http_in_flight: Gauge,
     cache: Family<CacheLabels, Counter>,
     token_mints: Family<MintLabels, Counter>,
@@ -46,6 +75,7 @@ struct Inner {
     upstream_duration: Family<EndpointLabels, Histogram, fn() -> Histogram>,
     access_denied: Family<ReasonLabels, Counter>,
     connection_errors: Family<ReasonLabels, Counter>,
+    connections: Family<ListenerLabels, Gauge>,
     odd_documents: Counter,
     task_failures: Family<TaskLabels, Counter>,
     watchers: Gauge,
@@ -114,6 +144,11 @@ struct ReasonLabels {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ListenerLabels {
+    listener: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct TaskLabels {
     task: &'static str,
 }
@@ -137,6 +172,19 @@ pub struct HttpCall {
     pub caller: Arc<str>,
     /// From the request's head to the answer's.
     pub took: Duration,
+    /// Whether it is a wait, whose duration says nothing of the gateway.
+    pub waits: Waits,
+}
+
+/// Whether a request is answered as soon as it can be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Waits {
+    /// It is.
+    No,
+    /// It waits for a change (`wait=`).
+    Poll,
+    /// It is answered by an event stream, which is timed at its own end.
+    Stream,
 }
 
 /// A try at an upstream.
@@ -214,9 +262,10 @@ impl Metrics {
     /// Metrics that have counted nothing yet. Tasks are counted of the runtime that this is called on.
     #[must_use]
     pub fn new() -> Self {
-        Self(Arc::new(Inner {
+        let metrics = Self(Arc::new(Inner {
             http_requests: Family::default(),
             http_duration: Family::new_with_constructor(|| Histogram::new(HTTP_BUCKETS)),
+            wait_duration: Family::new_with_constructor(|| Histogram::new(WAIT_BUCKETS)),
             http_in_flight: Gauge::default(),
             cache: Family::default(),
             token_mints: Family::default(),
@@ -225,6 +274,7 @@ impl Metrics {
             upstream_duration: Family::new_with_constructor(|| Histogram::new(UPSTREAM_BUCKETS)),
             access_denied: Family::default(),
             connection_errors: Family::default(),
+            connections: Family::default(),
             odd_documents: Counter::default(),
             task_failures: Family::default(),
             watchers: Gauge::default(),
@@ -233,16 +283,74 @@ impl Metrics {
             snapshot_writes: Family::default(),
             rate_limited: Family::default(),
             audit_failures: Counter::default(),
-        }))
+        }));
+        metrics.begin_at_zero();
+        metrics
+    }
+
+    /// Closed label sets begin at 0: a rate over a series that appears with its first event misses
+    /// that event.
+    fn begin_at_zero(&self) {
+        use CacheResult::{Collapsed, Hit, Miss, Revalidated, Stale};
+        let inner = &*self.0;
+        for result in [Hit, Stale, Miss, Collapsed, Revalidated] {
+            drop(inner.cache.get_or_create(&CacheLabels { result: result.as_str() }));
+        }
+        for reason in CONNECTION_ERRORS {
+            drop(inner.connection_errors.get_or_create(&ReasonLabels { reason }));
+        }
+        for task in TASKS {
+            drop(inner.task_failures.get_or_create(&TaskLabels { task }));
+        }
+        for answer in ["partial", "refused"] {
+            drop(inner.incomplete.get_or_create(&IncompleteLabels { answer }));
+        }
+        for outcome in ["written", "failed"] {
+            drop(inner.snapshot_writes.get_or_create(&OutcomeLabels { outcome }));
+        }
+    }
+
+    /// Mints for an org will be counted.
+    pub fn expect_mints(&self, org_id: &Arc<str>) {
+        for outcome in [MintOutcome::Minted, MintOutcome::Refused, MintOutcome::Failed] {
+            let labels = MintLabels { org_id: org_id.clone(), outcome: outcome.as_str() };
+            drop(self.0.token_mints.get_or_create(&labels));
+        }
+    }
+
+    /// Requests to these routes will be timed; those of `watched` may wait.
+    pub fn expect_routes<'a>(
+        &self,
+        routes: impl IntoIterator<Item = &'a Arc<str>>,
+        watched: &[&'static str],
+    ) {
+        for route in routes {
+            let labels = RouteLabels { route: route.clone() };
+            drop(self.0.http_duration.get_or_create(&labels));
+            if watched.contains(&&**route) {
+                drop(self.0.wait_duration.get_or_create(&labels));
+            }
+        }
     }
 
     /// Counts a request and its duration.
     pub fn http_call(&self, call: HttpCall) {
-        let HttpCall { route, method, status, caller, took } = call;
+        let HttpCall { route, method, status, caller, took, waits } = call;
         let labels = HttpLabels { route, method, status: status.as_u16(), caller };
         self.0.http_requests.get_or_create(&labels).inc();
-        let labels = RouteLabels { route: labels.route };
-        self.0.http_duration.get_or_create(&labels).observe(took.as_secs_f64());
+        match waits {
+            Waits::No => {
+                let labels = RouteLabels { route: labels.route };
+                self.0.http_duration.get_or_create(&labels).observe(took.as_secs_f64());
+            }
+            Waits::Poll => self.wait(labels.route, took),
+            Waits::Stream => {}
+        }
+    }
+
+    /// Notes how long a request waited for a change, or an event stream was open.
+    pub fn wait(&self, route: Arc<str>, took: Duration) {
+        self.0.wait_duration.get_or_create(&RouteLabels { route }).observe(took.as_secs_f64());
     }
 
     /// The number of requests being worked on.
@@ -288,7 +396,13 @@ impl Metrics {
         self.0.access_denied.get_or_create(&ReasonLabels { reason }).inc();
     }
 
-    /// Counts a connection that ended badly.
+    /// The number of connections that are open to a listener.
+    #[must_use]
+    pub fn connections(&self, listener: &'static str) -> Gauge {
+        self.0.connections.get_or_create(&ListenerLabels { listener }).clone()
+    }
+
+    /// Counts a connection that ended badly, or was closed for another.
     pub fn connection_error(&self, reason: &'static str) {
         self.0.connection_errors.get_or_create(&ReasonLabels { reason }).inc();
     }
@@ -337,6 +451,26 @@ impl Metrics {
         self.0.audit_failures.inc();
     }
 
+    fn register_requests(&self, metrics: &mut Registry) {
+        let inner = &self.0;
+        metrics.register("http_requests", "Requests answered", inner.http_requests.clone());
+        metrics.register(
+            "http_request_duration_seconds",
+            "Time from the head of the request to the head of its answer, without waits and event streams",
+            inner.http_duration.clone(),
+        );
+        metrics.register(
+            "wait_duration_seconds",
+            "How long requests waited for a change, and event streams were open",
+            inner.wait_duration.clone(),
+        );
+        metrics.register(
+            "http_in_flight",
+            "Requests being worked on",
+            inner.http_in_flight.clone(),
+        );
+    }
+
     /// Everything as `OpenMetrics` text: what was counted, what `sources` read from state now, and
     /// the process's own figures.
     ///
@@ -350,17 +484,7 @@ impl Metrics {
         let mut registry = Registry::default();
         let metrics = registry.sub_registry_with_prefix("sddc_gateway");
         let inner = &self.0;
-        metrics.register("http_requests", "Requests answered", inner.http_requests.clone());
-        metrics.register(
-            "http_request_duration_seconds",
-            "Time from the head of the request to the head of its answer",
-            inner.http_duration.clone(),
-        );
-        metrics.register(
-            "http_in_flight",
-            "Requests being worked on",
-            inner.http_in_flight.clone(),
-        );
+        self.register_requests(metrics);
         metrics.register("cache", "How answers were served", inner.cache.clone());
         metrics.register("token_mints", "Tokens requested from CSP", inner.token_mints.clone());
         metrics.register(
@@ -380,8 +504,13 @@ impl Metrics {
         );
         metrics.register(
             "connection_errors",
-            "Connections that ended with an error",
+            "Connections that ended with an error, were refused, or were closed for others",
             inner.connection_errors.clone(),
+        );
+        metrics.register(
+            "connections",
+            "Open connections to a listener",
+            inner.connections.clone(),
         );
         metrics.register(
             "odd_documents",
@@ -423,16 +552,16 @@ impl Metrics {
             "Background tasks that ended unexpectedly",
             inner.task_failures.clone(),
         );
-        let build = Family::<BuildLabels, Gauge>::default();
-        let labels = BuildLabels { version: env!("CARGO_PKG_VERSION"), commit: COMMIT };
-        build.get_or_create(&labels).set(1);
-        let dropped = ConstCounter::new(log_lines_dropped);
         metrics.register(
             "log_lines_dropped",
             "Log lines lost because standard error was slow or not writable",
-            dropped,
+            ConstCounter::new(log_lines_dropped),
         );
-        metrics.register("build_info", "Version and commit that is running; always 1", build);
+        metrics.register(
+            "build_info",
+            "Version and commit that is running; always 1",
+            build_info(),
+        );
         metrics.register_collector(Box::new(inner.runtime.clone()));
         for source in sources {
             registry.register_collector(source);
@@ -442,6 +571,13 @@ impl Metrics {
         text::encode(&mut page, &registry)?;
         Ok(page)
     }
+}
+
+fn build_info() -> Family<BuildLabels, Gauge> {
+    let build = Family::<BuildLabels, Gauge>::default();
+    let labels = BuildLabels { version: env!("CARGO_PKG_VERSION"), commit: crate::COMMIT };
+    build.get_or_create(&labels).set(1);
+    build
 }
 
 impl fmt::Debug for Metrics {

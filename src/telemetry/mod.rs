@@ -6,6 +6,7 @@
 mod access_log;
 mod audit;
 mod log;
+mod log_writer;
 mod metrics;
 mod process;
 mod prometheus_text;
@@ -15,8 +16,8 @@ pub(crate) use self::audit::probe_audit_file;
 pub use self::{
     access_log::{AccessLog, AccessRecord},
     audit::{Audit, AuditFailed, AuditGuard, AuditRecord, CertificateRecord, Decision, Slot},
-    log::{LogGuard, start},
-    metrics::{CacheResult, HttpCall, Metrics, MintOutcome, UpstreamCall},
+    log::{LogGuard, LostLines, start},
+    metrics::{CacheResult, HttpCall, Metrics, MintOutcome, UpstreamCall, Waits},
     prometheus_text::prometheus_text,
     settings::{AuditTarget, Format, Settings},
 };

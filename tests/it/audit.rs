@@ -142,7 +142,17 @@ async fn without_a_record_there_is_no_answer() {
     let failures = gateway.ops("/metrics").await.text();
     assert!(failures.contains("sddc_gateway_audit_failures_total"), "{failures}");
 
+    let ready = gateway.ops("/readyz").await;
+    assert_eq!((ready.status.as_u16(), &ready.json()["ready"]), (503, &json!(false)));
+    let expected = json!({"ok": false, "last_error": "no_regular_file"});
+    assert_eq!(ready.json()["audit"], expected);
+
     fs::remove_dir(path).unwrap();
+    // Nobody asks meanwhile: a gateway that is not ready gets no requests.
+    let ready = async |gateway: &TestGateway| gateway.ops("/readyz").await.status == 200;
+    gateway.until("ready again once there is room", ready).await;
+    let audit = &gateway.ops("/readyz").await.json()["audit"];
+    assert_eq!(audit, &json!({"ok": true, "last_error": null}));
     let well = async |gateway: &TestGateway| gateway.get("/sddcs").await.status == 200;
     gateway.until("answers again once there is room", well).await;
     assert_eq!(audited.last()["http.response.status_code"], 200);

@@ -602,24 +602,106 @@ async fn above_max_in_flight_requests_are_shed_and_probes_are_not() {
 }
 
 #[tokio::test]
-async fn at_max_connections_accepting_pauses_and_goes_on() {
+async fn at_max_connections_the_longest_idle_one_makes_room() {
     let cloud = cloud().await;
     let setup = Setup::on_demand(&cloud).open();
     let gateway = setup.with(|config| config.api.max_connections = 2).start().await;
     let mut first = Wire::open(gateway.api).await;
-    let mut second = Wire::open(gateway.api).await;
     assert_eq!(first.ask(get("/sddcs")).await.status, 200);
+    let mut second = Wire::open(gateway.api).await;
     assert_eq!(second.ask(get("/sddcs")).await.status, 200);
     let mut third = Wire::open(gateway.api).await;
-    third.send(get("/sddcs")).await;
-    for _ in 0..10 {
-        assert_eq!(second.ask(get("/sddcs")).await.status, 200, "those inside are served");
+    assert_eq!(third.ask(get("/sddcs")).await.status, 200);
+    assert_eq!(first.ended().await, "", "it was idle longest");
+    assert_eq!(second.ask(get("/sddcs")).await.status, 200, "the others stay");
+    assert_eq!(third.ask(get("/sddcs")).await.status, 200);
+    connection_errors(&gateway, "idle_evicted", 1.0).await;
+    let open = async |gateway: &TestGateway| {
+        (gateway.metric("sddc_gateway_connections", "\"api\"").await - 2.0).abs() < 0.5
+    };
+    gateway.until("two are open", open).await;
+}
+
+#[tokio::test]
+async fn who_sends_no_request_or_half_a_head_keeps_nobody_out() {
+    let cloud = cloud().await;
+    let setup = Setup::on_demand(&cloud).open();
+    let gateway = setup.with(|config| config.api.max_connections = 20).start().await;
+    let mut crowd = Vec::new();
+    for at in 0..60 {
+        let mut wire = Wire::open(gateway.api).await;
+        if at % 2 == 0 {
+            wire.send("GET /sddcs HTTP/1.1\r\nHost: loc").await;
+        }
+        crowd.push(wire);
     }
-    let waiting = third.stream.try_read(&mut [0; 1]);
-    assert_eq!(waiting.unwrap_err().kind(), std::io::ErrorKind::WouldBlock);
+    for _ in 0..5 {
+        assert_eq!(ask(gateway.api, get("/sddcs")).await.status, 200);
+    }
+    drop(crowd);
+}
+
+#[tokio::test]
+async fn accepting_pauses_only_while_all_connections_have_requests() {
+    let cloud = cloud().await;
+    let setup = Setup::on_demand(&cloud).open();
+    let gateway = setup.with(|config| config.api.max_connections = 2).start().await;
+    assert_eq!(ask(gateway.api, get("/sddcs")).await.status, 200);
+    let mut hanging = Vec::new();
+    for _ in 0..2 {
+        let mut wire = Wire::open(gateway.api).await;
+        wire.send("GET /sddcs?wait=100s HTTP/1.1\r\nHost: localhost\r\nIf-None-Match: *\r\n\r\n")
+            .await;
+        hanging.push(wire);
+    }
+    let both = async |gateway: &TestGateway| {
+        let page = gateway.ops("/metrics").await.text();
+        page.lines().any(|line| line == "sddc_gateway_watchers 2")
+    };
+    gateway.until("both wait", both).await;
+    let mut third = Wire::open(gateway.api).await;
+    third.send(get("/sddcs")).await;
+    let early = timeout(SOON, third.more()).await;
+    assert!(early.is_err(), "it is not accepted yet");
     assert_eq!(gateway.ops("/livez").await.status, 200, "probes have a port of their own");
-    drop(first);
+    drop(hanging.pop());
     assert_eq!(third.reply().await.status, 200);
+}
+
+#[tokio::test]
+async fn a_client_above_its_own_bound_loses_its_own_idle_connection_or_the_new_one() {
+    let cloud = cloud().await;
+    let setup = Setup::on_demand(&cloud).open();
+    let gateway =
+        setup.with(|config| config.api.max_connections_per_client = Some(2)).start().await;
+    let mut idle = Wire::open(gateway.api).await;
+    assert_eq!(idle.ask(get("/sddcs")).await.status, 200);
+    let mut stream = Wire::open(gateway.api).await;
+    stream.send(get("/sddcs/events")).await;
+    assert!(stream.more().await > 0);
+    let mut other = Wire::open(gateway.api).await;
+    other.send(get("/sddcs/events")).await;
+    assert!(other.more().await > 0, "the idle one makes room");
+    assert_eq!(idle.ended().await, "");
+    let mut refused = Wire::open(gateway.api).await;
+    refused.send(get("/sddcs").replace("\r\n\r\n", "\r\nX-Forwarded-For: 192.0.2.9\r\n\r\n")).await;
+    assert_eq!(refused.ended().await, "", "both have requests: the new one is closed");
+    connection_errors(&gateway, "client_limit", 1.0).await;
+}
+
+#[tokio::test]
+async fn idle_connections_never_shut_the_ops_port() {
+    let (_cloud, gateway) = open_gateway().await;
+    let mut crowd = Vec::new();
+    for _ in 0..300 {
+        crowd.push(TcpStream::connect(gateway.ops).await.unwrap());
+    }
+    for path in ["/livez", "/metrics"] {
+        assert_eq!(ask(gateway.ops, get(path)).await.status, 200, "{path}");
+    }
+    connection_errors(&gateway, "idle_evicted", 100.0).await;
+    assert!(gateway.metric("sddc_gateway_connections", "\"ops\"").await <= 128.0);
+    drop(crowd);
 }
 
 #[tokio::test]
@@ -711,6 +793,59 @@ async fn the_metrics_are_well_formed_openmetrics() {
         ("process_open_fds", "gauge"),
     ] {
         assert_eq!(families.get(name).map(String::as_str), Some(kind), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn waits_and_streams_are_not_timed_as_requests() {
+    let (_cloud, gateway) = open_gateway().await;
+    let count = async |gateway: &TestGateway, what: &str, route: &str| {
+        let name = format!("sddc_gateway_{what}_duration_seconds_count");
+        gateway.metric(&name, &format!("route=\"{route}\"")).await
+    };
+    let etag = ask(gateway.api, get("/sddcs")).await.header("etag").to_owned();
+    let wait =
+        get("/sddcs?wait=1s").replace("\r\n\r\n", &format!("\r\nIf-None-Match: {etag}\r\n\r\n"));
+    let mut waiting = Wire::open(gateway.api).await;
+    waiting.send(wait).await;
+    gateway
+        .until("it waits", async |gateway| {
+            gateway.ops("/metrics").await.text().contains("\nsddc_gateway_watchers 1\n")
+        })
+        .await;
+    gateway.advance(1);
+    assert_eq!(waiting.reply().await.status, 304);
+    let mut stream = Wire::open(gateway.api).await;
+    stream.send(get("/sddcs/events")).await;
+    assert!(stream.more().await > 0);
+    drop(stream);
+    let both = async |gateway: &TestGateway| {
+        let polls = count(gateway, "wait", "/sddcs").await;
+        let streams = count(gateway, "wait", "/sddcs/events").await;
+        (polls - 1.0).abs() < 0.1 && (streams - 1.0).abs() < 0.1
+    };
+    gateway.until("both are timed as waits", both).await;
+    assert!((count(&gateway, "http_request", "/sddcs").await - 1.0).abs() < 0.1);
+    assert!(count(&gateway, "http_request", "/sddcs/events").await.abs() < 0.1);
+}
+
+#[tokio::test]
+async fn closed_label_sets_start_at_zero() {
+    let (_cloud, gateway) = open_gateway().await;
+    let page = gateway.ops("/metrics").await.text();
+    for series in [
+        "cache_total{result=\"collapsed\"} 0",
+        "connection_errors_total{reason=\"idle_evicted\"} 0",
+        "access_denied_total{reason=\"no_credential\"} 0",
+        "access_denied_total{reason=\"host\"} 0",
+        "token_mints_total{org_id=\"default\",outcome=\"refused\"} 0",
+        "snapshot_writes_total{outcome=\"failed\"} 0",
+        "task_failures_total{task=\"inventory\"} 0",
+        "http_request_duration_seconds_count{route=\"/tasks\"} 0",
+        "wait_duration_seconds_count{route=\"/tasks\"} 0",
+        "log_lines_dropped_total 0",
+    ] {
+        assert!(page.contains(&format!("\nsddc_gateway_{series}\n")), "{series}\n{page}");
     }
 }
 

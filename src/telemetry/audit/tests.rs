@@ -236,10 +236,10 @@ async fn a_full_disk_fails_exactly_what_is_not_whole_and_then_recovers() {
     let refused = scene.failures().parse::<u32>().unwrap();
     assert_eq!(refused, 2);
     scene.slot_after_failure().await.write(&record("d")).await.unwrap();
-    // The half line stands alone, and is ended.
-    assert_eq!(ids(&scene.disk.text()), ["0", "a", r#"{"timestam"#, "d"]);
+    // The half line stands alone, and is ended. The record that was tried again follows.
+    assert_eq!(ids(&scene.disk.text()), ["0", "a", r#"{"timestam"#, "b", "d"]);
     scene.slot().await.write(&record("e")).await.unwrap();
-    assert_eq!(ids(&scene.disk.text()).len(), 5);
+    assert_eq!(ids(&scene.disk.text()).len(), 6);
 }
 
 #[tokio::test]
@@ -247,11 +247,35 @@ async fn a_disk_that_breaks_right_after_ending_a_torn_line_makes_no_empty_ones()
     let scene = Scene::with(100, Duration::from_millis(1));
     scene.disk.set(|disk| disk.room = Some(3));
     assert!(scene.slot().await.write(&record("a")).await.is_err());
+    let calls = scene.disk.0.0.lock().unwrap().calls;
     scene.disk.set(|disk| disk.room = Some(1));
-    assert!(scene.slot_after_failure().await.write(&record("b")).await.is_err());
+    scene.disk.wait_for_calls(calls + 4);
     scene.disk.set(|disk| disk.room = None);
     scene.slot_after_failure().await.write(&record("c")).await.unwrap();
-    assert_eq!(ids(&scene.disk.text()), [r#"{"t"#, "c"]);
+    assert_eq!(ids(&scene.disk.text()), [r#"{"t"#, "a", "c"]);
+}
+
+#[tokio::test]
+async fn it_is_found_out_without_a_request_that_records_can_be_written_again() {
+    let scene = Scene::with(100, Duration::from_millis(1));
+    assert_eq!(scene.audit.last_error(), None);
+    scene.disk.set(|disk| disk.room = Some(0));
+    assert!(scene.slot().await.write(&record("a")).await.is_err());
+    assert_eq!(scene.audit.last_error(), Some("storage_full"));
+    let failures = scene.failures();
+    scene.disk.wait_for_calls(5);
+    assert_eq!(scene.audit.last_error(), Some("storage_full"));
+    assert_eq!(scene.audit.reserve().await.unwrap_err(), AuditFailed);
+    scene.disk.set(|disk| disk.room = None);
+    let written = async {
+        while scene.audit.last_error().is_some() {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(Duration::from_secs(20), written).await.expect("it is found out");
+    assert_eq!(ids(&scene.disk.text()), ["a"]);
+    let refused = failures.parse::<u32>().unwrap() + 1;
+    assert_eq!(scene.failures(), refused.to_string(), "another try is no failure of its own");
 }
 
 #[tokio::test]
@@ -266,6 +290,7 @@ async fn after_a_failure_nobody_is_let_in_for_a_while_but_who_has_a_place_may_tr
     held.write(&record("b")).await.unwrap();
     scene.slot().await.write(&record("c")).await.unwrap();
     assert_eq!(ids(&scene.disk.text()), ["b", "c"]);
+    assert_eq!(scene.audit.last_error(), None);
 }
 
 #[tokio::test(start_paused = true)]

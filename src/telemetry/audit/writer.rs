@@ -3,7 +3,8 @@
 //! Flow: [`Entry`] → [`Desk::hand_over`] → all that has gathered, in one write → each entry learns
 //! whether its record is out.
 //!
-//! While writing fails nobody is let in, but once per pause: those find out whether it works again.
+//! While writing fails nobody is let in. Once per pause the first record that was lost is tried again:
+//! that finds out whether it works again without a request, since a gateway that is not ready gets none.
 
 use std::{
     io,
@@ -37,8 +38,8 @@ pub(super) struct Desk {
     gathered: Condvar,
     /// The last try failed: nobody is let in for the time of a pause.
     broken: AtomicBool,
-    /// The log was told, and has not been told that it works again.
-    told: AtomicBool,
+    /// Why writing fails, until it works again. The log has been told.
+    fault: Mutex<Option<io::ErrorKind>>,
     pause: Duration,
     metrics: Metrics,
 }
@@ -46,6 +47,15 @@ pub(super) struct Desk {
 struct Queue {
     entries: Vec<Entry>,
     state: State,
+}
+
+/// What the thread does next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Turn {
+    /// Writes what has gathered.
+    Batch,
+    /// Tries a lost record again.
+    Again,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,10 +73,15 @@ impl Desk {
             queue: Mutex::new(Queue { entries: Vec::new(), state: State::Open }),
             gathered: Condvar::new(),
             broken: AtomicBool::new(false),
-            told: AtomicBool::new(false),
+            fault: Mutex::default(),
             pause,
             metrics,
         }
+    }
+
+    /// Why records cannot be written at the moment.
+    pub(super) fn fault(&self) -> Option<io::ErrorKind> {
+        *self.fault.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn is_broken(&self) -> bool {
@@ -88,7 +103,10 @@ impl Desk {
     /// Counts a request that got no place in time.
     pub(super) fn is_full(&self) {
         self.failed(1);
-        self.tell(&io::ErrorKind::TimedOut.into());
+        // Else the places are held by requests that have not decided yet, and nothing is wrong.
+        if !self.lock().entries.is_empty() {
+            self.tell(&io::ErrorKind::TimedOut.into());
+        }
     }
 
     /// Counts a request that got no word in time, and takes the writer for broken. A record that
@@ -122,29 +140,48 @@ impl Desk {
         let _ended = Ended(self);
         let mut lines = Lines { output, torn: false, bytes: Vec::new() };
         let mut batch = Vec::new();
-        while self.gather(&mut batch) {
-            let (whole, result) = lines.write(&batch);
-            self.settle(&mut batch, whole, result);
+        // The first record that was lost, until one is written.
+        let mut lost = None;
+        while let Some(turn) = self.gather(&mut batch) {
+            match turn {
+                Turn::Batch => {
+                    let (whole, result) = lines.write(batch.iter().map(|entry| &*entry.line));
+                    if result.is_ok() {
+                        lost = None;
+                    } else if lost.is_none() {
+                        lost = batch.get(whole).map(|entry| entry.line.clone());
+                    }
+                    self.settle(&mut batch, whole, result);
+                }
+                Turn::Again => {
+                    let result = lost.as_deref().map_or(Ok(()), |line| lines.write([line]).1);
+                    if result.is_ok() {
+                        lost = None;
+                        self.works_again();
+                        self.broken.store(false, Ordering::Relaxed);
+                    }
+                }
+            }
         }
     }
 
-    /// Waits for entries. `false`: there will be none any more.
-    fn gather(&self, batch: &mut Vec<Entry>) -> bool {
+    /// Waits for entries, or for the end of a pause. `None`: there will be none any more.
+    fn gather(&self, batch: &mut Vec<Entry>) -> Option<Turn> {
         let mut queue = self.lock();
         loop {
             if !queue.entries.is_empty() {
                 std::mem::swap(&mut queue.entries, batch);
-                return true;
+                return Some(Turn::Batch);
             }
             if queue.state != State::Open {
                 queue.state = State::Ended;
-                return false;
+                return None;
             }
             queue = if self.is_broken() {
                 let waited = self.gathered.wait_timeout(queue, self.pause);
                 let (queue, waited) = waited.unwrap_or_else(PoisonError::into_inner);
-                if waited.timed_out() {
-                    self.broken.store(false, Ordering::Relaxed);
+                if waited.timed_out() && queue.entries.is_empty() && queue.state == State::Open {
+                    return Some(Turn::Again);
                 }
                 queue
             } else {
@@ -159,11 +196,7 @@ impl Desk {
         self.failed(lost);
         match result {
             Err(error) => self.tell(&error),
-            Ok(()) => {
-                if self.told.swap(false, Ordering::Relaxed) {
-                    tracing::info!("audit records are written again");
-                }
-            }
+            Ok(()) => self.works_again(),
         }
         // Before anybody learns of it: who hears of a failure finds the door closed.
         self.broken.store(lost > 0, Ordering::Relaxed);
@@ -175,9 +208,17 @@ impl Desk {
 
     /// Once per spell. The kind alone: an error's own text may name more.
     fn tell(&self, error: &io::Error) {
-        if !self.told.swap(true, Ordering::Relaxed) {
+        let before =
+            self.fault.lock().unwrap_or_else(PoisonError::into_inner).replace(error.kind());
+        if before.is_none() {
             let error = crate::os_error::describe(error);
             tracing::error!(%error, "the audit record cannot be written");
+        }
+    }
+
+    fn works_again(&self) {
+        if self.fault.lock().unwrap_or_else(PoisonError::into_inner).take().is_some() {
+            tracing::info!("audit records are written again");
         }
     }
 
@@ -209,8 +250,11 @@ struct Lines {
 }
 
 impl Lines {
-    /// Writes a batch. Tells how many of it are out as a whole, the first ones.
-    fn write(&mut self, batch: &[Entry]) -> (usize, io::Result<()>) {
+    /// Writes lines. Tells how many of them are out as a whole, the first ones.
+    fn write<'a>(
+        &mut self,
+        batch: impl IntoIterator<Item = &'a [u8]> + Clone,
+    ) -> (usize, io::Result<()>) {
         match self.output.ready() {
             Ok(Some(torn)) => self.torn = torn,
             Ok(None) => {}
@@ -221,18 +265,18 @@ impl Lines {
             self.bytes.push(b'\n');
         }
         let mut end = self.bytes.len();
-        for entry in batch {
-            self.bytes.extend_from_slice(&entry.line);
+        for line in batch.clone() {
+            self.bytes.extend_from_slice(line);
         }
         let (taken, result) = self.put();
         if let Some(last) = self.bytes[..taken].last() {
             self.torn = *last != b'\n';
         }
-        let is_whole = |entry: &&Entry| {
-            end += entry.line.len();
+        let is_whole = |line: &&[u8]| {
+            end += line.len();
             end <= taken
         };
-        let whole = batch.iter().take_while(is_whole).count();
+        let whole = batch.into_iter().take_while(is_whole).count();
         self.bytes.shrink_to(KEPT_BYTES);
         (whole, result)
     }

@@ -24,7 +24,8 @@ fn help_and_version_are_printed_everywhere() {
         assert!(all.stdout.lines().any(|line| line.trim_start().starts_with(command)));
     }
     let ended = gateway(&["--version"]).run();
-    assert_eq!(ended.stdout, format!("sddc-gateway {}\n", env!("CARGO_PKG_VERSION")));
+    let (version, commit) = (env!("CARGO_PKG_VERSION"), sddc_gateway::COMMIT);
+    assert_eq!(ended.stdout, format!("sddc-gateway {version} ({commit})\n"));
     assert_eq!(ended.code, Some(0));
 }
 

@@ -7,7 +7,7 @@ use http::StatusCode;
 use rustls::AlertDescription;
 use sddc_gateway::{
     clock::Clock,
-    listener::{Listener, io::Limits, tls::Tls},
+    listener::{ConnectionBounds, Listener, io::Limits, tls::Tls},
     telemetry::{AuditTarget, Metrics},
 };
 use tokio::net::TcpListener;
@@ -133,7 +133,7 @@ async fn name_teller(tls: Tls, clock: Clock) -> (SocketAddr, DropGuard) {
     let limit = DEADLINE;
     let listener = Listener {
         socket,
-        max_connections: 10,
+        bounds: ConnectionBounds { listener: "test", total: 10, per_client: None },
         limits: Limits { header: limit, idle: limit, write: limit },
         tls: Some(tls.clone()),
         ending: close.clone(),

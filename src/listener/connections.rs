@@ -1,0 +1,565 @@
+//! The open connections of a listener, and which of them makes room for a new one.
+//!
+//! At its bound a listener closes the connection that has been idle longest, which HTTP allows at any
+//! time (RFC 9112 section 9.5): who connects and asks nothing keeps nobody else out. Idle is a
+//! connection without a request in flight, also before its first head is whole. Accepting pauses only
+//! while none is idle.
+//!
+//! The order by idle time is brought up to date only when room is wanted. A request costs no lock:
+//! a connection whose place in the order has become wrong is put right when its turn comes, and one
+//! that is busy then is taken out of the order and comes back by itself when it is idle again.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    net::IpAddr,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use prometheus_client::metrics::gauge::Gauge;
+use tokio::{
+    sync::Notify,
+    time::{Instant, timeout},
+};
+
+use super::io::Activity;
+use crate::telemetry::Metrics;
+
+/// How long a connection may be idle without being closed for another: time for the head of who has
+/// just connected, and for the next request of who has just been answered.
+const MIN_IDLE: Duration = Duration::from_millis(20);
+/// How long a new connection waits for one that was told to close, until the next is told.
+const CLOSING_PATIENCE: Duration = Duration::from_millis(20);
+/// Without an event for so long, a spell of warnings is over.
+const SPELL: Duration = Duration::from_secs(60);
+
+/// Reasons of `connection_errors_total`.
+const IDLE_EVICTED: &str = "idle_evicted";
+const CLIENT_LIMIT: &str = "client_limit";
+
+/// The open connections of one listener. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct ConnectionPool(Arc<Shared>);
+
+/// The bounds of a pool.
+#[derive(Debug, Clone, Copy)]
+pub struct ConnectionBounds {
+    /// Name of the listener, for metrics and log lines: `api` or `ops`.
+    pub listener: &'static str,
+    /// Connections open at once.
+    pub total: usize,
+    /// Connections open at once from one address; `None`: any number.
+    pub per_client: Option<usize>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    bounds: ConnectionBounds,
+    began: Instant,
+    state: Mutex<State>,
+    /// Somebody waits for room: told of a connection that has ended, or is idle again.
+    wanted: AtomicBool,
+    room: Notify,
+    gauge: Gauge,
+    metrics: Metrics,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    last_id: u64,
+    open: HashMap<u64, Entry>,
+    by_idle: IdleOrder,
+    /// Kept only where connections are bounded per client.
+    clients: HashMap<IpAddr, ClientConnections>,
+    evictions: Spell,
+    pauses: Spell,
+    refusals: Spell,
+}
+
+#[derive(Debug)]
+struct Entry {
+    activity: Arc<Activity>,
+    client: IpAddr,
+    /// Where it stands in the order of all, and in its client's: since when it was idle when it was
+    /// put there.
+    listed: [Option<u64>; 2],
+}
+
+/// Connections by the time since when they have been idle, as it was last looked at.
+type IdleOrder = BTreeSet<(u64, u64)>;
+
+const OF_ALL: usize = 0;
+const OF_CLIENT: usize = 1;
+
+#[derive(Debug, Default)]
+struct ClientConnections {
+    open: usize,
+    by_idle: IdleOrder,
+}
+
+/// A warning is for the first event of a spell.
+#[derive(Debug, Default)]
+struct Spell(Option<Instant>);
+
+/// Which connection makes room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Candidate {
+    /// The longest idle one.
+    Idle(u64),
+    /// One is idle, but has not been for [`MIN_IDLE`]: for so long it is left alone.
+    Soon(Duration),
+    /// All have requests in flight.
+    None,
+}
+
+/// The place of an open connection. Dropping it makes room.
+#[derive(Debug)]
+pub(super) struct ConnectionGuard {
+    pool: ConnectionPool,
+    id: u64,
+}
+
+/// How a connection is known to its pool; see [`Activity`].
+#[derive(Debug)]
+pub(super) struct PoolEntry {
+    pool: Weak<Shared>,
+    id: u64,
+    began: Instant,
+    /// Microseconds since the pool began.
+    idle_since: AtomicU64,
+    /// It was busy when its turn came, and has to be put into the order again.
+    unlisted: AtomicBool,
+    /// Told to make room.
+    evicted: AtomicBool,
+    eviction: Notify,
+}
+
+impl ConnectionPool {
+    /// None is open yet.
+    #[must_use]
+    #[expect(clippy::disallowed_methods, reason = "socket timers are tokio's, like the sockets")]
+    pub fn new(bounds: ConnectionBounds, metrics: Metrics) -> Self {
+        Self(Arc::new(Shared {
+            bounds,
+            began: Instant::now(),
+            state: Mutex::default(),
+            wanted: AtomicBool::new(false),
+            room: Notify::new(),
+            gauge: metrics.connections(bounds.listener),
+            metrics,
+        }))
+    }
+
+    /// Takes a place for a new connection of `client`, and waits until there is one. `None`: this
+    /// client has as many as it may, all with requests in flight.
+    pub(super) async fn admit(&self, client: IpAddr) -> Option<(ConnectionGuard, Arc<Activity>)> {
+        let told = self.admit_client(client)?;
+        self.make_room(told).await;
+        Some(self.enter(client))
+    }
+
+    /// Whether there is room without closing another.
+    pub(super) fn has_room(&self) -> bool {
+        self.0.lock().open.len() < self.0.bounds.total
+    }
+
+    /// Takes a place, whether there is room or not.
+    pub(super) fn enter(&self, client: IpAddr) -> (ConnectionGuard, Arc<Activity>) {
+        let mut state = self.0.lock();
+        state.last_id += 1;
+        let id = state.last_id;
+        let entry = PoolEntry::new(&self.0, id);
+        let since = entry.idle_since.load(Ordering::Relaxed);
+        let activity = Arc::new(Activity::pooled(entry));
+        let mut listed = [Some(since), None];
+        state.by_idle.insert((since, id));
+        if self.0.bounds.per_client.is_some() {
+            let of_client = state.clients.entry(client).or_default();
+            of_client.open += 1;
+            of_client.by_idle.insert((since, id));
+            listed[OF_CLIENT] = Some(since);
+        }
+        state.open.insert(id, Entry { activity: activity.clone(), client, listed });
+        drop(state);
+        self.0.gauge.inc();
+        (ConnectionGuard { pool: self.clone(), id }, activity)
+    }
+
+    /// `None` if a client may have no other connection. Else which one of its own, the longest idle,
+    /// was told to make room for it, if that was needed.
+    #[expect(clippy::option_option, reason = "whether, and then which")]
+    fn admit_client(&self, client: IpAddr) -> Option<Option<u64>> {
+        let shared = &*self.0;
+        let Some(most) = shared.bounds.per_client else { return Some(None) };
+        let now = shared.now();
+        let mut state = shared.lock();
+        let State { open, clients, .. } = &mut *state;
+        let Some(of_client) = clients.get_mut(&client).filter(|it| it.open >= most) else {
+            return Some(None);
+        };
+        // One that is idle for a moment only is the client's own to lose.
+        let order = (&mut of_client.by_idle, OF_CLIENT);
+        let candidate = longest_idle(order, open, now, Duration::ZERO);
+        if let Candidate::Idle(id) = candidate {
+            shared.evict(&mut state, id);
+            return Some(Some(id));
+        }
+        let is_first = state.refusals.begins();
+        drop(state);
+        shared.metrics.connection_error(CLIENT_LIMIT);
+        if is_first {
+            tracing::warn!(
+                client.address = %client,
+                bound = most,
+                "a client has api.max_connections_per_client connections with requests in flight: \
+                 its new ones are closed"
+            );
+        }
+        None
+    }
+
+    /// Waits until there is room; `told` is a connection that is closing already.
+    async fn make_room(&self, mut told: Option<u64>) {
+        let shared = &*self.0;
+        loop {
+            let wait = {
+                let mut state = shared.lock();
+                if state.open.len() < shared.bounds.total {
+                    shared.wanted.store(false, Ordering::SeqCst);
+                    return;
+                }
+                // Before anything is looked at: what changes after that is told.
+                shared.wanted.store(true, Ordering::SeqCst);
+                if told.is_some_and(|id| state.open.contains_key(&id)) {
+                    Some(CLOSING_PATIENCE)
+                } else {
+                    let State { open, by_idle, .. } = &mut *state;
+                    match longest_idle((by_idle, OF_ALL), open, shared.now(), MIN_IDLE) {
+                        Candidate::Idle(id) => {
+                            shared.evict(&mut state, id);
+                            shared.warn_of_eviction(&mut state);
+                            told = Some(id);
+                            Some(CLOSING_PATIENCE)
+                        }
+                        Candidate::Soon(wait) => Some(wait),
+                        Candidate::None => {
+                            shared.warn_of_pause(&mut state);
+                            None
+                        }
+                    }
+                }
+            };
+            match wait {
+                Some(wait) => {
+                    if timeout(wait, shared.room.notified()).await.is_err() {
+                        told = None;
+                    }
+                }
+                None => shared.room.notified().await,
+            }
+        }
+    }
+}
+
+/// The connection that has been idle longest; puts an order right on the way to it.
+fn longest_idle(
+    (order, which): (&mut IdleOrder, usize),
+    open: &mut HashMap<u64, Entry>,
+    now: u64,
+    min_idle: Duration,
+) -> Candidate {
+    while let Some((listed, id)) = order.pop_first() {
+        let Some(Entry { activity, listed: places, .. }) = open.get_mut(&id) else { continue };
+        places[which] = None;
+        let Some(entry) = activity.pool_entry().filter(|it| !it.is_evicted()) else { continue };
+        if !activity.is_idle() {
+            entry.unlisted.store(true, Ordering::SeqCst);
+            // It may have become idle before it could see that.
+            if !(activity.is_idle() && entry.unlisted.swap(false, Ordering::SeqCst)) {
+                continue;
+            }
+        }
+        let since = entry.idle_since.load(Ordering::SeqCst);
+        places[which] = Some(since);
+        order.insert((since, id));
+        if since > listed {
+            continue;
+        }
+        let idle = Duration::from_micros(now.saturating_sub(since));
+        return match min_idle.saturating_sub(idle) {
+            Duration::ZERO => Candidate::Idle(id),
+            wait => Candidate::Soon(wait),
+        };
+    }
+    Candidate::None
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn now(&self) -> u64 {
+        micros_since(self.began)
+    }
+
+    /// Tells a connection to close.
+    fn evict(&self, state: &mut State, id: u64) {
+        let Some(entry) = state.open.get(&id).and_then(|entry| entry.activity.pool_entry()) else {
+            return;
+        };
+        entry.evicted.store(true, Ordering::SeqCst);
+        entry.eviction.notify_one();
+        self.metrics.connection_error(IDLE_EVICTED);
+    }
+
+    fn warn_of_eviction(&self, state: &mut State) {
+        if state.evictions.begins() {
+            tracing::warn!(
+                listener = self.bounds.listener,
+                bound = self.bounds.total,
+                "as many connections are open as there may be: the longest idle ones are closed \
+                 for new ones"
+            );
+        }
+    }
+
+    fn warn_of_pause(&self, state: &mut State) {
+        if state.pauses.begins() {
+            tracing::warn!(
+                listener = self.bounds.listener,
+                bound = self.bounds.total,
+                "as many connections are open as there may be, all with requests in flight: \
+                 accepting pauses"
+            );
+        }
+    }
+
+    /// Puts a connection that was busy into the orders again that it was taken out of.
+    fn relist(&self, id: u64) {
+        let mut state = self.lock();
+        let State { open, by_idle, clients, .. } = &mut *state;
+        let Some(Entry { activity, client, listed }) = open.get_mut(&id) else { return };
+        let Some(entry) = activity.pool_entry() else { return };
+        let since = entry.idle_since.load(Ordering::SeqCst);
+        if listed[OF_ALL].is_none() {
+            listed[OF_ALL] = Some(since);
+            by_idle.insert((since, id));
+        }
+        if let Some(of_client) = clients.get_mut(client).filter(|_| listed[OF_CLIENT].is_none()) {
+            listed[OF_CLIENT] = Some(since);
+            of_client.by_idle.insert((since, id));
+        }
+        drop(state);
+        self.tell_of_room();
+    }
+
+    fn tell_of_room(&self) {
+        if self.wanted.load(Ordering::SeqCst) {
+            self.room.notify_one();
+        }
+    }
+}
+
+impl Drop for ConnectionGuard {
+    fn drop(&mut self) {
+        let shared = &*self.pool.0;
+        let mut state = shared.lock();
+        let State { open, by_idle, clients, .. } = &mut *state;
+        let ended = open.remove(&self.id);
+        if let Some(Entry { client, listed, .. }) = &ended {
+            if let Some(since) = listed[OF_ALL] {
+                by_idle.remove(&(since, self.id));
+            }
+            if let Some(of_client) = clients.get_mut(client) {
+                of_client.open -= 1;
+                if let Some(since) = listed[OF_CLIENT] {
+                    of_client.by_idle.remove(&(since, self.id));
+                }
+                if of_client.open == 0 {
+                    clients.remove(client);
+                }
+            }
+        }
+        drop(state);
+        shared.gauge.dec();
+        shared.tell_of_room();
+    }
+}
+
+impl PoolEntry {
+    fn new(pool: &Arc<Shared>, id: u64) -> Self {
+        Self {
+            pool: Arc::downgrade(pool),
+            id,
+            began: pool.began,
+            idle_since: AtomicU64::new(pool.now()),
+            unlisted: AtomicBool::new(false),
+            evicted: AtomicBool::new(false),
+            eviction: Notify::new(),
+        }
+    }
+
+    /// The connection is about to be idle: called before anybody can see that it is.
+    pub(super) fn idle_from_now(&self) {
+        self.idle_since.store(micros_since(self.began), Ordering::SeqCst);
+    }
+
+    /// The connection is idle.
+    pub(super) fn is_idle_again(&self) {
+        if self.unlisted.load(Ordering::SeqCst)
+            && self.unlisted.swap(false, Ordering::SeqCst)
+            && let Some(pool) = self.pool.upgrade()
+        {
+            pool.relist(self.id);
+        }
+    }
+
+    /// Whether it was told to make room.
+    pub(super) fn is_evicted(&self) -> bool {
+        self.evicted.load(Ordering::SeqCst)
+    }
+
+    /// Returns once it is told to make room.
+    pub(super) async fn evicted(&self) {
+        while !self.is_evicted() {
+            self.eviction.notified().await;
+        }
+    }
+}
+
+impl Spell {
+    /// Notes an event. Whether it is the first of a spell.
+    #[expect(clippy::disallowed_methods, reason = "a spell of the sockets' own clock")]
+    fn begins(&mut self) -> bool {
+        let now = Instant::now();
+        let last = self.0.replace(now);
+        last.is_none_or(|last| now.saturating_duration_since(last) > SPELL)
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "socket timers are tokio's, like the sockets")]
+fn micros_since(began: Instant) -> u64 {
+    let span = Instant::now().saturating_duration_since(began);
+    u64::try_from(span.as_micros()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+
+    use super::*;
+
+    const TOTAL: usize = 3;
+    const ALICE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1));
+    const BOB: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 2));
+
+    type Connection = (ConnectionGuard, Arc<Activity>);
+
+    fn pool(per_client: Option<usize>) -> ConnectionPool {
+        let bounds = ConnectionBounds { listener: "api", total: TOTAL, per_client };
+        ConnectionPool::new(bounds, Metrics::new())
+    }
+
+    async fn open(pool: &ConnectionPool, client: IpAddr) -> Connection {
+        let connection = pool.admit(client).now_or_never().expect("there is room");
+        // The next one is younger.
+        tokio::time::advance(Duration::from_secs(1)).await;
+        connection.expect("the client may")
+    }
+
+    fn evicted(connection: &Connection) -> bool {
+        connection.1.is_evicted()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_longest_idle_connection_makes_room() {
+        let pool = pool(None);
+        let [first, second, third] =
+            [open(&pool, ALICE).await, open(&pool, ALICE).await, open(&pool, BOB).await];
+        drop(first.1.begin());
+        let mut admitted = std::pin::pin!(pool.admit(BOB));
+        assert!(futures_util::poll!(&mut admitted).is_pending());
+        assert_eq!([&first, &second, &third].map(evicted), [false, true, false]);
+        drop(second);
+        assert!(admitted.await.is_some());
+        assert_eq!([&first, &third].map(evicted), [false, false]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn while_all_have_requests_nobody_is_admitted_until_one_is_idle() {
+        let pool = pool(None);
+        let connections =
+            [open(&pool, ALICE).await, open(&pool, ALICE).await, open(&pool, ALICE).await];
+        let mut requests: Vec<_> = connections.iter().map(|it| it.1.begin()).collect();
+        let mut admitted = std::pin::pin!(pool.admit(BOB));
+        let long = Duration::from_secs(1000);
+        assert!(timeout(long, &mut admitted).await.is_err());
+        assert!(!connections.iter().any(evicted));
+        drop(requests.remove(1));
+        assert!(timeout(MIN_IDLE * 2, &mut admitted).await.is_err(), "it has to close first");
+        assert_eq!(connections.each_ref().map(evicted), [false, true, false]);
+        let [_one, other, _third] = connections;
+        drop(other);
+        assert!(admitted.await.is_some());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_has_just_been_answered_has_a_moment_to_ask_again() {
+        let pool = pool(None);
+        let connections =
+            [open(&pool, ALICE).await, open(&pool, ALICE).await, open(&pool, ALICE).await];
+        for connection in &connections {
+            drop(connection.1.begin());
+        }
+        let mut admitted = std::pin::pin!(pool.admit(BOB));
+        assert!(timeout(MIN_IDLE / 2, &mut admitted).await.is_err());
+        assert!(!connections.iter().any(evicted));
+        assert!(timeout(MIN_IDLE, &mut admitted).await.is_err());
+        assert_eq!(connections.iter().filter(|it| evicted(it)).count(), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_that_does_not_close_at_once_is_not_waited_for() {
+        let pool = pool(None);
+        let connections =
+            [open(&pool, ALICE).await, open(&pool, ALICE).await, open(&pool, ALICE).await];
+        let mut admitted = std::pin::pin!(pool.admit(BOB));
+        assert!(timeout(CLOSING_PATIENCE * 3 / 2, &mut admitted).await.is_err());
+        assert_eq!(connections.iter().filter(|it| evicted(it)).count(), 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn above_its_own_bound_a_clients_own_idle_connection_makes_room_or_the_new_one_goes() {
+        let pool = pool(Some(2));
+        let [first, second] = [open(&pool, ALICE).await, open(&pool, ALICE).await];
+        let other = open(&pool, BOB).await;
+        drop(first.1.begin());
+        let request = first.1.begin();
+        let mut admitted = std::pin::pin!(pool.admit(ALICE));
+        assert!(futures_util::poll!(&mut admitted).is_pending(), "the total is reached too");
+        assert_eq!([&first, &second, &other].map(evicted), [false, true, false]);
+        drop(second);
+        let third = admitted.await.unwrap();
+        let _busy = third.1.begin();
+        assert!(pool.admit(ALICE).await.is_none(), "both have requests");
+        drop(request);
+        drop(other);
+        let fourth = pool.admit(ALICE).await;
+        assert!(fourth.is_some() && evicted(&first));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nothing_is_left_of_connections_that_have_ended() {
+        let pool = pool(Some(2));
+        for _ in 0..100 {
+            let connection = open(&pool, ALICE).await;
+            drop(connection.1.begin());
+        }
+        let state = pool.0.lock();
+        assert!(state.open.is_empty() && state.by_idle.is_empty() && state.clients.is_empty());
+    }
+}

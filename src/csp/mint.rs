@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 use tokio::sync::Notify;
 use url::Url;
 
-use super::{BasicEncoding, ClientId, ClientSecret, CspError, Settings, TokenFacts};
+use super::{BasicEncoding, ClientId, ClientSecret, CspError, HeldSecrets, Settings, TokenFacts};
 use crate::{
     ids::OrgId,
     upstream::{Breach, Client, Reply},
@@ -77,6 +77,7 @@ struct Request {
     client_id: ClientId,
     secret: SecretCell,
     encoding: BasicEncoding,
+    held: HeldSecrets,
 }
 
 /// A token as it came, before it is given a generation.
@@ -104,19 +105,21 @@ impl Mint {
             client_id,
             secret,
             encoding: settings.basic_encoding,
+            held: HeldSecrets::default(),
         }))
     }
 
     /// The same app with the other way of joining id and secret: `check` tries it on a refusal.
     #[must_use]
     pub fn with_encoding(&self, encoding: BasicEncoding) -> Self {
-        let Request { client, url, client_id, secret, .. } = &*self.0;
+        let Request { client, url, client_id, secret, held, .. } = &*self.0;
         Self(Arc::new(Request {
             client: client.clone(),
             url: url.clone(),
             client_id: client_id.clone(),
             secret: secret.clone(),
             encoding,
+            held: held.clone(),
         }))
     }
 
@@ -180,6 +183,13 @@ impl Mint {
                 request.basic_auth(id.expose_secret(), Some(secret.expose_secret()))
             }
         }
+    }
+
+    /// What is held for this app: its client secret as it is now, and the tokens.
+    pub(super) fn held(&self) -> &HeldSecrets {
+        let Request { secret, held, .. } = &*self.0;
+        held.hold_client(&secret.0.load(), || self.secrets().into());
+        held
     }
 
     /// The client secret in every form in which it may be sent, of either encoding: `check` tries

@@ -8,10 +8,12 @@
 //! opens the [circuit](crate::upstream::CircuitBreaker) for a while. A caller that leaves cancels nothing.
 
 mod credentials;
+mod decoded;
 mod error;
 mod facts;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
+mod held;
 mod hints;
 mod mint;
 mod proof;
@@ -24,6 +26,7 @@ pub use self::{
     credentials::{ClientId, ClientSecret, InvalidClientId, InvalidClientSecret},
     error::CspError,
     facts::TokenFacts,
+    held::HeldSecrets,
     mint::{Mint, SecretCell},
     proof::{ProofFault, SecretProof},
     scrub::Scrubber,

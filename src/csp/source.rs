@@ -181,12 +181,22 @@ impl TokenSource {
         }
     }
 
-    /// Blanks out this source's secrets as they are now: the app's, and the current token.
+    /// Blanks out all secrets that are held for the app: its own, and every organization's token.
     #[must_use]
-    pub fn scrubber(&self) -> Scrubber {
-        let token = self.0.current.load();
-        let token = token.as_ref().and_then(|token| token.secret());
-        Scrubber::new(self.0.mint.secrets().into_iter().chain(token))
+    pub fn scrubber(&self) -> Arc<Scrubber> {
+        self.0.mint.held().scrubber()
+    }
+
+    /// Another number for each change of what is held.
+    #[must_use]
+    pub fn held_generation(&self) -> u64 {
+        self.0.mint.held().generation()
+    }
+
+    /// Wakes when the app holds another secret or token.
+    #[must_use]
+    pub fn held_changes(&self) -> watch::Receiver<()> {
+        self.0.mint.held().changes()
     }
 
     /// Proves a new secret by a mint, and takes it into use if CSP does; its token is this
@@ -348,6 +358,10 @@ impl TokenSource {
         // One mint at a time: nobody else takes this number.
         let generation = self.newest() + 1;
         let token = Arc::new(Token::new(minted.header, generation, asked_at, lifetime));
+        // Before anybody has it, so that nothing read with it is shown with it.
+        if let Some(secret) = token.secret() {
+            self.0.mint.held().hold_token(self.0.org.as_ref(), secret);
+        }
         if !token.is_usable(self.0.clock.now()) {
             return Err(
                 Breach::Body("an answer with a token that outlives its own delivery").into()

@@ -1,6 +1,7 @@
 //! Documents to ask questions about: VMware's samples, mapped.
 
 use crate::{
+    csp::Scrubber,
     ids::OrgId,
     inventory::{
         mapping,
@@ -15,12 +16,17 @@ fn org() -> OrgId {
 
 pub(crate) fn sddcs() -> Vec<SddcEntry> {
     let wires = wire::parse_sddcs(include_bytes!("../../tests/fixtures/upstream/sddcs.json"));
-    mapping::sddcs(wires.expect("it is a list"), &org(), &mut OddCount::default())
+    mapping::sddcs(
+        wires.expect("it is a list"),
+        &org(),
+        &mut OddCount::default(),
+        &Scrubber::default(),
+    )
 }
 
 pub(crate) fn orgs() -> Vec<Org> {
     let wires = wire::parse_orgs(include_bytes!("../../tests/fixtures/upstream/orgs.json"));
-    mapping::orgs(wires.expect("it is a list"), &mut OddCount::default())
+    mapping::orgs(wires.expect("it is a list"), &mut OddCount::default(), &Scrubber::default())
 }
 
 /// Two, as alike as can be.
@@ -29,6 +35,6 @@ pub(crate) fn tasks() -> Vec<Task> {
     let other = task.replace("7a5c0000", "7a5c0001");
     let wires = wire::parse_tasks(format!("[{task}, {other}]").as_bytes());
     let wires = wires.expect("it is a list");
-    let list = mapping::tasks(wires, &org(), &mut OddCount::default(), &|text| text);
+    let list = mapping::tasks(wires, &org(), &mut OddCount::default(), &Scrubber::default());
     list.entries.into_iter().map(|entry| entry.task).collect()
 }

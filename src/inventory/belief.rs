@@ -79,6 +79,27 @@ impl<E> OrgList<E> {
     }
 }
 
+impl<E: Entry> OrgList<E> {
+    /// The list without the secrets that are held now, if it has any of them.
+    pub(super) fn without_secrets(&self, scrubber: &Scrubber) -> Option<Self> {
+        let mut has_changed = false;
+        let clean = |entry: &Arc<E>| {
+            let mut clean = E::clone(entry);
+            clean.make_fit_to_show(scrubber);
+            let (is_same, may_be_shown) = (clean == **entry, scrubber.is_clean(entry.id()));
+            has_changed |= !is_same || !may_be_shown;
+            may_be_shown.then(|| if is_same { entry.clone() } else { Arc::new(clean) })
+        };
+        let entries: Vec<_> = self.entries.iter().filter_map(clean).collect();
+        let held_back = self.held_back.iter().filter_map(|held| {
+            let entry = entries.iter().find(|entry| entry.id() == held.entry.id())?.clone();
+            Some(HeldBack { entry, begun: held.begun })
+        });
+        let held_back = held_back.collect();
+        has_changed.then(|| Self { entries, gaps: self.gaps.clone(), held_back })
+    }
+}
+
 /// Whether this stands for an element of a list without a usable id.
 pub(super) fn is_without_id(gap: &Gap) -> bool {
     gap.sddc_id.is_none() && gap.reason == GapReason::Unreadable
@@ -287,7 +308,7 @@ mod tests {
     fn list() -> List {
         let wires = wire::parse_sddcs(SAMPLES).unwrap();
         let org = "0a1b2c3d-4e5f-4a6b-8c7d-9e0f1a2b3c4d".parse().unwrap();
-        let entries = mapping::sddcs(wires, &org, &mut OddCount::default());
+        let entries = mapping::sddcs(wires, &org, &mut OddCount::default(), &Scrubber::default());
         OrgList::whole(entries.into_iter().map(Arc::new).collect())
     }
 

@@ -150,11 +150,12 @@ async fn list_orgs(
     metrics: &Metrics,
     min: usize,
 ) -> Result<OrgsListed, VmcError> {
+    let tokens = reader.tokens().clone();
     let read = reader.read(Endpoint::Orgs, lane, move |body| {
         let wires = wire::parse_orgs(body).map_err(|_| Breach::Body("a list of organizations"))?;
         let mut odd = OddCount::default();
         let listed = wires.len();
-        let orgs = mapping::orgs(wires, &mut odd);
+        let orgs = mapping::orgs(wires, &mut odd, &tokens.scrubber());
         if listed < min || (listed > 0 && orgs.is_empty()) {
             return Err(Breach::Body("a list of organizations with usable ids").into());
         }
@@ -176,10 +177,14 @@ pub(crate) async fn read_org(
     metrics: &Metrics,
 ) -> Result<Org, VmcError> {
     const NO_ORG: Breach = Breach::Body("an organization");
-    let read = reader.read(Endpoint::Org(id), lane, |body| {
+    let (tokens, asked) = (reader.tokens().clone(), id.clone());
+    let read = reader.read(Endpoint::Org(id), lane, move |body| {
         let wire = wire::parse_org(body).map_err(|_| NO_ORG)?;
         let mut odd = OddCount::default();
-        let org = Org::from_wire(wire, &mut odd).ok_or(NO_ORG)?;
+        let org = Org::from_wire(wire, &mut odd, &tokens.scrubber()).ok_or(NO_ORG)?;
+        if org.id != asked {
+            return Err(NO_ORG.into());
+        }
         Ok((org, odd))
     });
     let (org, odd) = read.await?;

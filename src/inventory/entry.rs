@@ -4,11 +4,14 @@ use std::{cmp::Ordering, fmt::Debug, mem::size_of};
 
 use jiff::Timestamp;
 
-use super::model::{Capacity, Cluster, GapReason, Host, SddcEntry, TaskEntry};
+use super::{
+    model::{Capacity, Cluster, GapReason, Host, SddcEntry, TaskEntry},
+    texts::Texts,
+};
 use crate::ids::OrgId;
 
 /// One document of a list, with what the merged picture has to know of it.
-pub trait Entry: Debug + PartialEq + Send + Sync + 'static {
+pub trait Entry: Texts + Clone + Debug + PartialEq + Send + Sync + 'static {
     /// Unique among the documents of its org.
     fn id(&self) -> &str;
 

@@ -303,6 +303,7 @@ impl Inner {
         // Where nothing is polled, they read what has to be confirmed.
         spawn(slot.clone().keep_fresh(self.clone(), &list::SDDCS).boxed());
         spawn(slot.clone().keep_fresh(self.clone(), &list::WITH_DELETED).boxed());
+        spawn(slot.clone().run_scrubber(self.clone()).boxed());
         if self.settings.poll.is_zero() {
             return;
         }

@@ -26,7 +26,7 @@ use super::{
 };
 use crate::{
     clock::{Clock, Instant},
-    csp::TokenSource,
+    csp::{Scrubber, TokenSource},
     ids::OrgId,
     tasks::Tasks,
     upstream::{Breach, Lane},
@@ -98,11 +98,11 @@ pub(super) static TASKS: Kind<TaskEntry> = Kind {
 fn parse_sddcs(
     body: &[u8],
     org: &OrgId,
-    _: &TokenSource,
+    tokens: &TokenSource,
     odd: &mut OddCount,
 ) -> Result<(Vec<SddcEntry>, Vec<Gap>), VmcError> {
     let wires = wire::parse_sddcs(body).map_err(|_| Breach::Body("a list of SDDCs"))?;
-    let (listed, entries) = (wires.len(), mapping::sddcs(wires, org, odd));
+    let (listed, entries) = (wires.len(), mapping::sddcs(wires, org, odd, &tokens.scrubber()));
     let gaps = without_id(listed, entries.len(), org, odd, "a list of SDDCs with usable ids")?;
     Ok((entries, gaps))
 }
@@ -133,13 +133,18 @@ fn parse_tasks(
 ) -> Result<(Vec<TaskEntry>, Vec<Gap>), VmcError> {
     let wires = wire::parse_tasks(body).map_err(|_| Breach::Body("a list of tasks"))?;
     let listed = wires.len();
-    let scrubber = tokens.scrubber();
-    let tasks = mapping::tasks(wires, org, odd, &|text| scrubber.scrub(text));
+    let tasks = mapping::tasks(wires, org, odd, &tokens.scrubber());
     if tasks.dropped > 0 {
         tracing::debug!(org.id = %org, dropped = tasks.dropped, "older tasks are not kept");
     }
-    let gaps =
+    let mut gaps =
         without_id(listed, tasks.entries.len(), org, odd, "a list of tasks with usable ids")?;
+    let reason = GapReason::OlderTasks;
+    gaps.extend(tasks.dropped_of.into_iter().map(|sddc_id| Gap {
+        org_id: org.clone(),
+        sddc_id,
+        reason,
+    }));
     Ok((tasks.entries, gaps))
 }
 
@@ -163,6 +168,11 @@ impl<E: Entry> List<E> {
             without_id: AtomicUsize::new(0),
             regressions,
         }
+    }
+
+    /// Takes secrets out of what was read before they were held. Tells whether there were any.
+    pub(super) fn scrub_again(&self, scrubber: &Scrubber) -> bool {
+        self.kept.rewrite(|list| list.without_secrets(scrubber))
     }
 
     /// Reads the list, in a reading that begins at `begun`, and tells what to make of it.
@@ -281,14 +291,16 @@ impl<E: Entry> List<E> {
         lane: Lane,
     ) -> Result<OrgList<E>, VmcError> {
         let (org, tokens) = (slot.id.clone(), slot.reader.tokens().clone());
+        let metrics = inner.metrics.clone();
         let read = slot.reader.read((kind.endpoint)(&slot.id), lane, move |body| {
             let mut odd = OddCount::default();
-            let (entries, gaps) = (kind.parse)(body, &org, &tokens, &mut odd)?;
+            let parsed = (kind.parse)(body, &org, &tokens, &mut odd);
+            metrics.odd_documents(odd.documents);
+            let (entries, gaps) = parsed?;
             let entries = entries.into_iter().map(Arc::new).collect();
             Ok((OrgList { entries, gaps, held_back: Vec::new() }, odd))
         });
         let (list, odd) = read.await?;
-        inner.metrics.odd_documents(odd.documents);
         let before = self.odd.swap(odd.documents, Ordering::Relaxed);
         if odd.documents > 0 && odd.documents != before {
             tracing::warn!(

@@ -32,6 +32,7 @@ mod slot;
 mod snapshot;
 mod status;
 mod survey;
+mod texts;
 mod turns;
 
 use std::{
@@ -50,6 +51,7 @@ pub use self::{
     settings::Settings,
     slot::Missing,
     status::{DiscoveryStatus, InventoryMetrics, MadeBytes, OrgStatus},
+    texts::Texts,
     turns::Watch,
 };
 use self::{

@@ -119,6 +119,7 @@ impl Inventory {
                 restored += part.sddcs.len();
                 let (read_at, denied) = (begun(part.read_at), part.denied);
                 slot.sddcs.kept.restore(part.into_list(begun), read_at, denied);
+                slot.scrub_again(inner);
                 slot.reader.set_has_snapshot(true);
             }
         }

@@ -13,16 +13,18 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Inner, Settings, Unavailable,
     belief::Regressions,
-    directory,
+    directory::{self, Directory},
     entry::Entry,
     kept::{Kept, Verdict},
-    list::{Kind, List},
+    list::{self, Kind, List},
     model::{Org, SddcEntry, TaskEntry},
+    texts::Texts,
 };
 use crate::{
     clock::Instant,
     flight::Run,
     ids::OrgId,
+    tasks::blocking,
     upstream::{self, Lane},
     vmc::{Endpoint, Reader, VmcError},
 };
@@ -127,9 +129,17 @@ impl Slot {
         (kind.of)(self).kept.refresh(|| {
             let (slot, inner) = (self.clone(), inner.clone());
             async move {
+                let held = slot.reader.tokens().held_generation();
                 let (list, begun) = ((kind.of)(&slot), inner.clock.now());
                 let read = list.read(kind, &slot, &inner, lane, begun);
                 let outcome = list.kept.update(kind.is_main, begun, read).await;
+                // What came to be held since the texts were scrubbed: from here on the scrubber sees them.
+                if held != slot.reader.tokens().held_generation() {
+                    let slot = slot.clone();
+                    let scrub =
+                        move || (kind.of)(&slot).scrub_again(&slot.reader.tokens().scrubber());
+                    let _ = blocking(scrub).await;
+                }
                 if kind.is_main {
                     let has_snapshot = list.kept.reading().is_some() && !list.kept.is_gone();
                     slot.reader.set_has_snapshot(has_snapshot);
@@ -153,6 +163,46 @@ impl Slot {
                 outcome
             }
         })
+    }
+
+    /// Takes secrets out of what was read before they were held, now and whenever one comes, until the
+    /// org is retired.
+    pub(super) async fn run_scrubber(self: Arc<Self>, inner: Arc<Inner>) {
+        let mut changes = self.reader.tokens().held_changes();
+        let scrub = async {
+            loop {
+                let (slot, inner) = (self.clone(), inner.clone());
+                let _ = blocking(move || slot.scrub_again(&inner)).await;
+                if changes.changed().await.is_err() {
+                    return;
+                }
+            }
+        };
+        self.retired.run_until_cancelled(scrub).await;
+    }
+
+    /// Takes secrets out of all that is kept of the organization.
+    pub(super) fn scrub_again(&self, inner: &Inner) {
+        let scrubber = self.reader.tokens().scrubber();
+        if self.sddcs.scrub_again(&scrubber) {
+            inner.merge(&list::SDDCS);
+        }
+        if self.with_deleted.scrub_again(&scrubber) {
+            inner.merge(&list::WITH_DELETED);
+        }
+        if self.tasks.scrub_again(&scrubber) {
+            inner.merge(&list::TASKS);
+        }
+        let clean = |org: &Org| {
+            let mut clean = org.clone();
+            clean.make_fit_to_show(&scrubber);
+            clean
+        };
+        self.org.rewrite(|org| Some(clean(org)).filter(|clean| clean != org));
+        if let Directory::Discovered(discovery) = &inner.directory {
+            let clean = |orgs: &Vec<Org>| orgs.iter().map(clean).collect::<Vec<_>>();
+            discovery.orgs.rewrite(|orgs| Some(clean(orgs)).filter(|clean| clean != orgs));
+        }
     }
 
     /// Tells whether that is news.

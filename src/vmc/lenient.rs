@@ -70,10 +70,13 @@ pub(crate) fn read<T: FromJson>(text: &str) -> Lenient<T> {
 pub struct OddCount {
     /// Documents with anything odd in them, those that could not be served at all included.
     pub documents: usize,
-    /// Of these, the documents that could not be served: no object, or without a usable id.
+    /// Of these, the documents that could not be served: no object, without a usable id, there
+    /// twice, or of another organization.
     pub skipped: usize,
     /// Of these, those that are no object or have no usable id.
     pub without_id: usize,
+    /// Of these, those that say that they are another organization's.
+    pub foreign: usize,
     /// Fields and list elements that are shown as `null` or left out because they were odd.
     pub fields: usize,
 }
@@ -81,13 +84,13 @@ pub struct OddCount {
 impl OddCount {
     /// Reads one document and counts it once, however much in it is odd. `None` skips it.
     pub(crate) fn document<T>(&mut self, read: impl FnOnce(&mut Self) -> Option<T>) -> Option<T> {
-        let before = self.fields;
+        let before = *self;
         let document = read(self);
         if document.is_none() {
             self.skipped += 1;
-            self.without_id += 1;
+            self.without_id += usize::from(self.foreign == before.foreign);
         }
-        if document.is_none() || self.fields > before {
+        if document.is_none() || self.fields > before.fields {
             self.documents += 1;
         }
         document

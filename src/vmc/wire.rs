@@ -19,6 +19,7 @@ wanted! {
     /// An SDDC, from `GET /vmc/api/orgs/{org}/sddcs` and `…/sddcs/{sddc}`.
     pub struct Sddc {
         "id" id: Box<str>,
+        "org_id" org_id: Box<str>,
         "version" version: i64,
         "created" created: Timestamp,
         "updated" updated: Timestamp,
@@ -116,6 +117,7 @@ wanted! {
     /// `service_errors` are VMware's own and may carry credentials.
     pub struct Task {
         "id" id: Box<str>,
+        "org_id" org_id: Box<str>,
         "version" version: i64,
         "updated" updated: Timestamp,
         "user_name" user_name: Box<str>,

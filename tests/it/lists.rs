@@ -229,6 +229,8 @@ async fn of_1500_tasks_the_newest_1000_are_kept_and_what_has_not_ended() {
     assert_eq!(cloud.simulator.stats().task_list_reads(), 2, "one of each organization");
 }
 
+const NO_MESSAGE: &str = "The task failed. VMware Cloud gives no message for customers.";
+
 #[tokio::test]
 async fn what_a_task_tells_of_its_failure_is_for_customers_short_and_without_secrets() {
     let (cloud, gateway) = two_orgs().await;
@@ -238,10 +240,15 @@ async fn what_a_task_tells_of_its_failure_is_for_customers_short_and_without_sec
     for (id, told, localized, shown) in [
         ("plain", json!("No room."), json!("Kein Platz."), json!("No room.")),
         ("localized", json!(" "), json!("Kein Platz."), json!("Kein Platz.")),
-        ("internal", Value::Null, Value::Null, Value::Null),
+        ("internal", Value::Null, Value::Null, json!(NO_MESSAGE)),
         ("lines", json!("one\ntwo\u{7}"), Value::Null, json!("one two ")),
-        ("secret", json!("demo-secret, Basic demo-secret"), Value::Null, json!("***, Basic ***")),
-        ("key", json!(format!("a key: {key}")), Value::Null, json!("a key: ***")),
+        (
+            "secret",
+            json!("demo-secret, Basic demo-secret"),
+            Value::Null,
+            json!("[redacted], Basic [redacted]"),
+        ),
+        ("key", json!(format!("a key: {key}")), Value::Null, json!("a key: [redacted]")),
         ("long", json!(long), Value::Null, json!("€".repeat(500))),
     ] {
         let task = json!({

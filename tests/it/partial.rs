@@ -1,7 +1,7 @@
 //! What is not known is not told as "there is none" (contract section 4.1): counts, `completeness` and
 //! `missing` of lists whose organizations can be shown.
 
-use http::StatusCode;
+use http::{Method, StatusCode};
 use sddc_gateway::simulator::{Fault, Target};
 use serde_json::{Value, json};
 
@@ -127,4 +127,76 @@ async fn parts_that_are_missing_leave_service_discovery_as_it_is() {
     let answer = gateway.get("/sd/prometheus?target=vcenter").await;
     assert_eq!(answer.status, StatusCode::OK);
     assert_eq!(answer.json()[0]["targets"], json!(["vc.example:443"]));
+}
+
+fn task(id: usize, sddc: &str) -> Value {
+    json!({
+        "id": format!("{sddc}-{id:04}"), "status": "FINISHED", "resource_type": "sddc",
+        "resource_id": sddc, "start_time": format!("2025-01-01T00:00:00.{id:04}Z"),
+    })
+}
+
+#[tokio::test]
+async fn a_list_of_tasks_tells_that_older_ones_are_left_out_where_they_are() {
+    let scene = Scene::start().await;
+    scene.tell("sddcs", &json!([whole("busy", "h"), whole("calm", "i")]));
+    let busy = (100..1300).map(|it| task(it, "busy"));
+    scene.tell("tasks", &busy.chain((0..3).map(|it| task(it, "calm"))).collect());
+    let setup = Setup::on_demand(&scene.cloud);
+    let gateway = setup.start().await;
+    let missing = json!([{"org_id": scene.org, "sddc_id": null, "reason": "older-tasks"}]);
+    let all = told(&gateway.get("/tasks").await);
+    assert_eq!((all.0.len(), all.1), (1003, missing.clone()));
+    assert_eq!(told(&gateway.get("/tasks?limit=3").await).1, missing);
+    let of_busy = scene.missing("busy", "older-tasks");
+    assert_eq!(told(&gateway.get("/sddcs/busy/tasks").await).1, of_busy);
+    assert_eq!(told(&gateway.get("/tasks?sddc_id=busy").await).1, of_busy);
+    for path in ["/sddcs/calm/tasks", "/tasks?sddc_id=calm"] {
+        let calm = told(&gateway.get(path).await);
+        assert_eq!((calm.0.len(), calm.1), (3, json!([])), "{path}");
+    }
+    let setup = Setup::on_demand(&scene.cloud);
+    let only_calm =
+        setup.with_tester(|it| it.view.sddc_ids = Some(["calm".parse().unwrap()].into()));
+    assert_eq!(told(&only_calm.start().await.get("/tasks").await).1, json!([]));
+}
+
+#[tokio::test]
+async fn what_is_another_organizations_is_not_shown() {
+    let scene = Scene::start().await;
+    let of = |org: &str, id: &str| json!({"id": id, "org_id": org});
+    for list in ["sddcs", "tasks"] {
+        scene.cloud.simulator.clear_faults();
+        scene.tell(list, &json!([of(&scene.org, "ours"), of("another", "theirs")]));
+        let gateway = scene.gateway().await;
+        let path = format!("/{list}");
+        assert_eq!(told(&gateway.get(&path).await), (vec![json!("ours")], json!([])));
+        let metrics = gateway.ops("/metrics").await.text();
+        assert!(metrics.contains("sddc_gateway_odd_documents_total 1"), "{metrics}");
+        scene.cloud.simulator.clear_faults();
+        scene.tell(list, &json!([of("another", "theirs")]));
+        let alone = scene.gateway().await.get(&path).await;
+        assert_eq!(alone.told(), (502, "upstream-contract".to_owned()));
+    }
+}
+
+#[tokio::test]
+async fn a_secret_that_comes_to_be_held_is_taken_out_of_what_was_read_before() {
+    let scene = Scene::start().await;
+    let quoted = format!("with {}", "n".repeat(40));
+    scene.tell("sddcs", &json!([{"id": "a", "name": quoted}]));
+    let gateway = Setup::on_demand(&scene.cloud).start().await;
+    assert_eq!(gateway.get("/sddcs").await.json()["items"][0]["name"], quoted);
+    let tag = gateway.get("/sddcs").await.header("etag").to_owned();
+    let token = json!({"access_token": "n".repeat(40), "expires_in": 1799}).to_string();
+    scene.cloud.simulator.clear_faults();
+    scene.cloud.simulator.script(Fault::on(Target::Csp, "*").body(token));
+    // The renewal.
+    gateway.advance(1700);
+    let redacted = async |gateway: &TestGateway| {
+        let answer =
+            gateway.send(Method::GET, "/sddcs", &[("cache-control", "only-if-cached")]).await;
+        answer.json()["items"][0]["name"] == "with [redacted]" && answer.header("etag") != tag
+    };
+    gateway.until("what was read before is scrubbed", redacted).await;
 }

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use crate::{
     api::{discovery, watch},
+    csp::Scrubber,
     inventory::{
         Entry, mapping,
         model::{Org, SddcEntry, Task},
@@ -31,12 +32,13 @@ impl Examples {
         let sddcs = wire::parse_sddcs(sddcs.as_bytes()).unwrap_or_default();
         let tasks = wire::parse_tasks(tasks.as_bytes()).unwrap_or_default();
         let (mut sddcs, tasks) = org.map_or_else(Default::default, |org| {
-            let tasks = mapping::tasks(tasks, &org, &mut odd, &|text| text).entries;
-            (mapping::sddcs(sddcs, &org, &mut odd), tasks)
+            let tasks = mapping::tasks(tasks, &org, &mut odd, &Scrubber::default()).entries;
+            (mapping::sddcs(sddcs, &org, &mut odd, &Scrubber::default()), tasks)
         });
         sddcs.sort_by(Entry::order);
         let tasks = tasks.into_iter().map(|entry| entry.task).collect();
-        let orgs = mapping::orgs(wire::parse_orgs(orgs.as_bytes()).unwrap_or_default(), &mut odd);
+        let orgs = wire::parse_orgs(orgs.as_bytes()).unwrap_or_default();
+        let orgs = mapping::orgs(orgs, &mut odd, &Scrubber::default());
         Self { sddcs, tasks, orgs }
     }
 

@@ -10,8 +10,9 @@ use jiff::Timestamp;
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 
-use super::{MOST_TASKS, TaskList, orgs, sddcs, tasks};
+use super::{TaskList, orgs, sddcs, tasks};
 use crate::{
+    csp::Scrubber,
     ids::OrgId,
     inventory::model::{Cluster, Host, Org, Sddc, SddcEntry, TaskEntry},
     vmc::{Lenient, OddCount, wire},
@@ -37,7 +38,7 @@ pub(crate) fn list_of_sddcs(data: &[u8]) {
     let read = |body: &[u8]| {
         let mut odd = OddCount::default();
         let wires = wire::parse_sddcs(body).ok()?;
-        Some((wires.len(), sddcs(wires, &org(), &mut odd), odd))
+        Some((wires.len(), sddcs(wires, &org(), &mut odd, &Scrubber::default()), odd))
     };
     let Some((count, entries, odd)) = read(data) else {
         assert!(!is_list(data));
@@ -56,7 +57,7 @@ pub(crate) fn list_of_orgs(data: &[u8]) {
     let read = |body: &[u8]| {
         let mut odd = OddCount::default();
         let wires = wire::parse_orgs(body).ok()?;
-        Some((wires.len(), orgs(wires, &mut odd), odd))
+        Some((wires.len(), orgs(wires, &mut odd, &Scrubber::default()), odd))
     };
     let Some((count, entries, odd)) = read(data) else {
         assert!(!is_list(data));
@@ -70,18 +71,17 @@ pub(crate) fn list_of_orgs(data: &[u8]) {
 
 /// A list of tasks, with the same rules; the newest come first, and error texts are fit to show.
 pub(crate) fn list_of_tasks(data: &[u8]) {
-    let scrub = |text: Box<str>| text.replace(SECRET, "***").into();
+    let scrubber = Scrubber::new([SECRET.into()]);
     let read = |body: &[u8]| {
         let mut odd = OddCount::default();
         let wires = wire::parse_tasks(body).ok()?;
-        Some((wires.len(), tasks(wires, &org(), &mut odd, &scrub), odd))
+        Some((wires.len(), tasks(wires, &org(), &mut odd, &scrubber), odd))
     };
-    let Some((count, TaskList { entries, dropped }, odd)) = read(data) else {
+    let Some((count, TaskList { entries, dropped, .. }, odd)) = read(data) else {
         assert!(!is_list(data));
         return;
     };
     assert_eq!(entries.len() + dropped + odd.skipped, count);
-    assert!(entries.len() <= 2 * MOST_TASKS);
     assert!(are_distinct(entries.iter().map(|entry| &entry.task.id)));
     assert!(entries.is_sorted_by_key(|it| std::cmp::Reverse(it.task.started_at)));
     for TaskEntry { task, .. } in &entries {
@@ -204,6 +204,7 @@ const CLUSTER: Listed = Object(&[
 
 const SDDC: Listed = Object(&[
     ("id", Plain),
+    ("org_id", Plain),
     ("version", Plain),
     ("created", Plain),
     ("updated", Plain),
@@ -244,6 +245,7 @@ const ORG: Listed = Object(&[
 
 const TASK: Listed = Object(&[
     ("id", Plain),
+    ("org_id", Plain),
     ("version", Plain),
     ("user_name", Plain),
     ("status", Plain),

@@ -3,8 +3,9 @@
 //! Flow: [`wire`] types → [`SddcEntry`], [`TaskEntry`](super::model::TaskEntry), [`Org`].
 //!
 //! What is absent or odd becomes `null`; nothing is guessed. Sums and counts over something that is
-//! not wholly known are `null` too: a number that is too low looks like a true one. The same
-//! upstream document always gives the same document.
+//! not wholly known are `null` too: a number that is too low looks like a true one. An empty text is
+//! `null`, and no text quotes a secret that the gateway holds. The same upstream document always
+//! gives the same document while the same secrets are held.
 
 #[cfg(any(test, feature = "fuzzing"))]
 pub(super) mod fuzzing;
@@ -19,24 +20,35 @@ use std::{
     sync::Arc,
 };
 
-pub use self::task::{MOST_TASKS, TaskList, tasks};
+pub use self::task::{MAX_SDDC_TASKS, MAX_TASKS, TaskList, tasks};
 
-use super::model::{Capacity, Cluster, GapReason, Host, Org, PartGaps, Sddc, SddcEntry};
+use super::{
+    model::{Capacity, Cluster, GapReason, Host, Org, PartGaps, Sddc, SddcEntry},
+    texts::Texts,
+};
 use crate::{
+    csp::Scrubber,
     ids::{OrgId, SddcId},
     vmc::{Lenient, OddCount, wire},
 };
 
-/// Maps a list of SDDCs of one org. What has no usable id is left out and counted; of an id that is
-/// there twice only the newer copy stays.
-pub fn sddcs(wires: Vec<Lenient<wire::Sddc>>, org: &OrgId, odd: &mut OddCount) -> Vec<SddcEntry> {
-    let read = |wire, odd: &mut OddCount| SddcEntry::from_wire(wire, org, odd);
+/// Maps a list of SDDCs of one org. What has no usable id, or is another organization's, is left out
+/// and counted; of an id that is there twice only the newer copy stays. `scrubber` takes the
+/// gateway's own secrets out of all texts.
+pub fn sddcs(
+    wires: Vec<Lenient<wire::Sddc>>,
+    org: &OrgId,
+    odd: &mut OddCount,
+    scrubber: &Scrubber,
+) -> Vec<SddcEntry> {
+    let read = |wire, odd: &mut OddCount| SddcEntry::from_wire(wire, org, odd, scrubber);
     distinct(wires, odd, read, |entry| (&entry.sddc.id, entry.version))
 }
 
 /// Maps a list of organizations. What has no usable id is left out and counted.
-pub fn orgs(wires: Vec<Lenient<wire::Org>>, odd: &mut OddCount) -> Vec<Org> {
-    wires.into_iter().filter_map(|wire| document(wire, odd, Org::from_wire)).collect()
+pub fn orgs(wires: Vec<Lenient<wire::Org>>, odd: &mut OddCount, scrubber: &Scrubber) -> Vec<Org> {
+    let read = |wire, odd: &mut OddCount| Org::from_wire(wire, odd, scrubber);
+    wires.into_iter().filter_map(|wire| document(wire, odd, read)).collect()
 }
 
 /// Reads each element of a list. `key` is an entry's id and version: of an id that is there twice
@@ -84,17 +96,23 @@ fn document<W, T>(
 }
 
 impl SddcEntry {
-    /// Maps one SDDC that was read under `org`; `None` if it has no usable id.
-    pub fn from_wire(wire: wire::Sddc, org: &OrgId, odd: &mut OddCount) -> Option<Self> {
-        odd.document(|odd| sddc(wire, org, odd))
+    /// Maps one SDDC that was read under `org`; `None` if it has no usable id, or says that it is
+    /// another organization's.
+    pub fn from_wire(
+        wire: wire::Sddc,
+        org: &OrgId,
+        odd: &mut OddCount,
+        scrubber: &Scrubber,
+    ) -> Option<Self> {
+        odd.document(|odd| sddc(wire, org, odd, scrubber))
     }
 }
 
 impl Org {
     /// Maps one organization; `None` if it has no usable id.
-    pub fn from_wire(wire: wire::Org, odd: &mut OddCount) -> Option<Self> {
+    pub fn from_wire(wire: wire::Org, odd: &mut OddCount, scrubber: &Scrubber) -> Option<Self> {
         odd.document(|odd| {
-            Some(Self {
+            let mut org = Self {
                 id: wire.id.known(odd)?.parse().ok()?,
                 name: wire.name.known(odd),
                 display_name: wire.display_name.known(odd),
@@ -102,13 +120,36 @@ impl Org {
                 kind: wire.kind.known(odd),
                 created_at: wire.created.known(odd),
                 updated_at: wire.updated.known(odd),
-            })
+            };
+            org.make_fit_to_show(scrubber);
+            scrubber.is_clean(org.id.as_str()).then_some(org)
         })
     }
 }
 
-fn sddc(wire: wire::Sddc, org: &OrgId, odd: &mut OddCount) -> Option<SddcEntry> {
+/// Whether a document is of the organization that it was read under, as far as it tells.
+fn is_of(org: &OrgId, told: Lenient<Box<str>>, odd: &mut OddCount) -> bool {
+    let told = told.known(odd).filter(|told| !told.is_empty());
+    let is_ours = told.is_none_or(|told| *told == *org.as_str());
+    odd.foreign += usize::from(!is_ours);
+    is_ours
+}
+
+fn sddc(
+    wire: wire::Sddc,
+    org: &OrgId,
+    odd: &mut OddCount,
+    scrubber: &Scrubber,
+) -> Option<SddcEntry> {
     let id: SddcId = wire.id.known(odd)?.parse().ok()?;
+    // An id with a secret in it could not be shown.
+    if !is_of(org, wire.org_id, odd) || !scrubber.is_clean(id.as_str()) {
+        return None;
+    }
+    // Before it is judged, as a secret in the host leaves no URL.
+    let url = |url: Lenient<Box<str>>, odd: &mut OddCount| {
+        public_url::shown(url.known(odd).map(|url| scrubber.scrub(url)), odd)
+    };
     let is_unreadable = matches!(wire.resource_config, Lenient::Odd);
     let config = wire.resource_config.known(odd).unwrap_or_default();
     let mut parts = Parts::read(&id, config.clusters, config.esx_hosts, odd);
@@ -117,13 +158,15 @@ fn sddc(wire: wire::Sddc, org: &OrgId, odd: &mut OddCount) -> Option<SddcEntry> 
         parts.gaps = PartGaps { clusters: unreadable, hosts: unreadable };
     }
     let zones = config.availability_zones.known_items(odd);
+    let zones: Option<Vec<Box<str>>> =
+        zones.map(|zones| zones.into_iter().filter(|zone| !zone.is_empty()).collect());
     let provider = config.provider.known(odd);
     let sddc = Sddc {
         id,
         org_id: org.clone(),
         name: wire.name.known(odd),
         state: wire.state.known(odd),
-        provider: wire.provider.known(odd).or(provider),
+        provider: wire.provider.known(odd).filter(|it| !it.is_empty()).or(provider),
         region: config.region.known(odd),
         deployment_type: config.deployment_type.known(odd),
         sddc_type: wire.kind.known(odd),
@@ -141,14 +184,16 @@ fn sddc(wire: wire::Sddc, org: &OrgId, odd: &mut OddCount) -> Option<SddcEntry> 
             Some(zones) if !zones.is_empty() => Some(zones),
             none => parts.zones().or(none),
         },
-        vcenter_url: public_url::shown(config.vc_url.known(odd), odd),
-        nsx_manager_url: public_url::shown(config.nsx_mgr_url.known(odd), odd),
+        vcenter_url: url(config.vc_url, odd),
+        nsx_manager_url: url(config.nsx_mgr_url, odd),
         vpc_cidr: config.vpc_info.known(odd).and_then(|it| it.vpc_cidr.known(odd)),
         capacity: parts.all_clusters().and_then(total),
     };
     let version = wire.version.known(odd);
     let Parts { clusters, hosts, gaps } = parts;
-    Some(SddcEntry { sddc, clusters, hosts, gaps, version })
+    let mut entry = SddcEntry { sddc, clusters, hosts, gaps, version };
+    entry.make_fit_to_show(scrubber);
+    Some(entry)
 }
 
 /// An SDDC's clusters and hosts: those that can be read.

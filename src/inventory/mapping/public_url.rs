@@ -6,11 +6,13 @@ use url::{Host, Url};
 
 use crate::vmc::OddCount;
 
-/// The URL as it came, if a caller may be shown it. Any other is counted; an empty one is absent.
+/// The URL without query and fragment, if a caller may be shown it. Any other is counted; an empty
+/// one is absent.
 pub(super) fn shown(url: Option<Box<str>>, odd: &mut OddCount) -> Option<Box<str>> {
     let url = url.filter(|url| !url.is_empty())?;
     if is_public(&url) {
-        return Some(url);
+        let end = url.find(['?', '#']).unwrap_or(url.len());
+        return Some(url[..end].into());
     }
     odd.fields += 1;
     None
@@ -71,10 +73,24 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_url_is_shown_without_query_and_fragment() {
+        for (url, path) in [
+            ("https://vc.example/ui?token=abc", "https://vc.example/ui"),
+            ("https://vc.example/ui#/a?b", "https://vc.example/ui"),
+            ("https://vc.example?x=1#y", "https://vc.example"),
+            ("https://vc.example./ui?x=@#a@b", "https://vc.example./ui"),
+        ] {
+            let mut odd = OddCount::default();
+            assert_eq!(shown(Some(url.into()), &mut odd).as_deref(), Some(path));
+            assert_eq!(odd.fields, 0);
+        }
+    }
+
+    #[test]
     fn an_https_url_to_a_name_or_a_routable_address_is_shown_as_it_came() {
         for url in [
             "https://nsxManager.sddc-192-0-2-10.vmwarevmc.example/",
-            "HTTPS://vcenter.example./ui?x=@#a@b",
+            "HTTPS://vcenter.example./ui/",
             "https://vcenter:8443",
             "https://10.72.32.4/",
             "https://192.0.2.10:443/",

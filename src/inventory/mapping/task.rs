@@ -1,63 +1,86 @@
 //! Tasks: which of them are kept, and what a caller learns of a failure.
 
+use std::collections::{BTreeSet, HashMap};
+
 use crate::{
+    csp::Scrubber,
     ids::{OrgId, SddcId, TaskId},
-    inventory::model::{Task, TaskEntry},
+    inventory::{
+        model::{Task, TaskEntry},
+        texts::Texts,
+    },
     vmc::{Lenient, OddCount, wire},
 };
 
-use super::distinct;
+use super::{distinct, is_of};
 
-/// How many tasks are kept of one organization, and at most as many older ones that have not ended.
-/// VMware never forgets one, so that a list may be megabytes long.
-pub const MOST_TASKS: usize = 1000;
+/// How many tasks are kept of one organization, and of each of its SDDCs, beside all that have not
+/// ended. VMware never forgets one, so that a list may be megabytes long.
+pub const MAX_TASKS: usize = 1000;
+/// The tasks of one SDDC that those of others never push out.
+pub const MAX_SDDC_TASKS: usize = 50;
 
 /// Characters of an error text.
-const LONGEST_ERROR: usize = 500;
+const MAX_ERROR: usize = 500;
+
+/// Told of a task that has failed, where VMware has no text for customers.
+const NO_MESSAGE: &str = "The task failed. VMware Cloud gives no message for customers.";
 
 /// An organization's tasks.
 #[derive(Debug, Default, PartialEq)]
 pub struct TaskList {
-    /// The newest first: [`MOST_TASKS`], and at most as many older ones that have not ended.
+    /// The newest first: [`MAX_TASKS`], [`MAX_SDDC_TASKS`] of each SDDC, and all that have not ended.
     pub entries: Vec<TaskEntry>,
     /// How many older ones were dropped for the bound.
     pub dropped: usize,
+    /// Whose they were; `None` is told for those of no SDDC.
+    pub dropped_of: BTreeSet<Option<SddcId>>,
 }
 
-/// Maps a list of tasks of one org. What has no usable id is left out and counted; of an id that is
-/// there twice only the newer copy stays.
+/// Maps a list of tasks of one org. What has no usable id, or is another organization's, is left out
+/// and counted; of an id that is there twice only the newer copy stays.
 ///
-/// The [`MOST_TASKS`] that began last are kept, and of those before them the ones that have not ended,
-/// [`MOST_TASKS`] at most: what still runs is what is asked for. Those of which the begin is not known
-/// come last; what began at the same moment is ordered by id.
+/// The [`MAX_TASKS`] that began last are kept, of each SDDC the [`MAX_SDDC_TASKS`] that began last,
+/// and all that have not ended: what still runs is what is asked for. Those of which the begin is not
+/// known come last; what began at the same moment is ordered by id.
 ///
-/// `scrub` takes the gateway's own secrets out of an error text, before the text is cut: what is left
-/// of a secret that is cut in two could not be recognized.
+/// `scrubber` takes the gateway's own secrets out of all texts, of an error before it is cut: what is
+/// left of a secret that is cut in two could not be recognized.
 pub fn tasks(
     wires: Vec<Lenient<wire::Task>>,
     org: &OrgId,
     odd: &mut OddCount,
-    scrub: &dyn Fn(Box<str>) -> Box<str>,
+    scrubber: &Scrubber,
 ) -> TaskList {
-    let read = |wire, odd: &mut OddCount| odd.document(|odd| entry(wire, org, odd));
+    let read = |wire, odd: &mut OddCount| odd.document(|odd| entry(wire, org, odd, scrubber));
     let mut entries = distinct(wires, odd, read, |entry| (&entry.task.id, entry.version));
     entries.sort_unstable_by(|TaskEntry { task: one, .. }, TaskEntry { task: other, .. }| {
         other.started_at.cmp(&one.started_at).then_with(|| one.id.cmp(&other.id))
     });
     let all = entries.len();
-    let (mut newest, mut running) = (0, 0);
-    entries.retain(|entry| {
+    let (mut newest, mut of_sddcs) = (0, HashMap::new());
+    let mut dropped_of = BTreeSet::new();
+    entries.retain(|TaskEntry { task, .. }| {
         newest += 1;
-        let keeps = newest <= MOST_TASKS || (running < MOST_TASKS && !has_ended(&entry.task));
-        running += usize::from(keeps && newest > MOST_TASKS);
+        let of_sddc = task.sddc_id.as_ref().map_or(usize::MAX, |id| {
+            let count = of_sddcs.entry(id.clone()).or_insert(0_usize);
+            *count += 1;
+            *count
+        });
+        let keeps = newest <= MAX_TASKS || of_sddc <= MAX_SDDC_TASKS || !has_ended(task);
+        if !keeps && !dropped_of.contains(&task.sddc_id) {
+            dropped_of.insert(task.sddc_id.clone());
+        }
         keeps
     });
     entries.shrink_to_fit();
     let dropped = all - entries.len();
-    for TaskEntry { task, .. } in &mut entries {
-        task.error = task.error.take().map(|text| fit_to_show(text, scrub));
+    for entry in &mut entries {
+        let task = &mut entry.task;
+        task.error = task.error.take().map(|text| fit_to_show(text, scrubber));
+        entry.make_fit_to_show(scrubber);
     }
-    TaskList { entries, dropped }
+    TaskList { entries, dropped, dropped_of }
 }
 
 /// Where the status does not tell, the end does.
@@ -70,12 +93,20 @@ fn has_ended(task: &Task) -> bool {
 }
 
 /// Maps one task; its error text is still as it came.
-fn entry(wire: wire::Task, org: &OrgId, odd: &mut OddCount) -> Option<TaskEntry> {
+fn entry(
+    wire: wire::Task,
+    org: &OrgId,
+    odd: &mut OddCount,
+    scrubber: &Scrubber,
+) -> Option<TaskEntry> {
     let id: TaskId = wire.id.known(odd)?.parse().ok()?;
-    let task = Task {
+    if !is_of(org, wire.org_id, odd) || !scrubber.is_clean(id.as_str()) {
+        return None;
+    }
+    let mut task = Task {
         id,
         org_id: org.clone(),
-        sddc_id: sddc_id(wire.resource_type, wire.resource_id, odd),
+        sddc_id: sddc_id(wire.resource_type, wire.resource_id, odd, scrubber),
         kind: wire.kind.known(odd),
         status: wire.status.known(odd),
         sub_status: wire.sub_status.known(odd),
@@ -85,9 +116,15 @@ fn entry(wire: wire::Task, org: &OrgId, odd: &mut OddCount) -> Option<TaskEntry>
         started_at: wire.start_time.known(odd),
         ended_at: wire.end_time.known(odd),
         created_by: wire.user_name.known(odd),
-        parent_task_id: wire.parent_task_id.known(odd).and_then(|id| parsed(&id).known(odd)),
+        parent_task_id: wire
+            .parent_task_id
+            .known(odd)
+            .and_then(|id| parsed(&id, scrubber).known(odd)),
         error: error(wire.customer_error_message, wire.localized_error_message, odd),
     };
+    if task.error.is_none() && task.status.as_deref() == Some("FAILED") {
+        task.error = Some(NO_MESSAGE.into());
+    }
     Some(TaskEntry { task, version: wire.version.known(odd), updated_at: wire.updated.known(odd) })
 }
 
@@ -95,14 +132,20 @@ fn sddc_id(
     resource_type: Lenient<Box<str>>,
     resource_id: Lenient<Box<str>>,
     odd: &mut OddCount,
+    scrubber: &Scrubber,
 ) -> Option<SddcId> {
     let of_an_sddc = resource_type.known(odd).is_some_and(|it| it.eq_ignore_ascii_case("sddc"));
     let id = of_an_sddc.then(|| resource_id.known(odd)).flatten()?;
-    parsed(&id).known(odd)
+    parsed(&id, scrubber).known(odd)
 }
 
-fn parsed<T: std::str::FromStr>(id: &str) -> Lenient<T> {
-    id.parse().map_or(Lenient::Odd, Lenient::Value)
+/// An empty id is none, and one with a secret in it cannot be shown.
+fn parsed<T: std::str::FromStr>(id: &str, scrubber: &Scrubber) -> Lenient<T> {
+    if id.is_empty() {
+        return Lenient::Absent;
+    }
+    let id = Some(id).filter(|id| scrubber.is_clean(id));
+    id.and_then(|id| id.parse().ok()).map_or(Lenient::Odd, Lenient::Value)
 }
 
 fn percent(told: &Lenient<i64>) -> Lenient<u32> {
@@ -136,13 +179,13 @@ fn error(
 }
 
 /// Without secrets, on one line, and no longer than it may be.
-fn fit_to_show(text: Box<str>, scrub: &dyn Fn(Box<str>) -> Box<str>) -> Box<str> {
-    let mut text = scrub(text);
+fn fit_to_show(text: Box<str>, scrubber: &Scrubber) -> Box<str> {
+    let mut text = scrubber.scrub(text);
     if text.contains(char::is_control) {
         // On one line a secret may read as it is that was broken over two.
-        text = scrub(text.replace(char::is_control, " ").into());
+        text = scrubber.scrub(text.replace(char::is_control, " ").into());
     }
-    match text.char_indices().nth(LONGEST_ERROR) {
+    match text.char_indices().nth(MAX_ERROR) {
         Some((end, _)) => text[..end].into(),
         None => text,
     }
@@ -161,8 +204,8 @@ mod tests {
     fn map_text(list: &str) -> (TaskList, OddCount) {
         let mut odd = OddCount::default();
         let wires = wire::parse_tasks(list.as_bytes()).unwrap();
-        let scrub = |text: Box<str>| text.replace(SECRET, "***").into();
-        (tasks(wires, &ORG.parse().unwrap(), &mut odd, &scrub), odd)
+        let scrubber = Scrubber::new([SECRET.into()]);
+        (tasks(wires, &ORG.parse().unwrap(), &mut odd, &scrubber), odd)
     }
 
     fn map_all(documents: &[Value]) -> (TaskList, OddCount) {
@@ -305,7 +348,7 @@ mod tests {
             assert!(!shown.contains("held") && !shown.contains('h'), "{before}: {shown}");
             assert_eq!(shown.chars().count(), 500, "{before}");
         }
-        assert_eq!(told("login as held\tsecret failed"), "login as *** failed");
+        assert_eq!(told("login as held\tsecret failed"), "login as [redacted] failed");
     }
 
     #[test]
@@ -353,15 +396,17 @@ mod tests {
         };
         // Neither the order nor copies of what is kept cost a place.
         let documents: Vec<Value> =
-            (0..MOST_TASKS + 500).rev().chain([1499, 0]).map(begun).collect();
+            (0..MAX_TASKS + 500).rev().chain([1499, 0]).map(begun).collect();
         let (list, odd) = map_all(&documents);
-        assert_eq!((list.entries.len(), list.dropped, odd.skipped), (MOST_TASKS, 500, 2));
-        assert_eq!((ids(&list)[0], ids(&list)[MOST_TASKS - 1]), ("1499", "0500"));
-        assert!(list.entries.iter().all(|it| it.task.error.as_deref() == Some("failed: ***")));
+        assert_eq!((list.entries.len(), list.dropped, odd.skipped), (MAX_TASKS, 500, 2));
+        assert_eq!((ids(&list)[0], ids(&list)[MAX_TASKS - 1]), ("1499", "0500"));
+        assert!(
+            list.entries.iter().all(|it| it.task.error.as_deref() == Some("failed: [redacted]"))
+        );
     }
 
     #[test]
-    fn what_has_not_ended_is_kept_however_old_within_a_bound() {
+    fn what_has_not_ended_is_kept_however_old() {
         let at = |number: usize, status: Value, end: Value| {
             json!({
                 "id": format!("{number:04}"), "status": status, "end_time": end,
@@ -369,7 +414,7 @@ mod tests {
             })
         };
         let end = || json!("2025-02-01T00:00:00Z");
-        let newest = (1000..1000 + MOST_TASKS).map(|it| at(it, json!("FINISHED"), end()));
+        let newest = (1000..1000 + MAX_TASKS).map(|it| at(it, json!("FINISHED"), end()));
         let old = [
             at(1, json!("STARTED"), Value::Null),
             at(2, json!("FINISHED"), Value::Null),
@@ -380,12 +425,62 @@ mod tests {
             at(7, json!("FAILED"), end()),
         ];
         let (list, _) = map_all(&newest.chain(old).collect::<Vec<_>>());
-        assert_eq!(ids(&list)[MOST_TASKS..], ["0006", "0004", "0003", "0001"]);
+        assert_eq!(ids(&list)[MAX_TASKS..], ["0006", "0004", "0003", "0001"]);
         assert_eq!(list.dropped, 3);
 
-        let running = (0..2 * MOST_TASKS + 10).map(|it| at(it, json!("STARTED"), Value::Null));
+        let running = (0..2 * MAX_TASKS + 10).map(|it| at(it, json!("STARTED"), Value::Null));
         let (list, _) = map_all(&running.collect::<Vec<_>>());
-        assert_eq!((list.entries.len(), list.dropped), (2 * MOST_TASKS, 10));
-        assert_eq!(ids(&list)[2 * MOST_TASKS - 1], "0010");
+        assert_eq!((list.entries.len(), list.dropped), (2 * MAX_TASKS + 10, 0));
+    }
+
+    #[test]
+    fn a_busy_sddc_pushes_out_no_other_ones_newest_50() {
+        let at = |number: usize, sddc: &str| {
+            json!({
+                "id": format!("{sddc}-{number:04}"), "status": "FINISHED",
+                "resource_type": "sddc", "resource_id": sddc,
+                "start_time": format!("2025-01-01T00:00:00.{number:04}Z"),
+            })
+        };
+        let busy = (2000..3100).map(|it| at(it, "busy"));
+        let quiet = (100..160).map(|it| at(it, "quiet")).chain((0..3).map(|it| at(it, "calm")));
+        let (list, _) = map_all(&busy.chain(quiet).collect::<Vec<_>>());
+        let of = |sddc: &str| ids(&list).into_iter().filter(|id| id.starts_with(sddc)).count();
+        assert_eq!((of("busy"), of("quiet"), of("calm")), (1000, 50, 3));
+        assert_eq!(ids(&list)[1000], "quiet-0159");
+        let dropped_of: Vec<_> = list.dropped_of.iter().flatten().map(SddcId::as_str).collect();
+        assert_eq!((list.dropped, dropped_of), (110, vec!["busy", "quiet"]));
+    }
+
+    #[test]
+    fn a_failed_task_without_a_message_has_a_fixed_one() {
+        let text = |status: &str| error(&json!({"status": status, "customer_error_message": ""}));
+        assert_eq!(text("FAILED").as_deref(), Some(NO_MESSAGE));
+        for status in ["STARTED", "FINISHED", "CANCELED", ""] {
+            assert_eq!(text(status), None, "{status}");
+        }
+    }
+
+    #[test]
+    fn a_task_of_another_organization_is_not_shown_and_counted() {
+        let (list, odd) =
+            map_all(&[json!({"id": "a", "org_id": "x"}), json!({"id": "b", "org_id": ORG})]);
+        assert_eq!((ids(&list), odd.documents, odd.skipped), (vec!["b"], 1, 1));
+    }
+
+    #[test]
+    fn empty_texts_are_null_and_secrets_are_taken_out_of_all_others() {
+        let texts = ["task_type", "status", "sub_status", "phase_in_progress", "user_name"];
+        let all = |text: &str| texts.iter().map(|key| (*key, json!(text))).collect::<Value>();
+        let (empty, odd) = changed(&all(""));
+        let (secret, _) = changed(&all(&format!("with {SECRET}")));
+        let shown = |task: &Task| {
+            let document = serde_json::to_value(task).unwrap();
+            ["type", "status", "sub_status", "phase", "created_by"].map(|key| document[key].clone())
+        };
+        assert_eq!((shown(&empty), odd), ([const { Value::Null }; 5], 0));
+        assert_eq!(shown(&secret), [const { "with [redacted]" }; 5].map(Value::from));
+        let (task, odd) = changed(&json!({"parent_task_id": "", "resource_id": ""}));
+        assert_eq!((task.parent_task_id, task.sddc_id, odd), (None, None, 0));
     }
 }

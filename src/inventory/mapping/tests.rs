@@ -31,7 +31,7 @@ fn one_node() -> Value {
 fn map_text(text: &str) -> (Option<SddcEntry>, OddCount) {
     let mut odd = OddCount::default();
     let wire = wire::parse_sddc(text.as_bytes()).unwrap();
-    (SddcEntry::from_wire(wire, &org(), &mut odd), odd)
+    (SddcEntry::from_wire(wire, &org(), &mut odd, &Scrubber::default()), odd)
 }
 
 /// Maps a document in which nothing is odd.
@@ -62,10 +62,11 @@ const LIST_1: &str = "/resource_config/clusters/1/esx_host_list";
 #[test]
 fn the_samples_become_these_documents() {
     let mut odd = OddCount::default();
-    let entries = sddcs(wire::parse_sddcs(SDDCS.as_bytes()).unwrap(), &org(), &mut odd);
+    let entries =
+        sddcs(wire::parse_sddcs(SDDCS.as_bytes()).unwrap(), &org(), &mut odd, &Scrubber::default());
     assert_eq!(odd, OddCount::default());
     insta::assert_json_snapshot!("sddcs", entries);
-    let orgs = orgs(wire::parse_orgs(ORGS.as_bytes()).unwrap(), &mut odd);
+    let orgs = orgs(wire::parse_orgs(ORGS.as_bytes()).unwrap(), &mut odd, &Scrubber::default());
     assert_eq!(odd, OddCount::default());
     insta::assert_json_snapshot!("orgs", orgs);
 }
@@ -74,7 +75,7 @@ fn the_samples_become_these_documents() {
 fn no_secret_of_the_samples_is_in_any_type() {
     let wires = wire::parse_sddcs(SDDCS.as_bytes()).unwrap();
     let read = format!("{wires:?}");
-    let entries = sddcs(wires, &org(), &mut OddCount::default());
+    let entries = sddcs(wires, &org(), &mut OddCount::default(), &Scrubber::default());
     let shown = serde_json::to_string(&entries).unwrap();
     assert!(SDDCS.contains("NOT-A-REAL-SECRET") && read.contains("prod-stretched"));
     for text in [read, format!("{entries:?}"), shown] {
@@ -181,6 +182,58 @@ fn counts_and_sums_over_what_is_not_wholly_read_are_null_and_the_rest_is_listed(
     assert!(entry.sddc.capacity.is_some());
     assert_eq!((entry.hosts.len(), entry.clusters[0].host_count), (1, None));
     assert_eq!(entry.gaps, PartGaps { clusters: None, hosts: unreadable });
+}
+
+#[test]
+fn a_document_of_another_organization_is_not_shown_and_counted() {
+    let mut document = one_node();
+    for (org, is_shown) in
+        [(json!(ORG), true), (Value::Null, true), (json!(""), true), (json!("x"), false)]
+    {
+        document["org_id"] = org;
+        let (entry, odd) = map_text(&document.to_string());
+        assert_eq!((entry.is_some(), odd.skipped), (is_shown, usize::from(!is_shown)));
+    }
+}
+
+/// Every text of a document in its place.
+fn each_text_replaced(value: &mut Value, text: &str) {
+    match value {
+        Value::String(it) => text.clone_into(it),
+        Value::Array(items) => items.iter_mut().for_each(|it| each_text_replaced(it, text)),
+        Value::Object(fields) => {
+            let ids = ["id", "org_id", "created", "updated"];
+            let fields = fields.iter_mut().filter(|(key, _)| !ids.contains(&key.as_str()));
+            fields.for_each(|(_, it)| each_text_replaced(it, text));
+        }
+        _ => {}
+    }
+}
+
+#[test]
+fn no_text_is_empty() {
+    let mut document = stretched();
+    each_text_replaced(&mut document, "");
+    let shown = serde_json::to_string(&map_text(&document.to_string()).0).unwrap();
+    assert!(!shown.contains("\"\""), "{shown}");
+}
+
+#[test]
+fn secrets_are_taken_out_of_every_text() {
+    const SECRET: &str = "held-secret";
+    let scrubber = Scrubber::new([SECRET.into()]);
+    for text in [format!("a {SECRET}"), format!("https://vc.example/{SECRET}")] {
+        let mut document = stretched();
+        each_text_replaced(&mut document, &text);
+        let wire = wire::parse_sddc(document.to_string().as_bytes()).unwrap();
+        let entry = SddcEntry::from_wire(wire, &org(), &mut OddCount::default(), &scrubber);
+        let shown = serde_json::to_string(&entry).unwrap();
+        assert!(!shown.contains(SECRET) && shown.contains("[redacted]"), "{shown}");
+    }
+    let mut document = stretched();
+    document["id"] = json!(SECRET);
+    let wire = wire::parse_sddc(document.to_string().as_bytes()).unwrap();
+    assert!(SddcEntry::from_wire(wire, &org(), &mut OddCount::default(), &scrubber).is_none());
 }
 
 #[test]
@@ -416,13 +469,13 @@ fn an_sddc_without_a_usable_id_is_skipped_and_counted() {
     ]);
     let mut odd = OddCount::default();
     let wires = wire::parse_sddcs(body.to_string().as_bytes()).unwrap();
-    let entries = sddcs(wires, &org(), &mut odd);
+    let entries = sddcs(wires, &org(), &mut odd, &Scrubber::default());
     assert_eq!(entries.len(), 1);
     assert_eq!((odd.documents, odd.skipped), (8, 8));
 
     let mut odd = OddCount::default();
     let wires = wire::parse_orgs(body.to_string().as_bytes()).unwrap();
-    assert_eq!(orgs(wires, &mut odd).len(), 1);
+    assert_eq!(orgs(wires, &mut odd, &Scrubber::default()).len(), 1);
     assert_eq!((odd.documents, odd.skipped), (8, 8));
 }
 
@@ -435,7 +488,7 @@ fn of_an_sddc_listed_twice_the_newer_copy_stays() {
     ]);
     let mut odd = OddCount::default();
     let wires = wire::parse_sddcs(body.to_string().as_bytes()).unwrap();
-    let entries = sddcs(wires, &org(), &mut odd);
+    let entries = sddcs(wires, &org(), &mut odd, &Scrubber::default());
     let names: Vec<_> = entries.iter().map(|it| it.sddc.name.as_deref()).collect();
     assert_eq!(names, [Some("newer"), None]);
     assert_eq!((odd.documents, odd.skipped), (3, 3));

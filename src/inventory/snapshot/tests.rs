@@ -11,6 +11,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::{
+    csp::Scrubber,
     inventory::mapping,
     simulator::{Options, Simulator},
     vmc::{OddCount, wire},
@@ -35,9 +36,10 @@ fn snapshot() -> Snapshot {
     let orgs = list(cloud.org_ids().iter().filter_map(|id| cloud.org(id)).collect());
     let sddcs = list(cloud.sddc_ids().iter().filter_map(|id| cloud.sddc(id)).collect());
     let mut odd = OddCount::default();
-    let orgs = mapping::orgs(wire::parse_orgs(orgs.as_bytes()).unwrap(), &mut odd);
+    let orgs =
+        mapping::orgs(wire::parse_orgs(orgs.as_bytes()).unwrap(), &mut odd, &Scrubber::default());
     let sddcs = wire::parse_sddcs(sddcs.as_bytes()).unwrap();
-    let sddcs = mapping::sddcs(sddcs, &orgs[0].id, &mut odd);
+    let sddcs = mapping::sddcs(sddcs, &orgs[0].id, &mut odd, &Scrubber::default());
     let part = |id: &OrgId, sddcs: Vec<SddcEntry>, read_at: &str| OrgPart {
         org_id: id.clone(),
         read_at: at(read_at),

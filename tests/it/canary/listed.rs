@@ -18,6 +18,8 @@ use Form::{Real, Text, Url};
 /// A path that is not here is not to be shown.
 pub const LISTED: &[(&str, Form)] = &[
     ("sddc.id", Real),
+    // Not shown, but a document of another organization is not shown either.
+    ("sddc.org_id", Real),
     ("sddc.name", Text("name")),
     ("sddc.sddc_state", Text("state")),
     ("sddc.provider", Text("provider")),
@@ -64,6 +66,7 @@ pub const LISTED: &[(&str, Form)] = &[
     ("org.created", Real),
     ("org.updated", Real),
     ("task.id", Real),
+    ("task.org_id", Real),
     ("task.version", Real),
     ("task.resource_id", Real),
     ("task.resource_type", Real),

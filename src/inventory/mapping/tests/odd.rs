@@ -124,11 +124,11 @@ proptest! {
     fn whatever_bytes_an_answer_is_it_never_panics(body in any::<Vec<u8>>(), list in any_json()) {
         for body in [body, list.to_string().into_bytes()] {
             let mut odd = OddCount::default();
-            let _ = wire::parse_sddcs(&body).map(|wires| sddcs(wires, &org(), &mut odd));
-            let _ = wire::parse_orgs(&body).map(|wires| orgs(wires, &mut odd));
-            let _ = wire::parse_tasks(&body).map(|it| tasks(it, &org(), &mut odd, &|text| text));
-            let _ = wire::parse_sddc(&body).map(|it| SddcEntry::from_wire(it, &org(), &mut odd));
-            let _ = wire::parse_org(&body).map(|it| Org::from_wire(it, &mut odd));
+            let _ = wire::parse_sddcs(&body).map(|wires| sddcs(wires, &org(), &mut odd, &Scrubber::default()));
+            let _ = wire::parse_orgs(&body).map(|wires| orgs(wires, &mut odd, &Scrubber::default()));
+            let _ = wire::parse_tasks(&body).map(|it| tasks(it, &org(), &mut odd, &Scrubber::default()));
+            let _ = wire::parse_sddc(&body).map(|it| SddcEntry::from_wire(it, &org(), &mut odd, &Scrubber::default()));
+            let _ = wire::parse_org(&body).map(|it| Org::from_wire(it, &mut odd, &Scrubber::default()));
         }
     }
 }

@@ -1,0 +1,112 @@
+//! Every secret that the gateway holds for VMware Cloud, so that no text of VMware's shows one.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use secrecy::SecretString;
+use tokio::sync::watch;
+
+use super::{ClientSecret, Scrubber};
+use crate::ids::OrgId;
+
+/// Of a token or client secret that was replaced, so many older ones are still looked for: they may
+/// still be good.
+const KEPT_OLDER: usize = 2;
+
+/// The client secret and the tokens of all organizations, the last few of each. Cheap to clone.
+#[derive(Clone)]
+pub struct HeldSecrets(Arc<Shared>);
+
+struct Shared {
+    held: Mutex<Held>,
+    changed: watch::Sender<()>,
+}
+
+#[derive(Default)]
+struct Held {
+    /// With every form in which it is sent. The newest is last.
+    clients: VecDeque<(ClientSecret, Vec<SecretString>)>,
+    tokens: HashMap<Option<OrgId>, VecDeque<SecretString>>,
+    /// Of what is held now; `None` after a change.
+    scrubber: Option<Arc<Scrubber>>,
+    generation: u64,
+}
+
+impl Default for HeldSecrets {
+    fn default() -> Self {
+        Self(Arc::new(Shared { held: Mutex::default(), changed: watch::Sender::new(()) }))
+    }
+}
+
+impl HeldSecrets {
+    /// Takes an organization's new token.
+    pub(super) fn hold_token(&self, org: Option<&OrgId>, token: SecretString) {
+        let mut held = self.0.held.lock().unwrap_or_else(PoisonError::into_inner);
+        keep_newest(held.tokens.entry(org.cloned()).or_default(), token);
+        held.note_change();
+        drop(held);
+        self.0.changed.send_replace(());
+    }
+
+    /// Takes the client secret, if it is not held already. `forms` tells how it may be sent.
+    pub(super) fn hold_client(
+        &self,
+        secret: &ClientSecret,
+        forms: impl FnOnce() -> Vec<SecretString>,
+    ) {
+        let mut held = self.0.held.lock().unwrap_or_else(PoisonError::into_inner);
+        if held.clients.iter().any(|(known, _)| known.same_as(secret)) {
+            return;
+        }
+        keep_newest(&mut held.clients, (secret.clone(), forms()));
+        held.note_change();
+        drop(held);
+        self.0.changed.send_replace(());
+    }
+
+    /// Finds what is held now.
+    pub(super) fn scrubber(&self) -> Arc<Scrubber> {
+        let mut held = self.0.held.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(scrubber) = &held.scrubber {
+            return scrubber.clone();
+        }
+        let clients = held.clients.iter().flat_map(|(_, forms)| forms);
+        let secrets = clients.chain(held.tokens.values().flatten()).cloned();
+        let scrubber = Arc::new(Scrubber::new(secrets));
+        held.scrubber = Some(scrubber.clone());
+        scrubber
+    }
+
+    /// Another number for each change of what is held.
+    pub(super) fn generation(&self) -> u64 {
+        self.0.held.lock().unwrap_or_else(PoisonError::into_inner).generation
+    }
+
+    /// Wakes when something new is held.
+    pub(super) fn changes(&self) -> watch::Receiver<()> {
+        self.0.changed.subscribe()
+    }
+}
+
+impl Held {
+    fn note_change(&mut self) {
+        self.scrubber = None;
+        self.generation += 1;
+    }
+}
+
+impl fmt::Debug for HeldSecrets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("HeldSecrets(…)")
+    }
+}
+
+fn keep_newest<T>(held: &mut VecDeque<T>, new: T) {
+    held.push_back(new);
+    while held.len() > 1 + KEPT_OLDER {
+        held.pop_front();
+    }
+}

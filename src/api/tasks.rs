@@ -23,8 +23,8 @@ use crate::{
 /// List tasks
 ///
 /// The tasks of every SDDC that the caller may see, the newest first. VMware Cloud forgets no task:
-/// the gateway keeps the newest 1000 of each organization, and up to 1000 older ones that have not
-/// ended. Tasks that belong to no SDDC are shown to callers who see all SDDCs. The list is read when it
+/// the gateway keeps the newest 1000 of each organization, the newest 50 of each SDDC and all that have
+/// not ended; where others are left out the list is `partial` and says `older-tasks`. Tasks that belong to no SDDC are shown to callers who see all SDDCs. The list is read when it
 /// is asked for, and kept fresh for ten minutes after that. `org_id=` and `sddc_id=` ask for the tasks
 /// of one organization or SDDC.
 ///

@@ -20,7 +20,7 @@ use super::{
     kept::Reading,
     model::{Gap, GapReason},
 };
-use crate::clock::Instant;
+use crate::{clock::Instant, csp::Scrubber};
 
 /// A reading that loses most of a list is confirmed by one that begins at least this much later.
 pub(super) const CONFIRM_AFTER: Duration = Duration::from_secs(5);

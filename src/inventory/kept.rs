@@ -354,11 +354,9 @@ impl<T: PartialEq + Send + Sync + 'static> Kept<T> {
     /// Puts another content in the place of the one that is kept, as old as it is, unless another
     /// reading comes in between. Tells whether there was anything to change.
     pub(super) fn rewrite(&self, change: impl FnOnce(&T) -> Option<T>) -> bool {
-        let before = self.reading.load();
-        let Some(reading) = &*before else { return false };
+        let Some(reading) = self.reading() else { return false };
         let Some(content) = change(&reading.content) else { return false };
-        let reading = Reading { content: Arc::new(content), begun: reading.begun };
-        self.reading.compare_and_swap(&*before, Some(Arc::new(reading)));
+        self.replace(&reading, content);
         true
     }
 

@@ -152,7 +152,7 @@ pub struct Sddc {
     /// `resource_config.availability_zones`, else those of the clusters together.
     #[schema(required = true, example = json!(["us-west-2a", "us-west-2b"]))]
     pub availability_zones: Option<Vec<Box<str>>>,
-    /// The vCenter's URL: `https`, without user info, never one of the reader's own machine or link
+    /// The vCenter's URL: `https`, without user info, query and fragment, never one of the reader's own machine or link
     /// (else `null`). Source: `resource_config.vc_url`.
     #[schema(required = true, example = "https://vcenter.sddc-192-0-2-10.vmwarevmc.example/")]
     pub vcenter_url: Option<Box<str>>,
@@ -191,7 +191,7 @@ pub struct Cluster {
     /// Type of its hosts, in AWS's spelling. Source: `esx_host_info.instance_type`.
     #[schema(required = true, example = "i4i.metal")]
     pub instance_type: Option<Box<str>>,
-    /// `vsan1`, `vsanesa`, `novsan`, or a newer value; `null` or empty stands for vSAN 1. Source:
+    /// `vsan1`, `vsanesa`, `novsan`, or a newer value; `null` stands for vSAN 1. Source:
     /// `vsan_version`.
     #[schema(required = true, example = "vsan1")]
     pub vsan_version: Option<Box<str>>,

@@ -13,7 +13,7 @@ use crate::{
         Policy, Refusal, Roll, TrustedProxies, Verifiers,
         oidc::{self, Oidc},
     },
-    api::{self, Answers, ApiState, Steps, Watchers},
+    api::{self, Answers, ApiState, Steps, ValueHistory, Watchers},
     clock::Clock,
     config::Config,
     csp::{self, ClientSecret, InvalidClientSecret, Mint, SecretCell, SecretOrigin, TokenSource},
@@ -187,6 +187,8 @@ impl Gateway {
         let oidc = start_oidc(config, &clock, &metrics, &tasks)?;
         let keys = awaited_keys(config, oidc.as_ref());
         let readiness = Readiness::new(inventory.clone(), keys, audit.clone());
+        let history = Arc::new(ValueHistory::default());
+        inventory.observe(history.clone());
         let reloads = Reloads::default();
         let stop = || tasks.stop.clone();
         for source in &tokens {
@@ -225,6 +227,7 @@ impl Gateway {
             answers: Answers::new(config.inventory.fresh, tasks.flights.clone()),
             steps: Steps::default(),
             watchers: Watchers::new(config.api.max_watchers, metrics.clone()),
+            history: history.clone(),
             budget: Arc::default(),
             readiness: readiness.clone(),
             clock: clock.clone(),

@@ -12,7 +12,8 @@ use super::{
     caller::{SddcReader, Sight},
     error::ApiError,
     gaps::{self, Sees, gaps},
-    question::{Asking, Query, Question, Takes},
+    history::SeenBy,
+    question::{Asking, Draft, Query, Question, Takes},
     resource::Resource,
     watch::LongPoll,
 };
@@ -239,6 +240,15 @@ impl Ask {
         self.sight = sight;
     }
 
+    /// What the query says by itself, with what the caller's view has had since start.
+    pub(super) fn draft<R: Resource>(&self, takes: Takes, scope: &Scope) -> Draft<R> {
+        self.query.draft::<R>(takes).with_history(|| SeenBy {
+            history: self.state.history.clone(),
+            sight: self.sight.clone(),
+            scope: scope.clone(),
+        })
+    }
+
     /// A question about SDDCs or parts of them, and the view of which it is asked.
     pub(super) async fn settle<R: Resource>(
         &self,
@@ -248,7 +258,7 @@ impl Ask {
         parts: fn(&SddcEntry) -> &[R],
     ) -> Result<Settled<R>, ApiError> {
         let sees = |entry: &SddcEntry| self.sight.sees(entry);
-        let draft = self.query.draft::<R>(takes);
+        let draft = self.draft::<R>(takes, &topic.scope);
         let with_deleted = draft.includes_deleted();
         let inventory = &self.state.inventory;
         let known = inventory.known();

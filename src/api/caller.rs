@@ -96,6 +96,19 @@ impl Sight {
         self.0.shows_sddc(org, id, name)
     }
 
+    /// Whether what belongs to an SDDC of this last known name, or to none, is seen.
+    pub(super) fn sees_owner(
+        &self,
+        org: &OrgId,
+        sddc: Option<&SddcId>,
+        name: Option<&str>,
+    ) -> bool {
+        match sddc {
+            Some(id) => self.0.shows_sddc(org, id, name),
+            None => !self.0.limits_sddcs() && self.0.shows_org(org),
+        }
+    }
+
     /// Whether it may be told that something of an organization is not in a list of SDDCs. What may
     /// belong to any SDDC is told to callers who see all of them.
     pub(super) fn sees_gap(&self, gap: &Gap) -> bool {

@@ -14,6 +14,7 @@ mod error;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
 mod gaps;
+mod history;
 mod openapi;
 mod orgs;
 mod page;
@@ -32,6 +33,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 pub use self::{
     answer::{Answers, Outcome},
     budget::Budget,
+    history::ValueHistory,
     openapi::{document as openapi_document, json as openapi_json, yaml as openapi_yaml},
     watch::{Steps, Streaming, Watchers},
 };
@@ -54,6 +56,8 @@ pub struct ApiState {
     pub steps: Steps,
     /// Places of long polls and event streams.
     pub watchers: Watchers,
+    /// Values that filters may ask for since they were seen.
+    pub history: Arc<ValueHistory>,
     /// What callers may make the gateway ask upstream.
     pub budget: Arc<Budget>,
     /// Whether the gateway wants requests.

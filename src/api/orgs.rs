@@ -27,12 +27,13 @@ use crate::inventory::{
 )]
 pub(super) async fn list_orgs(ask: Ask) -> Result<Response, ApiError> {
     let scope = ask.sight.scope();
-    let draft = ask.query.draft::<Org>(Takes::LIST);
+    let draft = ask.draft::<Org>(Takes::LIST, &scope);
     let known = draft.needs_view().then(|| ask.state.inventory.known_orgs(&scope));
     let asking = draft.begin(known.iter().flatten())?;
     let demanded = ask.demand(&[List::Orgs], &scope);
     let served = ask.state.inventory.orgs(&scope, &demanded.demand).await?;
     let Served { content: Orgs { orgs, missing }, age, service } = demanded.note(served);
+    ask.state.history.note_orgs(&orgs);
     let question = ask.judge(asking, &missing, orgs.iter())?;
     let missing = ask.admit_missing(&missing, question.allows_part())?;
     let selection = question.select(orgs.iter());

@@ -25,7 +25,7 @@ use axum::extract::FromRequestParts;
 use http::{Uri, request::Parts};
 
 pub(super) use self::{
-    draft::Asking,
+    draft::{Asking, Draft},
     select::{Question, Target},
     takes::Takes,
 };

@@ -151,7 +151,7 @@ impl Ask {
         let known = self.state.inventory.known();
         let known = known.get_all(id).find(|entry| self.sight.sees(entry));
         let known = known.into_iter().flat_map(|entry| parts(entry));
-        let asking = self.query.draft::<R>(Takes::LIST).begin(known)?;
+        let asking = self.draft::<R>(Takes::LIST, &self.sight.scope()).begin(known)?;
         let (served, _) = self.sddc(id, &[List::Sddcs]).await?;
         let Found { revision, entry } = &served.content;
         let question = asking.finish(parts(entry).iter())?;

@@ -134,7 +134,7 @@ impl Ask {
         let (tasks, sddcs) = (inventory.known_tasks(), inventory.known());
         let tasks = tasks.entries.iter().filter(|it| scope.holds(&it.task.org_id));
         let seen = tasks.filter(|it| is_of(it, sddc) && self.sight.sees_task(it, &sddcs));
-        self.query.draft::<Task>(Takes::LIST).begin(seen.map(|entry| &entry.task))
+        self.draft::<Task>(Takes::LIST, scope).begin(seen.map(|entry| &entry.task))
     }
 
     /// Tasks of everything in scope, or of one SDDC that was asked for as is demanded of the tasks.

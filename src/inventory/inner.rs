@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, OnceLock, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -13,7 +13,7 @@ use arc_swap::ArcSwap;
 use futures_util::{FutureExt, future::join_all};
 
 use super::{
-    Demand, Scope, Served, Service, Settings, Unavailable, View,
+    Demand, Observer, Scope, Served, Service, Settings, Unavailable, View,
     directory::{Directory, Discovery},
     entry::Entry,
     list::{self, Kind, Merged},
@@ -52,6 +52,8 @@ pub(super) struct Inner {
     pub(super) revisions: AtomicU64,
     /// What watchers wait for.
     pub(super) turns: Turns,
+    /// Is told of each change.
+    pub(super) observer: OnceLock<Arc<dyn Observer>>,
     /// Held while the picture or the slots are made anew; never by a request.
     pub(super) making: Mutex<()>,
 }
@@ -241,8 +243,14 @@ impl Inner {
     pub(super) fn merge<E: Entry>(&self, kind: &'static Kind<E>) {
         {
             let _making = self.making.lock().unwrap_or_else(PoisonError::into_inner);
+            let picture = &(kind.merged)(self).picture;
+            let before = picture.load().content.clone();
             let next = || self.revisions.fetch_add(1, Ordering::Relaxed) + 1;
             (kind.merged)(self).make(kind, &self.slots.load(), next);
+            let now = picture.load().content.clone();
+            if let Some(observer) = self.observer.get().filter(|_| !Arc::ptr_eq(&before, &now)) {
+                (kind.observe)(&**observer, &before, &now);
+            }
         }
         self.turn(self.clock.now());
         if kind.is_main {

@@ -15,7 +15,7 @@ use std::sync::{
 use arc_swap::ArcSwap;
 
 use super::{
-    Inner,
+    Inner, Observer,
     belief::{self, OrgList, Regressions, Shown},
     entry::Entry,
     kept::{Kept, Reading, Verdict},
@@ -49,6 +49,8 @@ pub(super) struct Kind<E: 'static> {
     pub(super) merged: fn(&Inner) -> &Merged<E>,
     pub(super) endpoint: fn(&OrgId) -> Endpoint<'_>,
     pub(super) parse: Parse<E>,
+    /// Tells an observer that the list has changed.
+    pub(super) observe: fn(&dyn Observer, &Content<E>, &Content<E>),
     /// Polled always, and the one that tells whether VMware knows the org. Others are polled while
     /// they are asked for.
     pub(super) is_main: bool,
@@ -65,6 +67,7 @@ pub(super) static SDDCS: Kind<SddcEntry> = Kind {
     merged: |inner| &inner.sddcs,
     endpoint: |org| Endpoint::Sddcs(org),
     parse: parse_sddcs,
+    observe: |observer, before, now| observer.sddcs_changed(before, now),
     is_main: true,
     may_be_lost: true,
     sibling: Some(|| &WITH_DELETED),
@@ -77,6 +80,7 @@ pub(super) static WITH_DELETED: Kind<SddcEntry> = Kind {
     merged: |inner| &inner.with_deleted,
     endpoint: |org| Endpoint::SddcsWithDeleted(org),
     parse: parse_sddcs,
+    observe: |observer, before, now| observer.sddcs_changed(before, now),
     is_main: false,
     may_be_lost: true,
     sibling: Some(|| &SDDCS),
@@ -89,6 +93,7 @@ pub(super) static TASKS: Kind<TaskEntry> = Kind {
     merged: |inner| &inner.task_list,
     endpoint: |org| Endpoint::Tasks(org),
     parse: parse_tasks,
+    observe: |observer, before, now| observer.tasks_changed(before, now),
     is_main: false,
     // Old ones leave the list as new ones come.
     may_be_lost: false,

@@ -36,7 +36,7 @@ mod texts;
 mod turns;
 
 use std::{
-    sync::{Arc, Mutex, atomic::AtomicU64},
+    sync::{Arc, Mutex, OnceLock, atomic::AtomicU64},
     time::Duration,
 };
 
@@ -82,6 +82,15 @@ use crate::{
 /// The picture of all served organizations. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Inventory(Arc<Inner>);
+
+/// Is told of each change of what is shown, before anybody can see it change again.
+pub trait Observer: std::fmt::Debug + Send + Sync {
+    /// SDDCs, with or without deleted ones, have changed.
+    fn sddcs_changed(&self, before: &Content<SddcEntry>, now: &Content<SddcEntry>);
+
+    /// Tasks have changed.
+    fn tasks_changed(&self, before: &Content<TaskEntry>, now: &Content<TaskEntry>);
+}
 
 /// What the inventory is read through.
 #[derive(Debug)]
@@ -165,6 +174,7 @@ impl Inventory {
             task_list: Merged::default(),
             revisions: AtomicU64::new(0),
             turns: Turns::default(),
+            observer: OnceLock::new(),
             making: Mutex::default(),
         };
         let slots = configured.into_iter().map(|(id, reader)| Slot::new(id, reader, &inner));
@@ -173,6 +183,11 @@ impl Inventory {
         inner.slots.store(Arc::new(slots));
         inner.merge_all();
         Self(Arc::new(inner))
+    }
+
+    /// Tells an observer of each change from here on. The first one that is given stays.
+    pub fn observe(&self, observer: Arc<dyn Observer>) {
+        let _ = self.0.observer.set(observer);
     }
 
     /// Keeps the picture fresh until the stop that [`Inventory::new`] was given: the list of orgs

@@ -2,7 +2,10 @@
 //! `missing` of lists whose organizations can be shown.
 
 use http::{Method, StatusCode};
-use sddc_gateway::simulator::{Fault, Target};
+use sddc_gateway::{
+    access::{self, Scope},
+    simulator::{Fault, Target},
+};
 use serde_json::{Value, json};
 
 use crate::harness::{Answer, Cloud, Setup, TestGateway, cloud_of};
@@ -199,4 +202,28 @@ async fn a_secret_that_comes_to_be_held_is_taken_out_of_what_was_read_before() {
         answer.json()["items"][0]["name"] == "with [redacted]" && answer.header("etag") != tag
     };
     gateway.until("what was read before is scrubbed", redacted).await;
+}
+
+#[tokio::test]
+async fn a_filters_value_that_was_seen_since_start_stays_good_for_those_who_saw_it() {
+    let scene = Scene::start().await;
+    let in_state =
+        |state: &str| json!([{"id": "a", "name": "a", "sddc_state": state}, {"id": "b"}]);
+    scene.tell("sddcs", &in_state("ODDLY_NEW"));
+    let (b, key) = Setup::on_demand(&scene.cloud).with_caller("b", &[Scope::SddcRead]);
+    let setup = b.with(|config| {
+        let access::Settings::Callers(roll) = &mut config.access else { panic!("open") };
+        roll.callers[1].view.sddc_ids = Some(["b".parse().unwrap()].into());
+    });
+    let gateway = setup.start().await;
+    assert_eq!(told(&gateway.get("/sddcs?state=ODDLY_NEW").await).0, ["a"]);
+    scene.cloud.simulator.clear_faults();
+    scene.tell("sddcs", &in_state("READY"));
+    gateway.advance(61);
+    assert_eq!(told(&gateway.get("/sddcs?state=ODDLY_NEW").await).0, [""; 0]);
+    assert_eq!(gateway.get("/sddcs?state=ODDLY").await.status, StatusCode::BAD_REQUEST);
+    let authorization = format!("Bearer {}", key.reveal());
+    let headers = [("authorization", &*authorization)];
+    let hidden = gateway.send_bare(Method::GET, "/sddcs?state=ODDLY_NEW", &headers).await;
+    assert_eq!(hidden.status, StatusCode::BAD_REQUEST);
 }

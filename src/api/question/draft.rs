@@ -17,6 +17,7 @@ use super::{
 use crate::{
     api::{
         error::ApiError,
+        history::SeenBy,
         resource::{Field, Kind, Reading, Resource, Scalar},
     },
     problem::ParameterFault,
@@ -33,6 +34,8 @@ pub(in crate::api) struct Draft<R: Resource> {
     doubts: Vec<Doubt<R>>,
     /// The single-valued parameters so far, and where they stand.
     given: Vec<(Parameter, usize, String)>,
+    /// What the caller's view has had since start.
+    seen: Option<SeenBy>,
 }
 
 /// A question, or one that needs the view to be settled.
@@ -102,6 +105,7 @@ impl Query {
             faults: Faults::default(),
             doubts: Vec::new(),
             given: Vec::new(),
+            seen: None,
         };
         for (at, (name, value)) in self.pairs().enumerate() {
             if at == MOST_PARAMETERS {
@@ -116,6 +120,12 @@ impl Query {
 }
 
 impl<R: Resource> Draft<R> {
+    /// The same, with what the caller's view has had since start.
+    pub(in crate::api) fn with_history(mut self, seen: impl FnOnce() -> SeenBy) -> Self {
+        self.seen = self.needs_view().then(seen);
+        self
+    }
+
     /// Whether the caller's documents are needed to settle it.
     pub(in crate::api) fn needs_view(&self) -> bool {
         !self.doubts.is_empty()
@@ -246,7 +256,12 @@ impl<R: Resource> Draft<R> {
             let field = doubts[0].field;
             let shown: BTreeSet<&str> =
                 view.iter().flat_map(|document| (field.value)(document).texts()).collect();
-            for doubt in doubts.iter().filter(|doubt| !shown.contains(&*doubt.value)) {
+            let was_seen = |value: &str| {
+                self.seen.as_ref().is_some_and(|seen| seen.has::<R>(field.name, value))
+            };
+            let unknown =
+                |doubt: &&Doubt<R>| !shown.contains(&*doubt.value) && !was_seen(&doubt.value);
+            for doubt in doubts.iter().filter(unknown) {
                 if !self.faults.are_many() {
                     self.faults.push(doubt.at, doubt.fault(&shown));
                 }

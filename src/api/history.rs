@@ -1,0 +1,152 @@
+//! Values that the inventory has had since start: a poller's filter must not turn into a fault when
+//! the last SDDC leaves that state (contract section 4.2).
+//!
+//! Only values are kept that are neither documented nor of their field's form: any other is good
+//! without having been seen. They are kept by SDDC, so that a caller's filter is judged by what that
+//! caller may see.
+
+use std::{
+    any::TypeId,
+    collections::{HashMap, HashSet, VecDeque},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use super::{
+    caller::Sight,
+    resource::{Reading, Resource},
+};
+use crate::{
+    ids::{OrgId, SddcId},
+    inventory::{
+        Content, Observer, Scope,
+        model::{Org, SddcEntry, TaskEntry},
+    },
+};
+
+/// Values of one field of one SDDC. The oldest one makes room.
+const MAX_VALUES: usize = 64;
+
+/// What was seen since start, by whose it was.
+#[derive(Debug, Default)]
+pub struct ValueHistory(Mutex<HashMap<Owner, Seen>>);
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Owner {
+    org: OrgId,
+    /// `None`: of no SDDC.
+    sddc: Option<SddcId>,
+}
+
+#[derive(Debug, Default)]
+struct Seen {
+    /// The SDDC's last name, by which some callers see it.
+    name: Option<Box<str>>,
+    values: HashMap<(TypeId, &'static str), VecDeque<Box<str>>>,
+}
+
+impl ValueHistory {
+    /// Whether a field has had this value in what a caller sees.
+    pub(super) fn has<R: Resource>(
+        &self,
+        field: &'static str,
+        value: &str,
+        sight: &Sight,
+        scope: &Scope,
+    ) -> bool {
+        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.iter().any(|(owner, seen)| {
+            let values = seen.values.get(&(TypeId::of::<R>(), field));
+            values.is_some_and(|values| values.iter().any(|known| **known == *value))
+                && scope.holds(&owner.org)
+                && sight.sees_owner(&owner.org, owner.sddc.as_ref(), seen.name.as_deref())
+        })
+    }
+
+    /// Takes the organizations' values.
+    pub(super) fn note_orgs(&self, orgs: &[Org]) {
+        for org in orgs {
+            self.note(&org.id, None, None, std::slice::from_ref(org));
+        }
+    }
+
+    fn note<R: Resource>(
+        &self,
+        org: &OrgId,
+        sddc: Option<&SddcId>,
+        name: Option<&str>,
+        documents: &[R],
+    ) {
+        let mut odd = Vec::new();
+        for document in documents {
+            for field in R::FIELDS {
+                let texts = (field.value)(document).texts();
+                let doubtful = texts.filter(|text| {
+                    !text.is_empty() && matches!(field.kind.read(text), Reading::Doubtful(_))
+                });
+                odd.extend(doubtful.map(|text| (field.name, text)));
+            }
+        }
+        let owner = Owner { org: org.clone(), sddc: sddc.cloned() };
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if odd.is_empty() {
+            if let Some(seen) = all.get_mut(&owner).filter(|_| name.is_some()) {
+                seen.name = name.map(Box::from);
+            }
+            return;
+        }
+        let seen = all.entry(owner).or_default();
+        if name.is_some() {
+            seen.name = name.map(Box::from);
+        }
+        for (field, text) in odd {
+            let values = seen.values.entry((TypeId::of::<R>(), field)).or_default();
+            if values.iter().any(|known| **known == *text) {
+                continue;
+            }
+            values.push_back(text.into());
+            if values.len() > MAX_VALUES {
+                values.pop_front();
+            }
+        }
+    }
+}
+
+/// The entries that were not there before as they are.
+fn new<'a, E>(before: &[Arc<E>], now: &'a [Arc<E>]) -> impl Iterator<Item = &'a Arc<E>> {
+    let before: HashSet<_> = before.iter().map(Arc::as_ptr).collect();
+    now.iter().filter(move |entry| !before.contains(&Arc::as_ptr(entry)))
+}
+
+impl Observer for ValueHistory {
+    fn sddcs_changed(&self, before: &Content<SddcEntry>, now: &Content<SddcEntry>) {
+        for entry in new(&before.entries, &now.entries) {
+            let sddc = &entry.sddc;
+            let (org, id, name) = (&sddc.org_id, Some(&sddc.id), sddc.name.as_deref());
+            self.note(org, id, name, std::slice::from_ref(&**entry));
+            self.note(org, id, name, &entry.clusters);
+            self.note(org, id, name, &entry.hosts);
+        }
+    }
+
+    fn tasks_changed(&self, before: &Content<TaskEntry>, now: &Content<TaskEntry>) {
+        for entry in new(&before.entries, &now.entries) {
+            let task = &entry.task;
+            self.note(&task.org_id, task.sddc_id.as_ref(), None, std::slice::from_ref(task));
+        }
+    }
+}
+
+/// What a question's doubtful values are looked up in, for one caller.
+#[derive(Debug, Clone)]
+pub(super) struct SeenBy {
+    pub(super) history: Arc<ValueHistory>,
+    pub(super) sight: Sight,
+    pub(super) scope: Scope,
+}
+
+impl SeenBy {
+    /// Whether the caller's view has had this value.
+    pub(super) fn has<R: Resource>(&self, field: &'static str, value: &str) -> bool {
+        self.history.has::<R>(field, value, &self.sight, &self.scope)
+    }
+}

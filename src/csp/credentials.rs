@@ -4,7 +4,6 @@ use std::{fmt, str::FromStr};
 
 use secrecy::{ExposeSecret, SecretString};
 
-
 /// OAuth app id. RFC 7617 joins id and secret with a colon, so an id with one could not be sent.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ClientId(String);

@@ -237,7 +237,7 @@ async fn an_org_that_fails_makes_the_list_incomplete_unless_a_part_will_do() {
     let orgs = cloud.simulator.org_ids();
     let gateway = Setup::on_demand(&cloud).with_configured_orgs(&cloud).start().await;
     cloud.simulator.script(Fault::on(Target::Vmc, &sddcs_of(&orgs[1])).status(500));
-    let missing = json!([{ "org_id": orgs[1], "reason": "upstream-unavailable" }]);
+    let missing = json!([{ "org_id": orgs[1], "sddc_id": null, "reason": "upstream-unavailable" }]);
 
     let answer = gateway.get("/sddcs").await;
     assert_eq!(answer.told(), (503, "incomplete".to_owned()));
@@ -299,7 +299,7 @@ async fn an_org_with_an_old_picture_is_shown_and_missing_only_when_it_is_too_old
     assert_eq!(stale.header("age"), STALE.to_string(), "of the oldest part");
     assert!(stale.served().ends_with("detail=stale-upstream-unavailable"), "{}", stale.served());
     gateway.advance(1);
-    let missing = json!([{ "org_id": orgs[1], "reason": "upstream-unavailable" }]);
+    let missing = json!([{ "org_id": orgs[1], "sddc_id": null, "reason": "upstream-unavailable" }]);
     let answer = gateway.get("/sddcs").await;
     assert_eq!((answer.code(), &answer.json()["missing"]), ("incomplete".to_owned(), &missing));
     let part = gateway.get("/sddcs?partial=allow").await;
@@ -458,7 +458,7 @@ async fn orgs_that_cannot_be_read_are_missing() {
     let gateway = Setup::on_demand(&cloud).with_configured_orgs(&cloud).start().await;
     cloud.simulator.script(Fault::on(Target::Vmc, &format!("{ORGS}/{}", orgs[1])).status(500));
     let answer = gateway.get("/orgs").await;
-    let missing = json!([{ "org_id": orgs[1], "reason": "upstream-unavailable" }]);
+    let missing = json!([{ "org_id": orgs[1], "sddc_id": null, "reason": "upstream-unavailable" }]);
     assert_eq!((answer.code(), &answer.json()["missing"]), ("incomplete".to_owned(), &missing));
     let part = gateway.get("/orgs?partial=allow").await;
     assert_eq!(part.json()["completeness"], "partial");

@@ -356,7 +356,7 @@ fn the_provider_is_the_sddcs_else_its_configurations() {
 
 #[test]
 fn the_org_is_the_one_the_sddc_was_read_under() {
-    assert_eq!(changed(stretched(), [("/org_id", json!("another"))]).sddc.org_id, org());
+    assert_eq!(changed(stretched(), [("/org_id", Value::Null)]).sddc.org_id, org());
 }
 
 #[test]

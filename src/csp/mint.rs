@@ -125,14 +125,18 @@ impl Mint {
 
     /// The same app with a secret that is not in use yet.
     pub(super) fn with_secret(&self, secret: ClientSecret) -> Self {
-        let Request { client, url, client_id, encoding, .. } = &*self.0;
-        Self(Arc::new(Request {
+        let Request { client, url, client_id, encoding, held, .. } = &*self.0;
+        let mint = Self(Arc::new(Request {
             client: client.clone(),
             url: url.clone(),
             client_id: client_id.clone(),
             secret: SecretCell::new(secret),
             encoding: *encoding,
-        }))
+            held: held.clone(),
+        }));
+        // It is a secret whether or not CSP takes it.
+        mint.held();
+        mint
     }
 
     /// Takes the new content of `vmc.ca_file`.
@@ -188,7 +192,7 @@ impl Mint {
     /// What is held for this app: its client secret as it is now, and the tokens.
     pub(super) fn held(&self) -> &HeldSecrets {
         let Request { secret, held, .. } = &*self.0;
-        held.hold_client(&secret.0.load(), || self.secrets().into());
+        held.hold_client(&secret.current.load(), || self.secrets().into());
         held
     }
 

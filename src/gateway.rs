@@ -187,8 +187,7 @@ impl Gateway {
         let oidc = start_oidc(config, &clock, &metrics, &tasks)?;
         let keys = awaited_keys(config, oidc.as_ref());
         let readiness = Readiness::new(inventory.clone(), keys, audit.clone());
-        let history = Arc::new(ValueHistory::default());
-        inventory.observe(history.clone());
+        let history = ValueHistory::observing(&inventory);
         let reloads = Reloads::default();
         let stop = || tasks.stop.clone();
         for source in &tokens {
@@ -213,8 +212,7 @@ impl Gateway {
         files.extend(files::upstream_authorities(config, &upstreams, &tokens, &dates));
         let issuer = oidc.as_ref().and_then(|oidc| files::issuer_authorities(config, oidc, &dates));
         files.extend(issuer);
-        let reload = reloads.clone().run_reloader(files, &clock, stop());
-        tasks.spawn("reload", stop(), reload);
+        tasks.spawn("reload", stop(), reloads.clone().run_reloader(files, &clock, stop()));
         let notices = files::run_restart_notices(config.clone(), Hangups::listen(), stop());
         tasks.spawn("restart notices", stop(), notices);
 
@@ -227,7 +225,7 @@ impl Gateway {
             answers: Answers::new(config.inventory.fresh, tasks.flights.clone()),
             steps: Steps::default(),
             watchers: Watchers::new(config.api.max_watchers, metrics.clone()),
-            history: history.clone(),
+            history,
             budget: Arc::default(),
             readiness: readiness.clone(),
             clock: clock.clone(),

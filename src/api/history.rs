@@ -18,7 +18,7 @@ use super::{
 use crate::{
     ids::{OrgId, SddcId},
     inventory::{
-        Content, Observer, Scope,
+        Content, Inventory, Observer, Scope,
         model::{Org, SddcEntry, TaskEntry},
     },
 };
@@ -45,6 +45,14 @@ struct Seen {
 }
 
 impl ValueHistory {
+    /// The history of this inventory from here on.
+    #[must_use]
+    pub fn observing(inventory: &Inventory) -> Arc<Self> {
+        let history = Arc::<Self>::default();
+        inventory.observe(history.clone());
+        history
+    }
+
     /// Whether a field has had this value in what a caller sees.
     pub(super) fn has<R: Resource>(
         &self,

@@ -41,6 +41,7 @@ pub mod lifecycle;
 pub mod listener;
 pub mod os_error;
 pub mod problem;
+pub mod public_path;
 pub mod reload;
 pub mod simulator;
 pub mod tasks;

@@ -17,6 +17,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 pub use self::code::{Code, Entry};
+use crate::public_path::PublicPath;
 
 /// A failure on its way to a caller.
 #[derive(Debug, Clone)]
@@ -183,13 +184,19 @@ impl Problem {
         self.0.reason.unwrap_or(self.0.code.as_str())
     }
 
-    /// The body of the answer to the request `request_id` for the path `instance`.
+    /// The body of the answer to the request `request_id` for the path `instance`; `base` is where
+    /// callers reach the pages on problems.
     #[must_use]
-    pub fn document<'a>(&'a self, instance: &'a str, request_id: &'a str) -> ProblemDocument<'a> {
+    pub fn document<'a>(
+        &'a self,
+        base: &PublicPath,
+        instance: &'a str,
+        request_id: &'a str,
+    ) -> ProblemDocument<'a> {
         let facts = &*self.0;
         let entry = facts.code.entry();
         ProblemDocument {
-            kind: format!("/problems/{}", entry.code),
+            kind: base.join(&format!("/problems/{}", entry.code)),
             title: entry.title,
             status: facts.status.as_u16(),
             detail: &facts.detail,
@@ -202,11 +209,12 @@ impl Problem {
         }
     }
 
-    /// The answer to the request `request_id` for the path `instance`.
+    /// The answer to the request `request_id` for the path `instance`; `base` as in
+    /// [`Problem::document`].
     #[must_use]
-    pub fn render(&self, instance: &str, request_id: &str) -> Response {
+    pub fn render(&self, base: &PublicPath, instance: &str, request_id: &str) -> Response {
         let facts = &*self.0;
-        let document = self.document(instance, request_id);
+        let document = self.document(base, instance, request_id);
         let body = serde_json::to_vec(&document).expect("plain text and numbers serialize");
         let mut response = Response::new(Body::from(body));
         *response.status_mut() = facts.status;

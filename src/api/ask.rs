@@ -18,7 +18,7 @@ use super::{
     watch::LongPoll,
 };
 use crate::{
-    access::Admitted,
+    access::{Admitted, CallerName},
     in_flight::Permit,
     inventory::{
         Demand, Entry, Found, List, Missing, Scope, Served, Service, View, Watch, model::SddcEntry,
@@ -136,6 +136,25 @@ pub(super) fn visible<'a, E: Entry, R: 'a>(
         .flat_map(parts)
 }
 
+/// Encodes the page that a question gives of a view.
+fn encoder<'a, E: Entry, R: Resource>(
+    subject: &Subject,
+    topic: &'a Topic,
+    question: &'a Question<R>,
+    view: &'a View<E>,
+    sight: impl Sees<E> + 'a,
+    parts: fn(&E) -> &[R],
+) -> impl FnOnce() -> Encoded + 'a {
+    let mut missing = subject.missing.clone();
+    move || {
+        let sees = |entry: &E| sight.entry(entry);
+        let selection = question.select(visible(view, &topic.scope, sees, parts));
+        missing.extend(gaps(topic, question, view, sight, parts));
+        gaps::merge(&mut missing);
+        Encoded::json(&selection.page(missing)).followed_by(selection.next)
+    }
+}
+
 impl Ask {
     /// The same without what was asked: for who lives long, as that holds on to the buffer in which
     /// the request's head came.
@@ -165,8 +184,7 @@ impl Ask {
             forced.sort_unstable();
             forced.dedup();
         }
-        let over_budget = !forced.is_empty()
-            && !budget.spend(self.reader.0.caller().name(), &forced, clock.now());
+        let over_budget = !forced.is_empty() && !budget.spend(self.caller(), &forced, clock.now());
         if over_budget {
             demand.newest = None;
         }
@@ -200,7 +218,7 @@ impl Ask {
         let began = self.state.clock.now();
         let Settled { question, served, watch, demand } =
             self.settle(&topic, takes, Stay::AsAsked, parts).await?;
-        let mut listed = self.page_of_sddcs(&topic, &question, &served, parts)?;
+        let mut listed = self.page_of_sddcs(&topic, &question, &served, parts).await?;
         if let Some((watch, wait)) = watch.zip(question.wait()) {
             let with_deleted = question.includes_deleted();
             // The newest was read for the first look; what is read from now on is newer.
@@ -212,21 +230,21 @@ impl Ask {
                 self.see_as(poll.reader(), &mut topic);
                 let inventory = &self.state.inventory;
                 let served = inventory.sddcs_kept(with_deleted, &topic.scope, &later)?;
-                listed = self.page_of_sddcs(&topic, &question, &served, parts)?;
+                listed = self.page_of_sddcs(&topic, &question, &served, parts).await?;
             }
         }
         let reuse = question.wait().map_or(Reuse::WhileFresh, |_| Reuse::Never);
         Ok(self.answer_with(&listed, reuse))
     }
 
-    fn page_of_sddcs<R: Resource>(
+    async fn page_of_sddcs<R: Resource>(
         &self,
         topic: &Topic,
         question: &Question<R>,
         served: &Served<View<SddcEntry>>,
         parts: fn(&SddcEntry) -> &[R],
     ) -> Result<Listed, ApiError> {
-        self.page(topic, question, 0, served, &self.sight, parts)
+        self.page(topic, question, 0, served, &self.sight, parts).await
     }
 
     /// Goes on with what the caller may see now, about the same topic: everything, or the org that
@@ -298,7 +316,10 @@ impl Ask {
     }
 
     /// The page that a question gives of a view.
-    pub(super) fn page<E: Entry, R: Resource>(
+    ///
+    /// # Errors
+    /// 503 where orgs are missing that may not, or where it would have to wait too long to be encoded.
+    pub(super) async fn page<E: Entry, R: Resource>(
         &self,
         topic: &Topic,
         question: &Question<R>,
@@ -310,11 +331,15 @@ impl Ask {
         let view = &served.content;
         let missing = self.admit_missing(&view.missing, question.allows_part())?;
         let subject = self.subject(topic, question, seen_by, view.content.revision, missing);
+        let encode = encoder(&subject, topic, question, view, sight, parts);
+        let ApiState { answers, clock, .. } = &*self.state;
+        let entries = view.content.entries.len();
+        let encoded =
+            answers.encoded_in_turn(subject, entries, self.caller(), clock, encode).await?;
         let shows = |entry: &E| {
             topic.scope.holds(entry.org()) && view.shows(entry.org()) && sight.entry(entry)
         };
         let without_content = served.without_content().with_held_back(view, shows);
-        let encoded = self.encode(subject, topic, question, view, sight, parts);
         Ok(Listed { encoded, served: without_content })
     }
 
@@ -348,14 +373,13 @@ impl Ask {
         sight: impl Sees<E>,
         parts: fn(&E) -> &[R],
     ) -> Arc<Encoded> {
-        let mut missing = subject.missing.clone();
-        self.state.answers.encoded(subject, || {
-            let sees = |entry: &E| sight.entry(entry);
-            let selection = question.select(visible(view, &topic.scope, sees, parts));
-            missing.extend(gaps(topic, question, view, sight, parts));
-            gaps::merge(&mut missing);
-            Encoded::json(&selection.page(missing)).followed_by(selection.next)
-        })
+        let encode = encoder(&subject, topic, question, view, sight, parts);
+        self.state.answers.encoded(subject, self.caller(), encode)
+    }
+
+    /// Who asks.
+    pub(super) fn caller(&self) -> &CallerName {
+        self.reader.0.caller().name()
     }
 
     /// The page that a question gives of documents, and what is missing among them.
@@ -368,7 +392,7 @@ impl Ask {
         missing: Vec<MissingPart>,
     ) -> Listed {
         let subject = self.subject(topic, question, 0, served.content, Vec::new());
-        let encoded = self.state.answers.encoded(subject, || {
+        let encoded = self.state.answers.encoded(subject, self.caller(), || {
             let selection = question.select(documents.iter());
             Encoded::json(&selection.page(missing)).followed_by(selection.next)
         });
@@ -391,10 +415,9 @@ impl Ask {
         let found = &served.content;
         let topic = Topic { what, scope: Scope::Hidden, within: Some(within(&*found.entry)) };
         let subject = self.subject(&topic, question, 0, found.revision, Vec::new());
-        let encoded = self
-            .state
-            .answers
-            .encoded(subject, || Encoded::json(&question.show(document(&found.entry))));
+        let encoded = self.state.answers.encoded(subject, self.caller(), || {
+            Encoded::json(&question.show(document(&found.entry)))
+        });
         self.answer(&Listed { encoded, served: served.without_content() })
     }
 

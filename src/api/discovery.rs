@@ -8,6 +8,7 @@ use url::Url;
 use utoipa::ToSchema;
 
 use super::{
+    ApiState,
     answer::{Encoded, What},
     ask::{Ask, Listed, Settled, Stay, visible},
     error::ApiError,
@@ -70,13 +71,16 @@ pub(super) async fn discover_targets(ask: Ask) -> Result<Response, ApiError> {
     let Settled { question, served, .. } = settled.await?;
     let view = &served.content;
     let subject = ask.subject(&topic, &question, 0, view.content.revision, Vec::new());
-    let encoded = ask.state.answers.encoded(subject, || {
+    let encode = || {
         let shown = visible(view, &topic.scope, sees, slice::from_ref);
         let selected = question.select(shown).items.into_iter();
         let target = question.target();
         let groups = selected.filter_map(|entry| group(entry, target));
         Encoded::json(&groups.collect::<Vec<_>>())
-    });
+    };
+    let ApiState { answers, clock, .. } = &*ask.state;
+    let entries = view.content.entries.len();
+    let encoded = answers.encoded_in_turn(subject, entries, ask.caller(), clock, encode).await?;
     let shows = |entry: &SddcEntry| {
         topic.scope.holds(&entry.sddc.org_id) && view.shows(&entry.sddc.org_id) && sees(entry)
     };

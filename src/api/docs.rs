@@ -1,6 +1,6 @@
 //! The docs in the browser, and the pages on problems. No key needed, nothing loaded from elsewhere.
 
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, OnceLock};
 
 use axum::{
     extract::{Path, State},
@@ -16,7 +16,10 @@ use super::{
     answer::{Answers, Asked, Encoded},
     openapi,
 };
-use crate::problem::{Code, Problem};
+use crate::{
+    problem::{Code, Problem},
+    public_path::PublicPath,
+};
 
 /// The pages' own policy: everything from here, nothing inline but styles.
 const POLICY: HeaderValue = HeaderValue::from_static(
@@ -30,74 +33,152 @@ const VARY_ON: HeaderValue = HeaderValue::from_static("Accept-Encoding");
 /// Another version may run behind the same address tomorrow.
 const FOR_A_WHILE: HeaderValue = HeaderValue::from_static("public, max-age=300");
 
-/// A part of the docs. It never changes while the process runs.
-type Part = LazyLock<Arc<Encoded>>;
+/// The docs and the pages on problems, with their links as callers reach them. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Docs(Arc<Parts>);
 
-/// Swagger UI's own start page takes a foreign document from `?url=`; this one has ours alone.
-static PAGE: Part = LazyLock::new(|| fixed(include_str!("docs/index.html")));
-static START: Part = LazyLock::new(|| fixed(include_str!("docs/start.js")));
-static GUIDE: Part = LazyLock::new(|| fixed(include_str!("docs/guide.html")));
-static SHEET: Part = LazyLock::new(|| fixed(include_str!("docs/problem.css")));
-static JSON: Part = LazyLock::new(|| fixed(openapi::json(&openapi::document())));
-static YAML: Part = LazyLock::new(|| fixed(openapi::yaml(&openapi::document())));
-// The build takes these out of Swagger UI's archive.
-static UI_SHEET: Part =
-    LazyLock::new(|| fixed(include_str!(concat!(env!("OUT_DIR"), "/swagger-ui.css"))));
-static UI: Part =
-    LazyLock::new(|| fixed(include_str!(concat!(env!("OUT_DIR"), "/swagger-ui-bundle.js"))));
-static PROBLEMS: LazyLock<Vec<(Code, Arc<Encoded>)>> =
-    LazyLock::new(|| Code::ALL.map(|code| (code, fixed(explanation(code)))).into());
+/// What never changes while the process runs; each is made at the first demand.
+#[derive(Debug)]
+struct Parts {
+    base: PublicPath,
+    made: [OnceLock<Arc<Encoded>>; Part::COUNT],
+    problems: OnceLock<Vec<(Code, Arc<Encoded>)>>,
+}
 
-fn fixed(part: impl Into<Bytes>) -> Arc<Encoded> {
-    Arc::new(Encoded::fixed(part))
+/// A part of the docs.
+#[derive(Debug, Clone, Copy)]
+enum Part {
+    Page,
+    Start,
+    Guide,
+    Sheet,
+    Json,
+    Yaml,
+    UiSheet,
+    Ui,
+}
+
+impl Part {
+    const COUNT: usize = Self::Ui as usize + 1;
+
+    fn kind(self) -> HeaderValue {
+        match self {
+            Self::Page | Self::Guide => HTML,
+            Self::Start | Self::Ui => SCRIPT,
+            Self::Sheet | Self::UiSheet => STYLE,
+            Self::Json => HeaderValue::from_static("application/json"),
+            // RFC 9512.
+            Self::Yaml => HeaderValue::from_static("application/yaml"),
+        }
+    }
+
+    fn bytes(self, base: &PublicPath) -> Bytes {
+        let fixed = |text: &'static str| Bytes::from_static(text.as_bytes());
+        let linked = |text: &str| Bytes::from(base.join_all(text, LINKS));
+        match self {
+            // Swagger UI's own start page takes a foreign document from `?url=`; this one has ours alone.
+            Self::Page => linked(include_str!("docs/index.html")),
+            Self::Start => linked(include_str!("docs/start.js")),
+            Self::Guide => linked(include_str!("docs/guide.html")),
+            Self::Sheet => fixed(include_str!("docs/problem.css")),
+            Self::Json => openapi::json(&openapi::document_at(base)).into(),
+            Self::Yaml => openapi::yaml(&openapi::document_at(base)).into(),
+            // The build takes these out of Swagger UI's archive.
+            Self::UiSheet => fixed(include_str!(concat!(env!("OUT_DIR"), "/swagger-ui.css"))),
+            Self::Ui => fixed(include_str!(concat!(env!("OUT_DIR"), "/swagger-ui-bundle.js"))),
+        }
+    }
+}
+
+/// What stands before the links of the pages and of their script.
+const LINKS: &[&str] = &["href=\"", "src=\"", "url: \""];
+
+impl Docs {
+    /// The docs of a gateway that callers reach below `base`.
+    #[must_use]
+    pub fn new(base: PublicPath) -> Self {
+        Self(Arc::new(Parts { base, made: Default::default(), problems: OnceLock::new() }))
+    }
+
+    fn part(&self, part: Part) -> &Arc<Encoded> {
+        self.0.made[part as usize]
+            .get_or_init(|| Arc::new(Encoded::fixed(part.bytes(&self.0.base))))
+    }
+
+    fn problem(&self, code: &str) -> Option<&Arc<Encoded>> {
+        let page = |code: Code| {
+            let page = self.0.base.join_all(&explanation(code), LINKS);
+            (code, Arc::new(Encoded::fixed(page)))
+        };
+        let pages = self.0.problems.get_or_init(|| Code::ALL.map(page).into());
+        pages.iter().find(|(known, _)| known.as_str() == code).map(|(_, page)| page)
+    }
 }
 
 /// `/` leads to the docs.
-pub(super) async fn index() -> Redirect {
-    Redirect::temporary("/docs")
+pub(super) async fn index(State(docs): State<Docs>) -> Redirect {
+    Redirect::temporary(&docs.0.base.join("/docs"))
 }
 
 /// The docs.
-pub(super) async fn page(State(answers): State<Answers>, asked: Asked) -> Response {
-    send(&answers, &asked, HTML, &PAGE)
+pub(super) async fn page(
+    State(answers): State<Answers>,
+    State(docs): State<Docs>,
+    asked: Asked,
+) -> Response {
+    send_part(&answers, &docs, &asked, Part::Page)
 }
 
 /// What the docs are made of.
 pub(super) async fn asset(
     State(answers): State<Answers>,
+    State(docs): State<Docs>,
     Path(name): Path<String>,
     asked: Asked,
 ) -> Result<Response, Problem> {
-    let (kind, part) = match name.as_str() {
-        "guide" => (HTML, &GUIDE),
-        "start.js" => (SCRIPT, &START),
-        "problem.css" => (STYLE, &SHEET),
-        "swagger-ui.css" => (STYLE, &UI_SHEET),
-        "swagger-ui-bundle.js" => (SCRIPT, &UI),
+    let part = match name.as_str() {
+        "guide" => Part::Guide,
+        "start.js" => Part::Start,
+        "problem.css" => Part::Sheet,
+        "swagger-ui.css" => Part::UiSheet,
+        "swagger-ui-bundle.js" => Part::Ui,
         _ => return Err(Problem::new(Code::NotFound, "the docs have no such part")),
     };
-    Ok(send(&answers, &asked, kind, part))
+    Ok(send_part(&answers, &docs, &asked, part))
 }
 
 /// The OpenAPI document as JSON.
-pub(super) async fn json(State(answers): State<Answers>, asked: Asked) -> Response {
-    send(&answers, &asked, HeaderValue::from_static("application/json"), &JSON)
+pub(super) async fn json(
+    State(answers): State<Answers>,
+    State(docs): State<Docs>,
+    asked: Asked,
+) -> Response {
+    send_part(&answers, &docs, &asked, Part::Json)
 }
 
-/// The OpenAPI document as YAML (RFC 9512).
-pub(super) async fn yaml(State(answers): State<Answers>, asked: Asked) -> Response {
-    send(&answers, &asked, HeaderValue::from_static("application/yaml"), &YAML)
+/// The OpenAPI document as YAML.
+pub(super) async fn yaml(
+    State(answers): State<Answers>,
+    State(docs): State<Docs>,
+    asked: Asked,
+) -> Response {
+    send_part(&answers, &docs, &asked, Part::Yaml)
 }
 
 /// What a problem's `type` leads to: cause and remedy.
 pub(super) async fn problem(
     State(answers): State<Answers>,
+    State(docs): State<Docs>,
     Path(code): Path<String>,
     asked: Asked,
 ) -> Result<Response, Problem> {
-    let page = PROBLEMS.iter().find(|(known, _)| known.as_str() == code);
-    let (_, page) = page.ok_or_else(|| Problem::new(Code::NotFound, "there is no such problem"))?;
+    let page = docs.problem(&code);
+    let page = page.ok_or_else(|| Problem::new(Code::NotFound, "there is no such problem"))?;
     Ok(send(&answers, &asked, HTML, page))
+}
+
+fn send_part(answers: &Answers, docs: &Docs, asked: &Asked, part: Part) -> Response {
+    send(answers, asked, part.kind(), docs.part(part))
 }
 
 fn explanation(code: Code) -> String {

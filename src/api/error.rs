@@ -5,6 +5,7 @@ use std::{borrow::Cow, time::Duration};
 use axum::response::{IntoResponse, Response};
 use http::{HeaderName, HeaderValue, header::WWW_AUTHENTICATE};
 
+use super::answer::Overloaded;
 use crate::{
     access::{
         CALLER, Denied, Exceeded, Guesses, RATELIMIT, RATELIMIT_POLICY, Refusal, Standing,
@@ -26,8 +27,10 @@ pub(super) enum ApiError {
     SddcNotFound,
     #[error("there is no task with this id among those that the gateway keeps")]
     TaskNotFound,
-    #[error("too many long polls and event streams at once")]
+    #[error("too many long polls and event streams at once, of all callers or of this one")]
     TooManyWatchers,
+    #[error("too many new questions at once, of all callers or of this one")]
+    Overloaded,
     #[error("there is no organization with this id")]
     OrgNotFound,
     #[error("{} organization(s) cannot be shown: see `missing`", missing.len())]
@@ -59,6 +62,12 @@ impl ApiError {
             Unavailable::NoSuchId => not_found,
             other => other.into(),
         }
+    }
+}
+
+impl From<Overloaded> for ApiError {
+    fn from(Overloaded: Overloaded) -> Self {
+        Self::Overloaded
     }
 }
 
@@ -100,7 +109,7 @@ impl ApiError {
             }
             Self::SddcNotFound => Problem::new(Code::SddcNotFound, detail),
             Self::TaskNotFound => Problem::new(Code::TaskNotFound, detail),
-            Self::TooManyWatchers => {
+            Self::TooManyWatchers | Self::Overloaded => {
                 Problem::new(Code::Overloaded, detail).with_retry_after(Some(DEFAULT_RETRY))
             }
             Self::OrgNotFound => Problem::new(Code::OrgNotFound, detail),

@@ -33,6 +33,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 pub use self::{
     answer::{Answers, Outcome},
     budget::Budget,
+    docs::Docs,
     history::ValueHistory,
     openapi::{document as openapi_document, json as openapi_json, yaml as openapi_yaml},
     watch::{Steps, Streaming, Watchers},
@@ -54,6 +55,8 @@ pub struct ApiState {
     pub answers: Answers,
     /// Steps of event streams.
     pub steps: Steps,
+    /// Pages and documents for people and tools.
+    pub docs: Docs,
     /// Places of long polls and event streams.
     pub watchers: Watchers,
     /// Values that filters may ask for since they were seen.
@@ -74,6 +77,12 @@ pub struct ApiState {
 impl FromRef<Arc<ApiState>> for Answers {
     fn from_ref(state: &Arc<ApiState>) -> Self {
         state.answers.clone()
+    }
+}
+
+impl FromRef<Arc<ApiState>> for Docs {
+    fn from_ref(state: &Arc<ApiState>) -> Self {
+        state.docs.clone()
     }
 }
 

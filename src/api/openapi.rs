@@ -35,6 +35,7 @@ use super::{
 use crate::{
     inventory::model::{Cluster, Host, Org, Sddc, Task},
     problem::{MissingPart, ParameterFault, ProblemDocument},
+    public_path::PublicPath,
 };
 
 #[derive(OpenApi)]
@@ -65,7 +66,18 @@ struct Base;
 /// The OpenAPI 3.1 document of the API listener.
 #[must_use]
 pub fn document() -> Document {
+    document_at(&PublicPath::default())
+}
+
+/// The same of a gateway that callers reach below `base`.
+pub(super) fn document_at(base: &PublicPath) -> Document {
     let mut document = Base::openapi();
+    for server in document.servers.iter_mut().flatten() {
+        server.url = base.to_string();
+    }
+    if let Some(description) = &mut document.info.description {
+        *description = base.join_all(description, &["]("]);
+    }
     document.merge(facade().into_openapi());
     let mut shared = document.components.take().unwrap_or_default();
     add_credentials(&mut shared);
@@ -79,7 +91,7 @@ pub fn document() -> Document {
     ]);
     schemas::complete(&mut shared.schemas);
     let examples = Examples::of_simulator();
-    let mut author = Author { shared: &mut shared, examples: &examples };
+    let mut author = Author { shared: &mut shared, examples: &examples, base };
     for (path, item) in &mut document.paths.paths {
         if let Some(operation) = &mut item.get {
             author.complete(path, operation);

@@ -156,7 +156,7 @@ impl Ask {
         let shown = visible(view, &topic.scope, sees, task);
         let question = self.judge(asking, &view.missing, shown)?;
         let seen_by = if self.sight.limits_names() { names.content.revision } else { 0 };
-        let listed = self.page(&topic, &question, seen_by, &served, sight, task)?;
+        let listed = self.page(&topic, &question, seen_by, &served, sight, task).await?;
         Ok(self.answer(&listed))
     }
 

@@ -65,6 +65,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::public_path::PublicPath;
 
     #[test]
     fn caps_are_lowered_to_what_the_limit_of_open_files_can_hold() {
@@ -83,6 +84,7 @@ mod tests {
                 request_timeout: Duration::ZERO,
                 drain_delay: Duration::ZERO,
                 drain: Duration::ZERO,
+                public_path: PublicPath::default(),
                 trusted_proxies: Vec::new(),
             };
             fit(&mut settings, limit);

@@ -70,6 +70,7 @@ pub(super) fn api(reader: &mut Reader<'_>) -> listener::Settings {
         request_timeout: reader.value("api.request_timeout", timeout),
         drain_delay: reader.value("api.drain_delay", &upto_hour),
         drain: reader.value("api.drain", &upto_hour),
+        public_path: reader.value("api.public_path", value::public_path),
         trusted_proxies: trusted_proxies.into_iter().map(|(network, _)| network).collect(),
     }
 }

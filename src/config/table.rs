@@ -103,8 +103,8 @@ pub const KEYS: &[Key] = &[
         "api.max_watchers",
         Count,
         "6000",
-        "Long polls and event streams at once, 1 to 1000000. Above it the answer is 503 at once. Each \
-         holds a connection of api.max_connections.",
+        "Long polls and event streams at once, 1 to 1000000; one caller holds at most three quarters of \
+         them. Above that the answer is 503 at once. Each holds a connection of api.max_connections.",
     ),
     preset(
         "api.header_timeout",
@@ -150,6 +150,13 @@ pub const KEYS: &[Key] = &[
         "Networks of the proxies in front, such as 10.0.0.0/8 or 192.0.2.7. Only where the connection \
          comes from one of them, the right-most X-Forwarded-For entry that is none of theirs is the \
          client's address. Other forwarding headers are ignored.",
+    ),
+    preset(
+        "api.public_path",
+        Text,
+        "/",
+        "Prefix that a proxy in front strips, such as /inventory/: redirects, pages and the types of \
+         problems begin with it. The gateway itself answers at / only.",
     ),
     preset("ops.listen", Text, "127.0.0.1:9090", "/livez, /readyz and /metrics, nothing else."),
     preset(
@@ -398,6 +405,7 @@ mod tests {
             ("api.drain_delay", "3s"),
             ("api.drain", "20s"),
             ("api.trusted_proxies", ""),
+            ("api.public_path", "/"),
             ("ops.listen", "127.0.0.1:9090"),
             ("csp.url", "https://console.cloud.vmware.com"),
             ("csp.token_path", "/csp/gateway/am/api/auth/token"),

@@ -13,6 +13,8 @@ use std::{
 use ipnet::IpNet;
 use url::{Host, Url};
 
+use crate::public_path::{InvalidPublicPath, PublicPath};
+
 pub(super) const HOUR: Duration = Duration::from_secs(60 * 60);
 /// Longer than any picture or process is of use; keeps sums of durations far from overflow.
 pub(super) const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
@@ -133,6 +135,11 @@ pub(super) fn address(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| {
         "must be an IP address and a port, such as 127.0.0.1:8080, 0.0.0.0:8080 or [::]:8080".into()
     })
+}
+
+/// `/`, or a prefix such as `/inventory/`.
+pub(super) fn public_path(text: &str) -> Result<PublicPath, String> {
+    text.parse().map_err(|error: InvalidPublicPath| error.to_string())
 }
 
 /// `10.0.0.0/8`, or an address alone, which is a network of one.

@@ -42,6 +42,7 @@ use crate::{
     in_flight::{InFlight, Permit},
     lifecycle::Readiness,
     problem::{Code, Problem},
+    public_path::PublicPath,
     telemetry::{AccessLog, Audit, Decision, Metrics},
 };
 
@@ -61,6 +62,8 @@ pub struct Edge {
     pub proxies: TrustedProxies,
     /// Which names it answers for.
     pub host: HostRule,
+    /// Where callers reach it: the `type` of problems begins with it.
+    pub public_path: PublicPath,
     /// Whether the end has begun.
     pub readiness: Readiness,
     /// Cancelled when the time of the drain is up: what is still being worked on is answered 503.
@@ -332,7 +335,7 @@ impl Edge {
             self.metrics.access_denied(problem.reason());
         }
         let id = seen.id.to_str().unwrap_or_default();
-        let mut rendered = problem.render(seen.uri.path(), id);
+        let mut rendered = problem.render(&self.public_path, seen.uri.path(), id);
         if let Some(allow) = response.headers_mut().remove(header::ALLOW) {
             rendered.headers_mut().insert(header::ALLOW, allow);
         }

@@ -24,6 +24,7 @@ use super::{
     Settings,
     connections::PoolEntry,
     multiplex::{Multiplex, RESET},
+    peer_watch::PeerWatch,
 };
 
 /// What a connection is doing: shared between its IO and its requests.
@@ -373,7 +374,7 @@ impl<S: Unpin> TimedIo<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for TimedIo<S> {
+impl<S: AsyncWrite + PeerWatch + Unpin> AsyncWrite for TimedIo<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -401,6 +402,12 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for TimedIo<S> {
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let polled = Pin::new(&mut self.stream).poll_flush(cx);
         let flushed = self.written(cx, polled);
+        // While hyper holds bytes that came behind a request it reads no more, and would not see that
+        // the peer has gone: a wait or an event stream would keep its place to its end.
+        let is_waiting = flushed.is_ready() && self.activity.phase() == Phase::Busy;
+        if is_waiting && self.activity.multiplex().is_none() && self.stream.poll_gone(cx) {
+            return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
+        }
         // hyper has read ahead by then and may not read again until something comes: without this
         // the idle limit would begin only when the timer of the head that is done with fires.
         let idle = flushed.is_ready() && self.activity.phase() == Phase::Idle;

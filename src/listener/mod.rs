@@ -16,6 +16,7 @@ pub mod io;
 mod metrics_format;
 mod multiplex;
 pub mod ops;
+mod peer_watch;
 mod record;
 mod refusals;
 pub mod request_id;

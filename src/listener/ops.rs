@@ -28,6 +28,7 @@ use crate::{
     inventory::{Inventory, InventoryMetrics, OrgStatus},
     lifecycle::Readiness,
     problem::{Code, Problem},
+    public_path::PublicPath,
     reload::Reloads,
     telemetry::{Audit, Metrics, prometheus_text},
     upstream::{CircuitStatus, Kind},
@@ -209,7 +210,7 @@ pub async fn answer<B>(router: Router, host: &HostRule, request: Request<B>) -> 
     let mut response = worked.unwrap_or_else(Problem::into_response);
     if let Some(problem) = response.extensions_mut().remove::<Problem>() {
         let allow = response.headers_mut().remove(header::ALLOW);
-        response = problem.render(&path, id.to_str().unwrap_or_default());
+        response = problem.render(&PublicPath::default(), &path, id.to_str().unwrap_or_default());
         if let Some(allow) = allow {
             response.headers_mut().insert(header::ALLOW, allow);
         }

@@ -4,6 +4,8 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use ipnet::IpNet;
 
+use crate::public_path::PublicPath;
+
 /// Section `[api]`: the callers' listener.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -34,6 +36,8 @@ pub struct Settings {
     pub drain_delay: Duration,
     /// `api.drain`: how long what is in flight may take after that.
     pub drain: Duration,
+    /// `api.public_path`: what a proxy strips.
+    pub public_path: PublicPath,
     /// `api.trusted_proxies`: whose `X-Forwarded-For` counts.
     pub trusted_proxies: Vec<IpNet>,
 }

@@ -23,6 +23,7 @@ mod partial;
 mod policy;
 mod process;
 mod prometheus;
+mod public_path;
 mod secret;
 mod snapshot;
 mod time;

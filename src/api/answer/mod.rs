@@ -12,10 +12,12 @@ mod cache_status;
 mod coding;
 mod directives;
 mod encoded;
+mod encoders;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(super) mod fuzzing;
 mod known;
 mod press;
+mod shares;
 
 use std::{sync::Arc, time::Duration};
 
@@ -30,10 +32,18 @@ use http::{
 use moka::{ops::compute::Op, policy::EvictionPolicy, sync::Cache};
 use serde::Serialize;
 
-pub(super) use self::{asked::Asked, encoded::Encoded};
-use self::{cache_status::cache_status, press::Press};
+pub(super) use self::{asked::Asked, encoded::Encoded, encoders::Overloaded};
+use self::{
+    cache_status::cache_status,
+    encoders::{Claim, Encoders},
+    press::Press,
+    shares::Shares,
+};
 use super::caller::Sight;
-use crate::{inventory::Served, problem::MissingPart, tasks::Flights, telemetry::CacheResult};
+use crate::{
+    access::CallerName, clock::Clock, inventory::Served, problem::MissingPart, tasks::Flights,
+    telemetry::CacheResult,
+};
 
 const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
@@ -44,6 +54,9 @@ const VARY_ON: HeaderValue = HeaderValue::from_static("Accept-Encoding, Authoriz
 const KEPT_UNASKED: Duration = Duration::from_secs(60);
 /// Bytes of encoded answers that are kept, in all their codings.
 const KEPT_BYTES: usize = 64 * 1024 * 1024;
+
+/// Below it, a page costs hardly more than refusing it.
+const MIN_ENTRIES_OF_WORK: usize = 128;
 
 /// What a kept answer takes besides its bytes and the texts of its key.
 const BESIDES: usize = 512;
@@ -127,6 +140,8 @@ pub(super) enum What {
 #[derive(Debug, Clone)]
 pub struct Answers {
     kept: Cache<Key, Arc<Encoded>>,
+    shares: Arc<Shares>,
+    encoders: Encoders,
     press: Press,
     max_age: HeaderValue,
     fresh: Duration,
@@ -136,31 +151,87 @@ impl Answers {
     /// No answers yet; `fresh` is `inventory.fresh`, `flights` tracks the compressing.
     #[must_use]
     pub fn new(fresh: Duration, flights: Flights) -> Self {
-        let weigh =
-            |key: &Key, answer: &Arc<Encoded>| narrow(answer.size() + 2 * key.size() + BESIDES);
         let kept = Cache::builder()
             .max_capacity(KEPT_BYTES as u64)
-            .weigher(weigh)
+            .weigher(|key: &Key, answer: &Arc<Encoded>| narrow(weight(key, answer)))
             .time_to_idle(KEPT_UNASKED)
             // By frequency, a full cache would hold on to the revision that nobody asks for any more.
             .eviction_policy(EvictionPolicy::lru())
             .build();
         let max_age = format!("private, max-age={}", fresh.as_secs());
         let max_age = HeaderValue::from_str(&max_age).expect("digits are visible ASCII");
-        Self { kept, press: Press::new(flights), max_age, fresh }
+        Self {
+            kept,
+            shares: Arc::default(),
+            encoders: Encoders::default(),
+            press: Press::new(flights),
+            max_age,
+            fresh,
+        }
     }
 
-    /// The encoded answer of `key`, made by `encode` at the first demand.
+    /// The encoded answer of a subject, made by `encode` at the first demand, which is this caller's.
     pub(super) fn encoded(
         &self,
         subject: Subject,
+        caller: &CallerName,
         encode: impl FnOnce() -> Encoded,
     ) -> Arc<Encoded> {
         let key = Key::Asked(subject);
-        self.kept.get(&key).unwrap_or_else(|| {
-            let own = key.clone();
-            self.kept.get_with(key, || Arc::new(encode().keyed(own)))
-        })
+        self.kept.get(&key).unwrap_or_else(|| self.make(key, caller, encode))
+    }
+
+    /// The same of a page made from so many `entries`. Where these are many, encoding it has to wait for
+    /// its turn, and is done beside the thread's other requests.
+    ///
+    /// # Errors
+    /// [`Overloaded`], at once, where the wait would be too long.
+    pub(super) async fn encoded_in_turn(
+        &self,
+        subject: Subject,
+        entries: usize,
+        caller: &CallerName,
+        clock: &Clock,
+        encode: impl FnOnce() -> Encoded,
+    ) -> Result<Arc<Encoded>, Overloaded> {
+        if entries < MIN_ENTRIES_OF_WORK {
+            return Ok(self.encoded(subject, caller, encode));
+        }
+        let key = Key::Asked(subject);
+        let _leader = loop {
+            if let Some(encoded) = self.kept.get(&key) {
+                return Ok(encoded);
+            }
+            match self.encoders.claim(&key) {
+                Claim::Leader(leader) => break leader,
+                Claim::Follower(end) => end.cancelled().await,
+            }
+        };
+        let turn = self.encoders.turn(caller).await?;
+        let began = clock.now();
+        let encoded = beside(|| self.make(key, caller, encode));
+        turn.took(clock.now().since(began));
+        Ok(encoded)
+    }
+
+    fn make(
+        &self,
+        key: Key,
+        caller: &CallerName,
+        encode: impl FnOnce() -> Encoded,
+    ) -> Arc<Encoded> {
+        let mut made = None;
+        let encoded = self.kept.get_with_by_ref(&key, || {
+            let encoded = Arc::new(encode().keyed(key.clone()));
+            made = Some(weight(&key, &encoded));
+            encoded
+        });
+        if let Some(bytes) = made {
+            for own in self.shares.add(caller, key, bytes) {
+                self.kept.invalidate(&own);
+            }
+        }
+        encoded
     }
 
     /// The encoded answer of a document that no revision stands for. It is encoded and hashed for
@@ -214,7 +285,8 @@ impl Answers {
             return response;
         }
         let choice = encoded.choose(asked.accepts);
-        if let Some(coding) = choice.unmade {
+        // While encodings wait, an answer that may never be asked for again stays as it is.
+        if let Some(coding) = choice.unmade.filter(|_| !self.encoders.is_busy()) {
             let kept = self.kept.clone();
             self.press.make(encoded, coding, move |encoded| weigh_again(&kept, encoded));
         }
@@ -249,6 +321,21 @@ impl Answers {
         // Otherwise what nobody asked for any more would count until somebody asks for something.
         self.kept.run_pending_tasks();
         self.kept.weighted_size()
+    }
+}
+
+/// Bytes of an answer and of what goes with it.
+fn weight(key: &Key, answer: &Encoded) -> usize {
+    answer.size() + 2 * key.size() + BESIDES
+}
+
+/// Does work that takes the processor for a while. The thread's other requests go on meanwhile on
+/// another one, where the runtime has several.
+fn beside<T>(work: impl FnOnce() -> T) -> T {
+    use tokio::runtime::{Handle, RuntimeFlavor};
+    match Handle::try_current().map(|handle| handle.runtime_flavor()) {
+        Ok(RuntimeFlavor::MultiThread) => tokio::task::block_in_place(work),
+        _ => work(),
     }
 }
 
@@ -326,7 +413,7 @@ mod tests {
         for (subject, least) in
             [(subject("q".repeat(8000), 0), 16_000), (subject(String::new(), 50), 10_000)]
         {
-            answers.encoded(subject, || Encoded::json(&[0; 0]));
+            answers.encoded(subject, &CallerName::anonymous(), || Encoded::json(&[0; 0]));
             let grown = answers.bytes() - before;
             assert!(grown > least, "{grown}");
             before += grown;

@@ -95,7 +95,8 @@ pub(super) const RATELIMIT_POLICY: Field = text(
 );
 pub(super) const LINK: Field = text(
     "Link",
-    "The next page, as a relative link with `rel=\"next\"` (RFC 8288); not on the last one",
+    "The next page, as a query alone that is relative to what was asked for, with `rel=\"next\"` \
+     (RFC 8288); not on the last one",
 );
 pub(super) const CONTENT_ENCODING: Field =
     text("Content-Encoding", "`zstd`, `br` or `gzip`; not there if the answer came plain");

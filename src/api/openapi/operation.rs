@@ -16,6 +16,7 @@ use super::{
 use crate::{
     api::question::Takes,
     inventory::model::{Cluster, Host, Org, SddcEntry, Task},
+    public_path::PublicPath,
 };
 
 /// The path that answers with a stream of events.
@@ -27,6 +28,7 @@ const OF_ANY: [&str; 6] = ["target", "limit", "cursor", "partial", "include_dele
 pub(super) struct Author<'a> {
     pub(super) shared: &'a mut Components,
     pub(super) examples: &'a Examples,
+    pub(super) base: &'a PublicPath,
 }
 
 impl Author<'_> {
@@ -49,7 +51,7 @@ impl Author<'_> {
         }
         for problem in problems::of(path, self.examples) {
             let (status, name) = (problem.status.as_str().to_owned(), problem.name);
-            let response = problem.response(self.shared);
+            let response = problem.response(self.shared, self.base);
             let response = share("responses", &mut self.shared.responses, name, response);
             responses.insert(status, response);
         }

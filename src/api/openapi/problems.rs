@@ -23,6 +23,7 @@ use crate::{
     },
     inventory::{Missing, model::SddcEntry},
     problem::{Code, Problem},
+    public_path::PublicPath,
     upstream::Kind,
 };
 
@@ -140,10 +141,10 @@ fn too_large(status: u16, detail: &'static str) -> Problem {
 
 impl Problems {
     /// As the document says it.
-    pub(super) fn response(&self, shared: &mut Components) -> Response {
+    pub(super) fn response(&self, shared: &mut Components, base: &PublicPath) -> Response {
         let mut content = Content::new(Some(RefOr::Ref(Ref::from_schema_name("Problem"))));
         for problem in &self.examples {
-            let example = json!(problem.document(self.path, REQUEST));
+            let example = json!(problem.document(base, self.path, REQUEST));
             let example = ExampleBuilder::new().value(Some(example)).build();
             content.examples.insert(problem.code().as_str().to_owned(), example.into());
         }

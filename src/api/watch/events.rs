@@ -76,7 +76,8 @@ pub(in crate::api) async fn watch_sddcs(
     let Settled { question, served, watch, .. } = settled.await?;
     let watch = watch.unwrap_or_else(|| ask.state.inventory.watch());
     ask.admit_missing(&served.content.missing, question.allows_part())?;
-    let place = ask.state.watchers.enter().ok_or(ApiError::TooManyWatchers)?;
+    let place =
+        ask.state.watchers.enter(ask.reader.0.caller().name()).ok_or(ApiError::TooManyWatchers)?;
     if let Some(permit) = &ask.permit {
         permit.park();
     }

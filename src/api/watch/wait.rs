@@ -1,6 +1,6 @@
 //! Long polls: an answer that waits until it is another one than the caller has.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use super::Watching;
 use crate::{
@@ -10,6 +10,9 @@ use crate::{
     in_flight::Permit,
     inventory::Watch,
 };
+
+/// How often a connection that waits looks for its peer, at least.
+const LOOK_EVERY: Duration = Duration::from_secs(15);
 
 /// A request that waits for turns of the picture. It takes a watcher's place, and gives back that
 /// of a request being worked on, from the first wait on.
@@ -48,11 +51,15 @@ impl LongPoll {
     /// [`ApiError::TooManyWatchers`]; 401 or 403 when the caller may no more.
     pub(in crate::api) async fn turned(&mut self) -> Result<(), ApiError> {
         if self.place.is_none() {
-            self.place = Some(self.state.watchers.enter().ok_or(ApiError::TooManyWatchers)?);
+            let place = self.state.watchers.enter(self.reader.caller().name());
+            self.place = Some(place.ok_or(ApiError::TooManyWatchers)?);
             if let Some(permit) = &self.permit {
                 permit.park();
             }
         }
+        // Being polled now and then, the connection sees that its peer has gone, also where bytes that
+        // nobody has read yet hide that from it.
+        let look = (self.state.clock.now() + LOOK_EVERY).min(self.end);
         self.is_over = tokio::select! {
             // First of all: nothing may be shown that it may not see. Who sees something else now may
             // have another answer.
@@ -62,7 +69,7 @@ impl LongPoll {
                 false
             }
             () = self.watch.turned() => false,
-            () = self.state.clock.rest_until(self.end) => true,
+            () = self.state.clock.rest_until(look) => look == self.end,
             // Who waits is answered before the end.
             () = self.state.readiness.ending() => true,
         };

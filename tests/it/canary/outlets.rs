@@ -249,7 +249,9 @@ impl Outlets {
         self.answer(world, &format!("GET {path}"), &answer);
         let mut page = answer.clone();
         while let Some((next, _)) = page.header("link").split_once('>') {
-            let next = next.trim_start_matches('<').to_owned();
+            // A query alone, relative to what was asked for.
+            let asked = path.split_once('?').map_or(path, |(asked, _)| asked);
+            let next = format!("{asked}{}", next.trim_start_matches('<'));
             page = gateway.get(&next).await;
             self.answer(world, &format!("GET {path}, page"), &page);
         }

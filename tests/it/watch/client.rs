@@ -56,6 +56,22 @@ impl Client {
         Self::send_on(stream, gateway, method, path, headers).await
     }
 
+    /// Waits for any other answer than there is, or watches, and sends these bytes behind that.
+    pub async fn pipelined(gateway: &TestGateway, path: &str, behind: &[u8]) -> Self {
+        let mut stream = TcpStream::connect(gateway.api).await.unwrap();
+        let head = format!(
+            "GET {path} HTTP/1.1\r\nHost: localhost\r\nIf-None-Match: *\r\nX-API-Key: {}\r\n\r\n",
+            gateway.key()
+        );
+        let bytes = [head.as_bytes(), behind].concat();
+        stream.write_all(&bytes).await.unwrap();
+        Self { stream, came: Vec::new() }
+    }
+
+    pub async fn send_more(&mut self, bytes: &[u8]) {
+        self.stream.write_all(bytes).await.unwrap();
+    }
+
     /// The same, taking little that was not read.
     async fn send_narrow(gateway: &TestGateway, path: &str) -> Self {
         let socket = TcpSocket::new_v4().unwrap();

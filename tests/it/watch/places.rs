@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use sddc_gateway::{
+    access,
     config::Config,
     simulator::{Fault, FaultKind, Options, Target},
 };
@@ -55,7 +56,8 @@ async fn who_waits_takes_no_place_of_who_works() {
 #[tokio::test]
 async fn above_the_bound_watchers_are_refused_until_one_leaves() {
     let cloud = cloud().await;
-    let gateway = polling(&cloud, |config| config.api.max_watchers = 2).await;
+    // Three quarters of them are for one caller.
+    let gateway = polling(&cloud, |config| config.api.max_watchers = 3).await;
     let watcher = Watcher::open(&gateway, "").await;
     let waiting = wait(&gateway).await;
     watched_by(&gateway, 2).await;
@@ -77,6 +79,53 @@ async fn above_the_bound_watchers_are_refused_until_one_leaves() {
     assert_eq!((head.status.as_u16(), &*head.body), (200, &b""[..]));
     assert_eq!(head.header("content-type"), "text/event-stream");
     watched_by(&gateway, 0).await;
+}
+
+#[tokio::test]
+async fn one_caller_leaves_a_quarter_of_the_places_to_others() {
+    let cloud = cloud().await;
+    let (setup, key) = Setup::polling(&cloud).with_caller("second", &[access::Scope::SddcRead]);
+    let gateway = setup.with(|config| config.api.max_watchers = 4).start().await;
+    gateway.get("/sddcs").await;
+    let mut held = Vec::new();
+    for _ in 0..3 {
+        held.push(Watcher::open(&gateway, "").await);
+    }
+    watched_by(&gateway, 3).await;
+    let refused = gateway.get("/sddcs/events").await;
+    assert_eq!(refused.told(), (503, "overloaded".to_owned()));
+    assert_eq!(refused.header("retry-after"), "1");
+    assert_eq!(wait(&gateway).await.answer("GET").await.told(), (503, "overloaded".to_owned()));
+    let bearer = format!("Bearer {}", key.reveal());
+    let headers = [("Authorization", &*bearer)];
+    let path = "/sddcs/events";
+    let other = gateway.send_bare(http::Method::HEAD, path, &headers).await;
+    assert_eq!(other.status, 200);
+    drop(held);
+    watched_by(&gateway, 0).await;
+    Watcher::open(&gateway, "").await.sync().await;
+}
+
+#[tokio::test]
+async fn a_caller_who_leaves_bytes_behind_its_request_gives_the_place_back_too() {
+    const NEXT: &[u8] = b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    let cloud = cloud().await;
+    let gateway = polling(&cloud, |_| ()).await;
+    for path in ["/sddcs?wait=100s", "/sddcs/events"] {
+        // With the request, and later: once, and more often than is read.
+        for later in [0, 1, 3] {
+            let mut client =
+                Client::pipelined(&gateway, path, if later == 0 { NEXT } else { b"" }).await;
+            watched_by(&gateway, 1).await;
+            for _ in 0..later {
+                client.send_more(NEXT).await;
+            }
+            drop(client);
+            // A look is due by then at the latest.
+            gateway.advance(15);
+            watched_by(&gateway, 0).await;
+        }
+    }
 }
 
 #[tokio::test]

@@ -438,6 +438,7 @@ mod tests {
                 "api.tls_key",
                 "api.tls_client_ca",
                 "api.tls_client_crl",
+                "api.max_connections_per_client",
                 "csp.client_id",
                 "csp.client_secret",
                 "csp.client_secret_file",

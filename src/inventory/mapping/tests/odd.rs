@@ -109,6 +109,7 @@ proptest! {
     ) {
         let mut document = if rest.is_object() { rest } else { json!({"name": rest}) };
         document["id"] = json!("a");
+        document["org_id"] = json!(ORG);
         document["resource_config"] = config;
         if let Value::Object(config) = &mut document["resource_config"] {
             config.insert("clusters".into(), json!([clusters, {"esx_host_list": [host]}]));

@@ -69,14 +69,20 @@ impl HeldSecrets {
 
     /// Finds what is held now.
     pub(super) fn scrubber(&self) -> Arc<Scrubber> {
-        let mut held = self.0.held.lock().unwrap_or_else(PoisonError::into_inner);
+        let held = self.0.held.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(scrubber) = &held.scrubber {
             return scrubber.clone();
         }
         let clients = held.clients.iter().flat_map(|(_, forms)| forms);
-        let secrets = clients.chain(held.tokens.values().flatten()).cloned();
+        let secrets: Vec<_> = clients.chain(held.tokens.values().flatten()).cloned().collect();
+        let generation = held.generation;
+        drop(held);
+        // Without the lock: building takes milliseconds, and every read asks for the generation.
         let scrubber = Arc::new(Scrubber::new(secrets));
-        held.scrubber = Some(scrubber.clone());
+        let mut held = self.0.held.lock().unwrap_or_else(PoisonError::into_inner);
+        if held.generation == generation {
+            held.scrubber = Some(scrubber.clone());
+        }
         scrubber
     }
 

@@ -9,7 +9,7 @@ use std::{
     ops::Range,
 };
 
-use aho_corasick::AhoCorasick;
+use aho_corasick::{AhoCorasick, AhoCorasickKind};
 use base64::{
     Engine,
     prelude::{BASE64_STANDARD_NO_PAD, BASE64_URL_SAFE_NO_PAD},
@@ -54,7 +54,10 @@ impl Scrubber {
         forms.dedup();
         let secrets = forms.len();
         forms.extend([KEY_PREFIX.into(), JWT_PREFIX.into()]);
-        Self { forms: AhoCorasick::new(forms).ok(), secrets }
+        // A table of every byte at every place, which is the crate's choice for few patterns, would
+        // take megabytes for a token of kilobytes, and be built again with each mint.
+        let kind = Some(AhoCorasickKind::ContiguousNFA);
+        Self { forms: AhoCorasick::builder().kind(kind).build(forms).ok(), secrets }
     }
 
     /// The text with `[redacted]` for each secret, and for whatever looks like a caller key or a JWT.

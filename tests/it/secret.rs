@@ -103,7 +103,7 @@ async fn a_new_secret_without_an_answer_is_tried_with_backoff() {
     assert_eq!(scene.gateway.state().await["token"]["state"], "valid");
     scene.gateway.advance(1);
     scene.gateway.until("a second try", async |_| cloud.mint_attempts() == 3).await;
-    scene.gateway.advance(2);
+    scene.gateway.advance(4);
     scene.until_reload(None).await;
     assert_eq!(cloud.mints(), 2);
 }

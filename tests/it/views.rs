@@ -270,7 +270,10 @@ async fn tasks_whose_sddcs_names_cannot_be_told_are_missing_and_not_left_out() {
 
     let whole = ask(&gateway, &keys[0], "/tasks").await;
     assert_eq!(whole.told(), (503, "incomplete".to_owned()));
-    assert_eq!(whole.json()["missing"], json!([{ "org_id": bad, "reason": "upstream-contract" }]));
+    assert_eq!(
+        whole.json()["missing"],
+        json!([{ "org_id": bad, "sddc_id": null, "reason": "upstream-contract" }])
+    );
     let part = ask(&gateway, &keys[0], "/tasks?partial=allow").await;
     assert_eq!(part.json()["completeness"], "partial");
     assert!(!items(&part).is_empty() && items(&part).iter().all(|it| it["org_id"] == *good));

@@ -119,8 +119,10 @@ fn page<R: Resource>(question: &Question<R>, view: &[R]) -> Vec<u8> {
     serde_json::to_vec(&page).expect("documents have string keys only")
 }
 
+/// A target, or a reference that begins with its query and is resolved against a path.
 fn target(text: &str) -> Query {
-    Query(text.parse().unwrap_or_else(|_| panic!("{text:?} is no target")))
+    let path = if text.starts_with('?') { "/sddcs" } else { "" };
+    Query(format!("{path}{text}").parse().unwrap_or_else(|_| panic!("{text:?} is no target")))
 }
 
 fn are_bounded(faults: &[ParameterFault]) {

@@ -254,6 +254,8 @@ const TASK: Listed = Object(&[
     ("resource_type", Plain),
     ("resource_id", Plain),
     ("phase_in_progress", Plain),
+    // Decides whether a lower version is believed.
+    ("updated", Plain),
     ("progress_percent", Plain),
     ("estimated_remaining_minutes", Plain),
     ("start_time", Plain),

@@ -10,7 +10,7 @@ use sddc_gateway::{
 };
 use serde_json::{Value, json};
 
-use super::{outlets::Outlets, world::World};
+use super::{outlets::Outlets, search::Hit, world::World};
 use crate::{
     harness::{Setup, TestGateway, clock},
     oidc::issuer::{AUDIENCE, ISSUER, Issuer},
@@ -136,7 +136,11 @@ async fn no_credential_of_a_caller_comes_out_anywhere() {
     // What the list shows of upstream's texts has its own test.
     let leaks = |outlets: &Outlets| -> Vec<_> {
         let hits = outlets.search(&scene.world).into_iter();
-        hits.filter(|hit| !hit.secret.starts_with("marked text")).collect()
+        // The log names a good certificate that no caller has by its SANs, so that it can be added.
+        let is_named_stranger =
+            |hit: &Hit| hit.secret.contains(": san") && hit.place == "access lines";
+        hits.filter(|hit| !hit.secret.starts_with("marked text") && !is_named_stranger(hit))
+            .collect()
     };
     let hits = leaks(&outlets);
     assert!(hits.is_empty(), "{} leaks: {hits:#?}", hits.len());

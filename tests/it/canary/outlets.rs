@@ -303,6 +303,7 @@ impl Outlets {
         let waited = waiting.answer("GET").await;
         self.add("long poll: head", waited.head.clone());
         self.documents(world, "long poll: body", &waited.body);
+        world.list_documents_only();
         simulator.delete_sddc("new");
         let mut seen = watcher.until(|event| event.name == "added").await;
         poll(gateway).await;

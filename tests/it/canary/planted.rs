@@ -42,6 +42,8 @@ pub struct Planted {
     pub quoted: Vec<String>,
     /// Documents of these ids have something else wherever something is listed.
     pub odd: Vec<String>,
+    /// Lists hold documents only: beside an element without an id nothing is ever removed.
+    pub documents_only: bool,
 }
 
 impl Planted {
@@ -140,6 +142,9 @@ impl Planted {
     fn list(&mut self, items: &mut Vec<Value>, kind: &str) {
         for item in items.iter_mut() {
             self.plant(item, kind, &[], false);
+        }
+        if self.documents_only {
+            return;
         }
         let mut secret = |name: &str| self.secret(&format!("{kind}[] {name}"), &[]);
         items.extend([

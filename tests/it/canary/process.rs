@@ -326,7 +326,8 @@ fn a_wrong_setting_is_told_without_the_secret_in_it() {
 #[test]
 fn what_fails_while_it_runs_is_told_without_a_secret() {
     let cloud = Cloud::start(&["--client-secret", SECRET]);
-    let proxy = format!("http://user:{SECRET}@127.0.0.1:1");
+    let password = SECRET.replace('%', "%25").replace('/', "%2F");
+    let proxy = format!("http://user:{password}@127.0.0.1:1");
     let check = |secret: &str| gateway(&["check"]).of(&cloud).with_secret(secret);
     let traced = |setup: Setup| setup.with("SDDC_GATEWAY_TELEMETRY__LOG", "trace");
     let wrong = format!("{SECRET}-wrong");

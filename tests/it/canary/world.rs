@@ -85,6 +85,7 @@ impl World {
                 tokens: Vec::new(),
                 quoted: vec![client_secret.clone()],
                 odd: odd.to_vec(),
+                documents_only: false,
             }),
             simulator: cloud.address,
             http: reqwest::Client::builder()
@@ -105,6 +106,11 @@ impl World {
     /// A marker of the test's own, which nothing may show.
     pub fn secret(&self, name: &str) -> String {
         self.front.planted().secret(&format!("the test: {name}"), &[])
+    }
+
+    /// From now on lists hold nothing without an id, so that a removal is believed.
+    pub fn list_documents_only(&self) {
+        self.front.planted().documents_only = true;
     }
 
     /// Takes a secret that no marker is part of: a key, say.

@@ -102,7 +102,7 @@ async fn an_org_that_was_never_read_is_missing_and_keeps_nobody_waiting_twice() 
         assert_eq!(first.told(), (503, "incomplete".to_owned()), "{mode:?}");
         assert_eq!(
             first.json()["missing"],
-            json!([{"org_id": orgs[1], "reason": "upstream-timeout"}])
+            json!([{"org_id": orgs[1], "sddc_id": null, "reason": "upstream-timeout"}])
         );
         assert!(!first.header("retry-after").is_empty());
         gateway.advance(2);
@@ -158,10 +158,10 @@ async fn an_org_that_is_removed_leaves_every_list_and_is_not_asked_for_at_each_q
         }
         for list in lists {
             let answer = gateway.get(list).await;
-            assert_eq!(
-                (answer.status, &answer.json()["completeness"]),
-                (StatusCode::OK, &json!("complete"))
-            );
+            assert_eq!(answer.status, StatusCode::OK);
+            // A list of parts is partial for SDDCs of the others that report none.
+            let completeness = &answer.json()["completeness"];
+            assert!(completeness == "complete" || list == "/hosts", "{mode:?} {list}");
             assert!(!answer.text().contains(&orgs[1]), "{mode:?} {list}");
             assert!(answer.text().contains(&orgs[0]) || list == "/hosts", "{mode:?} {list}");
         }

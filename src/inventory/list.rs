@@ -9,7 +9,7 @@
 
 use std::sync::{
     Arc,
-    atomic::{AtomicUsize, Ordering},
+    atomic::{AtomicBool, AtomicUsize, Ordering},
 };
 
 use arc_swap::ArcSwap;
@@ -161,6 +161,8 @@ pub(super) struct List<E> {
     odd: AtomicUsize,
     /// Elements of the last reading without a usable id.
     without_id: AtomicUsize,
+    /// The last reading had more than is kept.
+    is_cut: AtomicBool,
     regressions: Arc<Regressions>,
 }
 
@@ -171,6 +173,7 @@ impl<E: Entry> List<E> {
             kept: Kept::new(clock.clone(), tasks.flights.clone()),
             odd: AtomicUsize::new(0),
             without_id: AtomicUsize::new(0),
+            is_cut: AtomicBool::new(false),
             regressions,
         }
     }
@@ -208,6 +211,7 @@ impl<E: Entry> List<E> {
         begun: Instant,
         mut list: OrgList<E>,
     ) -> Verdict<OrgList<E>> {
+        self.note_bound(kind, slot, &list);
         let sibling = kind.sibling.map(|sibling| &(sibling().of)(slot).kept);
         let other = sibling.and_then(Kept::reading);
         if let (None, Some(other)) = (self.kept.reading(), &other)
@@ -286,6 +290,18 @@ impl<E: Entry> List<E> {
                  show stays as it was", kind.name
             );
         }
+    }
+
+    /// Logs once that a list has more than is kept, until one has not.
+    fn note_bound(&self, kind: &'static Kind<E>, slot: &Slot, list: &OrgList<E>) {
+        let is_cut = list.gaps.iter().any(|gap| gap.reason == GapReason::OlderTasks);
+        if is_cut && !self.is_cut.swap(true, Ordering::Relaxed) {
+            tracing::info!(
+                org.id = %slot.id, kept = list.entries.len(),
+                "older tasks are left out of {}: their lists are partial", kind.name
+            );
+        }
+        self.is_cut.store(is_cut, Ordering::Relaxed);
     }
 
     async fn read_once(

@@ -8,7 +8,7 @@ use sddc_gateway::{
 };
 use serde_json::{Value, json};
 
-use crate::harness::{Answer, Cloud, Setup, TestGateway, cloud_of};
+use crate::harness::{Answer, Captured, Cloud, Setup, TestGateway, cloud_of};
 
 /// A gateway in front of a cloud of one organization that answers these lists.
 struct Scene {
@@ -150,6 +150,7 @@ async fn a_list_of_tasks_tells_that_older_ones_are_left_out_where_they_are() {
     let missing = json!([{"org_id": scene.org, "sddc_id": null, "reason": "older-tasks"}]);
     let all = told(&gateway.get("/tasks").await);
     assert_eq!((all.0.len(), all.1), (1003, missing.clone()));
+    assert!(Captured::events().contains("older tasks are left out"));
     assert_eq!(told(&gateway.get("/tasks?limit=3").await).1, missing);
     let of_busy = scene.missing("busy", "older-tasks");
     assert_eq!(told(&gateway.get("/sddcs/busy/tasks").await).1, of_busy);

@@ -238,10 +238,14 @@ fn service(answer: &Answer) -> String {
 fn missing<'a>(question: &Question, content: &'a Value) -> Result<Vec<&'a str>, String> {
     let missing = content["missing"].as_array().map(Vec::as_slice).unwrap_or_default();
     let is_partial = content["completeness"] == "partial";
-    if is_partial == missing.is_empty() || (is_partial && !question.allows_part) {
+    // What VMware does not report of an SDDC makes a list partial, and hides nothing else.
+    let parts = ["not-reported", "unreadable", "older-tasks"];
+    let is_org = |gap: &&Value| !gap["reason"].as_str().is_some_and(|it| parts.contains(&it));
+    let orgs: Vec<_> = missing.iter().filter(is_org).collect();
+    if is_partial == missing.is_empty() || (!orgs.is_empty() && !question.allows_part) {
         return Err("not complete".to_owned());
     }
-    Ok(missing.iter().filter_map(|org| org["org_id"].as_str()).collect())
+    Ok(orgs.into_iter().filter_map(|org| org["org_id"].as_str()).collect())
 }
 
 /// Lists are in the order of the names, which are the marks, unless another is asked for.

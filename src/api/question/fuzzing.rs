@@ -100,7 +100,8 @@ fn has_all_on_its_pages<R: Resource>(
         let link = query.next_link(next);
         let link = link.to_str().expect("it is ASCII");
         let link = link.strip_prefix('<').and_then(|link| link.strip_suffix(">; rel=\"next\""));
-        let link = target(link.expect("it is a link"));
+        // It begins with the query, and is resolved against the path.
+        let link = target(&format!("{}{}", query.path(), link.expect("it is a link")));
         drop(selection);
         question = link.draft(takes).finish(view.iter()).expect("the next link is good");
     }
@@ -119,10 +120,8 @@ fn page<R: Resource>(question: &Question<R>, view: &[R]) -> Vec<u8> {
     serde_json::to_vec(&page).expect("documents have string keys only")
 }
 
-/// A target, or a reference that begins with its query and is resolved against a path.
 fn target(text: &str) -> Query {
-    let path = if text.starts_with('?') { "/sddcs" } else { "" };
-    Query(format!("{path}{text}").parse().unwrap_or_else(|_| panic!("{text:?} is no target")))
+    Query(text.parse().unwrap_or_else(|_| panic!("{text:?} is no target")))
 }
 
 fn are_bounded(faults: &[ParameterFault]) {

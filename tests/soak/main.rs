@@ -259,8 +259,7 @@ impl Soak {
             Some(first) => growth::later(gateway, first).await?,
         };
         growth::series(&sample.series, &judge.world, callers)?;
-        let has_failed = |series: &&String| series.contains("task_failures_total");
-        if let Some(failed) = sample.series.iter().find(has_failed) {
+        if let Some(failed) = sample.failed_tasks.first() {
             return Err(format!("a task has ended: {failed}"));
         }
         self.samples.push(sample);

@@ -47,6 +47,8 @@ pub struct Sample {
     /// Likewise.
     pub tasks: u64,
     pub series: BTreeSet<String>,
+    /// The background tasks that have failed, as their series.
+    pub failed_tasks: Vec<String>,
     /// What it says that its pictures and the answers made of them take.
     pub kept_bytes: u64,
     pub watchers: u64,
@@ -154,11 +156,16 @@ impl Gateway {
         let upstream = connections_to(self.cloud);
         let is_comment = |line: &&str| !line.starts_with('#');
         let series = page.lines().filter(is_comment).filter_map(|line| line.rsplit_once(' '));
+        let has_failed = |(series, count): &(&str, &str)| {
+            series.contains("task_failures_total") && count.parse() != Ok(0.0)
+        };
+        let failed_tasks = series.clone().filter(has_failed).map(|(series, _)| series.to_owned());
         Sample {
             rss_kib: resident_kib(pid),
             fds: open_fds(pid).saturating_sub(upstream),
             tasks: figure("sddc_gateway_runtime_tasks").saturating_sub(upstream),
             series: series.map(|(series, _)| series.to_owned()).collect(),
+            failed_tasks: failed_tasks.collect(),
             kept_bytes: figure("sddc_gateway_inventory_bytes"),
             watchers: figure("sddc_gateway_watchers"),
             in_flight: figure("sddc_gateway_http_in_flight"),

@@ -264,8 +264,9 @@ pub(super) fn looks_like_loss<E: Entry>(before: &OrgList<E>, read: &OrgList<E>) 
     lost * 2 > before.entries.len()
 }
 
-/// Another list of the same documents with the newer copies of a reading; `None` if it has none of
-/// them, or was read later. So that two lists do not say different things of one document.
+/// Another list of the same documents with the copies of a reading whose version went back; `None` if
+/// it has none of them, or was read later. So that two lists do not decide differently on one document;
+/// other changes stay out, since what a list shows was so at one moment.
 pub(super) fn with_newer_copies<E: Entry>(
     other: &Reading<OrgList<E>>,
     read: &OrgList<E>,
@@ -278,7 +279,8 @@ pub(super) fn with_newer_copies<E: Entry>(
     let newer = read.entries.iter();
     let newer = newer.filter(|entry| !held.contains(entry.id()) && !entry.is_deleted());
     let newer: HashMap<&str, &Arc<E>> = newer.map(|entry| (entry.id(), entry)).collect();
-    let is_older = |entry: &Arc<E>| newer.get(entry.id()).is_some_and(|newer| **newer != *entry);
+    let is_older =
+        |entry: &Arc<E>| newer.get(entry.id()).is_some_and(|it| it.version() < entry.version());
     if !other.content.entries.iter().any(is_older) {
         return None;
     }

@@ -44,7 +44,7 @@ pub struct Readiness(Arc<ReadinessState>);
 #[derive(Debug)]
 struct ReadinessState {
     inventory: Inventory,
-    /// Who verifies tokens, where these are every caller's only credential.
+    /// Verifies tokens, where these are every caller's only credential.
     keys: Option<Oidc>,
     audit: Audit,
     was_ready: AtomicBool,

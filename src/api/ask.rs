@@ -377,7 +377,7 @@ impl Ask {
         self.state.answers.encoded(subject, self.caller(), encode)
     }
 
-    /// Who asks.
+    /// The caller that asks.
     pub(super) fn caller(&self) -> &CallerName {
         self.reader.0.caller().name()
     }

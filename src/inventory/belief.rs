@@ -366,7 +366,7 @@ mod tests {
     fn three_readings_in_a_row_have_to_agree_on_a_lower_version() {
         let before = reading(list());
         let known = before.content.entries[0].version.unwrap();
-        // One that is lower still begins anew, and so does one that is not lower.
+        // One that is lower still begins again, and so does one that is not lower.
         for (versions, restored) in [
             (&[-3, -3, -3][..], &[false, false, true][..]),
             (&[-3, -2, -1], &[false, false, true]),

@@ -30,10 +30,10 @@ use crate::{
 };
 
 /// The least wait after a failure: a circuit that is half-open just now must not make a busy loop.
-const LEAST_PAUSE: Duration = Duration::from_millis(250);
+const MIN_PAUSE: Duration = Duration::from_millis(250);
 
 /// Where nothing is polled, watchers cause no more reads than one in this time.
-const LEAST_WATCHED: Duration = Duration::from_secs(1);
+const MIN_WATCHED: Duration = Duration::from_secs(1);
 
 /// The orgs whose documents are shown: those that VMware knows. If it knows none, what was read of all
 /// of them before is shown as old as it is: a wrong base URL looks like that.
@@ -260,7 +260,7 @@ impl Slot {
                     () = kept.doubted() => {}
                 }
                 // The one call of a half-open circuit is the main list's.
-                let later = if kind.is_main { Duration::ZERO } else { LEAST_PAUSE };
+                let later = if kind.is_main { Duration::ZERO } else { MIN_PAUSE };
                 poll_is_due(kept, &self.reader, (kind.endpoint)(&self.id), &inner, later).await;
                 let is_wanted = match kept.confirm_at() {
                     // A reading that begins earlier would confirm nothing.
@@ -339,9 +339,9 @@ fn next_poll<T: PartialEq + Send + Sync + 'static>(
     let Settings { poll, fresh, .. } = inner.settings;
     // Watchers of what is not polled want it as fresh as it is called.
     let is_polled = !poll.is_zero();
-    let poll = if is_polled { poll } else { fresh.max(LEAST_WATCHED) };
+    let poll = if is_polled { poll } else { fresh.max(MIN_WATCHED) };
     if kept.trouble().is_some() {
-        return reader.held_until(endpoint).unwrap_or(now + poll).max(now + LEAST_PAUSE);
+        return reader.held_until(endpoint).unwrap_or(now + poll).max(now + MIN_PAUSE);
     }
     // Up to a tenth earlier, so that replicas do not read in step.
     let pause = poll.mul_f64(rand::random_range(0.9..=1.0));
@@ -352,6 +352,6 @@ fn next_poll<T: PartialEq + Send + Sync + 'static>(
         (Some(reading), _) => reading.begun + pause,
         (None, None) => now,
         // A try that left neither a reading nor a trouble has panicked.
-        (None, Some(_)) => now + LEAST_PAUSE,
+        (None, Some(_)) => now + MIN_PAUSE,
     }
 }

@@ -52,7 +52,7 @@ pub struct Ops {
     pub reloads: Reloads,
     /// The dates of certificates and CRLs.
     pub dates: CertificateDates,
-    /// Who may call, and until when.
+    /// The policy: which callers there are, and until when.
     pub policy: Policy,
     /// Who verifies callers' tokens, if any are taken.
     pub oidc: Option<Oidc>,

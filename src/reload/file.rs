@@ -1,7 +1,7 @@
-//! One look at files that may be anything: nothing that lies at a path can stop the one who looks.
+//! One look at files that may be anything: nothing that lies at a path can stop the reloader.
 //!
-//! Opening does not block (a FIFO would wait for a writer), only regular files are read, no more than
-//! a bound of them, and on a thread of its own, since a file system that has lost its server answers
+//! Opening does not block (a FIFO would wait for a writer), only regular files are read, up to a
+//! bound, and on a thread of its own, since a file system that has lost its server answers
 //! nothing at all: the thread may hang, the look does not.
 
 use std::{

@@ -35,7 +35,7 @@ use crate::{
 /// connections are open. Cheap to clone.
 ///
 /// A CA that has expired admits nobody: the TLS library looks at the dates of what a CA has issued and
-/// not at its own, so this is done here, at each moment anew.
+/// not at its own, so this is done here, each time that a certificate is judged.
 ///
 /// If there are CRLs, each certificate of a chain below the CA must be on the books of one: a CA
 /// without a CRL, and a CRL past its `nextUpdate`, let nobody in (as nginx and Envoy do). To go on

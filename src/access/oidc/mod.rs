@@ -60,7 +60,7 @@ use crate::{
 /// Between two fetches that unknown keys ask for, whoever sends them.
 const BETWEEN_REQUESTED_FETCHES: Duration = Duration::from_secs(10);
 /// How long a caller waits for such a fetch.
-const LONGEST_WAIT: Duration = Duration::from_secs(5);
+const MAX_WAIT: Duration = Duration::from_secs(5);
 /// Between regular fetches: a key that was withdrawn is trusted no longer than this.
 const BETWEEN_FETCHES: Duration = Duration::from_secs(300);
 /// After a failed fetch, doubled with each one more.
@@ -242,7 +242,7 @@ impl Oidc {
         let began = self.0.clock.now();
         let mut verdict = self.verify(token, self.0.clock.wall());
         let Some(fetching) = &self.0.fetching else { return verdict };
-        let deadline = began + LONGEST_WAIT;
+        let deadline = began + MAX_WAIT;
         let may_pass =
             |verdict: &Result<_, JwtFault>| verdict.as_ref().is_err_and(|it| it.may_pass());
         // A fetch that was under way when the request came may bring what was old by then.

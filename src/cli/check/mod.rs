@@ -75,7 +75,7 @@ fn load(options: &Options, writer: &mut ReportWriter) -> Result<Config, ExitCode
     Err(ExitCode::from(EX_CONFIG))
 }
 
-/// Who may do what.
+/// What each caller may do.
 fn show_callers(config: &Config, writer: &mut ReportWriter) {
     match &config.access {
         access::Settings::Open => writer.add(Step::ok(

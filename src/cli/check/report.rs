@@ -71,7 +71,7 @@ impl Step {
 #[derive(Debug, Default)]
 pub(super) struct Report {
     pub(super) steps: Vec<Step>,
-    /// Who may do what; empty where access is open.
+    /// What each caller may do; empty where access is open.
     pub(super) callers: Vec<CallerRow>,
 }
 

@@ -3,7 +3,7 @@
 use std::{
     collections::{HashMap, VecDeque},
     fmt,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use secrecy::SecretString;
@@ -22,6 +22,8 @@ pub struct HeldSecrets(Arc<Shared>);
 
 struct Shared {
     held: Mutex<Held>,
+    /// One scrubber is built at a time: those who wait for it take the same.
+    building: Mutex<()>,
     changed: watch::Sender<()>,
 }
 
@@ -37,14 +39,18 @@ struct Held {
 
 impl Default for HeldSecrets {
     fn default() -> Self {
-        Self(Arc::new(Shared { held: Mutex::default(), changed: watch::Sender::new(()) }))
+        Self(Arc::new(Shared {
+            held: Mutex::default(),
+            building: Mutex::default(),
+            changed: watch::Sender::new(()),
+        }))
     }
 }
 
 impl HeldSecrets {
     /// Takes an organization's new token.
     pub(super) fn hold_token(&self, org: Option<&OrgId>, token: SecretString) {
-        let mut held = self.0.held.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut held = self.lock();
         keep_newest(held.tokens.entry(org.cloned()).or_default(), token);
         held.note_change();
         drop(held);
@@ -57,7 +63,7 @@ impl HeldSecrets {
         secret: &ClientSecret,
         forms: impl FnOnce() -> Vec<SecretString>,
     ) {
-        let mut held = self.0.held.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut held = self.lock();
         if held.clients.iter().any(|(known, _)| known.same_as(secret)) {
             return;
         }
@@ -69,7 +75,12 @@ impl HeldSecrets {
 
     /// Finds what is held now.
     pub(super) fn scrubber(&self) -> Arc<Scrubber> {
-        let held = self.0.held.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(scrubber) = &self.lock().scrubber {
+            return scrubber.clone();
+        }
+        // Not under the lock that every read takes for the generation.
+        let _building = self.0.building.lock().unwrap_or_else(PoisonError::into_inner);
+        let held = self.lock();
         if let Some(scrubber) = &held.scrubber {
             return scrubber.clone();
         }
@@ -77,9 +88,8 @@ impl HeldSecrets {
         let secrets: Vec<_> = clients.chain(held.tokens.values().flatten()).cloned().collect();
         let generation = held.generation;
         drop(held);
-        // Without the lock: building takes milliseconds, and every read asks for the generation.
         let scrubber = Arc::new(Scrubber::new(secrets));
-        let mut held = self.0.held.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut held = self.lock();
         if held.generation == generation {
             held.scrubber = Some(scrubber.clone());
         }
@@ -88,12 +98,16 @@ impl HeldSecrets {
 
     /// Another number for each change of what is held.
     pub(super) fn generation(&self) -> u64 {
-        self.0.held.lock().unwrap_or_else(PoisonError::into_inner).generation
+        self.lock().generation
     }
 
     /// Wakes when something new is held.
     pub(super) fn changes(&self) -> watch::Receiver<()> {
         self.0.changed.subscribe()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Held> {
+        self.0.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -1,9 +1,6 @@
 //! What about an id or a secret is seldom meant.
 
-use super::{ClientId, ClientSecret};
-
-/// A shorter secret is part of too many words to be looked for in texts.
-const MIN_SECRET_BYTES: usize = 8;
+use super::{ClientId, ClientSecret, scrub::MIN_SCRUBBED_BYTES};
 
 impl ClientId {
     /// What is probably not meant, from a closed set; the gateway takes the id as it is.
@@ -23,7 +20,7 @@ impl ClientSecret {
     /// Whether it is too short to be looked for in the texts that the gateway shows.
     #[must_use]
     pub fn is_short(&self) -> bool {
-        self.expose().len() < MIN_SECRET_BYTES
+        self.expose().len() < MIN_SCRUBBED_BYTES
     }
 }
 

@@ -24,6 +24,9 @@ const MASK: &str = "[redacted]";
 /// Bytes: a shorter secret is part of too many words, and blanking those out would show it.
 pub(super) const MIN_SCRUBBED_BYTES: usize = 8;
 
+/// Bytes at the end of a form by which it is found.
+const MAX_END_BYTES: usize = 32;
+
 /// Encodings within encodings that are undone.
 const MAX_LAYERS: usize = 3;
 
@@ -37,10 +40,10 @@ const JWT_PREFIX: &str = "eyJ";
 /// Secrets that the gateway holds at one moment. Cannot be printed.
 #[derive(Default)]
 pub struct Scrubber {
-    /// Every form of every secret, and the two prefixes at the end; `None` finds nothing.
-    forms: Option<AhoCorasick>,
-    /// How many of the forms are secrets.
-    secrets: usize,
+    /// Finds the end of each form, and the two prefixes, which come last; `None` finds nothing.
+    ends: Option<AhoCorasick>,
+    /// Every form of every secret.
+    forms: Vec<Vec<u8>>,
 }
 
 impl Scrubber {
@@ -52,12 +55,14 @@ impl Scrubber {
             secrets.flat_map(|secret| forms(secret.expose_secret())).collect();
         forms.sort_unstable();
         forms.dedup();
-        let secrets = forms.len();
-        forms.extend([KEY_PREFIX.into(), JWT_PREFIX.into()]);
-        // A table of every byte at every place, which is the crate's choice for few patterns, would
-        // take megabytes for a token of kilobytes, and be built again with each mint.
+        // Built again with each mint: of tokens of kilobytes in a dozen forms, and with a table of
+        // every byte at every place, which is the crate's choice for few patterns, it would take
+        // megabytes. Ends, because all JWTs of an issuer begin alike.
+        let ends = forms.iter().map(|form| &form[form.len().saturating_sub(MAX_END_BYTES)..]);
+        let patterns = ends.chain([KEY_PREFIX.as_bytes(), JWT_PREFIX.as_bytes()]);
         let kind = Some(AhoCorasickKind::ContiguousNFA);
-        Self { forms: AhoCorasick::builder().kind(kind).build(forms).ok(), secrets }
+        let ends = AhoCorasick::builder().kind(kind).build(patterns).ok();
+        Self { ends, forms }
     }
 
     /// The text with `[redacted]` for each secret, and for whatever looks like a caller key or a JWT.
@@ -107,12 +112,14 @@ impl Scrubber {
     /// Where held secrets are, and whether there is something that may look like one.
     fn find_held(&self, bytes: &[u8]) -> (Vec<Range<usize>>, bool) {
         let (mut found, mut looks_like_one) = (Vec::new(), false);
-        let matches = self.forms.iter().flat_map(|forms| forms.find_overlapping_iter(bytes));
+        let matches = self.ends.iter().flat_map(|ends| ends.find_overlapping_iter(bytes));
         for one in matches {
-            if one.pattern().as_usize() < self.secrets {
-                found.push(one.range());
-            } else {
-                looks_like_one = true;
+            match self.forms.get(one.pattern().as_usize()) {
+                Some(form) if bytes[..one.end()].ends_with(form) => {
+                    found.push(one.end() - form.len()..one.end());
+                }
+                Some(_) => {}
+                None => looks_like_one = true,
             }
         }
         (found, looks_like_one)

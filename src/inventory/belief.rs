@@ -80,6 +80,14 @@ impl<E> OrgList<E> {
 }
 
 impl<E: Entry> OrgList<E> {
+    /// The list without its deleted documents.
+    pub(super) fn without_deleted(&self) -> Self {
+        let mut list = self.clone();
+        list.entries.retain(|entry| !entry.is_deleted());
+        list.held_back.retain(|it| !it.entry.is_deleted());
+        list
+    }
+
     /// The list without the secrets that are held now, if it has any of them.
     pub(super) fn without_secrets(&self, scrubber: &Scrubber) -> Option<Self> {
         let mut has_changed = false;
@@ -290,7 +298,10 @@ pub(super) fn with_newer_copies<E: Entry>(
             *entry = Arc::clone(newer);
         }
     }
-    list.held_back.retain(|it| !newer.contains_key(it.entry.id()));
+    list.held_back.retain(|it| {
+        let replaced = newer.get(it.entry.id()).is_some_and(|by| by.version() < it.entry.version());
+        !replaced
+    });
     Some(list)
 }
 

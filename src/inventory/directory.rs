@@ -74,6 +74,8 @@ impl Discovery {
             .filter(|(_, since)| without_id > 0 || begun < *since + CONFIRM_AFTER)
             .collect();
         if without_id > 0 {
+            // Whatever else it says, an org that is there is not absent.
+            absent.retain(|(id, _)| orgs.iter().all(|org| org.id != *id));
             tracing::warn!(
                 without_id,
                 kept = kept.len(),

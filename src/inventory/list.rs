@@ -139,9 +139,6 @@ fn parse_tasks(
     let wires = wire::parse_tasks(body).map_err(|_| Breach::Body("a list of tasks"))?;
     let listed = wires.len();
     let tasks = mapping::tasks(wires, org, odd, &tokens.scrubber());
-    if tasks.dropped > 0 {
-        tracing::debug!(org.id = %org, dropped = tasks.dropped, "older tasks are not kept");
-    }
     let mut gaps =
         without_id(listed, tasks.entries.len(), org, odd, "a list of tasks with usable ids")?;
     let reason = GapReason::OlderTasks;
@@ -216,11 +213,13 @@ impl<E: Entry> List<E> {
         let other = sibling.and_then(Kept::reading);
         if let (None, Some(other)) = (self.kept.reading(), &other)
             && kind.may_be_lost
-            && belief::looks_like_loss(&other.content, &list)
         {
-            // The other list has what this first reading lacks: until one of them is confirmed, both
-            // show the same.
-            self.kept.restore(OrgList::clone(&other.content), other.begun, false);
+            // Of the other list all that is not deleted: a deleted SDDC is in one of the two only.
+            let known = other.content.without_deleted();
+            if belief::looks_like_loss(&known, &list) {
+                // It has what this first reading lacks: until one of them is confirmed, both show it.
+                self.kept.restore(known, other.begun, false);
+            }
         }
         let before = self.kept.reading();
         if let Some(before) = &before {
@@ -295,7 +294,7 @@ impl<E: Entry> List<E> {
     /// Logs once that a list has more than is kept, until one has not.
     fn note_bound(&self, kind: &'static Kind<E>, slot: &Slot, list: &OrgList<E>) {
         let is_cut = list.gaps.iter().any(|gap| gap.reason == GapReason::OlderTasks);
-        if is_cut && !self.is_cut.swap(true, Ordering::Relaxed) {
+        if is_cut && !self.is_cut.load(Ordering::Relaxed) {
             tracing::info!(
                 org.id = %slot.id, kept = list.entries.len(),
                 "older tasks are left out of {}: their lists are partial", kind.name

@@ -164,7 +164,9 @@ impl Known {
     /// When to look again, at the latest.
     fn due(&self, looked_at: Instant) -> Instant {
         let due = looked_at + EVERY;
+        // A retry that was due was this look itself: what it could not read is not looked at sooner.
         let retry_at = self.refused.as_ref().and_then(|refused| refused.retry_at);
+        let retry_at = retry_at.filter(|at| *at > looked_at);
         retry_at.map_or(due, |at| due.min(at))
     }
 

@@ -60,7 +60,8 @@ impl Encoded {
     /// Encodes a document.
     pub(in crate::api) fn json(document: &impl Serialize) -> Self {
         let body = serde_json::to_vec(document).expect("documents have string keys only");
-        Self::of(body.into())
+        // A buffer that has grown may have twice the room: what is kept counts by its length.
+        Self::of(body.into_boxed_slice().into())
     }
 
     /// Equal content has an equal `ETag`, on every replica and in every coding: hence a weak one.

@@ -227,8 +227,8 @@ impl Answers {
             encoded
         });
         if let Some(bytes) = made {
-            for own in self.shares.add(caller, key, bytes) {
-                self.kept.invalidate(&own);
+            for own in self.shares.add(caller, &encoded, bytes) {
+                give_up(&self.kept, &own);
             }
         }
         encoded
@@ -344,6 +344,15 @@ fn weigh_again(kept: &Cache<Key, Arc<Encoded>>, encoded: &Arc<Encoded>) {
     let Some(key) = encoded.key() else { return };
     kept.entry_by_ref(key).and_compute_with(|entry| match entry {
         Some(entry) if Arc::ptr_eq(entry.value(), encoded) => Op::Put(encoded.clone()),
+        _ => Op::Nop,
+    });
+}
+
+/// Drops this very answer: one that was made later of the same question stays.
+fn give_up(kept: &Cache<Key, Arc<Encoded>>, encoded: &Arc<Encoded>) {
+    let Some(key) = encoded.key() else { return };
+    kept.entry_by_ref(key).and_compute_with(|entry| match entry {
+        Some(entry) if Arc::ptr_eq(entry.value(), encoded) => Op::Remove,
         _ => Op::Nop,
     });
 }

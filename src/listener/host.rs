@@ -58,7 +58,7 @@ impl HostRule {
         self.check_name(uri, field)?;
         let cross_site =
             || headers.get_all("sec-fetch-site").iter().any(|site| site == "cross-site");
-        if self.no_cross_site && cross_site() {
+        if self.no_cross_site && cross_site() && !is_page_visit(uri.path(), headers) {
             let detail = "a web page of another site may not read this gateway";
             return Err(Problem::new(Code::Forbidden, detail).with_reason("cross_site"));
         }
@@ -122,6 +122,18 @@ pub(super) fn only_host<'a>(
         (Some(field), None, _) => Ok(Some(field)),
         _ => Err(Problem::new(Code::BadRequest, "send exactly one Host header")),
     }
+}
+
+/// Whether somebody follows a link to a page that holds no data: its own scripts may read it, and the
+/// page that links to it may not.
+fn is_page_visit(path: &str, headers: &HeaderMap) -> bool {
+    let is_page = matches!(path, "/" | "/docs" | "/docs/guide" | "/problems")
+        || path.starts_with("/problems/");
+    let says = |name: &str, word: &str| {
+        let mut values = headers.get_all(name).iter();
+        values.next().is_some_and(|value| value == word) && values.next().is_none()
+    };
+    is_page && says("sec-fetch-mode", "navigate") && says("sec-fetch-dest", "document")
 }
 
 /// Whether it is of HTTP/1.0, which knows no `Host`, and names none.

@@ -299,6 +299,20 @@ async fn a_page_of_another_site_is_refused_where_no_key_is_asked_for() {
     let reply = ask(gateway.ops, of(CROSS_SITE)).await;
     assert_eq!(reply.status_and_code(), (403, "forbidden".to_owned()));
 
+    // A link that somebody follows leads to the docs, and to no data.
+    const VISIT: &str = "Sec-Fetch-Mode: navigate\r\nSec-Fetch-Dest: document\r\n";
+    let follow = |path: &str, more: &str| {
+        format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n{CROSS_SITE}{more}\r\n")
+    };
+    for path in ["/docs", "/docs/guide", "/problems", "/problems/forbidden"] {
+        assert_eq!(ask(gateway.api, follow(path, VISIT)).await.status, 200, "{path}");
+        let framed = VISIT.replace("document", "iframe");
+        assert_eq!(ask(gateway.api, follow(path, &framed)).await.status, 403, "{path}");
+    }
+    for path in ["/sddcs", "/openapi.json"] {
+        assert_eq!(ask(gateway.api, follow(path, VISIT)).await.status, 403, "{path}");
+    }
+
     let key = CallerKey::generate().unwrap();
     let key_sha256 = vec![key.digest()];
     let page = CallerSettings { key_sha256, ..CallerSettings::new("page".parse().unwrap()) };

@@ -5,8 +5,7 @@ use std::sync::Arc;
 use crate::ids::{OrgId, SddcId};
 
 /// Routes that take `wait`, or answer by an event stream.
-pub const WATCHED: [&str; 5] =
-    ["/sddcs", "/sddcs/events", "/sddcs/{sddc_id}", "/tasks", "/tasks/{task_id}"];
+pub const WATCHED: [&str; 3] = ["/sddcs", "/sddcs/events", "/orgs/{org_id}/sddcs"];
 
 /// The routes of a router, a closed set.
 #[derive(Debug)]
@@ -23,6 +22,7 @@ pub struct Route {
     /// Its template (`/sddcs/{sddc_id}`), or `unmatched`.
     pub label: Arc<str>,
     kind: Kind,
+    may_wait: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,11 +58,12 @@ impl Routes {
         for (template, kind) in facade.chain(pages) {
             let label: Arc<str> = template.as_str().into();
             labels.push(label.clone());
+            let may_wait = WATCHED.contains(&&*label);
             router
-                .insert(template, Route { label, kind })
+                .insert(template, Route { label, kind, may_wait })
                 .expect("the router took these templates");
         }
-        let unmatched = Route { label: "unmatched".into(), kind: Kind::Unmatched };
+        let unmatched = Route { label: "unmatched".into(), kind: Kind::Unmatched, may_wait: false };
         labels.push(unmatched.label.clone());
         Self { templates: router, labels, unmatched, nobody: "none".into() }
     }
@@ -104,7 +105,7 @@ impl Route {
     /// Whether a request to it may wait for a change.
     #[must_use]
     pub fn may_wait(&self) -> bool {
-        WATCHED.contains(&&*self.label)
+        self.may_wait
     }
 
     /// Whether it asks who calls.

@@ -96,10 +96,8 @@ impl ValueHistory {
         }
         let owner = Owner { org: org.clone(), sddc: sddc.cloned() };
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if odd.is_empty() {
-            if let Some(seen) = all.get_mut(&owner).filter(|_| name.is_some()) {
-                seen.name = name.map(Box::from);
-            }
+        // A task does not say what its SDDC is called: the SDDC's own document does.
+        if odd.is_empty() && name.is_none() {
             return;
         }
         let seen = all.entry(owner).or_default();

@@ -75,7 +75,9 @@ pub(in crate::api) async fn watch_sddcs(
     let settled = ask.settle(&topic, Takes::EVENTS, Stay::Forever, slice::from_ref);
     let Settled { question, served, watch, .. } = settled.await?;
     let watch = watch.unwrap_or_else(|| ask.state.inventory.watch());
-    ask.admit_missing(&served.content.missing, question.allows_part())?;
+    // Like any page: what many first looks cost is bounded.
+    let listed =
+        ask.page(&topic, &question, 0, &served, &ask.sight, slice::from_ref).await?.encoded;
     let place =
         ask.state.watchers.enter(ask.reader.0.caller().name()).ok_or(ApiError::TooManyWatchers)?;
     if let Some(permit) = &ask.permit {
@@ -84,7 +86,7 @@ pub(in crate::api) async fn watch_sddcs(
     let outcome = Outcome::of(&served);
     let last = headers.get(LAST_EVENT_ID).filter(|id| !id.is_empty()).cloned();
     let viewer = Viewer { ask: ask.without_head(), topic, question };
-    let stream = Events::begin(viewer, watch, place, &served, last.as_ref());
+    let stream = Events::begin(viewer, watch, place, &served, &listed, last.as_ref());
     let body = stream::unfold(stream, |mut stream| async {
         stream.next().await.map(|chunk| (Ok::<_, Infallible>(chunk), stream))
     });
@@ -216,18 +218,18 @@ impl Events {
         watch: Watch,
         place: Watching,
         served: &Served<View<SddcEntry>>,
+        listed: &Encoded,
         last: Option<&HeaderValue>,
     ) -> Self {
         let view = &served.content;
         let (at, subject) = viewer.subject(view);
-        let listed = viewer.listed(subject.clone(), view);
         let steps = &viewer.ask.state.steps;
         let mut pending = VecDeque::new();
         if !last.is_some_and(|last| listed.has_tag(last)) {
             if last.is_some() {
                 pending.push_back(Reset {}.event().into());
             }
-            pending.extend(sync(&listed));
+            pending.extend(sync(listed));
         }
         let told = Freshness { is_old: false, is_partial: false };
         let now = viewer.freshness(served.age, viewer.is_partial(view));

@@ -115,7 +115,11 @@ pub(super) fn is_without_id(gap: &Gap) -> bool {
 
 /// The copies of documents that are shown now, and when each was read.
 #[derive(Debug)]
-pub(super) struct Shown<'a, E>(HashMap<&'a str, (&'a Arc<E>, Instant)>);
+pub(super) struct Shown<'a, E> {
+    copies: HashMap<&'a str, (&'a Arc<E>, Instant)>,
+    /// Of both lists, deleted documents among them.
+    ids: HashSet<&'a str>,
+}
 
 impl<'a, E: Entry> Shown<'a, E> {
     /// Of a list and of another one of the same documents. Of two copies the one counts that was read
@@ -125,10 +129,12 @@ impl<'a, E: Entry> Shown<'a, E> {
         other: Option<&'a Reading<OrgList<E>>>,
     ) -> Self {
         let mut shown: HashMap<&str, (&Arc<E>, Instant)> = HashMap::new();
+        let mut ids = HashSet::new();
         let lists = own.map(|own| (own, true)).into_iter().chain(other.map(|it| (it, false)));
         for (Reading { content, begun }, is_own) in lists {
             let held: HashMap<&str, Instant> =
                 content.held_back.iter().map(|it| (it.entry.id(), it.begun)).collect();
+            ids.extend(content.entries.iter().map(|entry| entry.id()));
             for entry in content.entries.iter().filter(|entry| is_own || !entry.is_deleted()) {
                 let begun = held.get(entry.id()).copied().unwrap_or(*begun);
                 let known = shown.entry(entry.id()).or_insert((entry, begun));
@@ -137,11 +143,11 @@ impl<'a, E: Entry> Shown<'a, E> {
                 }
             }
         }
-        Self(shown)
+        Self { copies: shown, ids }
     }
 
     fn get(&self, id: &str) -> Option<(&'a Arc<E>, Instant)> {
-        self.0.get(id).copied()
+        self.copies.get(id).copied()
     }
 }
 
@@ -240,7 +246,7 @@ pub(super) fn keep_newer<E: Entry>(
         }
     }
     let ids: HashSet<&str> = read.entries.iter().map(|entry| entry.id()).collect();
-    regressions.retain(|id| ids.contains(id) || shown.get(id).is_some());
+    regressions.retain(|id| ids.contains(id) || shown.ids.contains(id));
     versions
 }
 
@@ -394,6 +400,26 @@ mod tests {
                 assert_eq!((versions.held > 0, read.held_back.len() == 1), (is_held, is_held));
             }
         }
+    }
+
+    #[test]
+    fn readings_of_the_list_without_deleted_documents_forget_no_lower_version_of_one() {
+        let mut with_deleted = list();
+        Arc::make_mut(&mut with_deleted.entries[0]).sddc.state = Some("DELETED".into());
+        let known = with_deleted.entries[0].version.unwrap();
+        let plain = reading(with_deleted.without_deleted());
+        let all = reading(with_deleted.clone());
+        let regressions = Regressions::default();
+        let restored = [false, false, true].map(|_| {
+            let mut read = with_deleted.clone();
+            changed(&mut read.entries[0], Some(known - 1));
+            let versions =
+                keep_newer(&Shown::of(Some(&all), Some(&plain)), &mut read, &regressions);
+            let mut others = plain.content.as_ref().clone();
+            keep_newer(&Shown::of(Some(&plain), Some(&all)), &mut others, &regressions);
+            !versions.restored.is_empty()
+        });
+        assert_eq!(restored, [false, false, true]);
     }
 
     #[test]

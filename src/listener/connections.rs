@@ -33,6 +33,9 @@ use crate::telemetry::Metrics;
 const MIN_IDLE: Duration = Duration::from_millis(20);
 /// How long a new connection waits for one that was told to close, until the next is told.
 const CLOSING_PATIENCE: Duration = Duration::from_millis(20);
+/// One connection of so many is closed at once where room is wanted: one at a time would let a flood
+/// of half heads fill the queue of those who wait to be accepted.
+const ROOM_AHEAD: usize = 256;
 /// Without an event for so long, a spell of warnings is over.
 const SPELL: Duration = Duration::from_secs(60);
 
@@ -236,10 +239,11 @@ impl ConnectionPool {
                 if told.is_some_and(|id| state.open.contains_key(&id)) {
                     Some(CLOSING_PATIENCE)
                 } else {
-                    let State { open, by_idle, .. } = &mut *state;
-                    match longest_idle((by_idle, OF_ALL), open, shared.now(), MIN_IDLE) {
+                    match shared.evict_longest_idle(&mut state) {
                         Candidate::Idle(id) => {
-                            shared.evict(&mut state, id);
+                            for _ in 1..shared.bounds.total / ROOM_AHEAD {
+                                shared.evict_longest_idle(&mut state);
+                            }
                             shared.warn_of_eviction(&mut state);
                             told = Some(id);
                             Some(CLOSING_PATIENCE)
@@ -304,6 +308,16 @@ impl Shared {
 
     fn now(&self) -> u64 {
         micros_since(self.began)
+    }
+
+    /// Tells the connection that has been idle longest to close.
+    fn evict_longest_idle(&self, state: &mut State) -> Candidate {
+        let State { open, by_idle, .. } = state;
+        let candidate = longest_idle((by_idle, OF_ALL), open, self.now(), MIN_IDLE);
+        if let Candidate::Idle(id) = candidate {
+            self.evict(state, id);
+        }
+        candidate
     }
 
     /// Tells a connection to close.

@@ -66,8 +66,9 @@ const MOST_HEADER_FIELDS: usize = 200;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// For the first word of who had just connected when the listener closed.
 const FIRST_WORD: Duration = Duration::from_secs(1);
-/// For an idle connection that makes room for another to close in good order.
-const LAST_MOMENT: Duration = Duration::from_millis(20);
+/// For an idle connection that makes room for another to close in good order: to be polled once is
+/// enough for a request that has come.
+const LAST_MOMENT: Duration = Duration::from_millis(2);
 
 /// Who is at the other end of a connection. Cheap to clone.
 #[derive(Debug, Clone)]

@@ -200,7 +200,7 @@ pub(super) fn plain_host(text: &str) -> Result<String, String> {
 /// secret and the token go there.
 pub(super) fn upstream(plain_http: &[String]) -> impl Fn(&str) -> Result<Url, String> {
     move |text| {
-        let url = web_address(text, "https://vmc.vmware.com", plain_http)?;
+        let url = web_address(text, "https://vmc.vmware.com", Some(plain_http))?;
         upstream_root(url)
     }
 }
@@ -217,11 +217,12 @@ fn upstream_root(url: Url) -> Result<Url, String> {
 
 /// A document of somebody else's. Plain `http` only from loopback: what it says is believed.
 pub(super) fn document_url(text: &str) -> Result<Url, String> {
-    let url = web_address(text, "https://login.example.com/jwks.json", &[])?;
+    let url = web_address(text, "https://login.example.com/jwks.json", None)?;
     if url.fragment().is_some() { Err("must have no fragment".into()) } else { Ok(url) }
 }
 
-fn web_address(text: &str, sample: &str, plain_http: &[String]) -> Result<Url, String> {
+/// `plain_http`: the hosts of `vmc.plain_http`, where that counts.
+fn web_address(text: &str, sample: &str, plain_http: Option<&[String]>) -> Result<Url, String> {
     without_spaces(text)?;
     let url = Url::parse(text).map_err(|_| format!("must be a URL, such as {sample}"))?;
     let fault = match (url.scheme(), url.host()) {
@@ -229,11 +230,13 @@ fn web_address(text: &str, sample: &str, plain_http: &[String]) -> Result<Url, S
         _ if !url.username().is_empty() || url.password().is_some() => {
             "must not carry a user name or password"
         }
-        ("http", Some(host))
-            if !is_loopback_host(&host) && !plain_http.contains(&host.to_string()) =>
-        {
-            "must be https: plain http is only for a loopback host"
-        }
+        ("http", Some(host)) if !is_loopback_host(&host) => match plain_http {
+            Some(hosts) if hosts.contains(&host.to_string()) => return Ok(url),
+            Some(_) => {
+                "must be https: plain http is only for a loopback host, or one of vmc.plain_http"
+            }
+            None => "must be https: plain http is only for a loopback host",
+        },
         ("http" | "https", Some(_)) => return Ok(url),
         _ => "must be https",
     };

@@ -70,7 +70,7 @@ fn everything_wrong_is_told_at_once_and_in_order() {
              csp.client_secret_file in the file, or SDDC_GATEWAY_CSP__CLIENT_SECRET or \
              SDDC_GATEWAY_CSP__CLIENT_SECRET_FILE)",
             "vmc.url: \"http://vmc.example\" must be https: plain http is only for a loopback \
-             host (gateway.toml:8)",
+             host, or one of vmc.plain_http (gateway.toml:8)",
             "inventory.fresh: \"never\" must be a duration, such as 30s, 5m, 1h30m or 500ms \
              (SDDC_GATEWAY_INVENTORY__FRESH)",
             "telemetry.log: \"loud\" must be one of off, error, warn, info, debug, trace \

@@ -229,3 +229,32 @@ fn a_name_that_leads_elsewhere_is_followed_and_one_that_leads_nowhere_is_told() 
     until("the name to lead somewhere again", is_stored);
     assert_eq!(served.interrupt().code, Some(0));
 }
+
+#[test]
+fn plain_http_goes_to_a_named_host_with_a_warning_and_never_through_a_proxy() {
+    let cloud = Cloud::start_at(own_address(24, 8444), &[]);
+    let folder = TempDir::new().unwrap();
+    let hosts = file(&folder, "hosts", &format!("{} simulator.test\n", cloud.address.ip()));
+    let name = "http://simulator.test:8444";
+    let refused = pointed_at(name, name).run();
+    assert_eq!(refused.code, Some(78), "{refused:?}");
+    for key in ["csp.url", "vmc.url", "vmc.plain_http"] {
+        assert!(refused.stderr.contains(key), "{refused:?}");
+    }
+    let refused =
+        pointed_at(name, name).with("SDDC_GATEWAY_VMC__PLAIN_HTTP", "vmc.vmware.com").run();
+    assert_eq!(refused.code, Some(78), "{refused:?}");
+
+    let proxy = format!("http://{}", dead_address());
+    let served = pointed_at(name, name)
+        .with("SDDC_GATEWAY_VMC__PLAIN_HTTP", "simulator.test")
+        .with("LD_PRELOAD", nss_wrapper())
+        .with("NSS_WRAPPER_HOSTS", &hosts)
+        .with("HTTP_PROXY", &proxy)
+        .with("HTTPS_PROXY", &proxy)
+        .serve();
+    assert_eq!(served.get("/sddcs").status, 200);
+    let ended = served.interrupt();
+    assert_eq!(ended.code, Some(0));
+    assert!(ended.stderr.contains("in clear text"), "{ended:?}");
+}

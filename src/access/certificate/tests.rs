@@ -282,6 +282,29 @@ fn each_kind_of_refusal_has_a_word_of_its_own() {
 }
 
 #[test]
+fn a_version_and_a_signature_that_are_wrong_are_told_apart() {
+    let ca = ca("ours");
+    let authorities = authorities(&ca.pem(), None).unwrap();
+    let checked = |change: &dyn Fn(&mut Vec<u8>)| {
+        let mut der = leaf(&ca, 2, vec![uri("spiffe://example.org/a")]).to_vec();
+        change(&mut der);
+        let certificate = certificate(&[&CertificateDer::from(der)]);
+        authorities.check(&certificate, at(TODAY))
+    };
+    assert_eq!(checked(&|_| {}), Ok(()));
+    // RFC 5280 section 4.1: the version is `[0] INTEGER`, 2 for X.509 version 3.
+    let version = [0xa0, 3, 2, 1, 2];
+    let as_version_2 = checked(&|der| {
+        let place = der.windows(version.len()).position(|bytes| bytes == version).unwrap();
+        der[place + version.len() - 1] = 1;
+    });
+    assert_eq!(as_version_2, Err(CertificateFault::Version));
+    // The signature comes last.
+    let wrongly_signed = checked(&|der| *der.last_mut().unwrap() ^= 1);
+    assert_eq!(wrongly_signed, Err(CertificateFault::Signature));
+}
+
+#[test]
 fn a_path_that_a_ca_does_not_allow_is_told_apart_from_an_unknown_ca() {
     let check = |middle: CertificateParams, names: Vec<SanType>| {
         let key = || KeyPair::generate().unwrap();

@@ -28,6 +28,7 @@ pub mod api;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub(crate) mod crypto;
 pub mod csp;
 pub mod flight;
 #[cfg(any(test, feature = "fuzzing"))]

@@ -6,9 +6,10 @@ use super::{check::read as content, reader::Reader, value};
 use crate::{
     access::ClientAuthorities,
     clock::Clock,
+    crypto::provider,
     listener::{
         ClientAuthSettings, TlsSettings,
-        tls::{ServerIdentity, check_chain, check_key, provider},
+        tls::{ServerIdentity, check_chain, check_key},
     },
 };
 

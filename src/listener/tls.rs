@@ -17,7 +17,6 @@ use arc_swap::ArcSwap;
 use jiff::Timestamp;
 use rustls::{
     InconsistentKeys, ServerConfig,
-    crypto::CryptoProvider,
     pki_types::{CertificateDer, PrivateKeyDer, UnixTime, pem::PemObject},
     server::{ClientHello, NoServerSessionStorage, ResolvesServerCert, WebPkiClientVerifier},
     sign::CertifiedKey,
@@ -31,6 +30,7 @@ use super::{TlsSettings, refusals::Refusals};
 use crate::{
     access::{AuthorityFault, CertificateFault, ClientAuthorities, ClientCertificate},
     clock::Clock,
+    crypto::provider,
     reload::{self, ReadFault, Rejection},
     telemetry::Audit,
     validity::Validity,
@@ -201,11 +201,6 @@ fn digest(cert: &[u8], key: &[u8]) -> [u8; 32] {
     digest.update(cert);
     digest.update(key);
     digest.finalize().into()
-}
-
-/// The one provider of cryptography, never the process's default.
-pub(crate) fn provider() -> Arc<CryptoProvider> {
-    Arc::new(rustls::crypto::aws_lc_rs::default_provider())
 }
 
 /// What a TLS listener offers. Cheap to clone.

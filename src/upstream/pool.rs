@@ -12,9 +12,9 @@ use std::{path::Path, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
 use http::{HeaderMap, HeaderValue, header::ACCEPT};
-use reqwest::{Certificate, redirect};
+use reqwest::redirect;
 use rustls::{
-    RootCertStore,
+    ClientConfig, RootCertStore,
     pki_types::{CertificateDer, pem::PemObject},
 };
 use sha2::{Digest, Sha256};
@@ -24,7 +24,7 @@ use url::Url;
 use super::{Detail, Route, Upstream};
 use crate::{
     clock::{Clock, Instant},
-    reload,
+    crypto, reload,
     tasks::blocking,
 };
 
@@ -39,8 +39,8 @@ const PING_PATIENCE: Duration = Duration::from_secs(5);
 #[cfg(target_os = "linux")]
 const ACKNOWLEDGED_WITHIN: Duration = Duration::from_secs(5);
 const KEEPALIVE: Duration = Duration::from_secs(10);
-/// How the verifier's error reads where it found none: it has no kind of its own.
-const NO_SYSTEM_AUTHORITIES: &str = "No CA certificates were loaded";
+/// In the order of preference.
+const PROTOCOLS: [&[u8]; 2] = [b"h2", b"http/1.1"];
 
 /// A pool that is made anew now and then.
 #[derive(Debug)]
@@ -58,7 +58,7 @@ struct Plan {
     upstream: Upstream,
     connect_timeout: Duration,
     /// Trusted beside the system's.
-    authorities: Vec<Certificate>,
+    authorities: Vec<CertificateDer<'static>>,
     /// Of the file that they come from.
     digest: Option<[u8; 32]>,
     encrypted: bool,
@@ -191,7 +191,8 @@ impl Plan {
             .http2_keep_alive_interval(PING_EVERY)
             .http2_keep_alive_timeout(PING_PATIENCE)
             .referer(false)
-            .retry(reqwest::retry::never());
+            .retry(reqwest::retry::never())
+            .tls_backend_preconfigured(self.tls()?);
         #[cfg(target_os = "linux")]
         {
             builder = builder.tcp_user_timeout(ACKNOWLEDGED_WITHIN);
@@ -203,28 +204,34 @@ impl Plan {
             builder = builder
                 .proxy(proxy.map_err(|error| BuildError::Tls(Detail::of(error).to_string()))?);
         }
-        if !self.encrypted {
-            // The system's CAs take a while to read.
-            builder = builder.tls_certs_only([]);
-        }
-        if self.encrypted && !self.authorities.is_empty() {
-            builder = builder.tls_certs_merge(self.authorities.clone());
-        }
-        builder.build().map_err(|error| {
-            let text = Detail::of(error).to_string();
-            if text.contains(NO_SYSTEM_AUTHORITIES) {
-                BuildError::NoAuthorities { key: self.upstream.ca_file_key() }
-            } else {
-                BuildError::Tls(text)
+        builder.build().map_err(|error| BuildError::Tls(Detail::of(error).to_string()))
+    }
+
+    /// TLS that trusts the system's CAs and those of the file.
+    fn tls(&self) -> Result<ClientConfig, BuildError> {
+        let mut roots = RootCertStore::empty();
+        // The system's CAs take a while to read.
+        if self.encrypted {
+            roots.add_parsable_certificates(self.authorities.iter().cloned());
+            roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+            if roots.is_empty() {
+                return Err(BuildError::NoAuthorities { key: self.upstream.ca_file_key() });
             }
-        })
+        }
+        let mut config = ClientConfig::builder_with_provider(crypto::provider())
+            .with_safe_default_protocol_versions()
+            .expect("the provider has cipher suites of both versions")
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        config.alpn_protocols = PROTOCOLS.map(<[u8]>::to_vec).into();
+        Ok(config)
     }
 }
 
 fn read_authorities(
     upstream: Upstream,
     path: &Path,
-) -> Result<(Vec<Certificate>, [u8; 32]), BuildError> {
+) -> Result<(Vec<CertificateDer<'static>>, [u8; 32]), BuildError> {
     let unusable = |why| BuildError::CaFile { key: upstream.ca_file_key(), why };
     let pem = reload::read(path).map_err(|fault| unusable(fault.to_string()))?;
     let authorities = parse_authorities(&pem).map_err(|why| unusable(why.to_owned()))?;
@@ -233,13 +240,13 @@ fn read_authorities(
 
 /// At least one certificate, and all of them usable: a client that trusts only some of a bundle fails
 /// later, and far from the cause. What is wrong is from a closed set.
-fn parse_authorities(pem: &[u8]) -> Result<Vec<Certificate>, &'static str> {
+fn parse_authorities(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, &'static str> {
     let mut store = RootCertStore::empty();
     let mut authorities = Vec::new();
     for certificate in CertificateDer::pem_slice_iter(pem) {
         let certificate = certificate.map_err(|_| "broken pem")?;
-        authorities.push(Certificate::from_der(&certificate).map_err(|_| "unusable ca")?);
-        store.add(certificate).map_err(|_| "unusable ca")?;
+        store.add(certificate.clone()).map_err(|_| "unusable ca")?;
+        authorities.push(certificate);
     }
     if authorities.is_empty() { Err("no certificate") } else { Ok(authorities) }
 }

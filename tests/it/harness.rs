@@ -186,14 +186,11 @@ impl Setup {
             clock: self.clock,
             log,
             key: self.key,
-            http: reqwest::Client::builder()
-                .no_proxy()
+            http: crate::plain_http::client()
                 // What is sent and what comes is the test's to see.
                 .no_gzip()
                 .redirect(reqwest::redirect::Policy::none())
                 .pool_max_idle_per_host(200)
-                // It asks over plain http: to read the CAs of the system takes a while.
-                .tls_certs_only([])
                 .build()
                 .unwrap(),
         })

@@ -24,7 +24,7 @@ pub fn server(names: &[&str]) -> (ServerConfig, NamedTempFile) {
     let names: Vec<_> = names.iter().map(ToString::to_string).collect();
     let leaf = CertificateParams::new(names).unwrap().signed_by(&key, &ca).unwrap();
     let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .unwrap()

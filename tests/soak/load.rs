@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     answers::{Answer, Asked, Judge},
     callers::Callers,
+    plain_http,
     process::{DEADLINE, Gateway},
     questions::Question,
 };
@@ -73,7 +74,7 @@ pub async fn ask(
 }
 
 pub fn client(takes_gzip: bool) -> reqwest::Client {
-    let client = reqwest::Client::builder().no_proxy().gzip(takes_gzip).timeout(DEADLINE);
+    let client = plain_http::client().gzip(takes_gzip).timeout(DEADLINE);
     client.redirect(reqwest::redirect::Policy::none()).build().unwrap()
 }
 

@@ -17,7 +17,7 @@ use std::{
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
-use crate::{callers::Callers, secrets::Secrets};
+use crate::{callers::Callers, plain_http, secrets::Secrets};
 
 /// Longer than anything takes that goes well.
 pub const DEADLINE: Duration = Duration::from_secs(60);
@@ -114,12 +114,7 @@ impl Gateway {
             ops: address("ops"),
             cloud,
             child: Mutex::new(child),
-            http: reqwest::Client::builder()
-                .no_proxy()
-                .pool_max_idle_per_host(0)
-                .timeout(DEADLINE)
-                .build()
-                .unwrap(),
+            http: plain_http::client().pool_max_idle_per_host(0).timeout(DEADLINE).build().unwrap(),
             log: Mutex::new(log),
         }
     }

@@ -54,7 +54,7 @@ fn crl(ca: &Ca, revoked: &[u64]) -> String {
 }
 
 fn authorities(authorities: &str, crls: Option<&str>) -> Result<ClientAuthorities, AuthorityFault> {
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
     ClientAuthorities::from_pem(authorities.as_bytes(), crls.map(str::as_bytes), false, provider)
 }
 

@@ -6,12 +6,15 @@
 use std::{collections::BTreeMap, fmt};
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
-use jsonwebtoken::{Algorithm, DecodingKey};
+use ring::signature::RsaPublicKeyComponents;
 use serde::{Deserialize, de::IgnoredAny};
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 
-use super::{JwtFault, jwt};
+use super::{
+    JwtFault,
+    signature::{Algorithm, KeyKind, PublicKey},
+};
 
 /// Longest document.
 pub(super) const MOST_BYTES: usize = 1024 * 1024;
@@ -58,23 +61,15 @@ pub(super) struct Key {
     /// Of the key itself, whatever its set calls it.
     pub(super) id: KeyId,
     kid: Option<String>,
-    kind: Kind,
+    kind: KeyKind,
     /// The only algorithm that it is for, if it says so.
     algorithm: Option<Algorithm>,
-    pub(super) public: DecodingKey,
+    pub(super) public: PublicKey,
 }
 
 /// The SHA-256 of a public key's parameters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct KeyId([u8; 32]);
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Rsa,
-    P256,
-    P384,
-    Ed25519,
-}
 
 /// A key as written. Private halves and shared secrets are recognized, never read.
 #[derive(Deserialize)]
@@ -207,15 +202,15 @@ impl Key {
             return Err(Unusable::NotPublic);
         }
         let (kind, public) = match (jwk.kty.as_str(), jwk.crv.as_deref()) {
-            ("RSA", _) => (Kind::Rsa, jwk.rsa()),
-            ("EC", Some("P-256")) => (Kind::P256, jwk.curve(32)),
-            ("EC", Some("P-384")) => (Kind::P384, jwk.curve(48)),
-            ("OKP", Some("Ed25519")) => (Kind::Ed25519, jwk.edwards()),
+            ("RSA", _) => (KeyKind::Rsa, jwk.rsa()),
+            ("EC", Some("P-256")) => (KeyKind::P256, jwk.curve(32)),
+            ("EC", Some("P-384")) => (KeyKind::P384, jwk.curve(48)),
+            ("OKP", Some("Ed25519")) => (KeyKind::Ed25519, jwk.edwards()),
             _ => return Err(Unusable::OtherType),
         };
-        let algorithm = match jwk.alg.as_deref().map(jwt::algorithm) {
+        let algorithm = match jwk.alg.as_deref().map(Algorithm::of_name) {
             None => None,
-            Some(Some(algorithm)) if Kind::of(algorithm) == Some(kind) => Some(algorithm),
+            Some(Some(algorithm)) if algorithm.key_kind() == kind => Some(algorithm),
             Some(_) => return Err(Unusable::OtherAlgorithm),
         };
         let public = public.ok_or(Unusable::Broken)?;
@@ -223,22 +218,7 @@ impl Key {
     }
 
     fn suits(&self, algorithm: Algorithm) -> bool {
-        Kind::of(algorithm) == Some(self.kind)
-            && self.algorithm.is_none_or(|only| only == algorithm)
-    }
-}
-
-impl Kind {
-    /// The kind of key that an algorithm takes (RFC 7518 section 3.1, RFC 8037 section 3.1).
-    fn of(algorithm: Algorithm) -> Option<Self> {
-        use Algorithm::{ES256, ES384, EdDSA, PS256, PS384, PS512, RS256, RS384, RS512};
-        match algorithm {
-            RS256 | RS384 | RS512 | PS256 | PS384 | PS512 => Some(Self::Rsa),
-            ES256 => Some(Self::P256),
-            ES384 => Some(Self::P384),
-            EdDSA => Some(Self::Ed25519),
-            _ => None,
-        }
+        algorithm.key_kind() == self.kind && self.algorithm.is_none_or(|only| only == algorithm)
     }
 }
 
@@ -253,24 +233,25 @@ impl Jwk {
         KeyId(digest.finalize().into())
     }
 
-    fn rsa(&self) -> Option<DecodingKey> {
-        let (modulus, exponent) = (number(self.n.as_ref()?)?, number(self.e.as_ref()?)?);
+    fn rsa(&self) -> Option<PublicKey> {
+        let (n, e) = (number(self.n.as_ref()?)?, number(self.e.as_ref()?)?);
         // An exponent of 1 would make the signature the message; no RSA key has an even one.
-        let odd = exponent.last().is_some_and(|byte| byte % 2 == 1);
-        (RSA_BITS.contains(&bits(&modulus)) && odd && bits(&exponent) > 1)
-            .then(|| DecodingKey::from_rsa_raw_components(&modulus, &exponent))
+        let odd = e.last().is_some_and(|byte| byte % 2 == 1);
+        (RSA_BITS.contains(&bits(&n)) && odd && bits(&e) > 1)
+            .then_some(PublicKey::Rsa(RsaPublicKeyComponents { n, e }))
     }
 
     /// A point whose coordinates have exactly the curve's length (RFC 7518 section 6.2.1.2).
-    fn curve(&self, length: usize) -> Option<DecodingKey> {
-        let (x, y) = (self.x.as_ref()?, self.y.as_ref()?);
-        let whole = |text| decode(text).is_some_and(|coordinate| coordinate.len() == length);
-        (whole(x) && whole(y)).then(|| DecodingKey::from_ec_components(x, y).ok()).flatten()
+    fn curve(&self, length: usize) -> Option<PublicKey> {
+        let (x, y) = (decode(self.x.as_ref()?)?, decode(self.y.as_ref()?)?);
+        let whole = x.len() == length && y.len() == length;
+        // 4: both coordinates follow (SEC 1 section 2.3.3).
+        whole.then(|| PublicKey::Point([&[4], &x[..], &y[..]].concat()))
     }
 
-    fn edwards(&self) -> Option<DecodingKey> {
+    fn edwards(&self) -> Option<PublicKey> {
         let x = decode(self.x.as_ref()?).filter(|point| point.len() == 32)?;
-        Some(DecodingKey::from_ed_der(&x))
+        Some(PublicKey::Point(x))
     }
 }
 

@@ -8,41 +8,23 @@
 use std::{borrow::Cow, fmt};
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
-use jsonwebtoken::{Algorithm, DecodingKey};
 use serde::{
     Deserialize,
     de::{Deserializer, Error, MapAccess, Visitor},
 };
 use serde_json::{Map, Value};
 
-use super::{Claims, JwtFault, jwks::KeyId};
+use super::{
+    Claims, JwtFault,
+    jwks::KeyId,
+    signature::{Algorithm, PublicKey},
+};
 
 /// Longer tokens are not looked at: an issuer's token with a hundred groups in it is half as long.
 const MOST_BYTES: usize = 16 * 1024;
 
-/// Names of the algorithms that are taken. What is not here is refused: `none`, and whatever takes a
-/// shared secret, since a public key would serve as one.
-const ALGORITHMS: [(&str, Algorithm); 10] = [
-    ("RS256", Algorithm::RS256),
-    ("RS384", Algorithm::RS384),
-    ("RS512", Algorithm::RS512),
-    ("PS256", Algorithm::PS256),
-    ("PS384", Algorithm::PS384),
-    ("PS512", Algorithm::PS512),
-    ("ES256", Algorithm::ES256),
-    ("ES384", Algorithm::ES384),
-    ("EdDSA", Algorithm::EdDSA),
-    // The same by the name that says which curve (RFC 9864 section 2.2).
-    ("Ed25519", Algorithm::EdDSA),
-];
-
 /// Parameters that a sender could use to choose the key, or the meaning, of his own token.
 const REFUSED_PARAMETERS: [&str; 4] = ["jku", "x5u", "jwk", "crit"];
-
-/// The algorithm of a name, if it is taken.
-pub(super) fn algorithm(name: &str) -> Option<Algorithm> {
-    ALGORITHMS.iter().find(|(taken, _)| *taken == name).map(|(_, algorithm)| *algorithm)
-}
 
 /// Whether a credential has a JWT's form: three parts of base64url, of which the last one is empty if
 /// it is not signed (RFC 7519 section 6.1).
@@ -68,7 +50,7 @@ pub(super) struct Jwt<'t> {
     pub(super) kid: Option<String>,
     signed: &'t str,
     payload: &'t str,
-    signature: &'t str,
+    signature: Vec<u8>,
 }
 
 impl<'t> Jwt<'t> {
@@ -77,18 +59,16 @@ impl<'t> Jwt<'t> {
         let (signed, signature) = token.rsplit_once('.').ok_or(JwtFault::Malformed)?;
         let (header, payload) = signed.split_once('.').ok_or(JwtFault::Malformed)?;
         let (algorithm, kid) = read_header(&object(header)?)?;
-        // Decoded now so that bad base64 is told from a bad signature.
-        if payload.contains('.') || signature.is_empty() || decode(signature).is_none() {
+        let signature = decode(signature).ok_or(JwtFault::Malformed)?;
+        if payload.contains('.') || signature.is_empty() {
             return Err(JwtFault::Malformed);
         }
         Ok(Self { algorithm, kid, signed, payload, signature })
     }
 
     /// Whether the key made the signature. The caller sees to it that the key suits the algorithm.
-    pub(super) fn is_signed_by(&self, key: &DecodingKey) -> bool {
-        let message = self.signed.as_bytes();
-        let verdict = jsonwebtoken::crypto::verify(self.signature, message, key, self.algorithm);
-        verdict.unwrap_or(false)
+    pub(super) fn is_signed_by(&self, key: &PublicKey) -> bool {
+        key.has_signed(self.algorithm, self.signed.as_bytes(), &self.signature)
     }
 
     /// The claims; only of a token that was verified with this key.
@@ -99,7 +79,7 @@ impl<'t> Jwt<'t> {
 
 fn read_header(header: &Map<String, Value>) -> Result<(Algorithm, Option<String>), JwtFault> {
     let name = header.get("alg").and_then(Value::as_str).ok_or(JwtFault::Malformed)?;
-    let algorithm = algorithm(name).ok_or(JwtFault::Algorithm)?;
+    let algorithm = Algorithm::of_name(name).ok_or(JwtFault::Algorithm)?;
     if REFUSED_PARAMETERS.iter().any(|name| header.contains_key(*name)) {
         return Err(JwtFault::Header);
     }

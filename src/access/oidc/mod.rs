@@ -17,9 +17,10 @@ mod fetch;
 pub(crate) mod fuzzing;
 mod jwks;
 mod jwt;
+mod key_store;
 mod pattern;
-mod ring;
 mod settings;
+mod signature;
 
 #[cfg(test)]
 mod tests;
@@ -38,15 +39,15 @@ use tokio_util::sync::CancellationToken;
 pub use self::{
     claims::{Claims, WORDS},
     fault::JwtFault,
+    key_store::OidcStatus,
     pattern::ClaimPattern,
-    ring::OidcStatus,
     settings::{KeysFrom, Settings},
 };
 use self::{
     fetch::Source,
     jwks::KeySet,
     jwt::Jwt,
-    ring::{Held, Ring},
+    key_store::{Held, KeyStore},
 };
 use super::CredentialId;
 use crate::{
@@ -78,7 +79,7 @@ pub struct Oidc(Arc<Inner>);
 struct Inner {
     settings: Settings,
     clock: Clock,
-    ring: Arc<Ring>,
+    key_store: Arc<KeyStore>,
     fetching: Option<Fetching>,
     verified: Cache<[u8; 32], Verified>,
 }
@@ -139,7 +140,7 @@ impl Oidc {
         metrics: Metrics,
         flights: Flights,
     ) -> Result<Self, StartError> {
-        let ring = Arc::new(Ring::new(clock.clone()));
+        let key_store = Arc::new(KeyStore::new(clock.clone()));
         let fetching = match &settings.keys {
             KeysFrom::Url(url) => {
                 let ca_file = settings.ca_file.as_deref();
@@ -154,7 +155,7 @@ impl Oidc {
                 let content = std::fs::read(path).map_err(|error| {
                     StartError::File(crate::os_error::describe(&error).into_owned())
                 })?;
-                let taken = ring.take(&content, clock.now());
+                let taken = key_store.take(&content, clock.now());
                 taken.map_err(|fault| StartError::File(fault.to_string()))?;
                 None
             }
@@ -164,7 +165,7 @@ impl Oidc {
             .weigher(|_, verified: &Verified| verified.weight)
             .eviction_policy(EvictionPolicy::lru())
             .build();
-        Ok(Self(Arc::new(Inner { settings, clock, ring, fetching, verified })))
+        Ok(Self(Arc::new(Inner { settings, clock, key_store, fetching, verified })))
     }
 
     /// Takes the new content of `access.oidc.ca_file`, from the next fetch on.
@@ -212,7 +213,7 @@ impl Oidc {
         digest: [u8; 32],
         now: Timestamp,
     ) -> Result<Arc<Claims>, JwtFault> {
-        let held = self.0.ring.held();
+        let held = self.0.key_store.held();
         if let Some(claims) = held.as_ref().and_then(|held| self.remembered(&digest, held)) {
             return match claims.check_time(now) {
                 Ok(()) => Ok(claims),
@@ -259,7 +260,7 @@ impl Oidc {
             }
             // Without a wait too: a fetch may have ended since the first try.
             verdict = self.verify(token, self.0.clock.wall());
-            if self.0.ring.is_good_since(began) {
+            if self.0.key_store.is_good_since(began) {
                 return verdict;
             }
         }
@@ -287,7 +288,7 @@ impl Oidc {
     /// Whether a key set has ever been had.
     #[must_use]
     pub fn has_keys(&self) -> bool {
-        self.0.ring.held().is_some()
+        self.0.key_store.held().is_some()
     }
 
     /// Fetches the keys once, and tells how they do then. From a file they have come already.
@@ -319,7 +320,10 @@ impl Oidc {
     /// go when its key was withdrawn.
     #[must_use]
     pub fn still_trusts(&self, claims: &Claims) -> bool {
-        self.0.ring.held().is_some_and(|held| claims.key().is_some_and(|key| held.set.holds(key)))
+        self.0
+            .key_store
+            .held()
+            .is_some_and(|held| claims.key().is_some_and(|key| held.set.holds(key)))
     }
 
     /// Takes the file of keys as it is now.
@@ -327,7 +331,7 @@ impl Oidc {
     /// # Errors
     /// What is wrong with it, from a closed set; the keys before it stay.
     pub fn take_file(&self, content: &[u8]) -> Result<(), &'static str> {
-        self.0.ring.take(content, self.0.clock.now()).map_err(|fault| {
+        self.0.key_store.take(content, self.0.clock.now()).map_err(|fault| {
             tracing::warn!(%fault, "access.oidc.jwks_file refused");
             fault.reason
         })
@@ -336,7 +340,7 @@ impl Oidc {
     /// How the keys do.
     #[must_use]
     pub fn status(&self) -> OidcStatus {
-        self.0.ring.status()
+        self.0.key_store.status()
     }
 
     fn remembered(&self, digest: &[u8; 32], held: &Held) -> Option<Arc<Claims>> {
@@ -381,16 +385,16 @@ impl Oidc {
     }
 
     fn fetch(&self, fetching: &Fetching) -> Run<Fetched> {
-        let (source, ring) = (fetching.source.clone(), self.0.ring.clone());
+        let (source, key_store) = (fetching.source.clone(), self.0.key_store.clone());
         let since = self.0.clock.now();
-        fetching.flight.join(|| async move { fetch_into(&source, &ring, since).await })
+        fetching.flight.join(|| async move { fetch_into(&source, &key_store, since).await })
     }
 }
 
-async fn fetch_into(source: &Source, ring: &Ring, since: Instant) -> Fetched {
-    let before = ring.status();
+async fn fetch_into(source: &Source, key_store: &KeyStore, since: Instant) -> Fetched {
+    let before = key_store.status();
     match source.fetch().await {
-        Ok(document) => match ring.take(&document, since) {
+        Ok(document) => match key_store.take(&document, since) {
             Ok(()) if before.error.is_some() => {
                 tracing::info!("the keys of access.oidc.issuer can be fetched again");
             }
@@ -398,11 +402,11 @@ async fn fetch_into(source: &Source, ring: &Ring, since: Instant) -> Fetched {
             Err(fault) => tell(&before, fault.reason, &fault),
         },
         Err(error) => {
-            ring.failed(error.as_str(), &error);
+            key_store.failed(error.as_str(), &error);
             tell(&before, error.as_str(), &error);
         }
     }
-    ring.status().error.is_none()
+    key_store.status().error.is_none()
 }
 
 /// One line per kind of trouble, not one per try.

@@ -6,7 +6,7 @@ mod remembering;
 mod signer;
 mod tokens;
 
-use aws_lc_rs::hmac;
+use ring::hmac;
 use serde_json::{Value, json};
 
 use self::signer::{Signer, base64url};

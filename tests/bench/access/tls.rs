@@ -90,7 +90,7 @@ fn config(authority: &Authority, pair: Option<&Pair>) -> ClientConfig {
     let ca = CertificateDer::from_pem_slice(authority.pem().as_bytes()).expect("PEM of our own");
     let mut roots = RootCertStore::empty();
     roots.add(ca).expect("a CA of our own");
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .expect("the provider has them")

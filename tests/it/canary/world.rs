@@ -31,7 +31,10 @@ use super::{
     planted::{Marker, Planted},
     search::Secret,
 };
-use crate::harness::{Captured, Cloud, clock};
+use crate::{
+    harness::{Captured, Cloud, clock},
+    plain_http,
+};
 
 /// A cloud of canaries; what the gateway is pointed at is [`World::cloud`].
 pub struct World {
@@ -88,8 +91,7 @@ impl World {
                 documents_only: false,
             }),
             simulator: cloud.address,
-            http: reqwest::Client::builder()
-                .no_proxy()
+            http: plain_http::client()
                 .no_gzip()
                 .redirect(reqwest::redirect::Policy::none())
                 .build()

@@ -3,17 +3,15 @@
 //!
 //! The unit tests of `access::oidc` are compiled with this file too.
 
-use std::sync::{Arc, OnceLock};
-
-use aws_lc_rs::{
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use ring::{
     rand::SystemRandom,
-    rsa::{KeySize, PublicKeyComponents},
     signature::{
         self, ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair,
-        Ed25519KeyPair, KeyPair, RsaEncoding, RsaKeyPair,
+        EcdsaSigningAlgorithm, Ed25519KeyPair, KeyPair, RsaEncoding, RsaKeyPair,
+        RsaPublicKeyComponents,
     },
 };
-use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 
 /// A key pair with its `kid` and the algorithm that it is for.
@@ -24,7 +22,7 @@ pub(crate) struct Signer {
 }
 
 enum Pair {
-    Rsa(Arc<RsaKeyPair>),
+    Rsa(RsaKeyPair),
     P256(EcdsaKeyPair),
     P384(EcdsaKeyPair),
     Ed25519(Ed25519KeyPair),
@@ -35,10 +33,21 @@ pub(crate) fn base64url(bytes: impl AsRef<[u8]>) -> String {
     BASE64_URL_SAFE_NO_PAD.encode(bytes)
 }
 
-/// One pair for the whole process: to make one takes a while.
-fn rsa() -> Arc<RsaKeyPair> {
-    static PAIR: OnceLock<Arc<RsaKeyPair>> = OnceLock::new();
-    PAIR.get_or_init(|| Arc::new(RsaKeyPair::generate(KeySize::Rsa2048).unwrap())).clone()
+/// Always the same pair, since ring makes none: 2048 bits, PKCS#1. It was made for these tests alone,
+/// by `openssl genpkey -algorithm rsa -outform der`.
+fn rsa() -> RsaKeyPair {
+    RsaKeyPair::from_der(include_bytes!("rsa-test-key.der")).unwrap()
+}
+
+fn elliptic(algorithm: &'static EcdsaSigningAlgorithm) -> EcdsaKeyPair {
+    let random = SystemRandom::new();
+    let document = EcdsaKeyPair::generate_pkcs8(algorithm, &random).unwrap();
+    EcdsaKeyPair::from_pkcs8(algorithm, document.as_ref(), &random).unwrap()
+}
+
+fn edwards() -> Ed25519KeyPair {
+    let document = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).unwrap();
+    Ed25519KeyPair::from_pkcs8(document.as_ref()).unwrap()
 }
 
 fn encoding(alg: &str) -> &'static dyn RsaEncoding {
@@ -54,13 +63,12 @@ fn encoding(alg: &str) -> &'static dyn RsaEncoding {
 }
 
 impl Signer {
-    /// A pair of its own; the RSA pair is the same for all in one process.
+    /// A pair of its own; the RSA pair is the same for all.
     pub(crate) fn new(kid: &str, alg: &'static str) -> Self {
-        let curve = |algorithm| EcdsaKeyPair::generate(algorithm).unwrap();
         let pair = match alg {
-            "ES256" => Pair::P256(curve(&ECDSA_P256_SHA256_FIXED_SIGNING)),
-            "ES384" => Pair::P384(curve(&ECDSA_P384_SHA384_FIXED_SIGNING)),
-            "EdDSA" => Pair::Ed25519(Ed25519KeyPair::generate().unwrap()),
+            "ES256" => Pair::P256(elliptic(&ECDSA_P256_SHA256_FIXED_SIGNING)),
+            "ES384" => Pair::P384(elliptic(&ECDSA_P384_SHA384_FIXED_SIGNING)),
+            "EdDSA" => Pair::Ed25519(edwards()),
             _ => Pair::Rsa(rsa()),
         };
         Self { kid: kid.to_owned(), alg, pair }
@@ -70,7 +78,7 @@ impl Signer {
     pub(crate) fn jwk(&self) -> Value {
         let mut jwk = match &self.pair {
             Pair::Rsa(pair) => {
-                let public = PublicKeyComponents::<Vec<u8>>::from(pair.public_key());
+                let public = RsaPublicKeyComponents::<Vec<u8>>::from(pair.public());
                 json!({ "kty": "RSA", "n": base64url(public.n), "e": base64url(public.e) })
             }
             Pair::P256(pair) => point("P-256", pair.public_key().as_ref()),
@@ -114,7 +122,7 @@ impl Signer {
         let random = SystemRandom::new();
         match &self.pair {
             Pair::Rsa(pair) => {
-                let mut signature = vec![0; pair.public_modulus_len()];
+                let mut signature = vec![0; pair.public().modulus_len()];
                 pair.sign(encoding(self.alg), &random, message, &mut signature).unwrap();
                 signature
             }

@@ -15,7 +15,7 @@ use tokio_util::task::TaskTracker;
 use super::front::{Front, Mode, own_address};
 use crate::{
     harness::{Cloud, Setup, cloud},
-    tls,
+    plain_http, tls,
 };
 
 #[tokio::test]
@@ -44,7 +44,7 @@ async fn over_http2(cloud: &Cloud, name: &str) -> (SocketAddr, NamedTempFile) {
         (TlsAcceptor::from(Arc::new(config)), TcpListener::bind("127.0.0.1:0").await.unwrap());
     let address = socket.local_addr().unwrap();
     let (tasks, behind) = (TaskTracker::new(), cloud.address);
-    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    let http = plain_http::client().build().unwrap();
     tasks.clone().spawn(async move {
         while let Ok((stream, _)) = socket.accept().await {
             let (acceptor, http) = (acceptor.clone(), http.clone());

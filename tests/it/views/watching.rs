@@ -8,7 +8,10 @@ use sddc_gateway::access::CallerKey;
 use serde_json::{Value, json};
 
 use super::{Limits, ask, with_viewers};
-use crate::harness::{Cloud, DEADLINE, Setup, TestGateway, cloud_of};
+use crate::{
+    harness::{Cloud, DEADLINE, Setup, TestGateway, cloud_of},
+    plain_http,
+};
 
 /// An event stream as a caller reads it.
 pub struct Events {
@@ -23,7 +26,7 @@ impl Events {
 
     /// By the credential in this header field.
     pub async fn open_by(gateway: &TestGateway, (name, value): (&str, &str), query: &str) -> Self {
-        let http = reqwest::Client::builder().no_proxy().build().unwrap();
+        let http = plain_http::client().build().unwrap();
         let request = http.get(format!("http://{}/sddcs/events{query}", gateway.api));
         let response = request.header(name, value).send().await.unwrap();
         assert_eq!(response.status(), StatusCode::OK);

@@ -22,7 +22,7 @@ pub(super) struct Held {
 }
 
 #[derive(Debug)]
-pub(super) struct Ring {
+pub(super) struct KeyStore {
     held: ArcSwapOption<Held>,
     renewal: Mutex<Renewal>,
     clock: Clock,
@@ -51,7 +51,7 @@ pub struct OidcStatus {
     pub why: Option<Arc<str>>,
 }
 
-impl Ring {
+impl KeyStore {
     pub(super) fn new(clock: Clock) -> Self {
         Self { held: ArcSwapOption::empty(), renewal: Mutex::default(), clock }
     }

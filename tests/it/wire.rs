@@ -291,6 +291,7 @@ async fn http_1_0_is_answered_and_closed() {
 #[tokio::test]
 async fn a_page_of_another_site_is_refused_where_no_key_is_asked_for() {
     const CROSS_SITE: &str = "Sec-Fetch-Site: cross-site\r\n";
+    const VISIT: &str = "Sec-Fetch-Mode: navigate\r\nSec-Fetch-Dest: document\r\n";
     let (cloud, gateway) = open_gateway().await;
     let of = |more: &str| format!("GET /sddcs HTTP/1.1\r\nHost: localhost\r\n{more}\r\n");
     let reply = ask(gateway.api, of(CROSS_SITE)).await;
@@ -300,7 +301,6 @@ async fn a_page_of_another_site_is_refused_where_no_key_is_asked_for() {
     assert_eq!(reply.status_and_code(), (403, "forbidden".to_owned()));
 
     // A link that somebody follows leads to the docs, and to no data.
-    const VISIT: &str = "Sec-Fetch-Mode: navigate\r\nSec-Fetch-Dest: document\r\n";
     let follow = |path: &str, more: &str| {
         format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n{CROSS_SITE}{more}\r\n")
     };

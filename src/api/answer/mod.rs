@@ -178,7 +178,7 @@ impl Answers {
         encode: impl FnOnce() -> Encoded,
     ) -> Arc<Encoded> {
         let key = Key::Asked(subject);
-        self.kept.get(&key).unwrap_or_else(|| self.make(key, caller, encode))
+        self.kept.get(&key).unwrap_or_else(|| self.make(&key, caller, encode))
     }
 
     /// The same of a page made from so many `entries`. Where these are many, encoding it has to wait for
@@ -209,21 +209,21 @@ impl Answers {
         };
         let turn = self.encoders.turn(caller).await?;
         let began = clock.now();
-        let encoded = beside(|| self.make(key, caller, encode));
+        let encoded = beside(|| self.make(&key, caller, encode));
         turn.took(clock.now().since(began));
         Ok(encoded)
     }
 
     fn make(
         &self,
-        key: Key,
+        key: &Key,
         caller: &CallerName,
         encode: impl FnOnce() -> Encoded,
     ) -> Arc<Encoded> {
         let mut made = None;
-        let encoded = self.kept.get_with_by_ref(&key, || {
+        let encoded = self.kept.get_with_by_ref(key, || {
             let encoded = Arc::new(encode().keyed(key.clone()));
-            made = Some(weight(&key, &encoded));
+            made = Some(weight(key, &encoded));
             encoded
         });
         if let Some(bytes) = made {

@@ -424,7 +424,8 @@ fn watch_audit(guard: &mut AuditGuard, tasks: &Tasks) {
 fn edge(config: &Config, state: ApiState, policy: Policy, logs: Logs) -> Edge {
     let readiness = state.readiness.clone();
     let (clock, metrics) = (state.clock.clone(), state.metrics.clone());
-    let (router, facade, pages) = api::router(state);
+    let router = api::router(state);
+    let (facade, pages) = api::templates();
     let templates = Routes::new(facade, pages);
     metrics.expect_routes(templates.labels(), &WATCHED);
     Edge {

@@ -14,7 +14,6 @@ use axum::{
 };
 use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
-use utoipa::ToSchema;
 
 pub use self::code::{Code, Entry};
 use crate::public_path::PublicPath;
@@ -37,75 +36,61 @@ struct Facts {
 }
 
 /// One fault of a query string.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub struct ParameterFault {
     /// The parameter's name, at most 64 characters of it.
-    #[schema(example = "partail")]
     pub parameter: String,
     /// What is wrong.
-    #[schema(example = "unknown parameter")]
     pub problem: String,
     /// What is allowed instead.
-    #[schema(example = json!(["partial"]))]
     pub allowed: Vec<String>,
     /// The nearest of what is allowed, where one is near.
-    #[schema(example = "partial")]
     pub did_you_mean: Option<String>,
 }
 
 /// Something that a list does not show: an organization, or something of one.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub struct MissingPart {
     /// The organization's id.
-    #[schema(example = "0a1b2c3d-4e5f-4a6b-8c7d-9e0f1a2b3c4d")]
     pub org_id: String,
     /// The id of the SDDC of which something is missing; `null` if it is the organization itself,
     /// something of it that belongs to no SDDC, or an SDDC whose id is not known.
-    #[schema(required = true, example = json!(null))]
     pub sddc_id: Option<String>,
     /// Why. For an organization: the problem code that an answer about it alone would have. For
     /// something of one: `not-reported` (VMware Cloud does not tell it), `unreadable` (VMware Cloud
     /// tells something that cannot be read) or `older-tasks` (there are more tasks than are kept).
-    #[schema(example = "upstream-unavailable")]
     pub reason: &'static str,
 }
 
 /// The body of every failure (RFC 9457).
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = Problem)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema), schema(as = Problem))]
 pub struct ProblemDocument<'a> {
     /// A page on this kind of problem: `/problems/{code}`.
     #[serde(rename = "type")]
-    #[schema(example = "/problems/upstream-unavailable")]
     kind: String,
     /// A short summary of this kind of problem.
-    #[schema(example = "VMware Cloud cannot be reached")]
     title: &'a str,
     /// The status code.
-    #[schema(example = 503)]
     status: u16,
     /// What happened this time.
-    #[schema(example = "VMware Cloud cannot be reached, and nothing young enough is cached")]
     detail: &'a str,
     /// The path that was asked for.
-    #[schema(example = "/sddcs")]
     instance: &'a str,
     /// What clients branch on: a closed set.
-    #[schema(example = "upstream-unavailable")]
     code: &'a str,
     /// The answer's `X-Request-Id`.
-    #[schema(example = "0f8fad5b-d9cb-469f-a165-70867728950e")]
     request_id: &'a str,
     /// Whether the same request may succeed later.
-    #[schema(example = true)]
     retryable: bool,
     /// On 400: every fault of the query, all at once.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Vec<ParameterFault>, required = false)]
+    #[cfg_attr(test, schema(value_type = Vec<ParameterFault>))]
     errors: Option<&'a [ParameterFault]>,
     /// On `incomplete`: the organizations that cannot be shown.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    #[schema(required = false)]
     missing: &'a [MissingPart],
 }
 

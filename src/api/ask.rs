@@ -212,12 +212,11 @@ impl Ask {
     pub(super) async fn list_of_sddcs<R: Resource>(
         mut self,
         mut topic: Topic,
-        takes: Takes,
         parts: fn(&SddcEntry) -> &[R],
     ) -> Result<Response, ApiError> {
         let began = self.state.clock.now();
         let Settled { question, served, watch, demand } =
-            self.settle(&topic, takes, Stay::AsAsked, parts).await?;
+            self.settle(&topic, Takes::LIST, Stay::AsAsked, parts).await?;
         let mut listed = self.page_of_sddcs(&topic, &question, &served, parts).await?;
         if let Some((watch, wait)) = watch.zip(question.wait()) {
             let with_deleted = question.includes_deleted();

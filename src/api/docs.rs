@@ -81,8 +81,8 @@ impl Part {
             Self::Start => linked(include_str!("docs/start.js")),
             Self::Guide => linked(include_str!("docs/guide.html")),
             Self::Sheet => fixed(include_str!("docs/problem.css")),
-            Self::Json => openapi::json(&openapi::document_at(base)).into(),
-            Self::Yaml => openapi::yaml(&openapi::document_at(base)).into(),
+            Self::Json => openapi::document_at(base, openapi::JSON),
+            Self::Yaml => openapi::document_at(base, openapi::YAML),
             // The build takes these out of Swagger UI's archive.
             Self::UiSheet => fixed(include_str!(concat!(env!("OUT_DIR"), "/swagger-ui.css"))),
             Self::Ui => fixed(include_str!(concat!(env!("OUT_DIR"), "/swagger-ui-bundle.js"))),

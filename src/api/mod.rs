@@ -26,16 +26,19 @@ mod watch;
 
 use std::sync::Arc;
 
-use axum::{Router, extract::FromRef, routing::get};
+use axum::{
+    Router,
+    extract::FromRef,
+    routing::{MethodRouter, get},
+};
 use http::StatusCode;
-use utoipa_axum::{router::OpenApiRouter, routes};
 
 pub use self::{
     answer::{Answers, Outcome},
     budget::Budget,
     docs::Docs,
     history::ValueHistory,
-    openapi::{document as openapi_document, json as openapi_json, yaml as openapi_yaml},
+    openapi::{JSON as OPENAPI_JSON, YAML as OPENAPI_YAML},
     watch::{Steps, Streaming, Watchers},
 };
 use crate::{
@@ -92,58 +95,58 @@ impl FromRef<Arc<ApiState>> for Readiness {
     }
 }
 
-/// The facade's routes with their documentation.
-fn facade() -> OpenApiRouter<Arc<ApiState>> {
-    OpenApiRouter::new()
-        .routes(routes!(sddcs::list_sddcs))
-        .routes(routes!(watch::watch_sddcs))
-        .routes(routes!(sddcs::show_sddc))
-        .routes(routes!(sddcs::list_sddc_clusters))
-        .routes(routes!(sddcs::list_sddc_hosts))
-        .routes(routes!(tasks::list_sddc_tasks))
-        .routes(routes!(sddcs::list_clusters))
-        .routes(routes!(sddcs::list_hosts))
-        .routes(routes!(tasks::list_tasks))
-        .routes(routes!(tasks::show_task))
-        .routes(routes!(orgs::list_orgs))
-        .routes(routes!(orgs::show_org))
-        .routes(routes!(orgs::list_org_sddcs))
-        .routes(routes!(discovery::discover_targets))
-}
+/// A route: its template and what answers there.
+type Route = (&'static str, MethodRouter<Arc<ApiState>>);
 
-/// The whole API listener's router, and the templates of its routes: those that ask for a caller,
-/// and those that do not.
-pub fn router(state: ApiState) -> (Router, Vec<String>, Vec<String>) {
-    let (facade, document) = facade().split_for_parts();
-    let templates = document.paths.paths.into_keys().collect();
-    let pages = Router::new()
-        .route("/", get(docs::index))
-        .route("/docs", get(docs::page))
-        .route("/docs/{asset}", get(docs::asset))
-        .route("/openapi.json", get(docs::json))
-        .route("/openapi.yaml", get(docs::yaml))
-        .route("/problems/{code}", get(docs::problem))
-        .route("/livez", get(livez))
-        .route("/readyz", get(readyz));
-    let router = facade
-        .merge(pages)
-        .fallback(no_such_path)
-        .method_not_allowed_fallback(no_such_method)
-        .with_state(Arc::new(state));
-    (router, templates, PAGES.map(str::to_owned).into())
+/// The facade's routes, which ask for a caller. The published document has these and no others.
+fn facade() -> [Route; 14] {
+    [
+        ("/sddcs", get(sddcs::list_sddcs)),
+        ("/sddcs/events", get(watch::watch_sddcs)),
+        ("/sddcs/{sddc_id}", get(sddcs::show_sddc)),
+        ("/sddcs/{sddc_id}/clusters", get(sddcs::list_sddc_clusters)),
+        ("/sddcs/{sddc_id}/hosts", get(sddcs::list_sddc_hosts)),
+        ("/sddcs/{sddc_id}/tasks", get(tasks::list_sddc_tasks)),
+        ("/clusters", get(sddcs::list_clusters)),
+        ("/hosts", get(sddcs::list_hosts)),
+        ("/tasks", get(tasks::list_tasks)),
+        ("/tasks/{task_id}", get(tasks::show_task)),
+        ("/orgs", get(orgs::list_orgs)),
+        ("/orgs/{org_id}", get(orgs::show_org)),
+        ("/orgs/{org_id}/sddcs", get(orgs::list_org_sddcs)),
+        ("/sd/prometheus", get(discovery::discover_targets)),
+    ]
 }
 
 /// The routes that need no key and stand in no document.
-const PAGES: [&str; 8] = [
-    "/",
-    "/docs",
-    "/docs/{asset}",
-    "/openapi.json",
-    "/openapi.yaml",
-    "/problems/{code}",
-    "/livez",
-    "/readyz",
-];
+fn pages() -> [Route; 8] {
+    [
+        ("/", get(docs::index)),
+        ("/docs", get(docs::page)),
+        ("/docs/{asset}", get(docs::asset)),
+        ("/openapi.json", get(docs::json)),
+        ("/openapi.yaml", get(docs::yaml)),
+        ("/problems/{code}", get(docs::problem)),
+        ("/livez", get(livez)),
+        ("/readyz", get(readyz)),
+    ]
+}
+
+/// The templates of the routes that ask for a caller, and of those that do not.
+pub(crate) fn templates() -> (Vec<String>, Vec<String>) {
+    let of = |routes: &[Route]| routes.iter().map(|(path, _)| (*path).to_owned()).collect();
+    (of(&facade()), of(&pages()))
+}
+
+/// The whole API listener's router.
+pub fn router(state: ApiState) -> Router {
+    let routes = facade().into_iter().chain(pages());
+    routes
+        .fold(Router::new(), |router, (path, handler)| router.route(path, handler))
+        .fallback(no_such_path)
+        .method_not_allowed_fallback(no_such_method)
+        .with_state(Arc::new(state))
+}
 
 async fn no_such_path() -> Problem {
     Problem::new(Code::NotFound, "there is no such path; /docs lists every path")

@@ -12,6 +12,7 @@ mod faults;
 pub(in crate::api) mod fuzzing;
 mod link;
 mod place;
+#[cfg(test)]
 mod published;
 mod read;
 mod select;
@@ -47,6 +48,7 @@ impl<S: Sync> FromRequestParts<S> for Query {
 
 impl Query {
     /// The query of this target, for the published document.
+    #[cfg(test)]
     pub(super) fn of(target: &'static str) -> Self {
         Self(Uri::from_static(target))
     }

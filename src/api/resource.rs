@@ -32,9 +32,14 @@ pub(super) trait Resource: Clone + fmt::Debug + Sync + 'static {
     const FIELDS: &'static [Field<Self>];
     /// What `include=` adds at the document's end.
     const INCLUDES: &'static [Field<Self>] = &[];
+    /// Whether lists of it take `include_deleted`.
+    const CAN_BE_DELETED: bool = false;
+    /// Whether lists of it take `wait`.
+    const CAN_BE_WATCHED: bool = false;
     /// The order of a list that asks for none.
     const ORDER: &'static Order<Self>;
-    /// What `q` looks into, for people.
+    /// What `q` looks into, for the published document.
+    #[cfg_attr(not(test), expect(dead_code, reason = "the document is written by a test"))]
     const SEARCHED: &'static str;
 
     /// What callers see of it.

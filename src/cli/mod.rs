@@ -118,11 +118,11 @@ pub fn run(cli: Cli) -> ExitCode {
         }
         Some(Command::Key { name }) => key::run(&name),
         Some(Command::Openapi { format }) => {
-            let document = api::openapi_document();
-            match format {
-                Format::Json => say(api::openapi_json(&document).trim_end()),
-                Format::Yaml => say(api::openapi_yaml(&document).trim_end()),
-            }
+            let document = match format {
+                Format::Json => api::OPENAPI_JSON,
+                Format::Yaml => api::OPENAPI_YAML,
+            };
+            say(document.trim_end());
             Ok(())
         }
         Some(Command::Healthcheck(mut options)) => {

@@ -37,7 +37,10 @@ pub(crate) fn request_target(data: &[u8]) {
     }
 }
 
-static TEMPLATES: LazyLock<Vec<String>> = LazyLock::new(api::fuzzing::templates);
+static TEMPLATES: LazyLock<Vec<String>> = LazyLock::new(|| {
+    let (facade, pages) = api::templates();
+    facade.into_iter().chain(pages).collect()
+});
 static ROUTES: LazyLock<Routes> = LazyLock::new(|| Routes::new(TEMPLATES.iter().cloned(), []));
 static ROUTER: LazyLock<Router> = LazyLock::new(|| {
     let routes = TEMPLATES.iter().fold(Router::new(), |router, template| {

@@ -20,7 +20,7 @@ use crate::{
 pub(crate) fn query(data: &[u8]) {
     let mut input = Input::new(data);
     let ask = input.choice(&[
-        |query| sound(query, Takes::SDDC_LIST, &ENTRIES),
+        |query| sound(query, Takes::LIST, &ENTRIES),
         |query| sound(query, Takes::EVENTS, &ENTRIES),
         |query| sound(query, Takes::DISCOVERY, &ENTRIES),
         |query| sound(query, Takes::DOCUMENT, &ENTRIES),

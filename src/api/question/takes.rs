@@ -25,21 +25,8 @@ pub(super) enum Parameter {
 }
 
 impl Takes {
-    /// A list of clusters, hosts, tasks or organizations.
+    /// A list.
     pub(in crate::api) const LIST: Self = Self {
-        filters: true,
-        parameters: &[
-            Parameter::Q,
-            Parameter::Fields,
-            Parameter::Include,
-            Parameter::Sort,
-            Parameter::Limit,
-            Parameter::Cursor,
-            Parameter::Partial,
-        ],
-    };
-    /// A list of SDDCs.
-    pub(in crate::api) const SDDC_LIST: Self = Self {
         filters: true,
         parameters: &[
             Parameter::Q,
@@ -65,8 +52,12 @@ impl Takes {
 
     /// The parameters of that resource, those without a filter's name.
     pub(super) fn parameters<R: Resource>(self) -> impl Iterator<Item = Parameter> {
-        let some =
-            |parameter: &Parameter| *parameter != Parameter::Include || !R::INCLUDES.is_empty();
+        let some = |parameter: &Parameter| match parameter {
+            Parameter::Include => !R::INCLUDES.is_empty(),
+            Parameter::IncludeDeleted => R::CAN_BE_DELETED,
+            Parameter::Wait => R::CAN_BE_WATCHED,
+            _ => true,
+        };
         self.parameters.iter().copied().filter(some)
     }
 

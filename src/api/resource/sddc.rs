@@ -59,6 +59,9 @@ impl Resource for SddcEntry {
         }),
     ];
 
+    const CAN_BE_DELETED: bool = true;
+    const CAN_BE_WATCHED: bool = true;
+
     const ORDER: &'static Order<Self> =
         &Order { field: named(Self::FIELDS, "name"), descending: false };
 

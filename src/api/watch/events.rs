@@ -13,7 +13,6 @@ use http::{
     header::{CACHE_CONTROL, CONTENT_TYPE, VARY},
 };
 use serde::Serialize;
-use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{
@@ -62,11 +61,10 @@ const RETRY: Bytes = Bytes::from_static(b"retry: 3000\n");
 /// be read is never `removed`. One that leaves the filters, or what the caller may see, is.
 ///
 /// Source: `GET /vmc/api/orgs/{org}/sddcs`.
-#[utoipa::path(
+#[cfg_attr(test, utoipa::path(
     get, path = "/sddcs/events", tag = "sddcs",
-    params(("Last-Event-ID" = Option<String>, Header, description = "The `id` of the last event that came")),
-    responses((status = 200, description = "The events", content_type = "text/event-stream", body = String))
-)]
+    responses((status = 200, description = "The events"))
+))]
 pub(in crate::api) async fn watch_sddcs(
     ask: Ask,
     headers: HeaderMap,
@@ -104,19 +102,18 @@ pub(in crate::api) async fn watch_sddcs(
 
 /// The data of `event: status`: the picture has turned old or incomplete, or is fresh and complete
 /// again.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = StatusEvent)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema), schema(as = StatusEvent))]
 pub(in crate::api) struct Status {
     /// Seconds since the oldest part of the picture was read; `null` where there is none.
-    #[schema(required = true, example = 61)]
     pub(super) age_s: Option<u64>,
     /// Whether every organization can be shown.
     pub(super) completeness: Completeness,
 }
 
 /// The data of `event: reset`: what was told before is void, and `sync` follows.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = ResetEvent)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema), schema(as = ResetEvent))]
 pub(in crate::api) struct Reset {}
 
 impl Reset {

@@ -18,9 +18,9 @@ mod wait;
 mod watchers;
 
 pub use self::{events::Streaming, steps::Steps, watchers::Watchers};
+pub(super) use self::{events::watch_sddcs, wait::LongPoll, watchers::Watching};
+#[cfg(test)]
 pub(super) use self::{
-    events::{__path_watch_sddcs, Reset, Status, watch_sddcs},
+    events::{__path_watch_sddcs, Reset, Status},
     state::{Data as Change, example},
-    wait::LongPoll,
-    watchers::Watching,
 };

@@ -11,11 +11,8 @@ use std::{
 use bytes::Bytes;
 use serde::Serialize;
 use serde_json::{Map, Value};
-use utoipa::ToSchema;
 
-use super::events::Status;
 use crate::{
-    api::page::Completeness,
     ids::{OrgId, SddcId},
     inventory::model::{Sddc, SddcEntry},
 };
@@ -104,13 +101,12 @@ struct Change<'a> {
 }
 
 /// The data of `event: added`, `event: changed` and `event: removed`.
-#[derive(Serialize, ToSchema)]
-#[schema(as = ChangeEvent)]
+#[derive(Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema), schema(as = ChangeEvent))]
 pub(in crate::api) struct Data<'a> {
     /// The SDDC as it is now; as it was last told if it was removed.
     sddc: &'a Sddc,
     /// If it has changed: the names of the fields that differ. Else empty.
-    #[schema(example = json!(["state"]))]
     changed: Vec<String>,
 }
 
@@ -145,7 +141,10 @@ fn written(changes: &[Change<'_>], tag: Option<&str>) -> Bytes {
 }
 
 /// What a stream may tell of these SDDCs, for the published document.
+#[cfg(test)]
 pub(in crate::api) fn example(sddcs: &[SddcEntry]) -> String {
+    use crate::api::{page::Completeness, watch::Status};
+
     let change = |entry| Change::new("changed", entry, vec!["state".to_owned()]);
     let changes: Vec<_> = sddcs.iter().take(1).map(change).collect();
     let status = Status { age_s: Some(61), completeness: Completeness::Complete }.event();

@@ -11,7 +11,7 @@ use crate::{
 };
 
 fn canonical(text: &str) -> String {
-    finish::<SddcEntry>(draft(Takes::SDDC_LIST, text), &[]).unwrap().canonical().to_owned()
+    finish::<SddcEntry>(draft(Takes::LIST, text), &[]).unwrap().canonical().to_owned()
 }
 
 #[test]
@@ -41,11 +41,11 @@ fn a_question_has_one_spelling_however_it_is_asked() {
 #[test]
 fn what_is_no_filter_is_read() {
     let text = "wait=55&partial=allow&include_deleted=true&limit=500&limit=500";
-    let question = finish::<SddcEntry>(draft(Takes::SDDC_LIST, text), &[]).unwrap();
+    let question = finish::<SddcEntry>(draft(Takes::LIST, text), &[]).unwrap();
     assert_eq!(question.wait(), Some(Duration::from_secs(55)));
     assert!(question.allows_part() && question.includes_deleted());
     for (text, wait) in [("0", 0), ("120s", 120), ("1m30s", 90), ("120", 120)] {
-        let draft = draft::<SddcEntry>(Takes::SDDC_LIST, &format!("wait={text}"));
+        let draft = draft::<SddcEntry>(Takes::LIST, &format!("wait={text}"));
         assert_eq!(finish(draft, &[]).unwrap().wait(), Some(Duration::from_secs(wait)), "{text}");
     }
     let target = |text| finish::<SddcEntry>(draft(Takes::DISCOVERY, text), &[]).unwrap().target();

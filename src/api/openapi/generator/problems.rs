@@ -111,7 +111,7 @@ fn told(kind: Kind) -> Problem {
 /// Two faults of a real question.
 fn invalid(examples: &Examples) -> Problem {
     let query = Query::of("/sddcs?state=REDY&partail=allow");
-    let asked = query.draft::<SddcEntry>(Takes::SDDC_LIST).finish(examples.sddcs.iter());
+    let asked = query.draft::<SddcEntry>(Takes::LIST).finish(examples.sddcs.iter());
     asked.expect_err("the question has faults").problem()
 }
 
@@ -141,10 +141,10 @@ fn too_large(status: u16, detail: &'static str) -> Problem {
 
 impl Problems {
     /// As the document says it.
-    pub(super) fn response(&self, shared: &mut Components, base: &PublicPath) -> Response {
+    pub(super) fn response(&self, shared: &mut Components) -> Response {
         let mut content = Content::new(Some(RefOr::Ref(Ref::from_schema_name("Problem"))));
         for problem in &self.examples {
-            let example = json!(problem.document(base, self.path, REQUEST));
+            let example = json!(problem.document(&PublicPath::default(), self.path, REQUEST));
             let example = ExampleBuilder::new().value(Some(example)).build();
             content.examples.insert(problem.code().as_str().to_owned(), example.into());
         }

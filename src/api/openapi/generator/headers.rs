@@ -8,7 +8,8 @@ use utoipa::openapi::{
 use super::share::share;
 
 /// What a request's header fields may say.
-const ASKED: [(&str, &str); 5] = [
+const ASKED: [(&str, &str); 6] = [
+    ("Last-Event-ID", "The `id` of the last event that came"),
     ("If-None-Match", "`ETag`s that the caller has, or `*`: answered with 304 if one still holds"),
     (
         "Cache-Control",
@@ -26,13 +27,15 @@ const ASKED: [(&str, &str); 5] = [
     ("traceparent", "Trace context (W3C): its trace id is in the log"),
 ];
 
-/// Those of them that a stream of events takes.
-const ASKED_OF_STREAM: [&str; 2] = ["X-Request-Id", "traceparent"];
+/// Those of them that a stream of events takes. The first is for streams alone.
+const ASKED_OF_STREAM: [&str; 3] = ["Last-Event-ID", "X-Request-Id", "traceparent"];
 
 /// The request's header fields.
 pub(super) fn asked(is_stream: bool) -> impl Iterator<Item = Parameter> {
-    let asked = ASKED.iter().filter(move |(name, _)| !is_stream || ASKED_OF_STREAM.contains(name));
-    asked.map(|(name, text)| {
+    let takes = move |name: &str| {
+        if is_stream { ASKED_OF_STREAM.contains(&name) } else { name != ASKED_OF_STREAM[0] }
+    };
+    ASKED.iter().filter(move |(name, _)| takes(name)).map(|(name, text)| {
         let schema = ObjectBuilder::new().schema_type(Type::String).build();
         ParameterBuilder::new()
             .name(*name)

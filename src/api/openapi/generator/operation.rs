@@ -1,0 +1,174 @@
+//! What an operation has beside its summary: parameters, examples, headers, and its problems.
+
+use serde_json::{Value, json};
+use utoipa::openapi::{
+    Array, Components, Content, ObjectBuilder, Ref, RefOr, Required, Response, ResponseBuilder,
+    Schema, Type,
+    extensions::Extensions,
+    path::{Operation, Parameter, ParameterBuilder, ParameterIn},
+};
+
+use super::{
+    examples::Examples,
+    headers::{self, CONTENT_ENCODING, FRESHNESS, LINK, OF_STREAM},
+    problems,
+    share::share,
+};
+use crate::{
+    api::{question::Takes, resource::Resource},
+    inventory::model::{Cluster, Host, Org, SddcEntry, Task},
+};
+
+/// The path that answers with a stream of events.
+pub(super) const STREAM: &str = "/sddcs/events";
+/// Parameters that are the same for every kind of document.
+const OF_ANY: [&str; 6] = ["target", "limit", "cursor", "partial", "include_deleted", "wait"];
+
+/// Completes operations, and puts what they share in its place.
+pub(super) struct Author<'a> {
+    pub(super) shared: &'a mut Components,
+    pub(super) examples: &'a Examples,
+}
+
+impl Author<'_> {
+    /// Adds what is the same for each operation.
+    pub(super) fn complete(&mut self, path: &str, operation: &mut Operation) {
+        let facts = Facts::of(path);
+        self.add_parameters(path, &facts, operation);
+        let is_stream = path == STREAM;
+        if let Some(RefOr::T(answer)) = operation.responses.responses.get_mut("200") {
+            self.complete_answer(path, &facts, answer);
+        }
+        let responses = &mut operation.responses.responses;
+        if !is_stream {
+            let mut unchanged = ResponseBuilder::new()
+                .description("The caller has it already (`If-None-Match`)")
+                .build();
+            headers::describe(self.shared, &mut unchanged, &FRESHNESS);
+            let unchanged =
+                share("responses", &mut self.shared.responses, "NotModified", unchanged);
+            responses.insert("304".into(), unchanged);
+        }
+        for problem in problems::of(path, self.examples) {
+            let (status, name) = (problem.status.as_str().to_owned(), problem.name);
+            let response = problem.response(self.shared);
+            let response = share("responses", &mut self.shared.responses, name, response);
+            responses.insert(status, response);
+        }
+    }
+
+    fn complete_answer(&mut self, path: &str, facts: &Facts, answer: &mut Response) {
+        let mut content = Content::new(Some(facts.body.clone()));
+        content.example = Some(self.examples.answer(path));
+        if path == STREAM {
+            content.extensions = Some(events());
+            answer.content.insert("text/event-stream".into(), content.into());
+            headers::describe(self.shared, answer, &OF_STREAM);
+            return;
+        }
+        answer.content.insert("application/json".into(), content.into());
+        headers::describe(self.shared, answer, &FRESHNESS);
+        headers::describe(self.shared, answer, &[CONTENT_ENCODING]);
+        if facts.query.iter().any(|parameter| parameter.name == "cursor") {
+            headers::describe(self.shared, answer, &[LINK]);
+        }
+    }
+
+    fn add_parameters(&mut self, path: &str, facts: &Facts, operation: &mut Operation) {
+        let ids = path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
+        let ids = ids.map(|name| self.id(name));
+        let headers = headers::asked(path == STREAM);
+        let all: Vec<_> = ids.chain(facts.query.clone()).chain(headers).collect();
+        let all = all.into_iter().map(|parameter| self.share(facts.resource, parameter));
+        operation.parameters = Some(all.collect());
+    }
+
+    /// A parameter of the path.
+    fn id(&self, name: &str) -> Parameter {
+        let owner = match name {
+            "sddc_id" => "SDDC",
+            "task_id" => "task",
+            "org_id" => "organization",
+            other => panic!("{other} has no description"),
+        };
+        ParameterBuilder::new()
+            .name(name)
+            .parameter_in(ParameterIn::Path)
+            .required(Required::True)
+            .description(Some(format!("The {owner}'s `id`")))
+            .schema(Some(ObjectBuilder::new().schema_type(Type::String).build()))
+            .example(self.examples.parameter(name))
+            .build()
+    }
+
+    fn share(&mut self, resource: &str, parameter: Parameter) -> RefOr<Parameter> {
+        let name = &parameter.name;
+        let name = match parameter.parameter_in {
+            ParameterIn::Query if OF_ANY.contains(&name.as_str()) => name.clone(),
+            ParameterIn::Query => format!("{resource}.{name}"),
+            ParameterIn::Path => format!("path.{name}"),
+            ParameterIn::Header => format!("header.{name}"),
+            _ => return RefOr::T(parameter),
+        };
+        share("parameters", &mut self.shared.parameters, &name, parameter)
+    }
+}
+
+/// What an operation's handler asks with, and what it answers.
+struct Facts {
+    /// The schema of the documents that parameters are about.
+    resource: &'static str,
+    query: Vec<Parameter>,
+    body: RefOr<Schema>,
+}
+
+impl Facts {
+    fn of(path: &str) -> Self {
+        match path {
+            "/sddcs" | "/orgs/{org_id}/sddcs" => Self::list::<SddcEntry>("Sddc"),
+            "/sddcs/{sddc_id}" => Self::document::<SddcEntry>("Sddc"),
+            "/sddcs/{sddc_id}/clusters" | "/clusters" => Self::list::<Cluster>("Cluster"),
+            "/sddcs/{sddc_id}/hosts" | "/hosts" => Self::list::<Host>("Host"),
+            "/sddcs/{sddc_id}/tasks" | "/tasks" => Self::list::<Task>("Task"),
+            "/tasks/{task_id}" => Self::document::<Task>("Task"),
+            "/orgs" => Self::list::<Org>("Org"),
+            "/orgs/{org_id}" => Self::document::<Org>("Org"),
+            STREAM => Self {
+                resource: "Sddc",
+                query: Takes::EVENTS.published::<SddcEntry>(),
+                body: Schema::from(ObjectBuilder::new().schema_type(Type::String).build()).into(),
+            },
+            "/sd/prometheus" => Self {
+                resource: "Sddc",
+                query: Takes::DISCOVERY.published::<SddcEntry>(),
+                body: Schema::from(Array::new(Ref::from_schema_name("TargetGroup"))).into(),
+            },
+            other => panic!("what {other} takes and answers is not said"),
+        }
+    }
+
+    fn list<R: Resource>(resource: &'static str) -> Self {
+        let body = Ref::from_schema_name(format!("Page_{resource}")).into();
+        Self { resource, query: Takes::LIST.published::<R>(), body }
+    }
+
+    fn document<R: Resource>(resource: &'static str) -> Self {
+        let body = Ref::from_schema_name(resource).into();
+        Self { resource, query: Takes::DOCUMENT.published::<R>(), body }
+    }
+}
+
+/// The data of each kind of event: OpenAPI 3.1 has no word for it.
+fn events() -> Extensions {
+    let schema = |name: &str| json!({"$ref": format!("#/components/schemas/{name}")});
+    let change = || schema("ChangeEvent");
+    let events: Value = json!({
+        "sync": schema("Page_Sddc"),
+        "added": change(),
+        "changed": change(),
+        "removed": change(),
+        "status": schema("StatusEvent"),
+        "reset": schema("ResetEvent"),
+    });
+    Extensions::from_iter([("x-events", events)])
+}

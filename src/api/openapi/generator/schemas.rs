@@ -1,0 +1,123 @@
+//! What the derived schemas do not say.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{
+        ArrayBuilder, Object, ObjectBuilder, Ref, RefOr, Schema, Type,
+        schema::{ArrayItems, SchemaType},
+    },
+};
+
+use crate::ids::{OrgId, SddcId, TaskId};
+
+/// What `include=` adds to an SDDC: the field, and what it lists.
+const INCLUDED: [(&str, &str); 2] = [("clusters", "Cluster"), ("hosts", "Host")];
+
+/// Fields that are left out where there is nothing to say. All others are always there.
+const OPTIONAL: [(&str, &str); 3] =
+    [("Problem", "errors"), ("Problem", "missing"), ("ParameterFault", "did_you_mean")];
+
+/// The schemas of ids, which are written as plain strings wherever they stand.
+const IDS: [&str; 3] = ["OrgId", "SddcId", "TaskId"];
+
+/// An example of each field, by the document's schema.
+fn examples() -> Value {
+    serde_json::from_str(include_str!("fields.json")).expect("the examples are JSON")
+}
+
+/// The document that the examples of a schema's fields make up.
+pub(crate) fn example(name: &str) -> Value {
+    examples()[name].take()
+}
+
+/// A schema of the document.
+pub(crate) fn schema(name: &str) -> Value {
+    serde_json::to_value(&super::document().components.expect("it has some").schemas[name])
+        .expect("schemas have string keys only")
+}
+
+/// Lets lists refer to the documents that they are of, writes ids as strings, gives each field its
+/// example, and names what `include=` adds.
+pub(super) fn complete(schemas: &mut BTreeMap<String, RefOr<Schema>>) {
+    let examples = examples();
+    for id in IDS {
+        schemas.remove(id);
+    }
+    for (name, schema) in schemas.iter_mut() {
+        let RefOr::T(Schema::Object(object)) = schema else { continue };
+        let (own, item) = name.split_once('_').map_or((&**name, None), |(a, b)| (a, Some(b)));
+        complete_fields(object, own, &examples[own]);
+        if let (Some(item), Some(RefOr::T(Schema::Array(items)))) =
+            (item, object.properties.get_mut("items"))
+        {
+            items.items = ArrayItems::RefOrSchema(Box::new(Ref::from_schema_name(item).into()));
+        }
+        if name == "Sddc" {
+            add_included(object);
+        }
+    }
+}
+
+fn complete_fields(object: &mut Object, name: &str, examples: &Value) {
+    let fields = object.properties.keys().cloned();
+    object.required = fields.filter(|field| !OPTIONAL.contains(&(name, field.as_str()))).collect();
+    for (field, schema) in &mut object.properties {
+        if let Some(id) = plain_id(schema) {
+            *schema = id.into();
+        }
+        let example = examples.get(field).cloned();
+        match schema {
+            RefOr::T(Schema::Object(field)) => field.example = example,
+            RefOr::T(Schema::Array(field)) => field.example = example,
+            _ => assert!(example.is_none(), "{name}.{field} takes no example"),
+        }
+    }
+}
+
+/// What stands for an id, or for an id or null.
+fn plain_id(schema: &RefOr<Schema>) -> Option<Schema> {
+    let is_id = |to: &Ref| IDS.iter().any(|id| to.ref_location.ends_with(&format!("/{id}")));
+    let (to, kind) = match schema {
+        RefOr::Ref(to) => (to, SchemaType::Type(Type::String)),
+        RefOr::T(Schema::OneOf(one)) => {
+            let to = one.items.iter().find_map(|it| match it {
+                RefOr::Ref(to) => Some(to),
+                RefOr::T(_) => None,
+            });
+            (to?, SchemaType::from_iter([Type::String, Type::Null]))
+        }
+        RefOr::T(_) => return None,
+    };
+    let description = Some(to.description.clone()).filter(|text| !text.is_empty());
+    let id = ObjectBuilder::new().schema_type(kind).description(description);
+    is_id(to).then(|| id.build().into())
+}
+
+fn add_included(sddc: &mut Object) {
+    for (field, item) in INCLUDED {
+        let said = format!("Only with `include={field}`; `null` where they are not known.");
+        let list = ArrayBuilder::new()
+            .schema_type(SchemaType::from_iter([Type::Array, Type::Null]))
+            .items(Ref::from_schema_name(item))
+            .description(Some(said));
+        sddc.properties.insert(field.to_owned(), Schema::from(list.build()).into());
+    }
+}
+
+/// Lets documents derive their schemas. [`plain_id`] puts strings for the references.
+macro_rules! id {
+    ($($id:ty),*) => {$(
+        impl PartialSchema for $id {
+            fn schema() -> RefOr<Schema> {
+                Schema::from(ObjectBuilder::new().schema_type(Type::String).build()).into()
+            }
+        }
+
+        impl ToSchema for $id {}
+    )*};
+}
+
+id!(OrgId, SddcId, TaskId);

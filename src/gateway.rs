@@ -16,7 +16,7 @@ use crate::{
     api::{self, Answers, ApiState, Docs, Steps, ValueHistory, Watchers},
     clock::Clock,
     config::Config,
-    csp::{self, ClientSecret, InvalidClientSecret, Mint, SecretCell, SecretOrigin, TokenSource},
+    csp::{Mint, SecretCell, TokenSource},
     in_flight::InFlight,
     inventory::{Inventory, InventoryMetrics, Readers, SnapshotFile, Source},
     lifecycle::{Drain, Readiness, Reason, Signals},
@@ -31,7 +31,7 @@ use crate::{
         tls::{Tls, TlsFault},
     },
     os_error::{describe, in_words},
-    reload::{self, Hangups, ReadFault, Reloads},
+    reload::{Hangups, LoadedFile, Reloads},
     tasks::Tasks,
     telemetry::{AccessLog, Audit, AuditGuard, Metrics},
     upstream::{Bounds, BuildError, Client, Places, Retries, Upstream},
@@ -51,12 +51,6 @@ const CUT_PATIENCE: Duration = Duration::from_secs(1);
 /// Why a gateway did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// The secret's file was there when the configuration was checked, and is not any more.
-    #[error("csp.client_secret_file {0}")]
-    SecretFile(#[from] ReadFault),
-    /// It is there, and holds no secret any more.
-    #[error("csp.client_secret_file {0}")]
-    Secret(#[from] InvalidClientSecret),
     /// The upstream client.
     #[error(transparent)]
     Client(#[from] BuildError),
@@ -69,7 +63,7 @@ pub enum StartError {
     /// The ops port's thread.
     #[error("the thread of the ops port cannot be started: {}", in_words(*.0))]
     Ops(io::ErrorKind),
-    /// TLS for callers: a file has changed since the configuration was checked.
+    /// TLS for callers.
     #[error(transparent)]
     Tls(#[from] TlsFault),
     /// A socket.
@@ -116,18 +110,18 @@ impl Upstreams {
     /// Builds the clients. Connects to nothing.
     ///
     /// # Errors
-    /// [`StartError`] when the secret, the CA file or the system's CAs cannot be used.
+    /// [`StartError`] when the CA file or the system's CAs cannot be used.
     pub fn new(config: &Config, clock: &Clock, metrics: &Metrics) -> Result<Self, StartError> {
-        let secret = SecretCell::new(read_secret(&config.csp)?);
+        let secret = SecretCell::new(config.csp.client_secret.clone());
         let bounds = Bounds {
             connect_timeout: config.vmc.connect_timeout,
             timeout: config.vmc.timeout,
             max_body: config.vmc.max_body,
         };
         let client = |upstream, base, bounds| {
-            let ca_file = config.vmc.ca_file.as_deref();
+            let authorities = config.vmc.ca_file.as_ref().map(LoadedFile::content);
             let (proxies, clock) = (&config.proxies, clock.clone());
-            Client::new(upstream, base, bounds, ca_file, proxies, clock, metrics.clone())
+            Client::new(upstream, base, bounds, authorities, proxies, clock, metrics.clone())
         };
         let token_bounds = Bounds { max_body: MOST_TOKEN_BYTES, ..bounds };
         let csp = client(Upstream::Csp, &config.csp.url, token_bounds)?;
@@ -139,16 +133,6 @@ impl Upstreams {
             places: Places::new(config.vmc.max_in_flight),
         };
         Ok(Self { mint, vmc, secret })
-    }
-}
-
-fn read_secret(settings: &csp::Settings) -> Result<ClientSecret, StartError> {
-    match &settings.client_secret {
-        SecretOrigin::Value(secret) => Ok(secret.clone()),
-        SecretOrigin::File(path) => {
-            let content = reload::read(path)?;
-            Ok(ClientSecret::from_bytes(&content)?)
-        }
     }
 }
 
@@ -260,7 +244,8 @@ impl Gateway {
             cutting: edge.cutting.clone(),
             cut: CancellationToken::new(),
             connections: TaskTracker::new(),
-            settings: config.api.clone(),
+            // Without the contents of TLS's files, which are in use already.
+            settings: crate::listener::Settings { tls: None, ..config.api.clone() },
             _audit: audit_guard,
         };
         gateway.listen(edge, api_socket, tls, &metrics);

@@ -4,13 +4,17 @@
 //! a symlink that was swapped, which is how Kubernetes and Docker rotate secrets. A new version
 //! that is refused keeps the old one, and says so. What belongs together, a certificate and its key,
 //! is read and taken together. Each file has its own pace: one that hangs delays no other.
+//!
+//! Flow: [`LoadedFile`] (read once, when the configuration is checked) → what uses it, and
+//! [`Watched`] → a look → a content with another digest → [`Take`]. Only the reloader knows whether
+//! a file has changed: what uses a file is given a new content, or nothing.
 
 mod file;
 
 use std::{
     collections::BTreeMap,
     fmt,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -29,27 +33,31 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use self::file::Looks;
-pub use self::file::{MAX_BYTES, ReadFault, read};
+pub use self::file::{LoadedFile, MAX_BYTES, ReadFault, read};
 use crate::clock::{Clock, Instant};
 
 const EVERY: Duration = Duration::from_secs(5);
 /// A content that is another one after this is being written: it is left for the next look.
 const SETTLES_WITHIN: Duration = Duration::from_millis(50);
 
-/// Takes the files' contents, in the order of their paths, or says why not. Called when a content is
-/// not the one in use, not at each look.
+/// Takes the files' contents, in the order of their paths, or says why not. Called only with contents
+/// that are not in use.
 pub type Take =
     Box<dyn Fn(Vec<Vec<u8>>) -> BoxFuture<'static, Result<(), Rejection>> + Send + Sync>;
 
-/// A [`Take`] that needs nothing but the contents.
+/// A [`Take`] of one file.
+pub fn take_one<F>(take: impl Fn(Vec<u8>) -> F + Send + Sync + 'static) -> Take
+where
+    F: Future<Output = Result<(), Rejection>> + Send + 'static,
+{
+    Box::new(move |contents| Box::pin(take(contents.into_iter().next().unwrap_or_default())))
+}
+
+/// A [`Take`] of one file that needs nothing but its content.
 pub fn take_at_once<E: Into<Rejection>>(
-    take: impl Fn(&[&[u8]]) -> Result<(), E> + Send + Sync + 'static,
+    take: impl Fn(&[u8]) -> Result<(), E> + Send + Sync + 'static,
 ) -> Take {
-    Box::new(move |contents| {
-        let contents: Vec<_> = contents.iter().map(Vec::as_slice).collect();
-        let taken = take(&contents).map_err(Into::into);
-        Box::pin(std::future::ready(taken))
-    })
+    take_one(move |content| std::future::ready(take(&content).map_err(Into::into)))
 }
 
 /// Why a new version is not in use.
@@ -78,23 +86,31 @@ impl From<ReadFault> for Rejection {
 
 /// Files that belong together, and what is done with their contents.
 pub struct Watched {
-    /// The configuration key that names the first of them.
-    pub key: &'static str,
-    /// Where they are.
-    pub paths: Vec<PathBuf>,
-    /// Whether an older version is in use while the newest is refused. Every file has been loaded at
-    /// the start, but for a callers' file, which may come later.
-    pub is_loaded: bool,
-    /// Takes the contents if they are good.
-    pub take: Take,
-    /// Says that what was refused is worth another try at once.
-    pub retry: Option<Arc<Notify>>,
+    key: &'static str,
+    paths: Vec<PathBuf>,
+    take: Take,
+    retry: Option<Arc<Notify>>,
+    loaded: Option<ContentDigest>,
 }
 
 impl Watched {
-    /// Files that are in use, and whose refusal is final until they change.
-    pub fn new(key: &'static str, paths: Vec<PathBuf>, take: Take) -> Self {
-        Self { key, paths, is_loaded: true, take, retry: None }
+    /// Files that are in use as they were loaded, and whose refusal is final until they change. `key`
+    /// is the configuration's, of the first of them.
+    pub fn new(key: &'static str, files: &[&LoadedFile], take: Take) -> Self {
+        let contents: Vec<_> = files.iter().map(|file| file.content()).collect();
+        let paths = files.iter().map(|file| file.path().to_owned()).collect();
+        Self { key, paths, take, retry: None, loaded: Some(digest(&contents)) }
+    }
+
+    /// A file of which no version is in use yet.
+    pub fn not_loaded(key: &'static str, path: &Path, take: Take) -> Self {
+        Self { key, paths: vec![path.to_owned()], take, retry: None, loaded: None }
+    }
+
+    /// What was refused is tried again at once whenever `retry` is notified.
+    #[must_use]
+    pub fn retried_on(self, retry: Arc<Notify>) -> Self {
+        Self { retry: Some(retry), ..self }
     }
 }
 
@@ -110,7 +126,6 @@ type ContentDigest = [u8; 32];
 struct Known {
     file: Watched,
     looks: Looks,
-    loaded: Option<ContentDigest>,
     refused: Option<Refused>,
 }
 
@@ -122,13 +137,13 @@ struct Refused {
 
 impl Known {
     fn of(file: Watched) -> Self {
-        Self { file, looks: Looks::default(), loaded: None, refused: None }
+        Self { file, looks: Looks::default(), refused: None }
     }
 
     async fn look(&mut self, clock: &Clock) -> Result<(), Rejection> {
         let contents = self.looks.read(&self.file.paths).await?;
         let digest = digest(&contents);
-        if self.loaded == Some(digest) {
+        if self.file.loaded == Some(digest) {
             self.refused = None;
             return Ok(());
         }
@@ -138,13 +153,13 @@ impl Known {
         {
             return Err(refused.rejection.clone());
         }
-        let is_first = self.loaded.is_none() && self.refused.is_none();
+        let is_first = self.file.loaded.is_none() && self.refused.is_none();
         if !is_first && !self.is_settled(&contents).await? {
             return self.refused.as_ref().map_or(Ok(()), |refused| Err(refused.rejection.clone()));
         }
         match (self.file.take)(contents).await {
             Ok(()) => {
-                (self.loaded, self.refused, self.file.is_loaded) = (Some(digest), None, true);
+                (self.file.loaded, self.refused) = (Some(digest), None);
                 Ok(())
             }
             Err(rejection) => {
@@ -180,9 +195,10 @@ impl Known {
     }
 }
 
-fn digest(contents: &[Vec<u8>]) -> ContentDigest {
+fn digest(contents: &[impl AsRef<[u8]>]) -> ContentDigest {
     let mut digest = Sha256::new();
     for content in contents {
+        let content = content.as_ref();
         digest.update(content.len().to_be_bytes());
         digest.update(content);
     }
@@ -208,7 +224,7 @@ impl Reloads {
         match outcome {
             Err(Rejection { reason, detail, .. }) if before != Some(Some(reason)) => {
                 let detail = detail.as_deref();
-                if file.is_loaded {
+                if file.loaded.is_some() {
                     tracing::warn!(
                         file = key,
                         reason,
@@ -321,5 +337,39 @@ impl Collector for Reloads {
             ConstGauge::new(value).encode(family.encode_family(&[("file", file)])?)?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn only_a_content_that_is_not_in_use_is_taken() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("file");
+        let write = |text: &str| std::fs::write(&path, text).unwrap();
+        write("old");
+        let taken: Arc<Mutex<Vec<Vec<u8>>>> = Arc::default();
+        let seen = taken.clone();
+        let take = take_at_once(move |content| {
+            seen.lock().unwrap().push(content.to_vec());
+            if content == b"bad" { Err("bad") } else { Ok(()) }
+        });
+        let file = LoadedFile::read(&path).unwrap();
+        let mut known = Known::of(Watched::new("a.key", &[&file], take));
+        let clock = Clock::manual(jiff::Timestamp::UNIX_EPOCH);
+        for (text, outcome) in [
+            ("old", Ok(())),
+            ("bad", Err("bad")),
+            ("bad", Err("bad")),
+            ("old", Ok(())),
+            ("new", Ok(())),
+            ("new", Ok(())),
+        ] {
+            write(text);
+            assert_eq!(known.look(&clock).await, outcome.map_err(Rejection::from), "{text}");
+        }
+        assert_eq!(*taken.lock().unwrap(), [b"bad", b"new"]);
     }
 }

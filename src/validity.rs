@@ -10,7 +10,6 @@
 use std::{
     collections::BTreeMap,
     fmt,
-    path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -27,7 +26,7 @@ use prometheus_client::{
 };
 use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, pem::PemObject};
 
-use crate::reload::{self, ReadFault};
+use crate::reload::LoadedFile;
 
 /// How long before its end a certificate is warned of.
 const WARNED_BEFORE: Duration = Duration::from_secs(14 * 24 * 3600);
@@ -74,17 +73,6 @@ impl Validity {
 #[error("holds no certificate or CRL whose dates can be read")]
 pub struct NoDates;
 
-/// Why a dated file tells no dates: a sentence that follows its name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum DateFault {
-    /// It cannot be read.
-    #[error(transparent)]
-    Read(#[from] ReadFault),
-    /// It has none.
-    #[error(transparent)]
-    NoDates(#[from] NoDates),
-}
-
 /// What a dated file holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DatedKind {
@@ -103,24 +91,23 @@ pub struct DatedFile {
     pub key: &'static str,
     /// What it holds.
     pub kind: DatedKind,
-    /// Where it is.
-    pub path: PathBuf,
+    /// The file itself.
+    pub file: LoadedFile,
 }
 
 impl DatedFile {
     /// A file by its key.
     #[must_use]
-    pub fn new(key: &'static str, kind: DatedKind, path: &Path) -> Self {
-        Self { key, kind, path: path.to_owned() }
+    pub fn new(key: &'static str, kind: DatedKind, file: &LoadedFile) -> Self {
+        Self { key, kind, file: file.clone() }
     }
 
-    /// Reads the file's dates as they are now.
+    /// The file's dates.
     ///
     /// # Errors
-    /// [`DateFault`].
-    pub fn read(&self) -> Result<FileDates, DateFault> {
-        let content = reload::read(&self.path)?;
-        Ok(FileDates::of(self.kind, &content)?)
+    /// [`NoDates`].
+    pub fn dates(&self) -> Result<FileDates, NoDates> {
+        FileDates::of(self.kind, self.file.content())
     }
 }
 

@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, path::PathBuf};
 use jiff::Timestamp;
 
 use super::{CallerName, KeyDigest, Rate, SanName, Scope, View, oidc};
+use crate::reload::LoadedFile;
 
 /// Whether callers must show who they are. Decided once, at start, from which keys are set; never
 /// from how many callers there are.
@@ -45,6 +46,8 @@ pub struct Roll {
 pub struct CallersFile {
     /// Where it is.
     pub path: PathBuf,
+    /// It as it was at the start, if it was there and not empty.
+    pub loaded: Option<LoadedFile>,
     /// Its `[[callers]]` as they were at start; nobody if it could not be read.
     pub callers: Vec<CallerSettings>,
 }

@@ -26,10 +26,13 @@ async fn serve(mut config: Config) -> Result<(), ExitCode> {
     let gateway = Gateway::start(&config, Clock::system(), access_log, lost)
         .await
         .map_err(|error| fail(&error))?;
+    let access = config.access.mode();
+    // What the gateway needs of it, it has taken.
+    drop(config);
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
         commit = crate::COMMIT,
-        access = config.access.mode(),
+        access,
         api = %gateway.api_address(),
         ops = %gateway.ops_address(),
         "started"

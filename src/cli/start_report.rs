@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::{
     access::{self, oidc::KeysFrom},
     config::Config,
-    csp::SecretOrigin,
+    reload::LoadedFile,
     telemetry::AuditTarget,
 };
 
@@ -49,32 +49,30 @@ fn files(config: &Config) -> Vec<(&'static str, &Path)> {
     let client = tls.and_then(|tls| tls.client.as_ref());
     let roll = config.access.roll();
     let oidc = roll.and_then(|roll| roll.oidc.as_ref());
-    let secret = match &config.csp.client_secret {
-        SecretOrigin::File(path) => Some(path),
-        SecretOrigin::Value(_) => None,
-    };
     let keys = oidc.and_then(|oidc| match &oidc.keys {
-        KeysFrom::File(path) => Some(path),
+        KeysFrom::File(file) => Some(file),
         KeysFrom::Url(_) => None,
     });
     let audit = match &config.telemetry.audit {
-        Some(AuditTarget::File(path)) => Some(path),
+        Some(AuditTarget::File(path)) => Some(path.as_path()),
         Some(AuditTarget::Stdout) | None => None,
     };
+    let callers = roll.and_then(|roll| roll.file.as_ref());
+    let path = LoadedFile::path;
     [
-        ("api.tls_cert", tls.map(|tls| &tls.cert)),
-        ("api.tls_key", tls.map(|tls| &tls.key)),
-        ("api.tls_client_ca", client.map(|client| &client.ca)),
-        ("api.tls_client_crl", client.and_then(|client| client.crl.as_ref())),
-        ("csp.client_secret_file", secret),
-        ("vmc.ca_file", config.vmc.ca_file.as_ref()),
-        ("inventory.snapshot_file", config.inventory.snapshot_file.as_ref()),
-        ("access.callers_file", roll.and_then(|roll| roll.file.as_ref()).map(|file| &file.path)),
-        ("access.oidc.jwks_file", keys),
-        ("access.oidc.ca_file", oidc.and_then(|oidc| oidc.ca_file.as_ref())),
+        ("api.tls_cert", tls.map(|tls| tls.cert.path())),
+        ("api.tls_key", tls.map(|tls| tls.key.path())),
+        ("api.tls_client_ca", client.map(|client| client.ca.path())),
+        ("api.tls_client_crl", client.and_then(|client| client.crl.as_ref()).map(path)),
+        ("csp.client_secret_file", config.secret_file.as_ref().map(path)),
+        ("vmc.ca_file", config.vmc.ca_file.as_ref().map(path)),
+        ("inventory.snapshot_file", config.inventory.snapshot_file.as_deref()),
+        ("access.callers_file", callers.map(|file| file.path.as_path())),
+        ("access.oidc.jwks_file", keys.map(path)),
+        ("access.oidc.ca_file", oidc.and_then(|oidc| oidc.ca_file.as_ref()).map(path)),
         ("telemetry.audit", audit),
     ]
     .into_iter()
-    .filter_map(|(key, path)| Some((key, path?.as_path())))
+    .filter_map(|(key, path)| Some((key, path?)))
     .collect()
 }

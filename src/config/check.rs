@@ -1,10 +1,6 @@
 //! From what was written to what was checked, section by section.
 
-use std::{
-    net::SocketAddr,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{net::SocketAddr, time::Duration};
 
 use rustls::{
     RootCertStore,
@@ -25,9 +21,10 @@ use crate::{
         self, CallersFile, Roll,
         oidc::{self, KeysFrom},
     },
-    csp::{self, BasicEncoding, ClientId, ClientSecret, SecretOrigin},
+    csp::{self, BasicEncoding, ClientId, ClientSecret},
     ids::OrgId,
-    inventory, listener, reload,
+    inventory, listener,
+    reload::LoadedFile,
     telemetry::{self, AuditTarget, Format},
     vmc,
 };
@@ -90,21 +87,18 @@ pub(super) fn ops(reader: &mut Reader<'_>, api: SocketAddr) -> listener::OpsSett
     listener::OpsSettings { listen }
 }
 
-/// `None` when the id or the secret is missing or wrong, which is noted.
-pub(super) fn csp(reader: &mut Reader<'_>) -> Option<csp::Settings> {
+/// With the file that the secret comes from, if it does. `None` when the id or the secret is missing
+/// or wrong, which is noted.
+pub(super) fn csp(reader: &mut Reader<'_>) -> Option<(csp::Settings, Option<LoadedFile>)> {
     let plain_http = reader.quietly(plain_http);
     let url = reader.value("csp.url", value::upstream(&plain_http));
     let token_path = reader.value("csp.token_path", value::url_path);
     let basic_encoding = reader.value("csp.basic_encoding", value::choice(ENCODINGS));
     let client_id = client_id(reader);
-    let client_secret = client_secret(reader);
-    Some(csp::Settings {
-        url,
-        token_path,
-        client_id: client_id?,
-        client_secret: client_secret?,
-        basic_encoding,
-    })
+    let (client_secret, secret_file) = client_secret(reader)?;
+    let client_id = client_id?;
+    let settings = csp::Settings { url, token_path, client_id, client_secret, basic_encoding };
+    Some((settings, secret_file))
 }
 
 fn client_id(reader: &mut Reader<'_>) -> Option<ClientId> {
@@ -118,7 +112,7 @@ fn client_id(reader: &mut Reader<'_>) -> Option<ClientId> {
     reader.optional("csp.client_id", str::parse::<ClientId>)
 }
 
-fn client_secret(reader: &mut Reader<'_>) -> Option<SecretOrigin> {
+fn client_secret(reader: &mut Reader<'_>) -> Option<(ClientSecret, Option<LoadedFile>)> {
     const VALUE: &str = "csp.client_secret";
     const FILE: &str = "csp.client_secret_file";
     match (reader.is_set(VALUE), reader.is_set(FILE)) {
@@ -139,15 +133,11 @@ fn client_secret(reader: &mut Reader<'_>) -> Option<SecretOrigin> {
             );
             None
         }
-        (true, false) => reader.optional(VALUE, ClientSecret::from_text).map(SecretOrigin::Value),
-        (false, true) => reader
-            .optional(FILE, |text| {
-                let path = value::path(text)?;
-                let content = read(&path)?;
-                ClientSecret::from_bytes(&content).map_err(|fault| fault.to_string())?;
-                Ok::<_, String>(path)
-            })
-            .map(SecretOrigin::File),
+        (true, false) => Some((reader.optional(VALUE, ClientSecret::from_text)?, None)),
+        (false, true) => {
+            let file = reader.file(FILE, |content| ClientSecret::from_bytes(content).map(drop))?;
+            Some((ClientSecret::from_bytes(file.content()).ok()?, Some(file)))
+        }
     }
 }
 
@@ -162,7 +152,7 @@ pub(super) fn vmc(reader: &mut Reader<'_>) -> vmc::Settings {
         retries: reader.value("vmc.retries", value::count(0..=10)),
         max_body: reader.value("vmc.max_body", value::size(1 << 10..=4 << 30)),
         plain_http,
-        ca_file: reader.optional("vmc.ca_file", authorities),
+        ca_file: reader.file("vmc.ca_file", check_authorities),
     }
 }
 
@@ -249,8 +239,9 @@ fn roll(reader: &mut Reader<'_>) -> Roll {
     let callers = callers::read(reader, ways);
     let file = reader.optional("access.callers_file", value::path).map(|path| {
         // One that cannot be read lets nobody in, and is read again while running.
-        let text = reload::read(&path).unwrap_or_default();
-        let callers = match std::str::from_utf8(&text) {
+        let loaded = LoadedFile::read(&path).ok();
+        let text = loaded.as_ref().map(LoadedFile::content).unwrap_or_default();
+        let callers = match std::str::from_utf8(text) {
             Ok(text) => callers::read_file(reader, &path, text, &callers, ways),
             Err(_) => {
                 let origin = reader.origin("access.callers_file");
@@ -258,7 +249,8 @@ fn roll(reader: &mut Reader<'_>) -> Roll {
                 Vec::new()
             }
         };
-        CallersFile { path, callers }
+        let loaded = loaded.filter(|file| !file.content().trim_ascii().is_empty());
+        CallersFile { path, loaded, callers }
     });
     Roll { callers, file, oidc }
 }
@@ -303,7 +295,7 @@ fn oidc(reader: &mut Reader<'_>) -> Option<oidc::Settings> {
         reader.missing(AUDIENCE, problem);
     }
     let keys = oidc_keys(reader);
-    let ca_file = reader.optional(OIDC_CA_FILE, authorities);
+    let ca_file = reader.file(OIDC_CA_FILE, check_authorities);
     let client_ids = client_ids.into_iter().map(|(id, _)| id).collect();
     Some(oidc::Settings { issuer: issuer?, audience, client_ids, keys: keys?, ca_file })
 }
@@ -333,13 +325,10 @@ fn oidc_keys(reader: &mut Reader<'_>) -> Option<KeysFrom> {
             None
         }
         (true, false) => reader.optional(JWKS_URL, value::document_url).map(KeysFrom::Url),
-        (false, true) => reader
-            .optional(JWKS_FILE, |text| {
-                let path = value::path(text)?;
-                oidc::check_keys(&read(&path)?).map_err(|why| format!("holds {why}"))?;
-                Ok::<_, String>(path)
-            })
-            .map(KeysFrom::File),
+        (false, true) => {
+            let check = |set: &[u8]| oidc::check_keys(set).map_err(|why| format!("holds {why}"));
+            reader.file(JWKS_FILE, check).map(KeysFrom::File)
+        }
     }
 }
 
@@ -358,17 +347,6 @@ fn audit_target(text: &str) -> Result<AuditTarget, String> {
         "stdout" => Ok(AuditTarget::Stdout),
         name => value::file_to_write(name).map(AuditTarget::File),
     }
-}
-
-pub(super) fn read(path: &Path) -> Result<Vec<u8>, String> {
-    reload::read(path).map_err(|fault| fault.to_string())
-}
-
-/// A file with CAs.
-fn authorities(text: &str) -> Result<PathBuf, String> {
-    let path = value::path(text)?;
-    check_authorities(&read(&path)?)?;
-    Ok(path)
 }
 
 /// At least one certificate, and all of them usable: a client that trusts only some of a bundle

@@ -53,8 +53,10 @@ use self::{
 };
 use crate::{
     access,
-    csp::{self, ClientId, ClientSecret, SecretOrigin},
-    inventory, listener, reload, telemetry,
+    csp::{self, ClientId, ClientSecret},
+    inventory, listener,
+    reload::{self, LoadedFile},
+    telemetry,
     upstream::Proxies,
     validity::{DatedFile, DatedKind},
     vmc,
@@ -69,6 +71,8 @@ pub struct Config {
     pub ops: listener::OpsSettings,
     /// `[csp]`.
     pub csp: csp::Settings,
+    /// `csp.client_secret_file`, if the secret comes from it; re-read while running.
+    pub secret_file: Option<LoadedFile>,
     /// `[vmc]`.
     pub vmc: vmc::Settings,
     /// `[inventory]`.
@@ -121,12 +125,13 @@ impl Config {
         let telemetry = check::telemetry(&mut reader, stderr_is_terminal);
         let faults = reader.into_faults();
         match csp {
-            Some(csp) if faults.is_empty() => {
+            Some((csp, secret_file)) if faults.is_empty() => {
                 let file_with_secret = None;
                 Ok(Self {
                     api,
                     ops,
                     csp,
+                    secret_file,
                     vmc,
                     inventory,
                     access,
@@ -171,9 +176,10 @@ impl Config {
                 url: upstream_url.clone(),
                 token_path: reader.value("csp.token_path", value::url_path),
                 client_id,
-                client_secret: SecretOrigin::Value(client_secret),
+                client_secret,
                 basic_encoding: csp::BasicEncoding::default(),
             },
+            secret_file: None,
             vmc: vmc::Settings { url: upstream_url, ..check::vmc(&mut reader) },
             inventory: inventory::Settings { poll: SOON, ..check::inventory(&mut reader) },
             access: access::Settings::Open,
@@ -194,7 +200,7 @@ impl Config {
         let client = tls.and_then(|tls| tls.client.as_ref());
         let oidc = self.access.roll().and_then(|roll| roll.oidc.as_ref());
         let dated =
-            |key, kind, path: Option<&PathBuf>| path.map(|path| DatedFile::new(key, kind, path));
+            |key, kind, file: Option<&LoadedFile>| file.map(|file| DatedFile::new(key, kind, file));
         let authorities = DatedKind::Authorities;
         [
             dated("api.tls_cert", DatedKind::Pair, tls.map(|tls| &tls.cert)),
@@ -217,12 +223,9 @@ impl Config {
     /// Looks at the modes of the files that hold secrets.
     #[must_use]
     pub fn warnings(&self) -> Vec<String> {
-        let secret = match &self.csp.client_secret {
-            SecretOrigin::File(path) => Some(("csp.client_secret_file", path)),
-            SecretOrigin::Value(_) => None,
-        };
-        let private_key = self.api.tls.as_ref().map(|tls| ("api.tls_key", &tls.key));
-        let file = self.file_with_secret.as_ref().map(|path| ("csp.client_secret", path));
+        let secret = self.secret_file.as_ref().map(|file| ("csp.client_secret_file", file.path()));
+        let private_key = self.api.tls.as_ref().map(|tls| ("api.tls_key", tls.key.path()));
+        let file = self.file_with_secret.as_deref().map(|path| ("csp.client_secret", path));
         let mut warnings: Vec<_> = [secret, private_key, file]
             .into_iter()
             .flatten()
@@ -232,7 +235,8 @@ impl Config {
             })
             .collect();
         warnings.extend(self.proxies.warnings().iter().cloned());
-        if is_short(&self.csp.client_secret) {
+        // A secret that is too short would be found in too many words.
+        if self.csp.client_secret.is_short() {
             warnings.push(
                 "csp.client_secret: shorter than 8 bytes, so it is not looked for in texts of VMware \
                  Cloud's; make a longer one"
@@ -253,17 +257,6 @@ impl Config {
             }
         }
         warnings
-    }
-}
-
-/// A secret that is too short would be found in too many words.
-fn is_short(secret: &SecretOrigin) -> bool {
-    match secret {
-        SecretOrigin::Value(secret) => secret.is_short(),
-        SecretOrigin::File(path) => reload::read(path)
-            .ok()
-            .and_then(|content| ClientSecret::from_bytes(&content).ok())
-            .is_some_and(|secret| secret.is_short()),
     }
 }
 

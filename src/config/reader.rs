@@ -9,7 +9,9 @@ use super::{
     faults::{Fault, Origin, quoted},
     keys::{self, Key},
     layers::{Entry, Layers},
+    value,
 };
+use crate::reload::LoadedFile;
 
 /// The layers and the faults found so far.
 pub(super) struct Reader<'a> {
@@ -57,6 +59,19 @@ impl<'a> Reader<'a> {
             },
         }
         None
+    }
+
+    /// The file that a key names, if its content is good.
+    pub(super) fn file<E: Display>(
+        &mut self,
+        name: &str,
+        check: impl Fn(&[u8]) -> Result<(), E>,
+    ) -> Option<LoadedFile> {
+        self.optional(name, |text| {
+            let file = LoadedFile::read(&value::path(text)?).map_err(|fault| fault.to_string())?;
+            check(file.content()).map_err(|fault| fault.to_string())?;
+            Ok::<_, String>(file)
+        })
     }
 
     /// Reads what is read again elsewhere: its faults are noted there.

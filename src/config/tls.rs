@@ -1,8 +1,6 @@
 //! TLS for callers: five keys that only make sense together.
 
-use std::path::{Path, PathBuf};
-
-use super::{check::read as content, reader::Reader, value};
+use super::{reader::Reader, value};
 use crate::{
     access::ClientAuthorities,
     clock::Clock,
@@ -11,6 +9,7 @@ use crate::{
         ClientAuthSettings, TlsSettings,
         tls::{ServerIdentity, check_chain, check_key},
     },
+    reload::LoadedFile,
 };
 
 const CERT: &str = "api.tls_cert";
@@ -24,8 +23,8 @@ const MODES: &[(&str, bool)] = &[("optional", false), ("required", true)];
 
 /// `None` without TLS, and when something is wrong, which is noted.
 pub(super) fn read(reader: &mut Reader<'_>) -> Option<TlsSettings> {
-    let cert = file(reader, CERT, |pem| check_chain(pem).map_err(|fault| fault.to_string()));
-    let key = file(reader, KEY, |pem| check_key(pem).map_err(|fault| fault.to_string()));
+    let cert = reader.file(CERT, check_chain);
+    let key = reader.file(KEY, check_key);
     needs(reader, CERT, KEY);
     needs(reader, KEY, CERT);
     let client = read_client(reader);
@@ -35,9 +34,9 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Option<TlsSettings> {
 }
 
 fn read_client(reader: &mut Reader<'_>) -> Option<ClientAuthSettings> {
-    let ca = file(reader, CA, |pem| check_authorities(pem, None));
+    let ca = reader.file(CA, |pem| check_authorities(pem, None));
     // A list says nothing of whose it is until it is used.
-    let crl = file(reader, CRL, |_| Ok(()));
+    let crl = reader.file(CRL, |_| Ok::<_, String>(()));
     let required = reader.value(AUTH, value::choice(MODES));
     needs(reader, CA, CERT);
     needs(reader, CRL, CA);
@@ -49,19 +48,6 @@ fn read_client(reader: &mut Reader<'_>) -> Option<ClientAuthSettings> {
     Some(ClientAuthSettings { ca, crl, required })
 }
 
-/// A file's name, if its content is good.
-fn file(
-    reader: &mut Reader<'_>,
-    name: &str,
-    check: impl Fn(&[u8]) -> Result<(), String>,
-) -> Option<PathBuf> {
-    reader.optional(name, |text| {
-        let path = value::path(text)?;
-        check(&content(&path)?)?;
-        Ok::<_, String>(path)
-    })
-}
-
 fn needs(reader: &mut Reader<'_>, name: &str, other: &str) {
     if reader.is_set(name) && !reader.is_set(other) {
         let origin = reader.origin(name);
@@ -69,13 +55,12 @@ fn needs(reader: &mut Reader<'_>, name: &str, other: &str) {
     }
 }
 
-fn check_pair(reader: &mut Reader<'_>, cert_path: &Path, key_path: &Path) {
-    let (Ok(cert), Ok(private)) = (content(cert_path), content(key_path)) else { return };
+fn check_pair(reader: &mut Reader<'_>, cert: &LoadedFile, key: &LoadedFile) {
     let now = Clock::system().wall();
-    let checked = ServerIdentity::from_pem(&cert, &private);
+    let checked = ServerIdentity::from_pem(cert.content(), key.content());
     if let Err(fault) = checked.and_then(|identity| identity.check_dates(now)) {
         let origin = reader.origin(fault.key());
-        let path = if fault.key() == CERT { cert_path } else { key_path };
+        let path = if fault.key() == CERT { cert.path() } else { key.path() };
         reader.fault(fault.key(), format!("\"{}\" {fault}", path.display()), &origin);
     }
 }
@@ -85,10 +70,9 @@ fn check_authorities(ca: &[u8], crl: Option<&[u8]>) -> Result<(), String> {
     authorities.map(|_| ()).map_err(|fault| fault.to_string())
 }
 
-fn check_crls(reader: &mut Reader<'_>, ca: &Path, crl: &Path) {
-    let (Ok(ca), Ok(list)) = (content(ca), content(crl)) else { return };
-    if let Err(fault) = check_authorities(&ca, Some(&list)) {
+fn check_crls(reader: &mut Reader<'_>, ca: &LoadedFile, crl: &LoadedFile) {
+    if let Err(fault) = check_authorities(ca.content(), Some(crl.content())) {
         let origin = reader.origin(CRL);
-        reader.fault(CRL, format!("\"{}\" {fault}", crl.display()), &origin);
+        reader.fault(CRL, format!("\"{}\" {fault}", crl.path().display()), &origin);
     }
 }

@@ -30,7 +30,7 @@ pub use self::{
     mint::{Mint, SecretCell},
     proof::{ProofFault, SecretProof},
     scrub::Scrubber,
-    settings::{BasicEncoding, SecretOrigin, Settings},
+    settings::{BasicEncoding, Settings},
     source::{TokenSource, TokenState, TokenStatus},
     token::{Standing, Token},
 };

@@ -199,7 +199,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::{
-        super::{ClientSecret, Mint, SecretCell, SecretOrigin, Settings, Token, token::Lifetime},
+        super::{ClientSecret, Mint, SecretCell, Settings, Token, token::Lifetime},
         *,
     };
     use crate::{
@@ -218,7 +218,7 @@ mod tests {
             url: "http://127.0.0.1:1".parse().unwrap(),
             token_path: "/token".to_owned(),
             client_id: "the app".parse().unwrap(),
-            client_secret: SecretOrigin::Value(secret.clone()),
+            client_secret: secret.clone(),
             basic_encoding: super::super::BasicEncoding::Raw,
         };
         let second = Duration::from_secs(1);

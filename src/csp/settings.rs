@@ -1,7 +1,5 @@
 //! What the operator sets of the token source: section `[csp]`, and `vmc.orgs` for the orgs.
 
-use std::path::PathBuf;
-
 use url::Url;
 
 use super::credentials::{ClientId, ClientSecret};
@@ -15,19 +13,10 @@ pub struct Settings {
     pub token_path: String,
     /// `csp.client_id`.
     pub client_id: ClientId,
-    /// `csp.client_secret` or `csp.client_secret_file`.
-    pub client_secret: SecretOrigin,
+    /// `csp.client_secret`, or the content of `csp.client_secret_file` at the start.
+    pub client_secret: ClientSecret,
     /// `csp.basic_encoding`.
     pub basic_encoding: BasicEncoding,
-}
-
-/// Where the client secret comes from.
-#[derive(Debug, Clone)]
-pub enum SecretOrigin {
-    /// `csp.client_secret`: as given at start, for the life of the process.
-    Value(ClientSecret),
-    /// `csp.client_secret_file`: read at start and re-read while running.
-    File(PathBuf),
 }
 
 /// How id and secret are joined for HTTP Basic.

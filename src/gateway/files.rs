@@ -1,7 +1,5 @@
 //! The files that are re-read while the gateway runs, and what their new versions do.
 
-use std::sync::{Mutex, PoisonError};
-
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
@@ -12,11 +10,11 @@ use crate::{
         oidc::{KeysFrom, Oidc},
     },
     config::{Config, Ways, callers_file},
-    csp::{SecretOrigin, SecretProof, TokenSource},
+    csp::{SecretProof, TokenSource},
     listener::tls::Tls,
-    reload::{self, Hangups, Rejection, Take, Watched, take_at_once},
+    reload::{Hangups, Rejection, Take, Watched, take_at_once, take_one},
     tasks::blocking,
-    validity::{CertificateDates, DatedKind, FileDates},
+    validity::{CertificateDates, DatedKind},
 };
 
 pub(super) fn secret(
@@ -24,21 +22,20 @@ pub(super) fn secret(
     upstreams: &Upstreams,
     tokens: &[TokenSource],
 ) -> Option<Watched> {
-    let SecretOrigin::File(path) = &config.csp.client_secret else { return None };
+    let file = config.secret_file.as_ref()?;
     let proof = SecretProof::new(upstreams.secret.clone(), tokens);
-    let take: Take = Box::new(move |contents| {
+    let take = take_one(move |content| {
         let proof = proof.clone();
-        Box::pin(async move {
-            let content = contents.first().map(Vec::as_slice).unwrap_or_default();
-            proof.take(content).await.map_err(|fault| Rejection {
+        async move {
+            proof.take(&content).await.map_err(|fault| Rejection {
                 reason: fault.as_str(),
                 detail: Some(fault.to_string()),
                 retry_in: fault.retry_in(),
             })
-        })
+        }
     });
-    let retry = Some(upstreams.secret.refused().clone());
-    Some(Watched { retry, ..Watched::new("csp.client_secret_file", vec![path.clone()], take) })
+    let watched = Watched::new("csp.client_secret_file", &[file], take);
+    Some(watched.retried_on(upstreams.secret.refused().clone()))
 }
 
 /// The extra CAs of CSP and VMC, which are one file.
@@ -49,20 +46,19 @@ pub(super) fn upstream_authorities(
     dates: &CertificateDates,
 ) -> Option<Watched> {
     const KEY: &str = "vmc.ca_file";
-    let path = config.vmc.ca_file.clone()?;
+    let file = config.vmc.ca_file.as_ref()?;
     let (upstreams, tokens, dates) = (upstreams.clone(), tokens.to_vec(), dates.clone());
-    let take: Take = Box::new(move |contents| {
+    let take = take_one(move |pem| {
         let (upstreams, tokens, dates) = (upstreams.clone(), tokens.clone(), dates.clone());
-        Box::pin(async move {
-            let pem = contents.first().map(Vec::as_slice).unwrap_or_default();
-            upstreams.mint.take_authorities(pem).await?;
-            upstreams.vmc.client.take_authorities(pem).await?;
-            dates.set(KEY, DatedKind::Authorities, pem);
+        async move {
+            upstreams.mint.take_authorities(&pem).await?;
+            upstreams.vmc.client.take_authorities(&pem).await?;
+            dates.set(KEY, DatedKind::Authorities, &pem);
             tokens.iter().for_each(TokenSource::retry_now);
             Ok(())
-        })
+        }
     });
-    Some(Watched::new(KEY, vec![path], take))
+    Some(Watched::new(KEY, &[file], take))
 }
 
 /// The extra CAs of the issuer of callers' tokens.
@@ -72,21 +68,21 @@ pub(super) fn issuer_authorities(
     dates: &CertificateDates,
 ) -> Option<Watched> {
     const KEY: &str = "access.oidc.ca_file";
-    let path = config.access.roll()?.oidc.as_ref()?.ca_file.clone()?;
+    let file = config.access.roll()?.oidc.as_ref()?.ca_file.as_ref()?;
     let (oidc, dates) = (oidc.clone(), dates.clone());
-    let take: Take = Box::new(move |contents| {
+    let take = take_one(move |pem| {
         let (oidc, dates) = (oidc.clone(), dates.clone());
-        Box::pin(async move {
-            let pem = contents.first().map(Vec::as_slice).unwrap_or_default();
-            oidc.take_authorities(pem).await?;
-            dates.set(KEY, DatedKind::Authorities, pem);
+        async move {
+            oidc.take_authorities(&pem).await?;
+            dates.set(KEY, DatedKind::Authorities, &pem);
             Ok(())
-        })
+        }
     });
-    Some(Watched::new(KEY, vec![path], take))
+    Some(Watched::new(KEY, &[file], take))
 }
 
 pub(super) fn callers(config: &Config, policy: &Policy) -> Option<Watched> {
+    const KEY: &str = "access.callers_file";
     let Roll { callers: listed, file, oidc } = config.access.roll()?;
     let file = file.as_ref()?;
     let ways = Ways {
@@ -94,41 +90,34 @@ pub(super) fn callers(config: &Config, policy: &Policy) -> Option<Watched> {
         certificates: config.api.tls.as_ref().is_some_and(|tls| tls.client.is_some()),
     };
     let (listed, path, policy) = (listed.clone(), file.path.clone(), policy.clone());
-    let known = Mutex::new(file.callers.clone());
-    // At the start one that is missing or empty is no fault: it lets nobody in.
-    let is_loaded = !file.callers.is_empty();
-    let paths = vec![path.clone()];
-    let take = take_at_once(move |contents: &[&[u8]]| {
-        let text = contents.first().and_then(|text| std::str::from_utf8(text).ok());
-        let text = text.ok_or("not utf-8")?;
+    let take = take_at_once(move |content| {
+        let text = std::str::from_utf8(content).map_err(|_| "not utf-8")?;
         // Half of a write, or of a volume that is being made, takes nobody's rights away.
         if text.trim().is_empty() {
             return Err("empty");
         }
-        let new = callers_file(&path, text, &listed, ways).map_err(|faults| {
+        let callers = callers_file(&path, text, &listed, ways).map_err(|faults| {
             faults.iter().for_each(|fault| tracing::warn!(%fault, "callers' file refused"));
             "invalid"
         })?;
-        let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
-        if *known != new {
-            let warnings = new.iter().flat_map(CallerSettings::warnings);
-            warnings.for_each(|warning| tracing::warn!("access.callers_file: {warning}"));
-            tracing::info!(callers = new.len(), "callers' file changed");
-            policy.replace(&new);
-            *known = new;
-        }
+        let warnings = callers.iter().flat_map(CallerSettings::warnings);
+        warnings.for_each(|warning| tracing::warn!("access.callers_file: {warning}"));
+        tracing::info!(callers = callers.len(), "callers' file changed");
+        policy.replace(&callers);
         Ok(())
     });
-    Some(Watched { is_loaded, ..Watched::new("access.callers_file", paths, take) })
+    // At the start one that is missing or empty is no fault: it lets nobody in.
+    Some(match &file.loaded {
+        Some(loaded) => Watched::new(KEY, &[loaded], take),
+        None => Watched::not_loaded(KEY, &file.path, take),
+    })
 }
 
 pub(super) fn keys(config: &Config, oidc: &Oidc) -> Option<Watched> {
-    let KeysFrom::File(path) = &config.access.roll()?.oidc.as_ref()?.keys else { return None };
+    let KeysFrom::File(file) = &config.access.roll()?.oidc.as_ref()?.keys else { return None };
     let oidc = oidc.clone();
-    let take = take_at_once(move |contents: &[&[u8]]| {
-        oidc.take_file(contents.first().copied().unwrap_or_default())
-    });
-    Some(Watched::new("access.oidc.jwks_file", vec![path.clone()], take))
+    let take = take_at_once(move |content| oidc.take_file(content));
+    Some(Watched::new("access.oidc.jwks_file", &[file], take))
 }
 
 /// Certificate and key together, since only both fit; CAs and CRLs by themselves.
@@ -138,28 +127,31 @@ pub(super) fn tls(
     policy: &Policy,
     dates: &CertificateDates,
 ) -> Vec<Watched> {
+    const PAIR: &str = "api.tls_cert";
     let (Some(settings), Some(tls)) = (&config.api.tls, tls) else { return Vec::new() };
-    let identity = tls.clone();
-    let pair = dated("api.tls_cert", DatedKind::Pair, dates, move |contents| {
-        identity.take_identity(contents)
+    let (identity, pair_dates) = (tls.clone(), dates.clone());
+    let take: Take = Box::new(move |contents| {
+        let [cert, key] = &contents[..] else { unreachable!("two files are watched") };
+        let taken = identity.take_identity(cert, key);
+        let taken = taken.map(|()| pair_dates.set(PAIR, DatedKind::Pair, cert));
+        Box::pin(std::future::ready(taken.map_err(Into::into)))
     });
-    let paths = vec![settings.cert.clone(), settings.key.clone()];
-    let mut files = vec![Watched::new("api.tls_cert", paths, pair)];
+    let mut files = vec![Watched::new(PAIR, &[&settings.cert, &settings.key], take)];
     let (Some(client), Some(authorities)) = (&settings.client, tls.authorities()) else {
         return files;
     };
     // Who stays by a certificate is judged again.
     let (cas, judge) = (authorities.clone(), policy.clone());
-    let take = dated("api.tls_client_ca", DatedKind::Authorities, dates, move |contents| {
-        cas.take_authorities(contents).map(|()| judge.judge_anew())
+    let take = dated("api.tls_client_ca", DatedKind::Authorities, dates, move |content| {
+        cas.take_authorities(content).map(|()| judge.judge_anew())
     });
-    files.push(Watched::new("api.tls_client_ca", vec![client.ca.clone()], take));
-    if let Some(path) = &client.crl {
+    files.push(Watched::new("api.tls_client_ca", &[&client.ca], take));
+    if let Some(file) = &client.crl {
         let (crls, judge) = (authorities.clone(), policy.clone());
-        let take = dated("api.tls_client_crl", DatedKind::Lists, dates, move |contents| {
-            crls.take_crls(contents).map(|()| judge.judge_anew())
+        let take = dated("api.tls_client_crl", DatedKind::Lists, dates, move |content| {
+            crls.take_crls(content).map(|()| judge.judge_anew())
         });
-        files.push(Watched::new("api.tls_client_crl", vec![path.clone()], take));
+        files.push(Watched::new("api.tls_client_crl", &[file], take));
     }
     files
 }
@@ -167,12 +159,11 @@ pub(super) fn tls(
 /// The dates of the files as they are at the start; what is wrong with them is logged.
 pub(super) fn dates(config: &Config, now: Timestamp) -> CertificateDates {
     let known = CertificateDates::default();
-    for file in config.dated_files() {
-        let Ok(content) = reload::read(&file.path) else { continue };
-        known.set(file.key, file.kind, &content);
-        let Ok(dates) = FileDates::of(file.kind, &content) else { continue };
+    for dated in config.dated_files() {
+        known.set(dated.key, dated.kind, dated.file.content());
+        let Ok(dates) = dated.dates() else { continue };
         for finding in dates.findings(now) {
-            let (key, finding, path) = (file.key, &finding.text, file.path.display());
+            let (key, finding, path) = (dated.key, &finding.text, dated.file.path().display());
             tracing::warn!("{key}: {finding} ({path})");
         }
     }
@@ -184,14 +175,10 @@ fn dated<E: Into<Rejection>>(
     key: &'static str,
     kind: DatedKind,
     dates: &CertificateDates,
-    take: impl Fn(&[&[u8]]) -> Result<(), E> + Send + Sync + 'static,
+    take: impl Fn(&[u8]) -> Result<(), E> + Send + Sync + 'static,
 ) -> Take {
     let dates = dates.clone();
-    take_at_once(move |contents: &[&[u8]]| {
-        take(contents)?;
-        dates.set(key, kind, contents.first().copied().unwrap_or_default());
-        Ok::<_, E>(())
-    })
+    take_at_once(move |content| take(content).map(|()| dates.set(key, kind, content)))
 }
 
 /// At each SIGHUP says which keys of the configuration have changed and need a restart: a signal that

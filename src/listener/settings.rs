@@ -1,10 +1,10 @@
 //! What the operator sets of the sockets: sections `[api]` and `[ops]`.
 
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{net::SocketAddr, time::Duration};
 
 use ipnet::IpNet;
 
-use crate::public_path::PublicPath;
+use crate::{public_path::PublicPath, reload::LoadedFile};
 
 /// Section `[api]`: the callers' listener.
 #[derive(Debug, Clone)]
@@ -46,9 +46,9 @@ pub struct Settings {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TlsSettings {
     /// `api.tls_cert`: the certificate, then those between it and its CA.
-    pub cert: PathBuf,
+    pub cert: LoadedFile,
     /// `api.tls_key`: its private key.
-    pub key: PathBuf,
+    pub key: LoadedFile,
     /// `api.tls_client_ca` and what goes with it. `None`: callers are asked for no certificate.
     pub client: Option<ClientAuthSettings>,
 }
@@ -57,9 +57,9 @@ pub struct TlsSettings {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClientAuthSettings {
     /// `api.tls_client_ca`.
-    pub ca: PathBuf,
+    pub ca: LoadedFile,
     /// `api.tls_client_crl`.
-    pub crl: Option<PathBuf>,
+    pub crl: Option<LoadedFile>,
     /// `api.tls_client_auth`: whether a caller without one is refused.
     pub required: bool,
 }

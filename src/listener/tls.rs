@@ -8,7 +8,6 @@
 
 use std::{
     fmt, io,
-    path::Path,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -22,7 +21,6 @@ use rustls::{
     sign::CertifiedKey,
     time_provider::TimeProvider,
 };
-use sha2::{Digest, Sha256};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
@@ -31,7 +29,7 @@ use crate::{
     access::{AuthorityFault, CertificateFault, ClientAuthorities, ClientCertificate},
     clock::Clock,
     crypto::provider,
-    reload::{self, ReadFault, Rejection},
+    reload::{LoadedFile, Rejection},
     telemetry::Audit,
     validity::Validity,
 };
@@ -102,12 +100,9 @@ impl From<IdentityFault> for Rejection {
     }
 }
 
-/// Why TLS cannot be offered, although the configuration was good a moment ago.
+/// Why TLS cannot be offered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum TlsFault {
-    /// A file is gone.
-    #[error("{0} {1}")]
-    Read(&'static str, ReadFault),
     /// Certificate or key.
     #[error("{key} {fault}", key = fault.key())]
     Identity {
@@ -130,8 +125,6 @@ pub(crate) struct ServerIdentity {
     key: Arc<CertifiedKey>,
     /// Of the certificate itself; `None` if its dates cannot be read.
     validity: Option<Validity>,
-    /// Of the files' content: most looks find what is known.
-    digest: [u8; 32],
 }
 
 impl ServerIdentity {
@@ -145,7 +138,7 @@ impl ServerIdentity {
         let validity = Validity::of_certificate(&chain[0]).ok();
         let certified = CertifiedKey::new(chain, private);
         match certified.keys_match() {
-            Ok(()) => Ok(Self { key: Arc::new(certified), validity, digest: digest(cert, key) }),
+            Ok(()) => Ok(Self { key: Arc::new(certified), validity }),
             Err(rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch)) => {
                 Err(IdentityFault::Mismatch)
             }
@@ -195,14 +188,6 @@ pub(crate) fn check_key(pem: &[u8]) -> Result<(), IdentityFault> {
     read_key(pem).map(|_| ())
 }
 
-fn digest(cert: &[u8], key: &[u8]) -> [u8; 32] {
-    let mut digest = Sha256::new();
-    digest.update(cert.len().to_be_bytes());
-    digest.update(cert);
-    digest.update(key);
-    digest.finalize().into()
-}
-
 /// What a TLS listener offers. Cheap to clone.
 #[derive(Clone)]
 pub struct Tls(Arc<Offer>);
@@ -215,27 +200,18 @@ struct Offer {
 }
 
 impl Tls {
-    /// Reads the files.
+    /// Takes the files as they were loaded.
     ///
     /// # Errors
     /// [`TlsFault`].
     pub fn new(settings: &TlsSettings, clock: &Clock) -> Result<Self, TlsFault> {
-        let cert = read("api.tls_cert", &settings.cert)?;
-        let key = read("api.tls_key", &settings.key)?;
-        let identity = ServerIdentity::from_pem(&cert, &key)?;
+        let (cert, key) = (settings.cert.content(), settings.key.content());
+        let identity = ServerIdentity::from_pem(cert, key)?;
         identity.check_dates(clock.wall())?;
         let shown = Arc::new(Shown::new(identity, clock.clone()));
         let authorities = settings.client.as_ref().map(|client| {
-            let ca = read("api.tls_client_ca", &client.ca)?;
-            let crl = client.crl.as_deref().map(|path| read("api.tls_client_crl", path));
-            let crl = crl.transpose()?;
-            let required = client.required;
-            Ok::<_, TlsFault>(ClientAuthorities::from_pem(
-                &ca,
-                crl.as_deref(),
-                required,
-                provider(),
-            )?)
+            let (ca, crl) = (client.ca.content(), client.crl.as_ref().map(LoadedFile::content));
+            ClientAuthorities::from_pem(ca, crl, client.required, provider())
         });
         let authorities = authorities.transpose()?;
         let config = configure(shown.clone(), authorities.as_ref(), clock);
@@ -244,15 +220,14 @@ impl Tls {
         Ok(Self(Arc::new(Offer { acceptor, shown, authorities, refusals })))
     }
 
-    /// Takes new contents of `api.tls_cert` and `api.tls_key`, in this order. Connections stay, new
+    /// Takes new contents of `api.tls_cert` and `api.tls_key`. Connections stay, new
     /// ones see the new certificate; what is refused changes nothing. A pair that has expired never
     /// replaces one that has not.
     ///
     /// # Errors
-    /// An [`IdentityFault`], or `unreadable` for another number of files than two.
-    pub fn take_identity(&self, contents: &[&[u8]]) -> Result<(), Rejection> {
-        let [cert, key] = contents else { return Err("unreadable".into()) };
-        Ok(self.0.shown.replace(cert, key)?)
+    /// [`IdentityFault`].
+    pub fn take_identity(&self, cert: &[u8], key: &[u8]) -> Result<(), IdentityFault> {
+        self.0.shown.replace(cert, key)
     }
 
     /// Where refused client certificates are logged, counted and recorded.
@@ -303,10 +278,6 @@ async fn part<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S) -> io::Result<()
     stream.shutdown().await?;
     tokio::io::copy(&mut stream.take(PARTING_BYTES), &mut tokio::io::sink()).await?;
     Ok(())
-}
-
-fn read(key: &'static str, path: &Path) -> Result<Vec<u8>, TlsFault> {
-    reload::read(path).map_err(|fault| TlsFault::Read(key, fault))
 }
 
 /// TLS 1.3 and 1.2 with rustls' safe defaults: it has no older version, no renegotiation, no
@@ -381,17 +352,15 @@ impl Shown {
     }
 
     fn replace(&self, cert: &[u8], key: &[u8]) -> Result<(), IdentityFault> {
+        let identity = ServerIdentity::from_pem(cert, key)?;
+        let now = self.clock.wall();
         let mut known = self.identity.lock().unwrap_or_else(PoisonError::into_inner);
-        if known.digest != digest(cert, key) {
-            let identity = ServerIdentity::from_pem(cert, key)?;
-            let now = self.clock.wall();
-            if known.check_dates(now).is_ok() {
-                identity.check_dates(now)?;
-            }
-            self.now.store(identity.key.clone());
-            *known = identity;
-            tracing::info!("the listener's certificate has changed");
+        if known.check_dates(now).is_ok() {
+            identity.check_dates(now)?;
         }
+        self.now.store(identity.key.clone());
+        *known = identity;
+        tracing::info!("the listener's certificate has changed");
         Ok(())
     }
 }
@@ -464,7 +433,6 @@ mod tests {
         let identity = ServerIdentity::from_pem(cert.as_bytes(), key.as_bytes()).unwrap();
         let shown = Shown::new(identity, Clock::system());
         let old = shown.now.load_full();
-        assert_eq!(shown.replace(cert.as_bytes(), key.as_bytes()), Ok(()));
         for (cert, key) in [(&*new_cert, &*key), (&new_cert, ""), ("", &new_key)] {
             assert!(shown.replace(cert.as_bytes(), key.as_bytes()).is_err());
         }
@@ -480,13 +448,14 @@ mod tests {
         let write = |name: &str, text: &str| {
             let path = directory.path().join(name);
             std::fs::write(&path, text).unwrap();
-            path
+            LoadedFile::read(&path).unwrap()
         };
-        let settings =
+        let mut settings =
             TlsSettings { cert: write("cert", &cert), key: write("key", &key), client: None };
         let tls = Tls::new(&settings, &Clock::system()).unwrap();
         assert_eq!(format!("{tls:?}"), "Tls { authorities: None, .. }");
-        write("key", "-----BEGIN PRIVATE KEY-----\nCANARY");
+        settings.key = write("key", "-----BEGIN PRIVATE KEY-----\nCANARY");
+        assert!(!format!("{settings:?}").contains("CANARY"));
         let fault = Tls::new(&settings, &Clock::system()).unwrap_err();
         assert!(fault.to_string().starts_with("api.tls_key holds no private key"), "{fault}");
         assert!(!format!("{fault:?}{fault}").contains("CANARY"));

@@ -5,9 +5,11 @@
 //! nothing at all: the thread may hang, the look does not.
 
 use std::{
+    fmt,
     fs::File,
     io::{self, Read},
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
@@ -54,6 +56,41 @@ impl ReadFault {
 impl From<io::Error> for ReadFault {
     fn from(error: io::Error) -> Self {
         Self::Unreadable(error.kind())
+    }
+}
+
+/// A file as it was loaded at the start. `Debug` shows its path alone: the content may be a secret.
+#[derive(Clone, PartialEq, Eq)]
+pub struct LoadedFile {
+    path: PathBuf,
+    content: Arc<[u8]>,
+}
+
+impl LoadedFile {
+    /// Reads a file, as [`read`] does.
+    ///
+    /// # Errors
+    /// As [`read`].
+    pub fn read(path: &Path) -> Result<Self, ReadFault> {
+        Ok(Self { path: path.to_owned(), content: read(path)?.into() })
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What was in it.
+    #[must_use]
+    pub fn content(&self) -> &[u8] {
+        &self.content
+    }
+}
+
+impl fmt::Debug for LoadedFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.path.fmt(f)
     }
 }
 

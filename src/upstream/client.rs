@@ -1,6 +1,6 @@
 //! The HTTP client: one deadline over the whole call, a bound on the body, JSON or nothing.
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use bytes::{Bytes, BytesMut};
 use http::{
@@ -79,22 +79,23 @@ pub enum Reply {
 }
 
 impl Client {
-    /// A client for the upstream at `base`, which is reached as `proxies` say.
+    /// A client for the upstream at `base`, which is reached as `proxies` say. `authorities` are CAs in
+    /// PEM that are trusted beside the system's.
     ///
     /// # Errors
-    /// [`BuildError`] when the CA file or the system's CAs cannot be used.
+    /// [`BuildError`] when these or the system's CAs cannot be used.
     pub fn new(
         upstream: Upstream,
         base: &Url,
         bounds: Bounds,
-        ca_file: Option<&Path>,
+        authorities: Option<&[u8]>,
         proxies: &Proxies,
         clock: Clock,
         metrics: Metrics,
     ) -> Result<Self, BuildError> {
         let route = proxies.route(base);
         let timeout = bounds.connect_timeout;
-        let pool = Pool::new(upstream, base, timeout, ca_file, route, clock.clone())?;
+        let pool = Pool::new(upstream, base, timeout, authorities, route, clock.clone())?;
         Ok(Self { pool: Arc::new(pool), upstream, bounds, clock, metrics })
     }
 

@@ -8,7 +8,7 @@
 //! Every few minutes the pool is made anew: a connection that is always in use would never notice
 //! that its name leads elsewhere by now.
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
 use http::{HeaderMap, HeaderValue, header::ACCEPT};
@@ -17,14 +17,13 @@ use rustls::{
     ClientConfig, RootCertStore,
     pki_types::{CertificateDer, pem::PemObject},
 };
-use sha2::{Digest, Sha256};
 use tokio::sync::Mutex;
 use url::Url;
 
 use super::{Detail, Route, Upstream};
 use crate::{
     clock::{Clock, Instant},
-    crypto, reload,
+    crypto,
     tasks::blocking,
 };
 
@@ -59,8 +58,6 @@ struct Plan {
     connect_timeout: Duration,
     /// Trusted beside the system's.
     authorities: Vec<CertificateDer<'static>>,
-    /// Of the file that they come from.
-    digest: Option<[u8; 32]>,
     encrypted: bool,
     base: Url,
     route: Route,
@@ -75,13 +72,13 @@ struct Made {
 /// The client cannot be built.
 #[derive(Debug, thiserror::Error)]
 pub enum BuildError {
-    /// The extra CA file is gone or not PEM.
+    /// The extra CAs are not PEM.
     #[error("{key} cannot be used: {why}")]
     CaFile {
         /// The configuration key that names it.
         key: &'static str,
         /// What is wrong with it.
-        why: String,
+        why: &'static str,
     },
     /// The system has no CAs, and the extra CA file is not set.
     #[error(
@@ -103,15 +100,15 @@ impl Pool {
         upstream: Upstream,
         base: &Url,
         connect_timeout: Duration,
-        ca_file: Option<&Path>,
+        authorities: Option<&[u8]>,
         route: Route,
         clock: Clock,
     ) -> Result<Self, BuildError> {
-        let pem = ca_file.map(|path| read_authorities(upstream, path)).transpose()?;
-        let digest = pem.as_ref().map(|(_, digest)| *digest);
-        let authorities = pem.map(|(authorities, _)| authorities).unwrap_or_default();
+        let authorities = authorities.map(parse_authorities).transpose();
+        let unusable = |why| BuildError::CaFile { key: upstream.ca_file_key(), why };
+        let authorities = authorities.map_err(unusable)?.unwrap_or_default();
         let (encrypted, base) = (base.scheme() == "https", base.clone());
-        let plan = Plan { upstream, connect_timeout, authorities, digest, encrypted, base, route };
+        let plan = Plan { upstream, connect_timeout, authorities, encrypted, base, route };
         let made = Made { http: plan.make()?, at: clock.now() };
         let made = ArcSwap::from_pointee(made);
         Ok(Self { plan: ArcSwap::from_pointee(plan), clock, made, making: Mutex::default() })
@@ -157,14 +154,10 @@ impl Pool {
     /// Trusts the CAs of a PEM file from the next call on, instead of those that it held before. What
     /// is under way goes on with the old connections.
     pub(super) async fn take_authorities(&self, pem: &[u8]) -> Result<(), &'static str> {
-        let digest = Some(Sha256::digest(pem).into());
+        let authorities = parse_authorities(pem)?;
         let _making = self.making.lock().await;
         let old = self.plan.load_full();
-        if old.digest == digest {
-            return Ok(());
-        }
-        let authorities = parse_authorities(pem)?;
-        let plan = Arc::new(Plan { authorities, digest, ..Plan::clone(&old) });
+        let plan = Arc::new(Plan { authorities, ..Plan::clone(&old) });
         let (at, making) = (self.clock.now(), plan.clone());
         let made = blocking(move || making.make()).await.ok_or("unusable ca")?;
         let http = made.map_err(|_| "unusable ca")?;
@@ -228,16 +221,6 @@ impl Plan {
     }
 }
 
-fn read_authorities(
-    upstream: Upstream,
-    path: &Path,
-) -> Result<(Vec<CertificateDer<'static>>, [u8; 32]), BuildError> {
-    let unusable = |why| BuildError::CaFile { key: upstream.ca_file_key(), why };
-    let pem = reload::read(path).map_err(|fault| unusable(fault.to_string()))?;
-    let authorities = parse_authorities(&pem).map_err(|why| unusable(why.to_owned()))?;
-    Ok((authorities, Sha256::digest(&pem).into()))
-}
-
 /// At least one certificate, and all of them usable: a client that trusts only some of a bundle fails
 /// later, and far from the cause. What is wrong is from a closed set.
 fn parse_authorities(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, &'static str> {
@@ -255,11 +238,12 @@ fn parse_authorities(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, &'stati
 mod tests {
     use super::*;
 
-    fn pool(upstream: Upstream, ca_file: Option<&Path>) -> (Clock, Result<Pool, BuildError>) {
+    fn pool(upstream: Upstream, authorities: Option<&str>) -> (Clock, Result<Pool, BuildError>) {
         let clock = Clock::manual(jiff::Timestamp::UNIX_EPOCH);
         let base = Url::parse("https://localhost").unwrap();
         let timeout = Duration::from_secs(1);
-        let pool = Pool::new(upstream, &base, timeout, ca_file, Route::Direct, clock.clone());
+        let authorities = authorities.map(str::as_bytes);
+        let pool = Pool::new(upstream, &base, timeout, authorities, Route::Direct, clock.clone());
         (clock, pool)
     }
 
@@ -270,7 +254,7 @@ mod tests {
             (Upstream::Vmc, "vmc.ca_file"),
             (Upstream::Jwks, "access.oidc.ca_file"),
         ] {
-            let told = pool(upstream, Some(Path::new("/nowhere/ca.pem"))).1.unwrap_err();
+            let told = pool(upstream, Some("no PEM")).1.unwrap_err();
             let told = told.to_string();
             assert!(told.starts_with(&format!("{key} cannot be used: ")), "{told}");
         }
@@ -283,15 +267,11 @@ mod tests {
             params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
             params.self_signed(&rcgen::KeyPair::generate().unwrap()).unwrap().pem()
         };
-        let directory = tempfile::tempdir().unwrap();
-        let (path, first) = (directory.path().join("ca.pem"), authority());
-        std::fs::write(&path, &first).unwrap();
-        let (clock, pool) = pool(Upstream::Vmc, Some(&path));
+        let (clock, pool) = pool(Upstream::Vmc, Some(&authority()));
         let pool = pool.unwrap();
         let made_at = || pool.made.load().at;
         let at_start = made_at();
         clock.advance(Duration::from_secs(5));
-        assert_eq!(pool.take_authorities(first.as_bytes()).await, Ok(()));
         let broken = "-----BEGIN CERTIFICATE-----\nAA";
         let unusable = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
         for (pem, why) in

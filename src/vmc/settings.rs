@@ -1,10 +1,10 @@
 //! What the operator sets of the upstream reads: section `[vmc]`.
 
-use std::{path::PathBuf, time::Duration};
+use std::time::Duration;
 
 use url::Url;
 
-use crate::ids::OrgId;
+use crate::{ids::OrgId, reload::LoadedFile};
 
 /// Section `[vmc]`.
 #[derive(Debug, Clone)]
@@ -28,5 +28,5 @@ pub struct Settings {
     /// `vmc.plain_http`: hosts that `csp.url` and `vmc.url` may name with plain `http`.
     pub plain_http: Vec<String>,
     /// `vmc.ca_file`: PEM file with CAs trusted beside the public ones, for CSP and VMC.
-    pub ca_file: Option<PathBuf>,
+    pub ca_file: Option<LoadedFile>,
 }

@@ -4,6 +4,7 @@ use std::{
     fmt,
     io::{self, Write},
     net::SocketAddr,
+    path::Path,
     sync::{Arc, Mutex, Once},
     time::Duration,
 };
@@ -13,8 +14,9 @@ use sddc_gateway::{
     access::{self, CallerKey, CallerSettings, Scope},
     clock::Clock,
     config::Config,
-    csp::{ClientSecret, SecretOrigin},
+    csp::ClientSecret,
     gateway::{Gateway, StartError},
+    reload::LoadedFile,
     simulator::{self, Simulator},
     telemetry::{AccessLog, Format},
 };
@@ -166,7 +168,14 @@ impl Setup {
 
     pub fn with_secret(self, secret: &str) -> Self {
         let secret = ClientSecret::from_text(secret).unwrap();
-        self.with(|config| config.csp.client_secret = SecretOrigin::Value(secret))
+        self.with(|config| config.csp.client_secret = secret)
+    }
+
+    /// The secret comes from a file, as it is now and will be.
+    pub fn with_secret_file(self, path: &Path) -> Self {
+        let file = LoadedFile::read(path).unwrap();
+        let secret = ClientSecret::from_bytes(file.content()).unwrap();
+        self.with(|config| (config.csp.client_secret, config.secret_file) = (secret, Some(file)))
     }
 
     pub async fn start(self) -> TestGateway {

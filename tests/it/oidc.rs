@@ -12,6 +12,7 @@ use futures_util::future::join_all;
 use sddc_gateway::{
     access::oidc::{JwtFault, Oidc, Settings},
     clock::Clock,
+    reload::LoadedFile,
     tasks::Flights,
     telemetry::Metrics,
     upstream::Proxies,
@@ -357,7 +358,7 @@ async fn keys_from_a_file_are_fetched_from_nowhere() {
     let issuer = Issuer::start().await;
     let mut file = tempfile::NamedTempFile::new().unwrap();
     std::io::Write::write_all(&mut file, issuer.jwks().as_bytes()).unwrap();
-    let keys = sddc_gateway::access::oidc::KeysFrom::File(file.path().to_owned());
+    let keys = sddc_gateway::access::oidc::KeysFrom::File(LoadedFile::read(file.path()).unwrap());
     let scene = Scene::of(Settings { keys, ..issuer.settings() });
     let task = scene.keep_fetched();
     assert_eq!(scene.verify(&issuer.token(&json!({}))).await, Ok(()));

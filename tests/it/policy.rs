@@ -10,6 +10,7 @@ use http::Method;
 use sddc_gateway::{
     access::{self, CallerKey, CallersFile},
     config::{Ways, callers_file},
+    reload::LoadedFile,
 };
 use tempfile::NamedTempFile;
 
@@ -66,8 +67,9 @@ fn with_file(setup: Setup, path: &Path) -> Setup {
     setup.with(|config| {
         let access::Settings::Callers(roll) = &mut config.access else { panic!("open") };
         let text = std::fs::read_to_string(path).unwrap_or_default();
+        let loaded = LoadedFile::read(path).ok().filter(|_| !text.trim().is_empty());
         let callers = callers_file(path, &text, &roll.callers, Ways::default()).unwrap();
-        roll.file = Some(CallersFile { path: path.to_owned(), callers });
+        roll.file = Some(CallersFile { path: path.to_owned(), loaded, callers });
     })
 }
 

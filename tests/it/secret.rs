@@ -2,10 +2,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use sddc_gateway::{
-    csp::SecretOrigin,
-    simulator::{Fault, Target},
-};
+use sddc_gateway::simulator::{Fault, Target};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -24,8 +21,7 @@ impl Scene {
         let folder = TempDir::new().unwrap();
         let path = folder.path().join("secret");
         std::fs::write(&path, "demo-secret\n").unwrap();
-        let setup = Setup::on_demand(cloud)
-            .with(|config| config.csp.client_secret = SecretOrigin::File(path.clone()));
+        let setup = Setup::on_demand(cloud).with_secret_file(&path);
         let gateway = change(setup).start().await;
         let scene = Self { gateway, folder };
         scene.gateway.until("a first mint", async |_| cloud.mints() > 0).await;

@@ -8,6 +8,7 @@ use rustls::{
     ServerConfig,
     pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer},
 };
+use sddc_gateway::reload::LoadedFile;
 use tempfile::NamedTempFile;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
@@ -67,9 +68,9 @@ fn over_tls(cloud: &Cloud, port: u16) -> Setup {
 async fn a_private_ca_is_trusted_if_the_operator_says_so() {
     let cloud = cloud().await;
     let (port, ca) = terminate(&cloud, &["localhost"]).await;
-    let path = ca.path().to_owned();
+    let file = LoadedFile::read(ca.path()).unwrap();
     let gateway =
-        over_tls(&cloud, port).with(|config| config.vmc.ca_file = Some(path)).start().await;
+        over_tls(&cloud, port).with(|config| config.vmc.ca_file = Some(file)).start().await;
     let answer = gateway.get("/sddcs").await;
     assert_eq!(answer.status, StatusCode::OK, "{}", answer.text());
     assert_eq!((cloud.mints(), cloud.sddc_reads()), (1, 1));
@@ -83,8 +84,8 @@ async fn an_unknown_ca_and_a_wrong_name_are_refused_and_told() {
     ] {
         let cloud = cloud().await;
         let (port, ca) = terminate(&cloud, names).await;
-        let path = trusted.then(|| ca.path().to_owned());
-        let gateway = over_tls(&cloud, port).with(|config| config.vmc.ca_file = path).start().await;
+        let file = trusted.then(|| LoadedFile::read(ca.path()).unwrap());
+        let gateway = over_tls(&cloud, port).with(|config| config.vmc.ca_file = file).start().await;
         let answer = gateway.get("/sddcs").await;
         assert_eq!(answer.code(), "upstream-unavailable");
         assert_eq!(cloud.mint_attempts(), 0, "no credential was sent");
@@ -99,8 +100,9 @@ async fn a_new_ca_file_is_trusted_without_a_restart_and_a_broken_one_changes_not
     let (port, right) = terminate(&cloud, &["localhost"]).await;
     let (_, wrong) = server(&["localhost"]);
     let path = wrong.path().to_owned();
+    let file = LoadedFile::read(&path).unwrap();
     let gateway =
-        over_tls(&cloud, port).with(|config| config.vmc.ca_file = Some(path.clone())).start().await;
+        over_tls(&cloud, port).with(|config| config.vmc.ca_file = Some(file)).start().await;
     assert_eq!(gateway.get("/sddcs").await.code(), "upstream-unavailable");
     let end = async || {
         let name = "sddc_gateway_tls_certificate_not_after_timestamp_seconds";

@@ -5,7 +5,7 @@ use std::{io::Write, time::Duration};
 use futures_util::future::join_all;
 use http::StatusCode;
 use sddc_gateway::{
-    csp::{ClientSecret, Mint, SecretCell, SecretOrigin, TokenSource},
+    csp::{ClientSecret, Mint, SecretCell, TokenSource},
     simulator::{self, Fault, FaultKind, Target},
     tasks::Flights,
     telemetry::Metrics,
@@ -216,8 +216,7 @@ async fn what_was_refused_to_an_old_token_is_asked_at_once_with_a_new_one() {
     let mut file = tempfile::NamedTempFile::new().unwrap();
     file.write_all(b"demo-secret").unwrap();
     let path = file.path().to_owned();
-    let setup = Setup::polling(&cloud)
-        .with(|config| config.csp.client_secret = SecretOrigin::File(path.clone()));
+    let setup = Setup::polling(&cloud).with_secret_file(&path);
     let gateway = setup.start().await;
     gateway.until("a picture", async |_| cloud.sddc_reads() == 1).await;
     // The app is taken away, with its secret and every token.
@@ -322,9 +321,7 @@ async fn a_changed_secret_file_is_tried_at_once() {
     let mut file = tempfile::NamedTempFile::new().unwrap();
     file.write_all(b"wrong\n").unwrap();
     let path = file.path().to_owned();
-    let origin = SecretOrigin::File(path.clone());
-    let gateway =
-        Setup::on_demand(&cloud).with(|config| config.csp.client_secret = origin).start().await;
+    let gateway = Setup::on_demand(&cloud).with_secret_file(&path).start().await;
     assert_eq!(gateway.get("/sddcs").await.code(), "upstream-credentials-rejected");
     // Caught in the middle of a write: the old secret stays, and nothing is tried.
     std::fs::write(&path, "").unwrap();

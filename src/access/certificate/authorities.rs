@@ -22,14 +22,10 @@ use rustls::{
         danger::{ClientCertVerified, ClientCertVerifier},
     },
 };
-use sha2::{Digest, Sha256};
 use webpki::BorrowedCertRevocationList;
 
 use super::{AuthorityFault, CertificateFault, ClientCertificate, CredentialId, CrlProblem};
-use crate::{
-    reload::Rejection,
-    validity::{Validity, is_der},
-};
+use crate::validity::{Validity, is_der};
 
 /// The CAs whose certificates callers may show, and what they have revoked. Replaceable while
 /// connections are open. Cheap to clone.
@@ -62,13 +58,9 @@ struct Current {
     until: Option<Timestamp>,
 }
 
-#[derive(Clone)]
 struct Material {
     authorities: Vec<Authority>,
     crls: Vec<CertificateRevocationListDer<'static>>,
-    /// Of the files' content: most looks find what is known.
-    authorities_digest: [u8; 32],
-    crls_digest: Option<[u8; 32]>,
 }
 
 #[derive(Clone)]
@@ -127,9 +119,7 @@ impl ClientAuthorities {
     ) -> Result<Self, AuthorityFault> {
         let material = Material {
             authorities: read_authorities(authorities)?,
-            authorities_digest: Sha256::digest(authorities).into(),
             crls: crls.map(read_crls).transpose()?.unwrap_or_default(),
-            crls_digest: crls.map(|pem| Sha256::digest(pem).into()),
         };
         // The time is looked at by who asks.
         let current = material.current(1, Timestamp::UNIX_EPOCH, &provider);
@@ -144,50 +134,28 @@ impl ClientAuthorities {
     /// Takes the new content of `api.tls_client_ca`; what is refused changes nothing.
     ///
     /// # Errors
-    /// An [`AuthorityFault`], or `unreadable` for another number of files than one.
-    pub fn take_authorities(&self, contents: &[&[u8]]) -> Result<(), Rejection> {
-        let [pem] = contents else { return Err("unreadable".into()) };
-        let digest = Sha256::digest(pem).into();
-        self.replace(|material| {
-            if material.authorities_digest == digest {
-                return Ok(false);
-            }
-            material.authorities = read_authorities(pem)?;
-            material.authorities_digest = digest;
-            Ok(true)
-        })
+    /// [`AuthorityFault`].
+    pub fn take_authorities(&self, pem: &[u8]) -> Result<(), AuthorityFault> {
+        let authorities = read_authorities(pem)?;
+        self.replace(|material| material.authorities = authorities);
+        Ok(())
     }
 
     /// Takes the new content of `api.tls_client_crl`; what is refused changes nothing.
     ///
     /// # Errors
-    /// As for [`Self::take_authorities`].
-    pub fn take_crls(&self, contents: &[&[u8]]) -> Result<(), Rejection> {
-        let [content] = contents else { return Err("unreadable".into()) };
-        let digest = Sha256::digest(content).into();
-        self.replace(|material| {
-            if material.crls_digest == Some(digest) {
-                return Ok(false);
-            }
-            material.crls = read_crls(content)?;
-            material.crls_digest = Some(digest);
-            Ok(true)
-        })
+    /// [`AuthorityFault`].
+    pub fn take_crls(&self, content: &[u8]) -> Result<(), AuthorityFault> {
+        let crls = read_crls(content)?;
+        self.replace(|material| material.crls = crls);
+        Ok(())
     }
 
-    /// Changes a copy, and puts it in place if it is good. `change` says whether anything is new.
-    fn replace(
-        &self,
-        change: impl FnOnce(&mut Material) -> Result<bool, AuthorityFault>,
-    ) -> Result<(), Rejection> {
+    fn replace(&self, change: impl FnOnce(&mut Material)) {
         let mut material = self.0.material.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut changed = material.clone();
-        if change(&mut changed)? {
-            *material = changed;
-            self.renew(&material, Timestamp::UNIX_EPOCH);
-            tracing::info!("callers' CAs or CRLs have changed");
-        }
-        Ok(())
+        change(&mut material);
+        self.renew(&material, Timestamp::UNIX_EPOCH);
+        tracing::info!("callers' CAs or CRLs have changed");
     }
 
     /// Called with the material's lock held.

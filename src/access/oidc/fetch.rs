@@ -62,12 +62,13 @@ impl FetchError {
 impl Source {
     pub(super) fn new(
         url: Url,
-        ca_file: Option<&std::path::Path>,
+        authorities: Option<&[u8]>,
         proxies: &Proxies,
         clock: Clock,
         metrics: Metrics,
     ) -> Result<Self, BuildError> {
-        let client = Client::new(Upstream::Jwks, &url, BOUNDS, ca_file, proxies, clock, metrics)?;
+        let client =
+            Client::new(Upstream::Jwks, &url, BOUNDS, authorities, proxies, clock, metrics)?;
         Ok(Self { client, url })
     }
 

@@ -53,6 +53,7 @@ use super::CredentialId;
 use crate::{
     clock::{Clock, Instant},
     flight::{Flight, Run},
+    reload::LoadedFile,
     tasks::Flights,
     telemetry::Metrics,
     upstream::{BuildError, Proxies},
@@ -107,7 +108,7 @@ pub enum StartError {
     /// The HTTPS client for `access.oidc.jwks_url`.
     #[error(transparent)]
     Client(#[from] BuildError),
-    /// `access.oidc.jwks_file` cannot be read, or holds no usable set.
+    /// `access.oidc.jwks_file` holds no usable set.
     #[error("access.oidc.jwks_file cannot be used: {0}")]
     File(String),
 }
@@ -128,7 +129,7 @@ pub fn check_keys(content: &[u8]) -> Result<(), String> {
 }
 
 impl Oidc {
-    /// Reads the file of keys, if they come from one; fetches nothing. `flights` tracks the fetches,
+    /// Takes the file of keys, if they come from one; fetches nothing. `flights` tracks the fetches,
     /// which run until they end: their callers may have left.
     ///
     /// # Errors
@@ -143,19 +144,16 @@ impl Oidc {
         let key_store = Arc::new(KeyStore::new(clock.clone()));
         let fetching = match &settings.keys {
             KeysFrom::Url(url) => {
-                let ca_file = settings.ca_file.as_deref();
-                let source = Source::new(url.clone(), ca_file, proxies, clock.clone(), metrics)?;
+                let ca = settings.ca_file.as_ref().map(LoadedFile::content);
+                let source = Source::new(url.clone(), ca, proxies, clock.clone(), metrics)?;
                 Some(Fetching {
                     source,
                     flight: Flight::new("keys", flights),
                     requested_at: Mutex::default(),
                 })
             }
-            KeysFrom::File(path) => {
-                let content = std::fs::read(path).map_err(|error| {
-                    StartError::File(crate::os_error::describe(&error).into_owned())
-                })?;
-                let taken = key_store.take(&content, clock.now());
+            KeysFrom::File(file) => {
+                let taken = key_store.take(file.content(), clock.now());
                 taken.map_err(|fault| StartError::File(fault.to_string()))?;
                 None
             }

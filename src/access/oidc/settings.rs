@@ -1,8 +1,8 @@
 //! Whose tokens are taken: section `[access.oidc]`.
 
-use std::path::PathBuf;
-
 use url::Url;
+
+use crate::reload::LoadedFile;
 
 /// One issuer of callers' tokens.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,7 +17,7 @@ pub struct Settings {
     /// `access.oidc.jwks_url` or `access.oidc.jwks_file`.
     pub keys: KeysFrom,
     /// `access.oidc.ca_file`: PEM file with CAs trusted beside the public ones, for `jwks_url`.
-    pub ca_file: Option<PathBuf>,
+    pub ca_file: Option<LoadedFile>,
 }
 
 /// Where the issuer's public keys come from: a JWK Set (RFC 7517 section 5).
@@ -26,5 +26,5 @@ pub enum KeysFrom {
     /// Fetched over https, or over http from a loopback host.
     Url(Url),
     /// Read from a file, which the gateway's reloader looks at.
-    File(PathBuf),
+    File(LoadedFile),
 }

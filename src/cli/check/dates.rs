@@ -14,8 +14,8 @@ pub(super) fn check(config: &Config, now: Timestamp) -> Vec<Step> {
 }
 
 fn steps(file: &DatedFile, now: Timestamp) -> Vec<Step> {
-    let (key, path) = (file.key, file.path.display());
-    let dates = match file.read() {
+    let (key, path) = (file.key, file.file.path().display());
+    let dates = match file.dates() {
         Ok(dates) => dates,
         Err(error) => {
             return vec![
@@ -39,7 +39,7 @@ fn steps(file: &DatedFile, now: Timestamp) -> Vec<Step> {
 }
 
 fn step(file: &DatedFile, Finding { severity, text }: Finding) -> Step {
-    let message = format!("{}: {}: {text}", file.key, file.path.display());
+    let message = format!("{}: {}: {text}", file.key, file.file.path().display());
     let step = match severity {
         Severity::Failure => Step::failure("certificate", message),
         Severity::Warning => Step::warning("certificate", message),

@@ -11,9 +11,8 @@ use crate::{
     access::oidc::KeysFrom,
     clock::Clock,
     config::Config,
-    csp::{ClientSecret, SecretOrigin},
     inventory::{self, Source},
-    os_error, reload,
+    os_error,
     telemetry::{self, AuditTarget},
 };
 
@@ -105,21 +104,16 @@ fn written(key: &str, path: &Path, outcome: io::Result<()>) -> Step {
 
 /// Hints at what is seldom meant: quotes and blanks that have become a part of the id or secret.
 pub(super) fn secrets(config: &Config) -> Vec<Step> {
-    let (key, secret) = match &config.csp.client_secret {
-        SecretOrigin::Value(secret) => ("csp.client_secret", Some(secret.clone())),
-        SecretOrigin::File(path) => ("csp.client_secret_file", read(path)),
+    let key = match config.secret_file {
+        Some(_) => "csp.client_secret_file",
+        None => "csp.client_secret",
     };
     let id = config.csp.client_id.hints().into_iter().map(|hint| ("csp.client_id", hint));
-    let secret = secret.iter().flat_map(ClientSecret::hints).map(|hint| (key, hint));
+    let secret = config.csp.client_secret.hints().into_iter().map(|hint| (key, hint));
     id.chain(secret)
         .map(|(key, hint)| {
             Step::warning("secret", format!("{key} {hint}"))
                 .remedy("if that is not meant, write it without them")
         })
         .collect()
-}
-
-/// The configuration has been checked: a file that is gone since shows with the token.
-fn read(path: &Path) -> Option<ClientSecret> {
-    ClientSecret::from_bytes(&reload::read(path).ok()?).ok()
 }

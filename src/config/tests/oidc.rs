@@ -57,9 +57,13 @@ fn the_keys_may_come_from_a_file_which_is_good_at_start() {
             format!("jwks_file = \"{}\"\nca_file = \"{}\"\n", path.display(), ca.display());
         (scene.file(format!("{SECTION}{written}")), path, ca)
     };
+    let loaded = |path: &Path| LoadedFile::read(path).unwrap();
     let (scene, path, ca) = with_file(KEYS);
     let settings = oidc(&scene).unwrap();
-    assert_eq!((settings.keys, settings.ca_file), (KeysFrom::File(path), Some(ca)));
+    assert_eq!(
+        (settings.keys, settings.ca_file),
+        (KeysFrom::File(loaded(&path)), Some(loaded(&ca)))
+    );
 
     for (content, fault) in [
         ("", "holds no JWK set"),

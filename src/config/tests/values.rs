@@ -100,7 +100,7 @@ fn every_key_can_be_set_in_the_file() {
     assert_eq!((config.api.max_in_flight, config.api.max_connections), (16, 2000));
     assert_eq!(config.api.request_timeout, Duration::from_secs(4));
     assert!(config.api.drain.is_zero() && config.inventory.fresh.is_zero());
-    assert!(matches!(&config.csp.client_secret, SecretOrigin::File(path) if *path == secret));
+    assert_eq!(config.secret_file.as_ref().map(LoadedFile::path), Some(&*secret));
     let trusted: Vec<_> = config.api.trusted_proxies.iter().map(ToString::to_string).collect();
     assert_eq!(trusted, ["10.0.0.0/8", "::1/128"]);
     assert_eq!(config.telemetry.audit, Some(AuditTarget::Stdout));
@@ -110,7 +110,10 @@ fn every_key_can_be_set_in_the_file() {
         ["org-1", "org-2"]
     );
     assert_eq!((config.vmc.max_in_flight, config.vmc.retries), (1, 0));
-    assert_eq!((config.vmc.max_body, config.vmc.ca_file), (65_536, Some(ca)));
+    assert_eq!(
+        (config.vmc.max_body, config.vmc.ca_file.as_ref().map(LoadedFile::path)),
+        (65_536, Some(&*ca))
+    );
     assert_eq!(config.inventory.stale_denied, config.inventory.stale, "the lower one holds");
     assert_eq!((config.telemetry.log, config.telemetry.format), (LevelFilter::TRACE, Format::Text));
     let config = Config { vmc: vmc::Settings { ca_file: None, ..config.vmc }, ..config };

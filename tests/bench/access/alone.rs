@@ -11,6 +11,7 @@ use sddc_gateway::{
         oidc::{self, KeysFrom, Oidc},
     },
     clock::Clock,
+    reload::LoadedFile,
     tasks::Flights,
     telemetry::Metrics,
     upstream::Proxies,
@@ -75,7 +76,7 @@ fn verifiers(issuer: &Issuer) -> Verifiers {
         issuer: ISSUER.to_owned(),
         audience: Some(AUDIENCE.to_owned()),
         client_ids: Vec::new(),
-        keys: KeysFrom::File(issuer.keys()),
+        keys: KeysFrom::File(LoadedFile::read(&issuer.keys()).expect("it was written")),
         ca_file: None,
     };
     let oidc = Oidc::new(

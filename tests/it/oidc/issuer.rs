@@ -10,7 +10,10 @@ use rustls::{
     ServerConfig,
     pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer},
 };
-use sddc_gateway::access::oidc::{KeysFrom, Settings};
+use sddc_gateway::{
+    access::oidc::{KeysFrom, Settings},
+    reload::LoadedFile,
+};
 use serde_json::{Value, json};
 use tempfile::NamedTempFile;
 use tokio::{
@@ -147,7 +150,7 @@ impl Issuer {
             audience: Some(AUDIENCE.into()),
             client_ids: Vec::new(),
             keys: KeysFrom::Url(self.jwks_url().parse().unwrap()),
-            ca_file: self.ca.as_ref().map(|file| file.path().to_owned()),
+            ca_file: self.ca.as_ref().map(|file| LoadedFile::read(file.path()).unwrap()),
         }
     }
 

@@ -10,7 +10,10 @@ use rcgen::{
     ExtendedKeyUsagePurpose, IsCa, KeyIdMethod, KeyPair, KeyUsagePurpose, RevokedCertParams,
     SanType, SerialNumber, date_time_ymd,
 };
-use sddc_gateway::listener::{ClientAuthSettings, TlsSettings};
+use sddc_gateway::{
+    listener::{ClientAuthSettings, TlsSettings},
+    reload::LoadedFile,
+};
 use tempfile::TempDir;
 
 /// A CA.
@@ -128,9 +131,13 @@ impl Files {
         self.write("tls.key", &pair.key);
     }
 
+    fn load(&self, name: &str) -> LoadedFile {
+        LoadedFile::read(&self.path(name)).unwrap()
+    }
+
     /// TLS without callers' certificates.
     pub fn settings(&self) -> TlsSettings {
-        TlsSettings { cert: self.path("tls.crt"), key: self.path("tls.key"), client: None }
+        TlsSettings { cert: self.load("tls.crt"), key: self.load("tls.key"), client: None }
     }
 
     /// The same with callers' certificates of a CA, and what it has revoked.
@@ -140,8 +147,9 @@ impl Files {
         crl: Option<&str>,
         required: bool,
     ) -> TlsSettings {
-        let ca = self.write("client-ca.pem", &authority.pem());
-        let crl = crl.map(|crl| self.write("client.crl", crl));
+        self.write("client-ca.pem", &authority.pem());
+        let ca = self.load("client-ca.pem");
+        let crl = crl.map(|crl| LoadedFile::read(&self.write("client.crl", crl)).unwrap());
         TlsSettings { client: Some(ClientAuthSettings { ca, crl, required }), ..self.settings() }
     }
 }

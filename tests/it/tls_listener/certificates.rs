@@ -186,7 +186,7 @@ async fn a_connection_knows_its_callers_names_until_they_are_revoked_or_expire()
     assert_eq!(text(&named).await.0, 200);
 
     let authorities = tls.authorities().unwrap();
-    authorities.take_crls(&[ours.crl(&[&pair]).as_bytes()]).unwrap();
+    authorities.take_crls(ours.crl(&[&pair]).as_bytes()).unwrap();
     assert_eq!(text(&named).await.0, 403, "on the connection that is open");
     assert_eq!(text(&anonymous).await.0, 200);
 }

@@ -7,6 +7,7 @@ use http::{Method, Request, Response};
 use http_body_util::{BodyExt, Full};
 use hyper::{body::Incoming, server::conn::http2, service::service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use sddc_gateway::reload::LoadedFile;
 use tempfile::NamedTempFile;
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
@@ -81,7 +82,7 @@ async fn a_dead_http2_connection_is_found_out_before_a_try_has_waited_to_its_end
     let front = Front::start_at(address, behind);
     let setup = Setup::on_demand(&cloud).with_configured_orgs(&cloud).with(|config| {
         config.vmc.url = format!("https://{address}").parse().unwrap();
-        config.vmc.ca_file = Some(ca.path().to_owned());
+        config.vmc.ca_file = Some(LoadedFile::read(ca.path()).unwrap());
         // Longer than the whole read may take.
         config.vmc.timeout = Duration::from_secs(60);
         config.vmc.retries = 1;

@@ -20,6 +20,12 @@ pub const KEY: &str = "sgw_bench";
 /// SHA-256 of `KEY`.
 pub const KEY_SHA256: &str = "068d80644523c92241117f133eaec7a6c8e861e47dd3cf14a78ba62719ed2414";
 
+/// Of another caller.
+pub const OTHER_KEY: &str = "sgw_other";
+/// SHA-256 of `OTHER_KEY`.
+pub const OTHER_KEY_SHA256: &str =
+    "b49c989da8b53ceac2ed64839da2e74741d89b711651a362a1d9ba1062a0b407";
+
 /// A running server, ended when dropped.
 pub struct Server {
     children: Vec<Child>,

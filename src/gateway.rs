@@ -206,7 +206,7 @@ impl Gateway {
 
         let state = ApiState {
             inventory: inventory.clone(),
-            answers: Answers::new(config.inventory.fresh, tasks.flights.clone()),
+            answers: Answers::new(config.inventory.fresh, tasks.jobs.clone()),
             steps: Steps::default(),
             docs: Docs::new(config.api.public_path.clone()),
             watchers: Watchers::new(config.api.max_watchers, metrics.clone()),
@@ -365,9 +365,9 @@ fn start_oidc(
 ) -> Result<Option<Oidc>, StartError> {
     let settings = config.access.roll().and_then(|roll| roll.oidc.as_ref());
     let Some(settings) = settings else { return Ok(None) };
-    let flights = tasks.flights.clone();
+    let jobs = tasks.jobs.clone();
     let (settings, clock) = (settings.clone(), clock.clone());
-    let oidc = Oidc::new(settings, &config.proxies, clock, metrics.clone(), flights)?;
+    let oidc = Oidc::new(settings, &config.proxies, clock, metrics.clone(), jobs)?;
     let stop = || tasks.stop.clone();
     tasks.spawn("oidc", stop(), oidc.clone().keep_fetched(stop()));
     Ok(Some(oidc))
@@ -442,8 +442,8 @@ fn token_sources(
     tasks: &Tasks,
 ) -> (Vec<TokenSource>, Readers) {
     let source = |org| {
-        let flights = tasks.flights.clone();
-        TokenSource::new(org, upstreams.mint.clone(), clock.clone(), metrics.clone(), flights)
+        let jobs = tasks.jobs.clone();
+        TokenSource::new(org, upstreams.mint.clone(), clock.clone(), metrics.clone(), jobs)
     };
     let reader =
         |tokens: &TokenSource| Reader::new(upstreams.vmc.clone(), tokens.clone(), clock.clone());

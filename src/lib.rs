@@ -30,7 +30,7 @@ pub mod clock;
 pub mod config;
 pub(crate) mod crypto;
 pub mod csp;
-pub mod flight;
+
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
 pub mod fuzzing;
@@ -45,6 +45,7 @@ pub mod problem;
 pub mod public_path;
 pub mod reload;
 pub mod simulator;
+pub mod single_flight;
 pub mod tasks;
 pub mod telemetry;
 pub mod upstream;

@@ -1,8 +1,8 @@
 //! Tasks: tracked, cancellable, never silent.
 //!
 //! Lasting ones ([`Tasks::spawn`]) keep something going: one that is gone takes the process with it.
-//! Flights ([`Flights`]) do one thing and end: one that panics has lost what it was doing, is
-//! counted, and the next one starts anew.
+//! One-shot ones ([`BackgroundJobs`]) do one thing and end: one that panics has lost what it was
+//! doing and is counted, and the next one starts from the beginning.
 
 use std::{
     future::Future,
@@ -18,12 +18,12 @@ use crate::telemetry::Metrics;
 
 /// One-shot tasks: reads, mints, the making of variants of answers. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Flights {
+pub struct BackgroundJobs {
     tracker: TaskTracker,
     metrics: Metrics,
 }
 
-impl Flights {
+impl BackgroundJobs {
     /// None yet.
     #[must_use]
     pub fn new(metrics: Metrics) -> Self {
@@ -33,11 +33,11 @@ impl Flights {
     /// Runs a task to its end, whoever waits for it. If it panics that is logged and counted by
     /// `name`, a closed set; what it holds is dropped, so that who waits learns of it.
     pub fn spawn(&self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
-        let flights = self.clone();
+        let jobs = self.clone();
         self.tracker.spawn(async move {
             if AssertUnwindSafe(task).catch_unwind().await.is_err() {
                 tracing::error!(task = name, "a task panicked");
-                flights.note_panic(name);
+                jobs.note_panic(name);
             }
         });
     }
@@ -80,7 +80,7 @@ pub struct Tasks {
     /// Tells every task to end.
     pub stop: CancellationToken,
     /// One-shot tasks. Nobody waits for them at the end: their callers are gone.
-    pub flights: Flights,
+    pub jobs: BackgroundJobs,
     lasting: TaskTracker,
     failed: Arc<Notify>,
     metrics: Metrics,
@@ -92,7 +92,7 @@ impl Tasks {
     pub fn new(metrics: Metrics) -> Self {
         Self {
             stop: CancellationToken::new(),
-            flights: Flights::new(metrics.clone()),
+            jobs: BackgroundJobs::new(metrics.clone()),
             lasting: TaskTracker::new(),
             failed: Arc::default(),
             metrics,
@@ -150,13 +150,13 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_flight_that_panics_is_counted_and_nothing_ends() {
+    async fn a_job_that_panics_is_counted_and_nothing_ends() {
         let tasks = Tasks::new(Metrics::new());
-        tasks.flights.spawn("good", async {});
-        tasks.flights.spawn("broken", async {
+        tasks.jobs.spawn("good", async {});
+        tasks.jobs.spawn("broken", async {
             let _: Option<()> = blocking(|| panic!("on purpose")).await;
         });
-        tasks.flights.ended().await;
+        tasks.jobs.ended().await;
         assert!(tasks.failed().now_or_never().is_none());
         let page = tasks.metrics.collect(0, Vec::new()).unwrap();
         assert!(page.contains("sddc_gateway_task_failures_total{task=\"broken\"} 1"), "{page}");

@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::StatusCode;
 
 use crate::{
-    flight::Lost,
+    single_flight::TaskLost,
     upstream::{Breach, CircuitOpen, Failure, Kind},
 };
 
@@ -29,7 +29,7 @@ pub enum CspError {
     },
     /// The mint's task died.
     #[error(transparent)]
-    Lost(#[from] Lost),
+    Lost(#[from] TaskLost),
 }
 
 impl CspError {

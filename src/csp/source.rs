@@ -15,9 +15,9 @@ use super::{
 };
 use crate::{
     clock::{Clock, Instant},
-    flight::Flight,
     ids::OrgId,
-    tasks::Flights,
+    single_flight::SingleFlight,
+    tasks::BackgroundJobs,
     telemetry::{Metrics, MintOutcome},
     upstream::{
         Breach, CircuitBreaker, CircuitStatus, Kind, MAX_BACKOFF, MAX_FIRST_BACKOFF, OpenFor,
@@ -44,7 +44,7 @@ struct Shared {
     circuit: CircuitBreaker<CspError>,
     /// What is read with this token and has no snapshot yet.
     without_snapshot: AtomicUsize,
-    flight: Flight<Result<Arc<Token>, CspError>>,
+    flight: SingleFlight<Result<Arc<Token>, CspError>>,
     /// Held while CSP is asked: a secret may be proven beside the flight.
     minting: sync::Mutex<()>,
     trouble: Mutex<Trouble>,
@@ -104,7 +104,7 @@ impl TokenSource {
         mint: Mint,
         clock: Clock,
         metrics: Metrics,
-        flights: Flights,
+        jobs: BackgroundJobs,
     ) -> Self {
         let label = Arc::from(org.as_ref().map_or("default", OrgId::as_str));
         metrics.expect_mints(&label);
@@ -119,7 +119,7 @@ impl TokenSource {
             metrics,
             current: ArcSwapOption::empty(),
             minted: watch::Sender::new(0),
-            flight: Flight::new("mint", flights),
+            flight: SingleFlight::new("mint", jobs),
             minting: sync::Mutex::default(),
             trouble: Mutex::default(),
             wake: Notify::new(),

@@ -19,8 +19,8 @@ use super::{
 };
 use crate::{
     clock::Instant,
-    flight::Run,
     ids::OrgId,
+    single_flight::InFlightCall,
     telemetry::Metrics,
     upstream::{Breach, Lane},
     vmc::{Endpoint, OddCount, Reader, VmcError, wire},
@@ -91,7 +91,11 @@ impl Discovery {
 
     /// Joins or starts the refresh of the list; slots are opened and retired before its waiters go
     /// on.
-    pub(super) fn refresh(&self, inner: &Arc<Inner>, lane: Lane) -> Run<Result<(), VmcError>> {
+    pub(super) fn refresh(
+        &self,
+        inner: &Arc<Inner>,
+        lane: Lane,
+    ) -> InFlightCall<Result<(), VmcError>> {
         self.orgs.refresh(|| {
             let inner = inner.clone();
             async move {

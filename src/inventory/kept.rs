@@ -15,8 +15,8 @@ use tokio::sync::Notify;
 use super::{Demand, Settings, belief::CONFIRM_AFTER, service::Attempt};
 use crate::{
     clock::{Clock, Instant},
-    flight::{Flight, Run},
-    tasks::Flights,
+    single_flight::{InFlightCall, SingleFlight},
+    tasks::BackgroundJobs,
     vmc::VmcError,
 };
 
@@ -55,9 +55,9 @@ pub(super) enum Verdict<T> {
 /// How a request comes to a read that began after it.
 enum Next {
     /// By this one.
-    Run(Run<Result<(), VmcError>>),
+    Run(InFlightCall<Result<(), VmcError>>),
     /// First this one has to end, which began before.
-    Older(Run<Result<(), VmcError>>),
+    Older(InFlightCall<Result<(), VmcError>>),
     /// One may begin then.
     Due(Instant),
 }
@@ -67,7 +67,7 @@ enum Next {
 pub(super) struct Kept<T> {
     reading: ArcSwapOption<Reading<T>>,
     trouble: ArcSwapOption<VmcError>,
-    flight: Flight<Result<(), VmcError>>,
+    flight: SingleFlight<Result<(), VmcError>>,
     tried: ArcSwapOption<Instant>,
     /// When a caller last forced a read.
     forced: Mutex<Option<Instant>>,
@@ -85,11 +85,11 @@ pub(super) struct Kept<T> {
 }
 
 impl<T: PartialEq + Send + Sync + 'static> Kept<T> {
-    pub(super) fn new(clock: Clock, flights: Flights) -> Self {
+    pub(super) fn new(clock: Clock, jobs: BackgroundJobs) -> Self {
         Self {
             reading: ArcSwapOption::empty(),
             trouble: ArcSwapOption::empty(),
-            flight: Flight::new("read", flights),
+            flight: SingleFlight::new("read", jobs),
             tried: ArcSwapOption::empty(),
             forced: Mutex::default(),
             denied: AtomicBool::new(false),
@@ -175,7 +175,7 @@ impl<T: PartialEq + Send + Sync + 'static> Kept<T> {
         &self,
         settings: &Settings,
         demand: &Demand,
-        refresh: impl Fn() -> Run<Result<(), VmcError>>,
+        refresh: impl Fn() -> InFlightCall<Result<(), VmcError>>,
     ) -> Attempt {
         // Only the poller reads what confirms a reading, and no request stands in for it.
         let is_unconfirmed = || self.confirm_at().is_some() && !self.is_gone();
@@ -196,7 +196,7 @@ impl<T: PartialEq + Send + Sync + 'static> Kept<T> {
         &self,
         settings: &Settings,
         demand: &Demand,
-        refresh: impl Fn() -> Run<Result<(), VmcError>>,
+        refresh: impl Fn() -> InFlightCall<Result<(), VmcError>>,
     ) -> Attempt {
         // What is gone is no answer, however young it is.
         let age = self.age().filter(|_| !self.is_gone());
@@ -236,7 +236,7 @@ impl<T: PartialEq + Send + Sync + 'static> Kept<T> {
     async fn read_anew(
         &self,
         demand: &Demand,
-        refresh: impl Fn() -> Run<Result<(), VmcError>>,
+        refresh: impl Fn() -> InFlightCall<Result<(), VmcError>>,
     ) -> Attempt {
         let before = self.flight.latest().map_or(0, |run| run.number);
         loop {
@@ -256,7 +256,11 @@ impl<T: PartialEq + Send + Sync + 'static> Kept<T> {
     /// What to do for a run of a higher number than `before`. Decided and done under one lock:
     /// otherwise two callers could both find that a read is due, and the second one's would begin
     /// after the first one's had ended.
-    fn next_run(&self, before: u64, refresh: impl Fn() -> Run<Result<(), VmcError>>) -> Next {
+    fn next_run(
+        &self,
+        before: u64,
+        refresh: impl Fn() -> InFlightCall<Result<(), VmcError>>,
+    ) -> Next {
         let mut forced = self.forced.lock().unwrap_or_else(PoisonError::into_inner);
         match self.flight.latest() {
             Some(run) if run.number > before => return Next::Run(run),
@@ -299,7 +303,7 @@ impl<T: PartialEq + Send + Sync + 'static> Kept<T> {
     }
 
     /// Joins the refresh under way, or starts `job`.
-    pub(super) fn refresh<F>(&self, job: impl FnOnce() -> F) -> Run<Result<(), VmcError>>
+    pub(super) fn refresh<F>(&self, job: impl FnOnce() -> F) -> InFlightCall<Result<(), VmcError>>
     where
         F: Future<Output = Result<(), VmcError>> + Send + 'static,
     {

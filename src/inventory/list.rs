@@ -167,7 +167,7 @@ impl<E: Entry> List<E> {
     /// Nothing was read yet. Lists of the same documents share `regressions`.
     pub(super) fn new(clock: &Clock, tasks: &Tasks, regressions: Arc<Regressions>) -> Self {
         Self {
-            kept: Kept::new(clock.clone(), tasks.flights.clone()),
+            kept: Kept::new(clock.clone(), tasks.jobs.clone()),
             odd: AtomicUsize::new(0),
             without_id: AtomicUsize::new(0),
             is_cut: AtomicBool::new(false),

@@ -158,7 +158,7 @@ impl Inventory {
         let (directory, configured) = match readers {
             Readers::Configured(orgs) => (Directory::Configured, orgs),
             Readers::Discovered(reader) => {
-                let orgs = Kept::new(clock.clone(), tasks.flights.clone());
+                let orgs = Kept::new(clock.clone(), tasks.jobs.clone());
                 (Directory::Discovered(Box::new(Discovery::new(reader, orgs))), Vec::new())
             }
         };

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use super::Missing;
-use crate::{flight::Run, upstream::Kind, vmc::VmcError};
+use crate::{single_flight::InFlightCall, upstream::Kind, vmc::VmcError};
 
 /// An answer, its age and how it came about.
 #[derive(Debug, Clone)]
@@ -150,7 +150,10 @@ pub(super) enum Attempt {
 
 impl Attempt {
     /// Waits for a refresh, with patience or to its end.
-    pub(super) async fn wait(run: Run<Result<(), VmcError>>, patience: Option<Duration>) -> Self {
+    pub(super) async fn wait(
+        run: InFlightCall<Result<(), VmcError>>,
+        patience: Option<Duration>,
+    ) -> Self {
         let started = run.started;
         let result = match patience {
             None => run.result().await,

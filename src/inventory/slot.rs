@@ -22,8 +22,8 @@ use super::{
 };
 use crate::{
     clock::Instant,
-    flight::Run,
     ids::OrgId,
+    single_flight::InFlightCall,
     tasks::blocking,
     upstream::{self, Lane},
     vmc::{Endpoint, Reader, VmcError},
@@ -77,7 +77,7 @@ impl Slot {
             sddcs: List::new(&inner.clock, &inner.tasks, sddcs.clone()),
             with_deleted: List::new(&inner.clock, &inner.tasks, sddcs),
             tasks: List::new(&inner.clock, &inner.tasks, Arc::default()),
-            org: Kept::new(inner.clock.clone(), inner.tasks.flights.clone()),
+            org: Kept::new(inner.clock.clone(), inner.tasks.jobs.clone()),
             gone: AtomicBool::new(false),
             retired: inner.tasks.stop.child_token(),
         }
@@ -125,7 +125,7 @@ impl Slot {
         inner: &Arc<Inner>,
         kind: &'static Kind<E>,
         lane: Lane,
-    ) -> Run<Result<(), VmcError>> {
+    ) -> InFlightCall<Result<(), VmcError>> {
         (kind.of)(self).kept.refresh(|| {
             let (slot, inner) = (self.clone(), inner.clone());
             async move {
@@ -226,7 +226,7 @@ impl Slot {
         self: &Arc<Self>,
         inner: &Arc<Inner>,
         lane: Lane,
-    ) -> Run<Result<(), VmcError>> {
+    ) -> InFlightCall<Result<(), VmcError>> {
         self.org.refresh(|| {
             let (slot, inner) = (self.clone(), inner.clone());
             async move {

@@ -199,7 +199,7 @@ impl Collector for InventoryMetrics {
             bytes,
         )?;
         #[expect(clippy::cast_precision_loss, reason = "tasks are fewer than 2^52")]
-        let jobs = self.inventory.0.tasks.flights.under_way() as f64;
+        let jobs = self.inventory.0.tasks.jobs.under_way() as f64;
         gauge(
             &mut encoder,
             "sddc_gateway_background_jobs",

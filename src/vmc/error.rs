@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::{
     csp::CspError,
-    flight::Lost,
+    single_flight::TaskLost,
     upstream::{Breach, CircuitOpen, Crowded, Failure, Kind},
 };
 
@@ -39,7 +39,7 @@ pub enum VmcError {
     Crowded(#[from] Crowded),
     /// The read's task died.
     #[error(transparent)]
-    Lost(#[from] Lost),
+    Lost(#[from] TaskLost),
 }
 
 impl VmcError {

@@ -16,8 +16,8 @@ use super::VmcError;
 use crate::{
     clock::{Clock, Instant},
     csp::{Standing, Token, TokenSource},
-    flight::Lost,
     ids::OrgId,
+    single_flight::TaskLost,
     tasks::blocking,
     upstream::{
         Breach, CallPermit, CircuitBreaker, CircuitStatus, Client, Failure, Kind, Lane,
@@ -224,7 +224,7 @@ impl Reader {
             retries.begin()
         };
         let outcome = match self.tried(endpoint, lane, tries).await {
-            Ok(body) => blocking(move || check(&body)).await.unwrap_or(Err(Lost.into())),
+            Ok(body) => blocking(move || check(&body)).await.unwrap_or(Err(TaskLost.into())),
             Err(error) => Err(error),
         };
         match &outcome {

@@ -27,7 +27,7 @@ use sddc_gateway::{
     csp::{ClientSecret, TokenSource},
     gateway::{Gateway, Upstreams},
     simulator::{self, Fault, FaultKind, Target},
-    tasks::Flights,
+    tasks::BackgroundJobs,
     telemetry::{AccessLog, Format, Metrics},
     vmc::Reader,
 };
@@ -184,8 +184,8 @@ async fn what_holds_a_secret_prints_none() {
     let metrics = Metrics::new();
     let upstreams = Upstreams::new(&config, &clock, &metrics).unwrap();
     outlets.printed("Upstreams", &upstreams);
-    let flights = Flights::new(metrics.clone());
-    let source = TokenSource::new(None, upstreams.mint.clone(), clock.clone(), metrics, flights);
+    let jobs = BackgroundJobs::new(metrics.clone());
+    let source = TokenSource::new(None, upstreams.mint.clone(), clock.clone(), metrics, jobs);
     let token = source.token().await.unwrap();
     outlets.printed("Token", &token);
     outlets.printed("TokenSource", &source);

@@ -13,7 +13,7 @@ use sddc_gateway::{
     access::oidc::{JwtFault, Oidc, Settings},
     clock::Clock,
     reload::LoadedFile,
-    tasks::Flights,
+    tasks::BackgroundJobs,
     telemetry::Metrics,
     upstream::Proxies,
 };
@@ -37,9 +37,8 @@ struct Scene {
 impl Scene {
     fn of(settings: Settings) -> Self {
         let (clock, metrics, tasks) = (clock(), Metrics::new(), TaskTracker::new());
-        let flights = Flights::new(metrics.clone());
-        let oidc =
-            Oidc::new(settings, &Proxies::default(), clock.clone(), metrics.clone(), flights);
+        let jobs = BackgroundJobs::new(metrics.clone());
+        let oidc = Oidc::new(settings, &Proxies::default(), clock.clone(), metrics.clone(), jobs);
         let oidc = oidc.unwrap();
         Self { oidc, clock, metrics, tasks }
     }

@@ -7,7 +7,7 @@ use http::StatusCode;
 use sddc_gateway::{
     csp::{ClientSecret, Mint, SecretCell, TokenSource},
     simulator::{self, Fault, FaultKind, Target},
-    tasks::Flights,
+    tasks::BackgroundJobs,
     telemetry::Metrics,
     upstream::{Bounds, Client, Kind, Proxies, Upstream},
 };
@@ -32,8 +32,8 @@ fn source(cloud: &Cloud) -> TokenSource {
         Client::new(Upstream::Csp, url, bounds, None, &proxies, clock.clone(), metrics.clone());
     let secret = SecretCell::new(ClientSecret::from_text("demo-secret").unwrap());
     let mint = Mint::new(client.unwrap(), &config.csp, secret);
-    let flights = Flights::new(metrics.clone());
-    TokenSource::new(None, mint, clock, metrics, flights)
+    let jobs = BackgroundJobs::new(metrics.clone());
+    TokenSource::new(None, mint, clock, metrics, jobs)
 }
 
 /// Elsewhere 35 misses made 35 mints (zmartzone/lua-resty-openidc#573).

@@ -22,8 +22,8 @@ static OIDC: LazyLock<Oidc> = LazyLock::new(|| {
         keys: KeysFrom::Url("http://127.0.0.1:1/jwks".parse().expect("a URL")),
         ca_file: None,
     };
-    let flights = crate::tasks::Flights::new(crate::telemetry::Metrics::new());
-    let oidc = Oidc::new(settings, &Proxies::default(), Clock::system(), Metrics::new(), flights);
+    let jobs = crate::tasks::BackgroundJobs::new(crate::telemetry::Metrics::new());
+    let oidc = Oidc::new(settings, &Proxies::default(), Clock::system(), Metrics::new(), jobs);
     let oidc = oidc.unwrap_or_else(|error| panic!("{error}"));
     oidc.take_file(KEYS.as_bytes()).unwrap_or_else(|reason| panic!("{reason}"));
     oidc

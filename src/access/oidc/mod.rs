@@ -52,9 +52,9 @@ use self::{
 use super::CredentialId;
 use crate::{
     clock::{Clock, Instant},
-    flight::{Flight, Run},
     reload::LoadedFile,
-    tasks::Flights,
+    single_flight::{InFlightCall, SingleFlight},
+    tasks::BackgroundJobs,
     telemetry::Metrics,
     upstream::{BuildError, Proxies},
 };
@@ -88,7 +88,7 @@ struct Inner {
 /// Fetches at most one document at a time.
 struct Fetching {
     source: Source,
-    flight: Flight<Fetched>,
+    flight: SingleFlight<Fetched>,
     requested_at: Mutex<Option<Instant>>,
 }
 
@@ -129,7 +129,7 @@ pub fn check_keys(content: &[u8]) -> Result<(), String> {
 }
 
 impl Oidc {
-    /// Takes the file of keys, if they come from one; fetches nothing. `flights` tracks the fetches,
+    /// Takes the file of keys, if they come from one; fetches nothing. `jobs` tracks the fetches,
     /// which run until they end: their callers may have left.
     ///
     /// # Errors
@@ -139,7 +139,7 @@ impl Oidc {
         proxies: &Proxies,
         clock: Clock,
         metrics: Metrics,
-        flights: Flights,
+        jobs: BackgroundJobs,
     ) -> Result<Self, StartError> {
         let key_store = Arc::new(KeyStore::new(clock.clone()));
         let fetching = match &settings.keys {
@@ -148,7 +148,7 @@ impl Oidc {
                 let source = Source::new(url.clone(), ca, proxies, clock.clone(), metrics)?;
                 Some(Fetching {
                     source,
-                    flight: Flight::new("keys", flights),
+                    flight: SingleFlight::new("keys", jobs),
                     requested_at: Mutex::default(),
                 })
             }
@@ -361,11 +361,11 @@ impl Oidc {
     }
 
     /// The fetch under way, or a new one if the last that was asked for is long enough ago.
-    fn requested_fetch(&self, fetching: &Fetching) -> Option<Run<Fetched>> {
+    fn requested_fetch(&self, fetching: &Fetching) -> Option<InFlightCall<Fetched>> {
         let now = self.0.clock.now();
         // Held until the fetch is begun, so that of many callers only one begins it.
         let mut requested_at = fetching.requested_at.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(run) = fetching.flight.latest().filter(Run::is_under_way) {
+        if let Some(run) = fetching.flight.latest().filter(InFlightCall::is_under_way) {
             return Some(run);
         }
         if requested_at.is_some_and(|before| now.since(before) < BETWEEN_REQUESTED_FETCHES) {
@@ -382,7 +382,7 @@ impl Oidc {
         since.map_or(Duration::ZERO, |since| BETWEEN_REQUESTED_FETCHES.saturating_sub(since))
     }
 
-    fn fetch(&self, fetching: &Fetching) -> Run<Fetched> {
+    fn fetch(&self, fetching: &Fetching) -> InFlightCall<Fetched> {
         let (source, key_store) = (fetching.source.clone(), self.0.key_store.clone());
         let since = self.0.clock.now();
         fetching.flight.join(|| async move { fetch_into(&source, &key_store, since).await })

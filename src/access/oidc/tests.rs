@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use self::signer::{Signer, base64url};
 use super::*;
-use crate::tasks::Flights;
+use crate::tasks::BackgroundJobs;
 
 const ISSUER: &str = "https://login.example.com";
 const AUDIENCE: &str = "sddc-gateway";
@@ -46,8 +46,8 @@ fn settings() -> Settings {
 }
 
 fn of_settings(settings: Settings) -> Oidc {
-    let flights = Flights::new(Metrics::new());
-    Oidc::new(settings, &Proxies::default(), Clock::manual(now()), Metrics::new(), flights).unwrap()
+    let jobs = BackgroundJobs::new(Metrics::new());
+    Oidc::new(settings, &Proxies::default(), Clock::manual(now()), Metrics::new(), jobs).unwrap()
 }
 
 /// One whose keys were not fetched yet.

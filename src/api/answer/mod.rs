@@ -41,8 +41,8 @@ use self::{
 };
 use super::caller::Sight;
 use crate::{
-    access::CallerName, clock::Clock, inventory::Served, problem::MissingPart, tasks::Flights,
-    telemetry::CacheResult,
+    access::CallerName, clock::Clock, inventory::Served, problem::MissingPart,
+    tasks::BackgroundJobs, telemetry::CacheResult,
 };
 
 const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
@@ -148,9 +148,9 @@ pub struct Answers {
 }
 
 impl Answers {
-    /// No answers yet; `fresh` is `inventory.fresh`, `flights` tracks the compressing.
+    /// No answers yet; `fresh` is `inventory.fresh`, `jobs` tracks the compressing.
     #[must_use]
-    pub fn new(fresh: Duration, flights: Flights) -> Self {
+    pub fn new(fresh: Duration, jobs: BackgroundJobs) -> Self {
         let kept = Cache::builder()
             .max_capacity(KEPT_BYTES as u64)
             .weigher(|key: &Key, answer: &Arc<Encoded>| narrow(weight(key, answer)))
@@ -164,7 +164,7 @@ impl Answers {
             kept,
             shares: Arc::default(),
             encoders: Encoders::default(),
-            press: Press::new(flights),
+            press: Press::new(jobs),
             max_age,
             fresh,
         }
@@ -381,8 +381,8 @@ mod tests {
 
     #[tokio::test]
     async fn variants_count_in_the_bytes_that_are_kept() {
-        let flights = Flights::new(crate::telemetry::Metrics::new());
-        let answers = Answers::new(Duration::from_secs(60), flights.clone());
+        let jobs = BackgroundJobs::new(crate::telemetry::Metrics::new());
+        let answers = Answers::new(Duration::from_secs(60), jobs.clone());
         assert_eq!(answers.bytes(), 0);
         let document = vec!["an answer"; 1000];
         let encoded = answers.same(&document, None);
@@ -393,7 +393,7 @@ mod tests {
         let asked = Asked::from_request_parts(&mut parts, &()).await.unwrap();
         let early = answers.send(&encoded, &asked, JSON);
         assert!(!early.headers().contains_key(CONTENT_ENCODING));
-        flights.ended().await;
+        jobs.ended().await;
         let later = answers.send(&answers.same(&document, None), &asked, JSON);
         assert_eq!(later.headers()[CONTENT_ENCODING], "gzip");
         assert_eq!(later.headers()[ETAG], early.headers()[ETAG]);
@@ -404,8 +404,10 @@ mod tests {
 
     #[test]
     fn long_questions_count_in_the_bytes_that_are_kept() {
-        let answers =
-            Answers::new(Duration::from_secs(60), Flights::new(crate::telemetry::Metrics::new()));
+        let answers = Answers::new(
+            Duration::from_secs(60),
+            BackgroundJobs::new(crate::telemetry::Metrics::new()),
+        );
         let subject = |question: String, missing: usize| Subject {
             what: What::Sddcs,
             within: None,

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use tokio::sync::Semaphore;
 
 use super::{coding::Coding, encoded::Encoded};
-use crate::tasks::Flights;
+use crate::tasks::BackgroundJobs;
 
 /// At once: compressing must leave the small machine's other CPU to the requests.
 const WORKERS: usize = 1;
@@ -21,7 +21,7 @@ const PLACES: usize = 64;
 /// Makes variants. Cheap to clone.
 #[derive(Debug, Clone)]
 pub(super) struct Press {
-    flights: Flights,
+    jobs: BackgroundJobs,
     places: Arc<Semaphore>,
     workers: Arc<Semaphore>,
 }
@@ -42,10 +42,10 @@ impl Drop for Claim {
 }
 
 impl Press {
-    /// A press whose jobs are tracked by `flights`.
-    pub(super) fn new(flights: Flights) -> Self {
+    /// A press whose jobs are tracked by `jobs`.
+    pub(super) fn new(jobs: BackgroundJobs) -> Self {
         Self {
-            flights,
+            jobs,
             places: Arc::new(Semaphore::new(PLACES)),
             workers: Arc::new(Semaphore::new(WORKERS)),
         }
@@ -74,7 +74,7 @@ impl Press {
         let claim = Claim { encoded: Arc::downgrade(encoded), coding };
         let Ok(place) = self.places.clone().try_acquire_owned() else { return };
         let press = self.clone();
-        self.flights.spawn("press", async move {
+        self.jobs.spawn("press", async move {
             if let Ok(_turn) = press.workers.acquire().await
                 && let Some(encoded) = claim.encoded.upgrade()
                 && let Ok(variant) = press.compressed(&encoded, coding, compress).await
@@ -102,7 +102,7 @@ impl Press {
             }
             Err(ended) if ended.is_panic() => {
                 tracing::error!(?coding, "compressing an answer panicked");
-                self.flights.note_panic("press");
+                self.jobs.note_panic("press");
                 Ok(None)
             }
             Err(_cancelled) => Err(()),
@@ -132,13 +132,13 @@ mod tests {
     }
 
     async fn idle(press: &Press) {
-        press.flights.ended().await;
+        press.jobs.ended().await;
     }
 
     #[tokio::test]
     async fn a_hundred_who_ask_at_once_make_one_variant_of_each_coding() {
         static MADE: AtomicU32 = AtomicU32::new(0);
-        let press = Press::new(Flights::new(crate::telemetry::Metrics::new()));
+        let press = Press::new(BackgroundJobs::new(crate::telemetry::Metrics::new()));
         let encoded = document();
         let compress = |coding: Coding, body: &[u8]| {
             MADE.fetch_add(1, Ordering::SeqCst);
@@ -149,7 +149,7 @@ mod tests {
                 press.make_by(&encoded, coding, compress, |_| ());
             }
         }
-        assert_eq!(press.flights.under_way(), 3);
+        assert_eq!(press.jobs.under_way(), 3);
         idle(&press).await;
         press.make_by(&encoded, Coding::Gzip, compress, |_| ());
         idle(&press).await;
@@ -161,7 +161,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_failure_or_a_panic_is_not_tried_again_and_leaves_identity() {
-        let press = Press::new(Flights::new(crate::telemetry::Metrics::new()));
+        let press = Press::new(BackgroundJobs::new(crate::telemetry::Metrics::new()));
         let encoded = document();
         let fails = |_: Coding, _: &[u8]| Err(io::Error::other("on purpose"));
         press.make_by(&encoded, Coding::Zstd, fails, |_| ());
@@ -170,7 +170,7 @@ mod tests {
         let choice = encoded.choose(accepts("zstd, gzip"));
         assert_eq!((choice.coding, choice.unmade), (None, None));
         press.make(&encoded, Coding::Gzip, |_| ());
-        assert_eq!(press.flights.under_way(), 0);
+        assert_eq!(press.jobs.under_way(), 0);
         press.make(&encoded, Coding::Brotli, |_| ());
         idle(&press).await;
         assert_eq!(encoded.choose(accepts("gzip, br")).coding, Some(Coding::Brotli));
@@ -178,7 +178,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_saves_less_than_a_tenth_is_not_sent() {
-        let press = Press::new(Flights::new(crate::telemetry::Metrics::new()));
+        let press = Press::new(BackgroundJobs::new(crate::telemetry::Metrics::new()));
         let noise: Vec<u8> = (0..4096).map(|_| rand::random()).collect();
         let encoded = Arc::new(Encoded::fixed(noise));
         press.make(&encoded, Coding::Gzip, |_| ());
@@ -190,7 +190,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_better_variant_is_asked_for_while_a_ready_one_is_sent() {
-        let press = Press::new(Flights::new(crate::telemetry::Metrics::new()));
+        let press = Press::new(BackgroundJobs::new(crate::telemetry::Metrics::new()));
         let encoded = document();
         press.make(&encoded, Coding::Gzip, |_| ());
         idle(&press).await;
@@ -200,15 +200,15 @@ mod tests {
 
     #[tokio::test]
     async fn who_finds_no_place_may_ask_again_and_the_forgotten_is_not_made() {
-        let press = Press::new(Flights::new(crate::telemetry::Metrics::new()));
+        let press = Press::new(BackgroundJobs::new(crate::telemetry::Metrics::new()));
         let all = u32::try_from(PLACES).unwrap();
         let places = press.places.clone().acquire_many_owned(all).await.unwrap();
         let encoded = document();
         press.make(&encoded, Coding::Zstd, |_| ());
-        assert_eq!(press.flights.under_way(), 0);
+        assert_eq!(press.jobs.under_way(), 0);
         drop(places);
         press.make(&encoded, Coding::Zstd, |_| ());
-        assert_eq!(press.flights.under_way(), 1);
+        assert_eq!(press.jobs.under_way(), 1);
         drop(encoded);
         press.make(&document(), Coding::Zstd, |_| panic!("nobody holds it"));
         idle(&press).await;
@@ -219,10 +219,10 @@ mod tests {
     fn an_answer_that_outlives_the_runtime_can_be_pressed_in_the_next_one() {
         let encoded = document();
         let runtime = || tokio::runtime::Builder::new_current_thread().build().unwrap();
-        let press = Press::new(Flights::new(crate::telemetry::Metrics::new()));
+        let press = Press::new(BackgroundJobs::new(crate::telemetry::Metrics::new()));
         runtime().block_on(async { press.make(&encoded, Coding::Zstd, |_| ()) });
         assert!(encoded.choose(accepts("zstd")).coding.is_none());
-        let press = Press::new(Flights::new(crate::telemetry::Metrics::new()));
+        let press = Press::new(BackgroundJobs::new(crate::telemetry::Metrics::new()));
         runtime().block_on(async {
             press.make(&encoded, Coding::Zstd, |_| ());
             idle(&press).await;

@@ -13,7 +13,7 @@ use crate::{
     gateway::Upstreams,
     ids::OrgId,
     inventory::{self, model::Org},
-    tasks::Flights,
+    tasks::BackgroundJobs,
     telemetry::Metrics,
     upstream::{Failure, Kind, Lane},
     vmc::{Reader, VmcError},
@@ -32,8 +32,8 @@ pub(super) async fn check(config: &Config, writer: &mut ReportWriter) {
         Ok(upstreams) => upstreams,
         Err(error) => return writer.add(Step::failure("upstream", error.to_string())),
     };
-    let flights = Flights::new(metrics.clone());
-    let cloud = Cloud { config, clock, metrics, upstreams, flights };
+    let jobs = BackgroundJobs::new(metrics.clone());
+    let cloud = Cloud { config, clock, metrics, upstreams, jobs };
     if config.vmc.orgs.is_empty() {
         cloud.check_discovered(writer).await;
     } else {
@@ -50,13 +50,13 @@ struct Cloud<'a> {
     clock: Clock,
     metrics: Metrics,
     upstreams: Upstreams,
-    flights: Flights,
+    jobs: BackgroundJobs,
 }
 
 impl Cloud<'_> {
     fn tokens(&self, org: Option<&OrgId>) -> TokenSource {
-        let (mint, flights) = (self.upstreams.mint.clone(), self.flights.clone());
-        TokenSource::new(org.cloned(), mint, self.clock.clone(), self.metrics.clone(), flights)
+        let (mint, jobs) = (self.upstreams.mint.clone(), self.jobs.clone());
+        TokenSource::new(org.cloned(), mint, self.clock.clone(), self.metrics.clone(), jobs)
     }
 
     /// A reader with a circuit of its own: what fails for one organization holds back no other.

@@ -5,7 +5,7 @@ use crate::{
     access::oidc::{KeysFrom, Oidc},
     clock::Clock,
     config::Config,
-    tasks::Flights,
+    tasks::BackgroundJobs,
     telemetry::Metrics,
 };
 
@@ -13,8 +13,8 @@ use crate::{
 pub(super) async fn check(config: &Config) -> Option<Step> {
     let settings = config.access.roll()?.oidc.as_ref()?;
     let (clock, metrics) = (Clock::system(), Metrics::new());
-    let flights = Flights::new(metrics.clone());
-    let oidc = Oidc::new(settings.clone(), &config.proxies, clock, metrics, flights);
+    let jobs = BackgroundJobs::new(metrics.clone());
+    let oidc = Oidc::new(settings.clone(), &config.proxies, clock, metrics, jobs);
     let (keys, error) = match oidc {
         Ok(oidc) => {
             let status = oidc.fetch_now().await;

@@ -12,7 +12,7 @@ use sddc_gateway::{
     },
     clock::Clock,
     reload::LoadedFile,
-    tasks::Flights,
+    tasks::BackgroundJobs,
     telemetry::Metrics,
     upstream::Proxies,
 };
@@ -84,7 +84,7 @@ fn verifiers(issuer: &Issuer) -> Verifiers {
         &Proxies::default(),
         Clock::system(),
         Metrics::new(),
-        Flights::new(Metrics::new()),
+        BackgroundJobs::new(Metrics::new()),
     );
     Verifiers { oidc: Some(oidc.expect("its keys are good")), authorities: None }
 }

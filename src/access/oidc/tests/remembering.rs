@@ -137,7 +137,7 @@ fn a_file_of_keys_is_read_at_start() {
             &Proxies::default(),
             Clock::manual(now()),
             Metrics::new(),
-            Flights::new(Metrics::new()),
+            BackgroundJobs::new(Metrics::new()),
         )
     };
     std::fs::write(&path, "{}").unwrap();

@@ -21,7 +21,8 @@ use crate::{
     access::{Admitted, CallerName},
     in_flight::Permit,
     inventory::{
-        Demand, Entry, Found, List, Missing, Scope, Served, Service, View, Watch, model::SddcEntry,
+        CacheOutcome, Entry, Found, FreshnessRequirement, List, Missing, Scope, Served, View,
+        Watch, model::SddcEntry,
     },
     problem::MissingPart,
 };
@@ -74,7 +75,7 @@ pub(super) struct Settled<R: Resource> {
     /// From before the view, for who waits for changes.
     pub(super) watch: Option<Watch>,
     /// How new the view had to be.
-    demand: Demand,
+    requirement: FreshnessRequirement,
 }
 
 /// How long who asks stays.
@@ -101,17 +102,18 @@ pub(super) struct Listed {
 
 /// How new an answer has to be, and whether that was less than the request wanted.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Demanded {
-    pub(super) demand: Demand,
+pub(super) struct AppliedFreshness {
+    pub(super) requirement: FreshnessRequirement,
     over_budget: bool,
 }
 
-impl Demanded {
+impl AppliedFreshness {
     /// Says in the answer that the caller's budget is spent: a read that was joined may have begun
     /// before the request too.
     pub(super) fn note<T>(self, mut served: Served<T>) -> Served<T> {
-        if self.over_budget && matches!(served.service, Service::Hit | Service::Collapsed) {
-            served.service = Service::OverBudget;
+        if self.over_budget && matches!(served.outcome, CacheOutcome::Hit | CacheOutcome::Collapsed)
+        {
+            served.outcome = CacheOutcome::OverBudget;
         }
         served
     }
@@ -170,25 +172,27 @@ impl Ask {
     /// How new the answer has to be, which is made from these lists. Reads that a caller forces have
     /// a budget for each organization, which is spent once for a request: beyond it the snapshot has
     /// to do.
-    pub(super) fn demand(&self, of: &[List], scope: &Scope) -> Demanded {
+    pub(super) fn freshness(&self, of: &[List], scope: &Scope) -> AppliedFreshness {
         let directives = self.asked.directives;
-        let mut demand = Demand {
-            newest: directives.newest,
+        let mut requirement = FreshnessRequirement {
+            max_age: directives.newest,
             only_if_cached: directives.only_if_cached,
             stale_if_error: directives.stale_if_error,
         };
         let ApiState { inventory, budget, clock, .. } = &*self.state;
         let mut forced = Vec::new();
-        if demand.newest.is_some() && !demand.only_if_cached {
-            forced.extend(of.iter().flat_map(|list| inventory.forced_reads(*list, scope, &demand)));
+        if requirement.max_age.is_some() && !requirement.only_if_cached {
+            forced.extend(
+                of.iter().flat_map(|list| inventory.forced_reads(*list, scope, &requirement)),
+            );
             forced.sort_unstable();
             forced.dedup();
         }
         let over_budget = !forced.is_empty() && !budget.spend(self.caller(), &forced, clock.now());
         if over_budget {
-            demand.newest = None;
+            requirement.max_age = None;
         }
-        Demanded { demand, over_budget }
+        AppliedFreshness { requirement, over_budget }
     }
 
     /// The orgs that cannot be shown: an error, unless the question allows a part.
@@ -215,13 +219,13 @@ impl Ask {
         parts: fn(&SddcEntry) -> &[R],
     ) -> Result<Response, ApiError> {
         let began = self.state.clock.now();
-        let Settled { question, served, watch, demand } =
+        let Settled { question, served, watch, requirement } =
             self.settle(&topic, Takes::LIST, Stay::AsAsked, parts).await?;
         let mut listed = self.page_of_sddcs(&topic, &question, &served, parts).await?;
         if let Some((watch, wait)) = watch.zip(question.wait()) {
             let with_deleted = question.includes_deleted();
             // The newest was read for the first look; what is read from now on is newer.
-            let later = Demand { newest: None, ..demand };
+            let later = FreshnessRequirement { max_age: None, ..requirement };
             let mut poll = LongPoll::new(&self, watch, began + wait);
             // A failure ends the wait: it is another answer too.
             while self.asked.known.holds(listed.encoded.etag()) && !poll.is_over() {
@@ -285,16 +289,16 @@ impl Ask {
         // Before the first look, so that no change is missed.
         let watch = stay.is_longer_than_a_look(&asking).then(|| inventory.watch());
         let of = if with_deleted { List::WithDeleted } else { List::Sddcs };
-        let demanded = match stay {
-            Stay::AsAsked => self.demand(&[of], &topic.scope),
-            Stay::Forever => Demanded::default(),
+        let applied = match stay {
+            Stay::AsAsked => self.freshness(&[of], &topic.scope),
+            Stay::Forever => AppliedFreshness::default(),
         };
-        let served = inventory.sddcs(with_deleted, &topic.scope, &demanded.demand).await?;
-        let served = demanded.note(served);
+        let served = inventory.sddcs(with_deleted, &topic.scope, &applied.requirement).await?;
+        let served = applied.note(served);
         let view = &served.content;
         let shown = visible(view, &topic.scope, sees, parts);
         let question = self.judge(asking, &view.missing, shown)?;
-        Ok(Settled { question, served, watch, demand: demanded.demand })
+        Ok(Settled { question, served, watch, requirement: applied.requirement })
     }
 
     /// Settles a question by all that is shown. While orgs are missing nobody can tell a new value

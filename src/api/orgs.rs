@@ -26,15 +26,15 @@ pub(super) async fn list_orgs(ask: Ask) -> Result<Response, ApiError> {
     let draft = ask.draft::<Org>(Takes::LIST, &scope);
     let known = draft.needs_view().then(|| ask.state.inventory.known_orgs(&scope));
     let asking = draft.begin(known.iter().flatten())?;
-    let demanded = ask.demand(&[List::Orgs], &scope);
-    let served = ask.state.inventory.orgs(&scope, &demanded.demand).await?;
-    let Served { content: Orgs { orgs, missing }, age, service } = demanded.note(served);
+    let applied = ask.freshness(&[List::Orgs], &scope);
+    let served = ask.state.inventory.orgs(&scope, &applied.requirement).await?;
+    let Served { content: Orgs { orgs, missing }, age, outcome } = applied.note(served);
     ask.state.history.note_orgs(&orgs);
     let question = ask.judge(asking, &missing, orgs.iter())?;
     let missing = ask.admit_missing(&missing, question.allows_part())?;
     let selection = question.select(orgs.iter());
     let encoded = ask.state.answers.same(&selection.page(missing), selection.next.clone());
-    Ok(ask.answer(&Listed { encoded, served: Served { content: (), age, service } }))
+    Ok(ask.answer(&Listed { encoded, served: Served { content: (), age, outcome } }))
 }
 
 /// Show an organization
@@ -47,11 +47,11 @@ pub(super) async fn list_orgs(ask: Ask) -> Result<Response, ApiError> {
 pub(super) async fn show_org(ask: Ask, Path(id): Path<String>) -> Result<Response, ApiError> {
     let question = ask.document_question::<Org>()?;
     let scope = ask.sight.org(&id);
-    let demanded = ask.demand(&[List::Orgs], &scope);
-    let served = ask.state.inventory.org(&scope, &demanded.demand).await?;
-    let Served { content: org, age, service } = demanded.note(served);
+    let applied = ask.freshness(&[List::Orgs], &scope);
+    let served = ask.state.inventory.org(&scope, &applied.requirement).await?;
+    let Served { content: org, age, outcome } = applied.note(served);
     let encoded = ask.state.answers.same(&question.show(&org), None);
-    Ok(ask.answer(&Listed { encoded, served: Served { content: (), age, service } }))
+    Ok(ask.answer(&Listed { encoded, served: Served { content: (), age, outcome } }))
 }
 
 /// List an organization's SDDCs

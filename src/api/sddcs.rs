@@ -6,7 +6,7 @@ use axum::{extract::Path, response::Response};
 
 use super::{
     answer::What,
-    ask::{Ask, Demanded, Topic, within},
+    ask::{AppliedFreshness, Ask, Topic, within},
     error::ApiError,
     gaps::gap_of,
     question::Takes,
@@ -114,12 +114,12 @@ pub(super) async fn list_hosts(ask: Ask) -> Result<Response, ApiError> {
 
 impl Ask {
     /// One SDDC that the caller sees, for an answer that is made from these lists; and what is
-    /// demanded of all of them.
+    /// required of all of them.
     pub(super) async fn sddc(
         &self,
         id: &str,
         lists: &[List],
-    ) -> Result<(Served<Found<SddcEntry>>, Demanded), ApiError> {
+    ) -> Result<(Served<Found<SddcEntry>>, AppliedFreshness), ApiError> {
         let id: SddcId = id.parse().map_err(|_| ApiError::SddcNotFound)?;
         let scope = self.sight.scope();
         let sees = |entry: &SddcEntry| self.sight.sees(entry);
@@ -130,9 +130,9 @@ impl Ask {
             (Some(only), None) => Scope::Org(only.sddc.org_id.clone()),
             _ => scope.clone(),
         };
-        let demanded = self.demand(lists, &read);
-        let served = self.state.inventory.sddc(&id, &scope, sees, &demanded.demand).await;
-        Ok((demanded.note(served.map_err(ApiError::about_sddc)?), demanded))
+        let applied = self.freshness(lists, &read);
+        let served = self.state.inventory.sddc(&id, &scope, sees, &applied.requirement).await;
+        Ok((applied.note(served.map_err(ApiError::about_sddc)?), applied))
     }
 
     async fn parts_of_sddc<R: Resource>(

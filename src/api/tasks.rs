@@ -6,7 +6,7 @@ use axum::{extract::Path, response::Response};
 
 use super::{
     answer::What,
-    ask::{Ask, Demanded, Topic, visible, within},
+    ask::{AppliedFreshness, Ask, Topic, visible, within},
     error::ApiError,
     gaps::Sees,
     question::{Asking, Takes},
@@ -14,7 +14,7 @@ use super::{
 use crate::{
     ids::{SddcId, TaskId},
     inventory::{
-        Demand, List, Scope, Unavailable, View,
+        FreshnessRequirement, List, Scope, Unavailable, View,
         model::{Gap, GapReason, SddcEntry, Task, TaskEntry},
     },
 };
@@ -52,9 +52,9 @@ pub(super) async fn show_task(ask: Ask, Path(id): Path<String>) -> Result<Respon
     let id: TaskId = id.parse().map_err(|_| ApiError::TaskNotFound)?;
     let scope = ask.sight.scope();
     let names = ask.names(&scope).await?;
-    let demanded = ask.demand(&[List::Tasks], &scope);
+    let applied = ask.freshness(&[List::Tasks], &scope);
     let sees = |entry: &TaskEntry| ask.sees_task(entry, &names);
-    let served = ask.state.inventory.task(&id, &scope, sees, &demanded.demand).await;
+    let served = ask.state.inventory.task(&id, &scope, sees, &applied.requirement).await;
     let served = served.map_err(|unavailable| match unavailable {
         // It may be one whose SDDC's name is not known.
         Unavailable::NoSuchId if !names.missing.is_empty() => {
@@ -62,7 +62,7 @@ pub(super) async fn show_task(ask: Ask, Path(id): Path<String>) -> Result<Respon
         }
         other => other,
     });
-    let served = demanded.note(served.map_err(ApiError::about_task)?);
+    let served = applied.note(served.map_err(ApiError::about_task)?);
     Ok(ask.document(What::Task, &question, &served, |entry| &entry.task))
 }
 
@@ -81,11 +81,11 @@ pub(super) async fn list_sddc_tasks(
 ) -> Result<Response, ApiError> {
     // 400 comes before 404.
     let asking = ask.question_of_tasks(&ask.sight.scope(), Some(&id))?;
-    let (found, demanded) = ask.sddc(&id, &[List::Sddcs, List::Tasks]).await?;
+    let (found, applied) = ask.sddc(&id, &[List::Sddcs, List::Tasks]).await?;
     let sddc = &found.content.entry.sddc;
     let scope = Scope::Org(sddc.org_id.clone());
     let topic = Topic { what: What::Tasks, scope, within: Some(within(&*found.content.entry)) };
-    ask.list_of_tasks(topic, Some((&sddc.id, demanded)), asking).await
+    ask.list_of_tasks(topic, Some((&sddc.id, applied)), asking).await
 }
 
 fn is_of(entry: &TaskEntry, sddc: Option<&str>) -> bool {
@@ -134,18 +134,18 @@ impl Ask {
         self.draft::<Task>(Takes::LIST, scope).begin(seen.map(|entry| &entry.task))
     }
 
-    /// Tasks of everything in scope, or of one SDDC that was asked for as is demanded of the tasks.
+    /// Tasks of everything in scope, or of one SDDC that was asked for as is required of the tasks.
     async fn list_of_tasks(
         &self,
         topic: Topic,
-        of: Option<(&SddcId, Demanded)>,
+        of: Option<(&SddcId, AppliedFreshness)>,
         asking: Asking<Task>,
     ) -> Result<Response, ApiError> {
         let names = self.names(&topic.scope).await?;
         let sddc = of.map(|(id, _)| id.as_str());
-        let demanded = of.map_or_else(|| self.demand(&[List::Tasks], &topic.scope), |(_, it)| it);
-        let served = self.state.inventory.tasks(&topic.scope, &demanded.demand).await?;
-        let mut served = demanded.note(served);
+        let applied = of.map_or_else(|| self.freshness(&[List::Tasks], &topic.scope), |(_, it)| it);
+        let served = self.state.inventory.tasks(&topic.scope, &applied.requirement).await?;
+        let mut served = applied.note(served);
         served.content.lose(&names.missing);
         let view = &served.content;
         let sight = SeenTasks { ask: self, names: &names, sddc };
@@ -168,8 +168,10 @@ impl Ask {
         if !self.sight.limits_names() {
             return Ok(View::whole(inventory.known()));
         }
-        let demand =
-            Demand { only_if_cached: self.asked.directives.only_if_cached, ..Demand::default() };
-        Ok(inventory.sddcs(false, scope, &demand).await?.content)
+        let requirement = FreshnessRequirement {
+            only_if_cached: self.asked.directives.only_if_cached,
+            ..FreshnessRequirement::default()
+        };
+        Ok(inventory.sddcs(false, scope, &requirement).await?.content)
     }
 }

@@ -13,12 +13,12 @@ use arc_swap::ArcSwap;
 use futures_util::{FutureExt, future::join_all};
 
 use super::{
-    Demand, Observer, Scope, Served, Service, Settings, Unavailable, View,
+    CacheOutcome, FreshnessRequirement, Observer, Scope, Served, Settings, Unavailable, View,
     directory::{Directory, Discovery},
     entry::Entry,
     list::{self, Kind, Merged},
     model::{SddcEntry, TaskEntry},
-    service::Attempt,
+    outcome::RefreshOutcome,
     slot::Slot,
     turns::Turns,
 };
@@ -62,13 +62,15 @@ impl Inner {
     /// Reads the list of orgs if there is none, or none young enough.
     pub(super) async fn freshen_directory(
         self: &Arc<Self>,
-        demand: &Demand,
-    ) -> Result<Service, Unavailable> {
-        let Directory::Discovered(discovery) = &self.directory else { return Ok(Service::Hit) };
+        requirement: &FreshnessRequirement,
+    ) -> Result<CacheOutcome, Unavailable> {
+        let Directory::Discovered(discovery) = &self.directory else {
+            return Ok(CacheOutcome::Hit);
+        };
         let fresh = self.settings.fresh.max(self.settings.poll * 2).max(MIN_DIRECTORY_FRESH);
         match discovery.age() {
-            Some(_) if demand.only_if_cached => Ok(Service::Hit),
-            None if demand.only_if_cached => Err(Unavailable::NotCached),
+            Some(_) if requirement.only_if_cached => Ok(CacheOutcome::Hit),
+            None if requirement.only_if_cached => Err(Unavailable::NotCached),
             Some(age) => {
                 let is_due = age >= fresh || discovery.orgs.trouble().is_some();
                 let tried = discovery.orgs.tried();
@@ -77,13 +79,13 @@ impl Inner {
                     // Its outcome shows in the next answer: this one need not wait for it.
                     drop(discovery.refresh(self, Lane::Callers));
                 }
-                Ok(Service::Hit)
+                Ok(CacheOutcome::Hit)
             }
             None => {
-                let (settings, any) = (&self.settings, Demand::default());
+                let (settings, any) = (&self.settings, FreshnessRequirement::default());
                 let attempt = if discovery.orgs.age().is_some() {
                     // It is being acted on.
-                    Attempt::wait(discovery.refresh(self, Lane::Callers), None).await
+                    RefreshOutcome::wait(discovery.refresh(self, Lane::Callers), None).await
                 } else {
                     discovery
                         .orgs
@@ -110,14 +112,14 @@ impl Inner {
         &self,
         kind: &'static Kind<E>,
         scope: &Scope,
-        demand: &Demand,
+        requirement: &FreshnessRequirement,
     ) -> Option<Served<View<E>>> {
         let picture = (kind.merged)(self).picture.load();
         let age = picture.age(self.clock.now())?;
         if *scope != Scope::All || !picture.is_settled {
             return None;
         }
-        if age >= self.settings.fresh || demand.wants_newer_than(Some(age)) {
+        if age >= self.settings.fresh || requirement.wants_newer_than(Some(age)) {
             return None;
         }
         // What VMware refuses may have to be hidden though it is fresh.
@@ -126,10 +128,13 @@ impl Inner {
             return None;
         }
         if !kind.is_main {
-            picture.orgs.iter().for_each(|(slot, _)| (kind.of)(slot).kept.note_question(demand));
+            picture
+                .orgs
+                .iter()
+                .for_each(|(slot, _)| (kind.of)(slot).kept.note_question(requirement));
         }
         let content = View::whole(picture.content.clone());
-        Some(Served { content, age, service: Service::Hit })
+        Some(Served { content, age, outcome: CacheOutcome::Hit })
     }
 
     /// How old the parts in scope are; `None` if one was never read.
@@ -146,54 +151,58 @@ impl Inner {
         self: &Arc<Self>,
         kind: &'static Kind<E>,
         slots: &[Arc<Slot>],
-        demand: &Demand,
-    ) -> Vec<(OrgId, Service)> {
+        requirement: &FreshnessRequirement,
+    ) -> Vec<(OrgId, CacheOutcome)> {
         let attempts = slots.iter().map(async |slot| {
-            let service = match self.look_for(slot, demand).await {
-                Some(service) if kind.is_main || slot.is_gone() => service,
+            let outcome = match self.look_for(slot, requirement).await {
+                Some(outcome) if kind.is_main || slot.is_gone() => outcome,
                 _ => {
                     let refresh = || slot.refresh(self, kind, Lane::Callers);
                     let kept = &(kind.of)(slot).kept;
-                    kept.freshen(&self.settings, demand, refresh).await.into()
+                    kept.freshen(&self.settings, requirement, refresh).await.into()
                 }
             };
-            (slot.id.clone(), service)
+            (slot.id.clone(), outcome)
         });
         join_all(attempts).await
     }
 
     /// Sees now and then if an org is there again that VMware did not know: for whatever list it is
     /// asked, its SDDCs tell. `None` if there is nothing to look for.
-    async fn look_for(self: &Arc<Self>, slot: &Arc<Slot>, demand: &Demand) -> Option<Service> {
+    async fn look_for(
+        self: &Arc<Self>,
+        slot: &Arc<Slot>,
+        requirement: &FreshnessRequirement,
+    ) -> Option<CacheOutcome> {
         if !slot.is_gone() {
             return None;
         }
-        if demand.only_if_cached || !slot.may_be_back(self.clock.now(), self.unknown_pause()) {
-            return Some(Service::Stale(Some(VmcError::NotFound.kind())));
+        if requirement.only_if_cached || !slot.may_be_back(self.clock.now(), self.unknown_pause()) {
+            return Some(CacheOutcome::Stale(Some(VmcError::NotFound.kind())));
         }
         let refresh = || slot.refresh(self, &list::SDDCS, Lane::Callers);
-        Some(slot.sddcs.kept.freshen(&self.settings, demand, refresh).await.into())
+        Some(slot.sddcs.kept.freshen(&self.settings, requirement, refresh).await.into())
     }
 
-    /// What the picture shows of a scope now. Of `services`, those count whose org is shown.
+    /// What the picture shows of a scope now. Of `outcomes`, those count whose org is shown.
     pub(super) fn look<E: Entry>(
         &self,
         kind: &'static Kind<E>,
         scope: &Scope,
-        demand: &Demand,
-        mut service: Service,
-        services: &[(OrgId, Service)],
+        requirement: &FreshnessRequirement,
+        mut outcome: CacheOutcome,
+        outcomes: &[(OrgId, CacheOutcome)],
     ) -> Result<Served<View<E>>, Unavailable> {
         let (picture, now) = ((kind.merged)(self).picture.load(), self.clock.now());
         let (mut shown, mut missing) = (None, Vec::new());
         for (slot, begun) in picture.orgs.iter().filter(|(slot, _)| scope.holds(&slot.id)) {
             let age = begun.map(|begun| now.since(begun));
             let kept = &(kind.of)(slot).kept;
-            match age.filter(|age| kept.may_show(*age, &self.settings, demand)) {
+            match age.filter(|age| kept.may_show(*age, &self.settings, requirement)) {
                 Some(age) => {
                     shown = shown.max(Some(age));
-                    let own = services.iter().find(|(org, _)| *org == slot.id);
-                    service = own.map_or(service, |(_, own)| service.worst(*own));
+                    let own = outcomes.iter().find(|(org, _)| *org == slot.id);
+                    outcome = own.map_or(outcome, |(_, own)| outcome.worst(*own));
                 }
                 None => missing.push(slot),
             }
@@ -201,7 +210,7 @@ impl Inner {
         // What was never read is not missing for any reason but that nothing may be read now.
         let is_unread = |slot: &&Arc<Slot>| (kind.of)(slot).kept.tried().is_none();
         let lacks = !missing.is_empty() && (shown.is_none() || missing.iter().any(is_unread));
-        if demand.only_if_cached && lacks {
+        if requirement.only_if_cached && lacks {
             return Err(Unavailable::NotCached);
         }
         let age = match (shown, missing.first()) {
@@ -213,7 +222,7 @@ impl Inner {
                 return Err(Unavailable::upstream(Some(Arc::new(VmcError::NotFound)), None));
             }
             // That there is no org is as old as the list of orgs.
-            (None, None) => self.directory_age(demand)?,
+            (None, None) => self.directory_age(requirement)?,
         };
         let missing = missing.into_iter().map(|slot| slot.gap(&slot.unavailable(kind))).collect();
         let mut view = View::whole(picture.content.clone());
@@ -221,13 +230,13 @@ impl Inner {
         let held_back = view.content.held_back.iter();
         view.held_back =
             held_back.map(|held| (held.entry.clone(), now.since(held.begun))).collect();
-        Ok(Served { content: view, age, service })
+        Ok(Served { content: view, age, outcome })
     }
 
-    fn directory_age(&self, demand: &Demand) -> Result<Duration, Unavailable> {
+    fn directory_age(&self, requirement: &FreshnessRequirement) -> Result<Duration, Unavailable> {
         let Directory::Discovered(discovery) = &self.directory else { return Ok(Duration::ZERO) };
         let orgs = &discovery.orgs;
-        let age = orgs.age().filter(|age| orgs.may_show(*age, &self.settings, demand));
+        let age = orgs.age().filter(|age| orgs.may_show(*age, &self.settings, requirement));
         age.ok_or_else(|| {
             Unavailable::upstream(orgs.trouble(), discovery.reader.held_for(Endpoint::Orgs))
         })

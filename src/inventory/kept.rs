@@ -12,7 +12,7 @@ use std::{
 use arc_swap::ArcSwapOption;
 use tokio::sync::Notify;
 
-use super::{Demand, Settings, belief::CONFIRM_AFTER, service::Attempt};
+use super::{FreshnessRequirement, Settings, belief::CONFIRM_AFTER, outcome::RefreshOutcome};
 use crate::{
     clock::{Clock, Instant},
     single_flight::{InFlightCall, SingleFlight},
@@ -156,38 +156,43 @@ impl<T: PartialEq + Send + Sync + 'static> Kept<T> {
     }
 
     /// The same for a caller, whose own bound counts from where freshness ends (RFC 5861 section 4).
-    fn bound(&self, settings: &Settings, demand: &Demand) -> Duration {
-        let own = demand.stale_if_error.map(|more| settings.fresh.saturating_add(more));
+    fn bound(&self, settings: &Settings, requirement: &FreshnessRequirement) -> Duration {
+        let own = requirement.stale_if_error.map(|more| settings.fresh.saturating_add(more));
         self.limit(settings).min(own.unwrap_or(Duration::MAX))
     }
 
     /// Whether a reading of this age may be shown. The limits are for as long as upstream fails:
     /// what was just read well is shown, however long the read took.
-    pub(super) fn may_show(&self, age: Duration, settings: &Settings, demand: &Demand) -> bool {
-        if demand.only_if_cached && demand.newest.is_some_and(|newest| age > newest) {
+    pub(super) fn may_show(
+        &self,
+        age: Duration,
+        settings: &Settings,
+        requirement: &FreshnessRequirement,
+    ) -> bool {
+        if requirement.only_if_cached && requirement.max_age.is_some_and(|max_age| age > max_age) {
             return false;
         }
-        self.trouble.load().is_none() || age <= self.bound(settings, demand)
+        self.trouble.load().is_none() || age <= self.bound(settings, requirement)
     }
 
     /// Brings the list as far up to date as a request wants it, and tells how that went.
     pub(super) async fn freshen(
         &self,
         settings: &Settings,
-        demand: &Demand,
+        requirement: &FreshnessRequirement,
         refresh: impl Fn() -> InFlightCall<Result<(), VmcError>>,
-    ) -> Attempt {
+    ) -> RefreshOutcome {
         // Only the poller reads what confirms a reading, and no request stands in for it.
         let is_unconfirmed = || self.confirm_at().is_some() && !self.is_gone();
         let attempt = if is_unconfirmed() {
-            Attempt::Unconfirmed
+            RefreshOutcome::Unconfirmed
         } else {
-            self.attempt(settings, demand, refresh).await
+            self.attempt(settings, requirement, refresh).await
         };
         // Last, so that the poller that this wakes finds done what the request wanted.
-        self.note_question(demand);
+        self.note_question(requirement);
         match attempt {
-            Attempt::Done { .. } if is_unconfirmed() => Attempt::Unconfirmed,
+            RefreshOutcome::Done { .. } if is_unconfirmed() => RefreshOutcome::Unconfirmed,
             attempt => attempt,
         }
     }
@@ -195,39 +200,40 @@ impl<T: PartialEq + Send + Sync + 'static> Kept<T> {
     async fn attempt(
         &self,
         settings: &Settings,
-        demand: &Demand,
+        requirement: &FreshnessRequirement,
         refresh: impl Fn() -> InFlightCall<Result<(), VmcError>>,
-    ) -> Attempt {
+    ) -> RefreshOutcome {
         // What is gone is no answer, however young it is.
         let age = self.age().filter(|_| !self.is_gone());
-        if demand.only_if_cached {
+        if requirement.only_if_cached {
             return if age.is_some_and(|age| age < settings.fresh) {
-                Attempt::NotNeeded
+                RefreshOutcome::NotNeeded
             } else {
-                Attempt::NotAllowed
+                RefreshOutcome::NotAllowed
             };
         }
         // Where nothing is kept, a read under way is new enough for a caller who bears an age.
-        let any_will_do = age.is_none() && demand.newest.is_some_and(|newest| !newest.is_zero());
-        if demand.wants_newer_than(age) && !any_will_do {
-            let anew = self.read_anew(demand, refresh);
+        let any_will_do =
+            age.is_none() && requirement.max_age.is_some_and(|max_age| !max_age.is_zero());
+        if requirement.wants_newer_than(age) && !any_will_do {
+            let anew = self.read_anew(requirement, refresh);
             return match age {
                 // So that who can be shown something is answered before the request's own limit.
-                Some(_) => {
-                    tokio::time::timeout(PATIENCE_ANEW, anew).await.unwrap_or(Attempt::NotDone)
-                }
+                Some(_) => tokio::time::timeout(PATIENCE_ANEW, anew)
+                    .await
+                    .unwrap_or(RefreshOutcome::NotDone),
                 None => anew.await,
             };
         }
         match (age, self.trouble()) {
-            (Some(age), _) if age < settings.fresh => Attempt::NotNeeded,
-            (Some(age), _) if age <= self.bound(settings, demand) => {
-                Attempt::wait(refresh(), Some(PATIENCE)).await
+            (Some(age), _) if age < settings.fresh => RefreshOutcome::NotNeeded,
+            (Some(age), _) if age <= self.bound(settings, requirement) => {
+                RefreshOutcome::wait(refresh(), Some(PATIENCE)).await
             }
             // There is an answer already, that of the last failure: a try that takes its time must
             // not keep those waiting who also ask for what can be shown.
-            (_, Some(_)) => Attempt::wait(refresh(), Some(PATIENCE)).await,
-            (_, None) => Attempt::wait(refresh(), None).await,
+            (_, Some(_)) => RefreshOutcome::wait(refresh(), Some(PATIENCE)).await,
+            (_, None) => RefreshOutcome::wait(refresh(), None).await,
         }
     }
 
@@ -235,16 +241,16 @@ impl<T: PartialEq + Send + Sync + 'static> Kept<T> {
     /// bears an age is served too by a read under way that is young enough when it ends.
     async fn read_anew(
         &self,
-        demand: &Demand,
+        requirement: &FreshnessRequirement,
         refresh: impl Fn() -> InFlightCall<Result<(), VmcError>>,
-    ) -> Attempt {
+    ) -> RefreshOutcome {
         let before = self.flight.latest().map_or(0, |run| run.number);
         loop {
             match self.next_run(before, &refresh) {
-                Next::Run(run) => return Attempt::wait(run, None).await,
+                Next::Run(run) => return RefreshOutcome::wait(run, None).await,
                 Next::Older(run) => {
-                    let outcome = Attempt::wait(run, None).await;
-                    if outcome.failure().is_none() && !demand.wants_newer_than(self.age()) {
+                    let outcome = RefreshOutcome::wait(run, None).await;
+                    if outcome.failure().is_none() && !requirement.wants_newer_than(self.age()) {
                         return outcome;
                     }
                 }
@@ -280,8 +286,8 @@ impl<T: PartialEq + Send + Sync + 'static> Kept<T> {
 
     /// Notes that somebody asked: what is polled only while it is wanted is wanted again. Who wants
     /// nothing to be read causes no polling either.
-    pub(super) fn note_question(&self, demand: &Demand) {
-        if demand.only_if_cached {
+    pub(super) fn note_question(&self, requirement: &FreshnessRequirement) {
+        if requirement.only_if_cached {
             return;
         }
         *self.asked.lock().unwrap_or_else(PoisonError::into_inner) = Some(self.clock.now());

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use super::{
-    Content, Demand, Inventory, List, Scope, Served, Service, Unavailable, View,
+    CacheOutcome, Content, FreshnessRequirement, Inventory, List, Scope, Served, Unavailable, View,
     directory::Directory,
     list,
     model::{Org, SddcEntry, TaskEntry},
@@ -60,20 +60,25 @@ impl Inventory {
     /// Whose read a demand would force, of the parts of a list in scope: organizations, or (`None`)
     /// the list of organizations, also where no served organization is in scope.
     #[must_use]
-    pub fn forced_reads(&self, of: List, scope: &Scope, demand: &Demand) -> Vec<Option<OrgId>> {
+    pub fn forced_reads(
+        &self,
+        of: List,
+        scope: &Scope,
+        requirement: &FreshnessRequirement,
+    ) -> Vec<Option<OrgId>> {
         let orgs = self.0.in_scope(scope);
         let is_discovered = matches!(self.0.directory, Directory::Discovered(_));
         if orgs.is_empty() || (of == List::Orgs && is_discovered) {
-            let is_forced = demand.wants_newer_than(self.age(of, scope));
+            let is_forced = requirement.wants_newer_than(self.age(of, scope));
             return is_forced.then_some(None).into_iter().collect();
         }
         let ids = orgs.into_iter().map(|slot| slot.id.clone());
-        ids.filter(|id| demand.wants_newer_than(self.age(of, &Scope::Org(id.clone()))))
+        ids.filter(|id| requirement.wants_newer_than(self.age(of, &Scope::Org(id.clone()))))
             .map(Some)
             .collect()
     }
 
-    /// The SDDCs in scope as they are now, if they are what is demanded. Asks no upstream and waits
+    /// The SDDCs in scope as they are now, if they are what is required. Asks no upstream and waits
     /// for nothing: the poller brings what is newer, and its turn is told.
     ///
     /// # Errors
@@ -82,7 +87,7 @@ impl Inventory {
         &self,
         with_deleted: bool,
         scope: &Scope,
-        demand: &Demand,
+        requirement: &FreshnessRequirement,
     ) -> Result<Served<View<SddcEntry>>, Unavailable> {
         let inner = &self.0;
         let kind = if with_deleted { &list::WITH_DELETED } else { &list::SDDCS };
@@ -90,15 +95,15 @@ impl Inventory {
         let is_old = |begun: Instant| now.since(begun) >= inner.settings.fresh;
         let stale = picture.orgs.iter().filter_map(|(slot, begun)| {
             let kept = &(kind.of)(slot).kept;
-            let service = if kept.confirm_at().is_some() {
-                Service::Unconfirmed
+            let outcome = if kept.confirm_at().is_some() {
+                CacheOutcome::Unconfirmed
             } else if begun.is_some_and(is_old) || slot.is_gone() {
-                Service::Stale(kept.trouble().map(|error| error.kind()))
+                CacheOutcome::Stale(kept.trouble().map(|error| error.kind()))
             } else {
                 return None;
             };
-            Some((slot.id.clone(), service))
+            Some((slot.id.clone(), outcome))
         });
-        inner.look(kind, scope, demand, Service::Hit, &stale.collect::<Vec<_>>())
+        inner.look(kind, scope, requirement, CacheOutcome::Hit, &stale.collect::<Vec<_>>())
     }
 }

@@ -13,9 +13,9 @@
 //! the caller said that a part will do.
 
 mod belief;
-mod demand;
 mod directory;
 mod entry;
+mod freshness;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
 mod inner;
@@ -24,9 +24,9 @@ mod known;
 mod list;
 pub mod mapping;
 pub mod model;
+mod outcome;
 mod picture;
 mod saving;
-mod service;
 mod settings;
 mod slot;
 mod snapshot;
@@ -43,24 +43,13 @@ use std::{
 use arc_swap::ArcSwap;
 use futures_util::future::join_all;
 
-pub use self::{
-    demand::{Demand, Scope},
-    entry::{Entry, PartKind},
-    picture::Content,
-    service::{Served, Service, Unavailable},
-    settings::Settings,
-    slot::Missing,
-    status::{DiscoveryStatus, InventoryMetrics, MadeBytes, OrgStatus},
-    texts::Texts,
-    turns::Watch,
-};
 use self::{
     directory::{Directory, Discovery},
     inner::Inner,
     kept::Kept,
     list::{Kind, Merged},
     model::{Org, SddcEntry, TaskEntry},
-    service::Attempt,
+    outcome::RefreshOutcome,
     slot::Slot,
     turns::Turns,
 };
@@ -69,6 +58,17 @@ pub(crate) use self::{
     saving::{SnapshotFile, probe_snapshot_file, refused_snapshot},
     snapshot::Source,
     survey::survey_sddcs,
+};
+pub use self::{
+    entry::{Entry, PartKind},
+    freshness::{FreshnessRequirement, Scope},
+    outcome::{CacheOutcome, Served, Unavailable},
+    picture::Content,
+    settings::Settings,
+    slot::Missing,
+    status::{DiscoveryStatus, InventoryMetrics, MadeBytes, OrgStatus},
+    texts::Texts,
+    turns::Watch,
 };
 use crate::{
     clock::Clock,
@@ -206,7 +206,7 @@ impl Inventory {
         }
     }
 
-    /// The SDDCs in scope, as new as is demanded, or as can be had in time.
+    /// The SDDCs in scope, as new as is required, or as can be had in time.
     ///
     /// Costs no lock, no allocation and no wait while the picture of all orgs is fresh.
     ///
@@ -217,10 +217,10 @@ impl Inventory {
         &self,
         with_deleted: bool,
         scope: &Scope,
-        demand: &Demand,
+        requirement: &FreshnessRequirement,
     ) -> Result<Served<View<SddcEntry>>, Unavailable> {
         let kind = if with_deleted { &list::WITH_DELETED } else { &list::SDDCS };
-        self.view(kind, scope, demand).await
+        self.view(kind, scope, requirement).await
     }
 
     /// The newest tasks in scope, and those that have not ended: see [`mapping::tasks`].
@@ -230,31 +230,31 @@ impl Inventory {
     pub async fn tasks(
         &self,
         scope: &Scope,
-        demand: &Demand,
+        requirement: &FreshnessRequirement,
     ) -> Result<Served<View<TaskEntry>>, Unavailable> {
-        self.view(&list::TASKS, scope, demand).await
+        self.view(&list::TASKS, scope, requirement).await
     }
 
     async fn view<E: Entry>(
         &self,
         kind: &'static Kind<E>,
         scope: &Scope,
-        demand: &Demand,
+        requirement: &FreshnessRequirement,
     ) -> Result<Served<View<E>>, Unavailable> {
         let inner = &self.0;
-        if let Some(served) = inner.fresh_view(kind, scope, demand) {
+        if let Some(served) = inner.fresh_view(kind, scope, requirement) {
             return Ok(served);
         }
-        let service = inner.freshen_directory(demand).await?;
+        let outcome = inner.freshen_directory(requirement).await?;
         let slots = inner.in_scope(scope);
-        let mut services = inner.freshen(kind, &slots, demand).await;
+        let mut outcomes = inner.freshen(kind, &slots, requirement).await;
         // Those that were found meanwhile: without a first reading they would seem to be missing.
         let mut new = inner.in_scope(scope);
         new.retain(|slot| slots.iter().all(|before| before.id != slot.id));
         if !new.is_empty() {
-            services.extend(inner.freshen(kind, &new, demand).await);
+            outcomes.extend(inner.freshen(kind, &new, requirement).await);
         }
-        inner.look(kind, scope, demand, service, &services)
+        inner.look(kind, scope, requirement, outcome, &outcomes)
     }
 
     /// One SDDC, from the picture of its org.
@@ -269,9 +269,9 @@ impl Inventory {
         id: &SddcId,
         scope: &Scope,
         sees: impl Fn(&SddcEntry) -> bool,
-        demand: &Demand,
+        requirement: &FreshnessRequirement,
     ) -> Result<Served<Found<SddcEntry>>, Unavailable> {
-        self.find(&list::SDDCS, id.as_str(), scope, sees, demand).await
+        self.find(&list::SDDCS, id.as_str(), scope, sees, requirement).await
     }
 
     /// One task, from the list of its org.
@@ -283,9 +283,9 @@ impl Inventory {
         id: &TaskId,
         scope: &Scope,
         sees: impl Fn(&TaskEntry) -> bool,
-        demand: &Demand,
+        requirement: &FreshnessRequirement,
     ) -> Result<Served<Found<TaskEntry>>, Unavailable> {
-        self.find(&list::TASKS, id.as_str(), scope, sees, demand).await
+        self.find(&list::TASKS, id.as_str(), scope, sees, requirement).await
     }
 
     async fn find<E: Entry>(
@@ -294,7 +294,7 @@ impl Inventory {
         id: &str,
         scope: &Scope,
         sees: impl Fn(&E) -> bool,
-        demand: &Demand,
+        requirement: &FreshnessRequirement,
     ) -> Result<Served<Found<E>>, Unavailable> {
         let sees = |entry: &E| scope.holds(entry.org()) && sees(entry);
         let known = (kind.merged)(&self.0).picture.load().content.clone();
@@ -304,19 +304,19 @@ impl Inventory {
             (Some(only), None) => Scope::Org(only.clone()),
             _ => scope.clone(),
         };
-        let mut served = self.view(kind, &asked, demand).await;
+        let mut served = self.view(kind, &asked, requirement).await;
         // The org that held it may just have left.
         if asked != *scope && matches!(served, Err(Unavailable::NoSuchOrg)) {
             asked = scope.clone();
-            served = self.view(kind, scope, demand).await;
+            served = self.view(kind, scope, requirement).await;
         }
-        let Served { content: view, age, service } = served?;
+        let Served { content: view, age, outcome } = served?;
         let is_shown =
             |entry: &E| asked.holds(entry.org()) && view.shows(entry.org()) && sees(entry);
         match view.content.get_all(id).find(|entry| is_shown(entry)) {
             Some(entry) => {
                 let content = Found { revision: view.content.revision, entry: entry.clone() };
-                let served = Served { content, age, service };
+                let served = Served { content, age, outcome };
                 Ok(served.with_held_back(&view, |held| std::ptr::eq(held, &raw const **entry)))
             }
             None if view.missing.is_empty() => Err(Unavailable::NoSuchId),
@@ -328,33 +328,39 @@ impl Inventory {
     ///
     /// # Errors
     /// [`Unavailable`] when none can be shown.
-    pub async fn orgs(&self, scope: &Scope, demand: &Demand) -> Result<Served<Orgs>, Unavailable> {
+    pub async fn orgs(
+        &self,
+        scope: &Scope,
+        requirement: &FreshnessRequirement,
+    ) -> Result<Served<Orgs>, Unavailable> {
         match &self.0.directory {
             Directory::Discovered(discovery) => {
-                let mut served = self.discovered_orgs(discovery, demand).await?;
+                let mut served = self.discovered_orgs(discovery, requirement).await?;
                 served.content.orgs.retain(|org| scope.holds(&org.id));
                 Ok(served)
             }
-            Directory::Configured => self.configured_orgs(&self.0.in_scope(scope), demand).await,
+            Directory::Configured => {
+                self.configured_orgs(&self.0.in_scope(scope), requirement).await
+            }
         }
     }
 
     async fn discovered_orgs(
         &self,
         discovery: &Discovery,
-        demand: &Demand,
+        requirement: &FreshnessRequirement,
     ) -> Result<Served<Orgs>, Unavailable> {
         let inner = &self.0;
         let (kept, settings) = (&discovery.orgs, &inner.settings);
         let attempt =
-            kept.freshen(settings, demand, || discovery.refresh(inner, Lane::Callers)).await;
+            kept.freshen(settings, requirement, || discovery.refresh(inner, Lane::Callers)).await;
         let trouble = kept.trouble();
         match (kept.reading(), kept.age()) {
-            (Some(reading), Some(age)) if kept.may_show(age, settings, demand) => {
+            (Some(reading), Some(age)) if kept.may_show(age, settings, requirement) => {
                 let content = Orgs { orgs: reading.content.to_vec(), missing: Vec::new() };
-                Ok(Served { content, age, service: attempt.into() })
+                Ok(Served { content, age, outcome: attempt.into() })
             }
-            _ if demand.only_if_cached => Err(Unavailable::NotCached),
+            _ if requirement.only_if_cached => Err(Unavailable::NotCached),
             _ => {
                 let trouble = trouble.or(attempt.failure());
                 Err(Unavailable::upstream(trouble, discovery.reader.held_for(Endpoint::Orgs)))
@@ -366,41 +372,49 @@ impl Inventory {
     ///
     /// # Errors
     /// [`Unavailable::NoSuchOrg`], or why that cannot be said for certain.
-    pub async fn org(&self, scope: &Scope, demand: &Demand) -> Result<Served<Org>, Unavailable> {
+    pub async fn org(
+        &self,
+        scope: &Scope,
+        requirement: &FreshnessRequirement,
+    ) -> Result<Served<Org>, Unavailable> {
         let served = match &self.0.directory {
-            Directory::Discovered(discovery) => self.discovered_orgs(discovery, demand).await?,
+            Directory::Discovered(discovery) => {
+                self.discovered_orgs(discovery, requirement).await?
+            }
             // Which orgs there are is known here: only the one in question is asked for.
             Directory::Configured => {
                 let slots = self.0.in_scope(scope);
-                let served = self.configured_orgs(&slots, demand).await;
+                let served = self.configured_orgs(&slots, requirement).await;
                 if slots.iter().all(|slot| slot.is_unknown()) {
                     return Err(Unavailable::NoSuchOrg);
                 }
                 served?
             }
         };
-        let Served { content, age, service } = served;
+        let Served { content, age, outcome } = served;
         let org = content.orgs.into_iter().find(|org| scope.holds(&org.id));
-        Ok(Served { content: org.ok_or(Unavailable::NoSuchOrg)?, age, service })
+        Ok(Served { content: org.ok_or(Unavailable::NoSuchOrg)?, age, outcome })
     }
 
     async fn configured_orgs(
         &self,
         slots: &[Arc<Slot>],
-        demand: &Demand,
+        requirement: &FreshnessRequirement,
     ) -> Result<Served<Orgs>, Unavailable> {
         let (inner, settings) = (&self.0, &self.0.settings);
         let (now, pause) = (inner.clock.now(), inner.unknown_pause());
         let attempts = slots.iter().map(async |slot| {
             let attempt = if slot.wants_document(now, pause) {
-                slot.org.freshen(settings, demand, || slot.refresh_org(inner, Lane::Callers)).await
+                slot.org
+                    .freshen(settings, requirement, || slot.refresh_org(inner, Lane::Callers))
+                    .await
             } else {
-                Attempt::NotNeeded
+                RefreshOutcome::NotNeeded
             };
             (slot, attempt)
         });
         let (mut orgs, mut missing, mut first) = (Vec::new(), Vec::new(), None);
-        let (mut age, mut service) = (Duration::ZERO, Service::Hit);
+        let (mut age, mut outcome) = (Duration::ZERO, CacheOutcome::Hit);
         let attempts = join_all(attempts).await;
         // As with their lists: if none is left, what was read before is shown.
         let none_is_left = inner.slots.load().iter().all(|slot| slot.is_unknown());
@@ -409,11 +423,11 @@ impl Inventory {
             match (slot.org.reading(), slot.org.age()) {
                 (None, _) if slot.is_unknown() => {}
                 _ if slot.is_unknown() && !none_is_left => {}
-                (Some(reading), Some(part)) if slot.org.may_show(part, settings, demand) => {
+                (Some(reading), Some(part)) if slot.org.may_show(part, settings, requirement) => {
                     age = age.max(part);
                     orgs.push(Org::clone(&reading.content));
-                    service = service.worst(if slot.is_unknown() {
-                        Service::Stale(Some(VmcError::NotFound.kind()))
+                    outcome = outcome.worst(if slot.is_unknown() {
+                        CacheOutcome::Stale(Some(VmcError::NotFound.kind()))
                     } else {
                         attempt.into()
                     });
@@ -431,12 +445,12 @@ impl Inventory {
         }
         directory::sort(&mut orgs);
         match first {
-            Some(_) if orgs.is_empty() && demand.only_if_cached => Err(Unavailable::NotCached),
+            Some(_) if orgs.is_empty() && requirement.only_if_cached => Err(Unavailable::NotCached),
             Some(error) if orgs.is_empty() => Err(error),
             None if orgs.is_empty() && !slots.is_empty() => {
                 Err(Unavailable::upstream(Some(Arc::new(VmcError::NotFound)), None))
             }
-            _ => Ok(Served { content: Orgs { orgs, missing }, age, service }),
+            _ => Ok(Served { content: Orgs { orgs, missing }, age, outcome }),
         }
     }
 }
@@ -448,8 +462,8 @@ impl<T> Served<T> {
         let held_back = view.held_back.iter().filter(|(entry, _)| shows(entry));
         if let Some(oldest) = held_back.map(|(_, age)| *age).max() {
             self.age = self.age.max(oldest);
-            if self.service == Service::Hit {
-                self.service = Service::Unconfirmed;
+            if self.outcome == CacheOutcome::Hit {
+                self.outcome = CacheOutcome::Unconfirmed;
             }
         }
         self

@@ -11,7 +11,7 @@ use std::{
 
 use tokio::sync::{Notify, watch};
 
-use super::{Demand, Inner, Inventory, directory::Directory, slot::Slot};
+use super::{FreshnessRequirement, Inner, Inventory, directory::Directory, slot::Slot};
 use crate::{clock::Instant, ids::OrgId};
 
 /// What was last told to the watchers, and how they are told.
@@ -148,7 +148,7 @@ impl Inner {
 
     fn phase(&self, slot: &Slot, begun: Option<Instant>, now: Instant) -> Phase {
         let Some(age) = begun.map(|begun| now.since(begun)) else { return Phase::Missing };
-        if !slot.sddcs.kept.may_show(age, &self.settings, &Demand::default()) {
+        if !slot.sddcs.kept.may_show(age, &self.settings, &FreshnessRequirement::default()) {
             Phase::Missing
         } else if age < self.settings.fresh {
             Phase::Fresh

@@ -259,13 +259,13 @@ impl Answers {
         headers.insert(AGE, HeaderValue::from(age_s));
         headers.insert(CACHE_CONTROL, self.cache_control(served.age, reuse));
         headers.insert(VARY, VARY_ON);
-        headers.insert(CACHE_STATUS, cache_status(served.service, age_s, self.fresh));
+        headers.insert(CACHE_STATUS, cache_status(served.outcome, age_s, self.fresh));
         // A 304 has what says how fresh the caller's copy is; the copy has its `Link`.
         if let Some(link) = link.filter(|_| !revalidated) {
             headers.insert(LINK, link);
         }
-        let service = cache_status::result(served.service);
-        let result = if revalidated { CacheResult::Revalidated } else { service };
+        let outcome = cache_status::result(served.outcome);
+        let result = if revalidated { CacheResult::Revalidated } else { outcome };
         response.extensions_mut().insert(Outcome { result, age_s });
         response
     }
@@ -360,7 +360,7 @@ fn give_up(kept: &Cache<Key, Arc<Encoded>>, encoded: &Arc<Encoded>) {
 impl Outcome {
     /// Of an answer that was just served.
     pub(super) fn of<T>(served: &Served<T>) -> Self {
-        Self { result: cache_status::result(served.service), age_s: served.age.as_secs() }
+        Self { result: cache_status::result(served.outcome), age_s: served.age.as_secs() }
     }
 }
 

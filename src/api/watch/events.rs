@@ -32,7 +32,7 @@ use crate::{
     },
     clock::Instant,
     ids::OrgId,
-    inventory::{Demand, List, Served, View, Watch, model::SddcEntry},
+    inventory::{FreshnessRequirement, List, Served, View, Watch, model::SddcEntry},
     problem::MissingPart,
     telemetry::{AuditRecord, Decision},
 };
@@ -310,7 +310,8 @@ impl Events {
         ask.sight = ask.reader.sight();
         *topic = ask.all(topic.what);
         let scope = &topic.scope;
-        let served = ask.state.inventory.sddcs_kept(false, scope, &Demand::default()).ok()?;
+        let served =
+            ask.state.inventory.sddcs_kept(false, scope, &FreshnessRequirement::default()).ok()?;
         let view = &served.content;
         let (at, subject) = self.viewer.subject(view);
         let listed = self.viewer.listed(subject.clone(), view);
@@ -328,15 +329,15 @@ impl Events {
     fn look(&mut self) {
         let Viewer { ask, topic, .. } = &self.viewer;
         let inventory = &ask.state.inventory;
-        let (age, is_partial) = match inventory.sddcs_kept(false, &topic.scope, &Demand::default())
-        {
-            Ok(served) => {
-                self.step(&served.content);
-                (Some(served.age), self.viewer.is_partial(&served.content))
-            }
-            // Nothing can be shown: what was told stays.
-            Err(_) => (inventory.age(List::Sddcs, &topic.scope), true),
-        };
+        let (age, is_partial) =
+            match inventory.sddcs_kept(false, &topic.scope, &FreshnessRequirement::default()) {
+                Ok(served) => {
+                    self.step(&served.content);
+                    (Some(served.age), self.viewer.is_partial(&served.content))
+                }
+                // Nothing can be shown: what was told stays.
+                Err(_) => (inventory.age(List::Sddcs, &topic.scope), true),
+            };
         let now = self.viewer.freshness(age.unwrap_or(Duration::MAX), is_partial);
         self.tell_freshness(now, age);
     }

@@ -39,10 +39,10 @@ impl Scope {
 /// How new an answer has to be (request `Cache-Control`: RFC 9111 section 5.2.1, RFC 5861). The
 /// default asks for nothing in particular.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Demand {
+pub struct FreshnessRequirement {
     /// What is older is answered from a read that begins after the request came: `max-age`, or
     /// zero for `no-cache`.
-    pub newest: Option<Duration>,
+    pub max_age: Option<Duration>,
     /// Nothing is read for this request: `only-if-cached`.
     pub only_if_cached: bool,
     /// How much older than fresh an answer may be if reading fails: `stale-if-error`. Lengthens no
@@ -50,10 +50,10 @@ pub struct Demand {
     pub stale_if_error: Option<Duration>,
 }
 
-impl Demand {
+impl FreshnessRequirement {
     /// Whether what is kept, of this age, will not do.
     #[must_use]
     pub fn wants_newer_than(&self, age: Option<Duration>) -> bool {
-        self.newest.is_some_and(|newest| newest.is_zero() || age.is_none_or(|age| age > newest))
+        self.max_age.is_some_and(|max_age| max_age.is_zero() || age.is_none_or(|age| age > max_age))
     }
 }

@@ -13,13 +13,13 @@ pub struct Served<T> {
     /// Age of the oldest part it shows.
     pub age: Duration,
     /// How it was served.
-    pub service: Service,
+    pub outcome: CacheOutcome,
 }
 
 impl<T> Served<T> {
     /// The same of another content.
     pub fn of<U>(&self, content: U) -> Served<U> {
-        Served { content, age: self.age, service: self.service }
+        Served { content, age: self.age, outcome: self.outcome }
     }
 
     /// How it was served, alone.
@@ -31,7 +31,7 @@ impl<T> Served<T> {
 
 /// How an answer came about (RFC 9211).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Service {
+pub enum CacheOutcome {
     /// From a picture that is fresh, without asking upstream.
     Hit,
     /// From a picture that is fresh, though the request wants a newer one: its caller has spent its
@@ -52,7 +52,7 @@ pub enum Service {
     RefreshFailed(Kind),
 }
 
-impl Service {
+impl CacheOutcome {
     /// Of an answer with several parts: what is worst of them.
     #[must_use]
     pub fn worst(self, other: Self) -> Self {
@@ -133,7 +133,7 @@ impl Unavailable {
 
 /// What a request's wait for a refresh gave.
 #[derive(Debug, Clone)]
-pub(super) enum Attempt {
+pub(super) enum RefreshOutcome {
     /// The picture was fresh.
     NotNeeded,
     /// The request wants what is kept, or nothing.
@@ -148,7 +148,7 @@ pub(super) enum Attempt {
     Unconfirmed,
 }
 
-impl Attempt {
+impl RefreshOutcome {
     /// Waits for a refresh, with patience or to its end.
     pub(super) async fn wait(
         run: InFlightCall<Result<(), VmcError>>,
@@ -182,17 +182,17 @@ impl Attempt {
     }
 }
 
-impl From<Attempt> for Service {
-    fn from(attempt: Attempt) -> Self {
+impl From<RefreshOutcome> for CacheOutcome {
+    fn from(attempt: RefreshOutcome) -> Self {
         match attempt {
-            Attempt::NotNeeded => Self::Hit,
-            Attempt::NotAllowed => Self::StaleOnly,
-            Attempt::Done { started: true } => Self::Stored,
-            Attempt::Done { started: false } => Self::Collapsed,
-            Attempt::NotDone => Self::Stale(None),
-            Attempt::Unconfirmed => Self::Unconfirmed,
-            Attempt::Failed(error) if error.is_held() => Self::Stale(Some(error.kind())),
-            Attempt::Failed(error) => Self::RefreshFailed(error.kind()),
+            RefreshOutcome::NotNeeded => Self::Hit,
+            RefreshOutcome::NotAllowed => Self::StaleOnly,
+            RefreshOutcome::Done { started: true } => Self::Stored,
+            RefreshOutcome::Done { started: false } => Self::Collapsed,
+            RefreshOutcome::NotDone => Self::Stale(None),
+            RefreshOutcome::Unconfirmed => Self::Unconfirmed,
+            RefreshOutcome::Failed(error) if error.is_held() => Self::Stale(Some(error.kind())),
+            RefreshOutcome::Failed(error) => Self::RefreshFailed(error.kind()),
         }
     }
 }

@@ -9,7 +9,7 @@ use http::request::Parts;
 use super::{
     ApiState,
     answer::{Asked, Encoded, Reuse, Subject, What},
-    caller::{SddcReader, Sight},
+    caller::{SddcReader, Visibility},
     error::ApiError,
     gaps::{self, Sees, gaps},
     history::SeenBy,
@@ -21,8 +21,8 @@ use crate::{
     access::{Admitted, CallerName},
     in_flight::Permit,
     inventory::{
-        CacheOutcome, Entry, Found, FreshnessRequirement, List, Missing, Scope, Served, View,
-        Watch, model::SddcEntry,
+        CacheOutcome, Entry, Found, FreshnessRequirement, List, ListSnapshot, Missing, OrgSelector,
+        Served, Watch, model::SddcEntry,
     },
     problem::MissingPart,
 };
@@ -31,7 +31,7 @@ use crate::{
 pub(super) struct Ask {
     pub(super) state: Arc<ApiState>,
     pub(super) reader: SddcReader,
-    pub(super) sight: Sight,
+    pub(super) visibility: Visibility,
     pub(super) asked: Asked,
     pub(super) query: Query,
     /// The request's place among those that are worked on: given back while it waits.
@@ -50,7 +50,7 @@ impl FromRequestParts<Arc<ApiState>> for Ask {
         let Ok(query) = Query::from_request_parts(parts, state).await;
         Ok(Self {
             state: state.clone(),
-            sight: reader.sight(),
+            visibility: reader.visibility(),
             reader,
             asked,
             query,
@@ -63,7 +63,7 @@ impl FromRequestParts<Arc<ApiState>> for Ask {
 #[derive(Debug, Clone)]
 pub(super) struct Topic {
     pub(super) what: What,
-    pub(super) scope: Scope,
+    pub(super) scope: OrgSelector,
     /// The org that the path names, or the SDDC as [`within`] writes it.
     pub(super) within: Option<Box<str>>,
 }
@@ -71,7 +71,7 @@ pub(super) struct Topic {
 /// A question, and the view of which it is asked.
 pub(super) struct Settled<R: Resource> {
     pub(super) question: Question<R>,
-    pub(super) served: Served<View<SddcEntry>>,
+    pub(super) served: Served<ListSnapshot<SddcEntry>>,
     /// From before the view, for who waits for changes.
     pub(super) watch: Option<Watch>,
     /// How new the view had to be.
@@ -127,8 +127,8 @@ pub(super) fn within<E: Entry>(entry: &E) -> Box<str> {
 
 /// The documents of a view that a caller sees.
 pub(super) fn visible<'a, E: Entry, R: 'a>(
-    view: &'a View<E>,
-    scope: &'a Scope,
+    view: &'a ListSnapshot<E>,
+    scope: &'a OrgSelector,
     sees: impl Fn(&E) -> bool + Clone + 'a,
     parts: fn(&E) -> &[R],
 ) -> impl Iterator<Item = &'a R> + Clone {
@@ -143,15 +143,15 @@ fn encoder<'a, E: Entry, R: Resource>(
     subject: &Subject,
     topic: &'a Topic,
     question: &'a Question<R>,
-    view: &'a View<E>,
-    sight: impl Sees<E> + 'a,
+    view: &'a ListSnapshot<E>,
+    visibility: impl Sees<E> + 'a,
     parts: fn(&E) -> &[R],
 ) -> impl FnOnce() -> Encoded + 'a {
     let mut missing = subject.missing.clone();
     move || {
-        let sees = |entry: &E| sight.entry(entry);
+        let sees = |entry: &E| visibility.entry(entry);
         let selection = question.select(visible(view, &topic.scope, sees, parts));
-        missing.extend(gaps(topic, question, view, sight, parts));
+        missing.extend(gaps(topic, question, view, visibility, parts));
         gaps::merge(&mut missing);
         Encoded::json(&selection.page(missing)).followed_by(selection.next)
     }
@@ -166,13 +166,13 @@ impl Ask {
 
     /// Everything that the caller sees.
     pub(super) fn all(&self, what: What) -> Topic {
-        Topic { what, scope: self.sight.scope(), within: None }
+        Topic { what, scope: self.visibility.scope(), within: None }
     }
 
     /// How new the answer has to be, which is made from these lists. Reads that a caller forces have
     /// a budget for each organization, which is spent once for a request: beyond it the snapshot has
     /// to do.
-    pub(super) fn freshness(&self, of: &[List], scope: &Scope) -> AppliedFreshness {
+    pub(super) fn freshness(&self, of: &[List], scope: &OrgSelector) -> AppliedFreshness {
         let directives = self.asked.directives;
         let mut requirement = FreshnessRequirement {
             max_age: directives.newest,
@@ -244,28 +244,29 @@ impl Ask {
         &self,
         topic: &Topic,
         question: &Question<R>,
-        served: &Served<View<SddcEntry>>,
+        served: &Served<ListSnapshot<SddcEntry>>,
         parts: fn(&SddcEntry) -> &[R],
     ) -> Result<Listed, ApiError> {
-        self.page(topic, question, 0, served, &self.sight, parts).await
+        self.page(topic, question, 0, served, &self.visibility, parts).await
     }
 
     /// Goes on with what the caller may see now, about the same topic: everything, or the org that
     /// the path names.
     fn see_as(&mut self, reader: &Admitted, topic: &mut Topic) {
-        let sight = Sight::from(reader);
-        if sight == self.sight {
+        let visibility = Visibility::from(reader);
+        if visibility == self.visibility {
             return;
         }
-        topic.scope = topic.within.as_deref().map_or_else(|| sight.scope(), |org| sight.org(org));
-        self.sight = sight;
+        topic.scope =
+            topic.within.as_deref().map_or_else(|| visibility.scope(), |org| visibility.org(org));
+        self.visibility = visibility;
     }
 
     /// What the query says by itself, with what the caller's view has had since start.
-    pub(super) fn draft<R: Resource>(&self, takes: Takes, scope: &Scope) -> Draft<R> {
+    pub(super) fn draft<R: Resource>(&self, takes: Takes, scope: &OrgSelector) -> Draft<R> {
         self.query.draft::<R>(takes).with_history(|| SeenBy {
             history: self.state.history.clone(),
-            sight: self.sight.clone(),
+            visibility: self.visibility.clone(),
             scope: scope.clone(),
         })
     }
@@ -278,7 +279,7 @@ impl Ask {
         stay: Stay,
         parts: fn(&SddcEntry) -> &[R],
     ) -> Result<Settled<R>, ApiError> {
-        let sees = |entry: &SddcEntry| self.sight.sees(entry);
+        let sees = |entry: &SddcEntry| self.visibility.sees(entry);
         let draft = self.draft::<R>(takes, &topic.scope);
         let with_deleted = draft.includes_deleted();
         let inventory = &self.state.inventory;
@@ -327,20 +328,20 @@ impl Ask {
         topic: &Topic,
         question: &Question<R>,
         seen_by: u64,
-        served: &Served<View<E>>,
-        sight: impl Sees<E>,
+        served: &Served<ListSnapshot<E>>,
+        visibility: impl Sees<E>,
         parts: fn(&E) -> &[R],
     ) -> Result<Listed, ApiError> {
         let view = &served.content;
         let missing = self.admit_missing(&view.missing, question.allows_part())?;
         let subject = self.subject(topic, question, seen_by, view.content.revision, missing);
-        let encode = encoder(&subject, topic, question, view, sight, parts);
+        let encode = encoder(&subject, topic, question, view, visibility, parts);
         let ApiState { answers, clock, .. } = &*self.state;
         let entries = view.content.entries.len();
         let encoded =
             answers.encoded_in_turn(subject, entries, self.caller(), clock, encode).await?;
         let shows = |entry: &E| {
-            topic.scope.holds(entry.org()) && view.shows(entry.org()) && sight.entry(entry)
+            topic.scope.holds(entry.org()) && view.shows(entry.org()) && visibility.entry(entry)
         };
         let without_content = served.without_content().with_held_back(view, shows);
         Ok(Listed { encoded, served: without_content })
@@ -360,7 +361,7 @@ impl Ask {
             within: topic.within.clone(),
             revision,
             seen_by,
-            sight: self.sight.clone(),
+            visibility: self.visibility.clone(),
             missing,
             question: question.canonical().into(),
         }
@@ -372,11 +373,11 @@ impl Ask {
         subject: Subject,
         topic: &Topic,
         question: &Question<R>,
-        view: &View<E>,
-        sight: impl Sees<E>,
+        view: &ListSnapshot<E>,
+        visibility: impl Sees<E>,
         parts: fn(&E) -> &[R],
     ) -> Arc<Encoded> {
-        let encode = encoder(&subject, topic, question, view, sight, parts);
+        let encode = encoder(&subject, topic, question, view, visibility, parts);
         self.state.answers.encoded(subject, self.caller(), encode)
     }
 
@@ -416,7 +417,7 @@ impl Ask {
         document: fn(&E) -> &R,
     ) -> Response {
         let found = &served.content;
-        let topic = Topic { what, scope: Scope::Hidden, within: Some(within(&*found.entry)) };
+        let topic = Topic { what, scope: OrgSelector::Hidden, within: Some(within(&*found.entry)) };
         let subject = self.subject(&topic, question, 0, found.revision, Vec::new());
         let encoded = self.state.answers.encoded(subject, self.caller(), || {
             Encoded::json(&question.show(document(&found.entry)))

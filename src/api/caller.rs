@@ -10,7 +10,7 @@ use crate::{
     access::{Admitted, Denied, Refusal, Scope as Right, Sender, View},
     ids::{OrgId, SddcId},
     inventory::{
-        Content, Scope,
+        Content, OrgSelector,
         model::{Gap, SddcEntry, TaskEntry},
     },
 };
@@ -33,23 +33,23 @@ impl<S: Sync> FromRequestParts<S> for SddcReader {
 
 impl SddcReader {
     /// What this caller sees of the inventory.
-    pub(super) fn sight(&self) -> Sight {
-        Sight::from(&self.0)
+    pub(super) fn visibility(&self) -> Visibility {
+        Visibility::from(&self.0)
     }
 }
 
 /// A caller's view of the inventory: the one place where the policy meets the data. What is not
 /// seen takes the way of what does not exist. The default sees everything.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
-pub(super) struct Sight(Arc<View>);
+pub(super) struct Visibility(Arc<View>);
 
-impl From<&Admitted> for Sight {
+impl From<&Admitted> for Visibility {
     fn from(admitted: &Admitted) -> Self {
         Self(admitted.caller().view().clone())
     }
 }
 
-impl Sight {
+impl Visibility {
     /// What callers with these limits see.
     #[cfg(test)]
     pub(super) fn of(view: View) -> Self {
@@ -57,15 +57,15 @@ impl Sight {
     }
 
     /// The orgs that are seen.
-    pub(super) fn scope(&self) -> Scope {
-        self.0.orgs.clone().map_or(Scope::All, Scope::Only)
+    pub(super) fn scope(&self) -> OrgSelector {
+        self.0.orgs.clone().map_or(OrgSelector::All, OrgSelector::Only)
     }
 
     /// One org, by an id that a caller named.
-    pub(super) fn org(&self, id: &str) -> Scope {
+    pub(super) fn org(&self, id: &str) -> OrgSelector {
         match id.parse::<OrgId>() {
-            Ok(id) if self.0.shows_org(&id) => Scope::Org(id),
-            Ok(_) | Err(_) => Scope::Hidden,
+            Ok(id) if self.0.shows_org(&id) => OrgSelector::Org(id),
+            Ok(_) | Err(_) => OrgSelector::Hidden,
         }
     }
 
@@ -76,7 +76,7 @@ impl Sight {
     }
 
     /// Whether a task is seen: its SDDC is, or it has none and SDDCs are not limited. `known` tells
-    /// the SDDCs' names, see [`Sight::limits_names`].
+    /// the SDDCs' names, see [`Visibility::limits_names`].
     pub(super) fn sees_task(&self, entry: &TaskEntry, known: &Content<SddcEntry>) -> bool {
         self.sees_tasks_of(&entry.task.org_id, entry.task.sddc_id.as_ref(), known)
     }

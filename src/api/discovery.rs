@@ -59,7 +59,7 @@ struct Labels<'a> {
 ))]
 pub(super) async fn discover_targets(ask: Ask) -> Result<Response, ApiError> {
     let topic = ask.all(What::Targets);
-    let sees = |entry: &SddcEntry| ask.sight.sees(entry);
+    let sees = |entry: &SddcEntry| ask.visibility.sees(entry);
     let settled = ask.settle(&topic, Takes::DISCOVERY, Stay::AsAsked, slice::from_ref);
     // It takes no `partial`: none is missing.
     let Settled { question, served, .. } = settled.await?;

@@ -1,10 +1,10 @@
 //! `missing` of a 200: what of the organizations that are shown is not in a list (contract section
 //! 4.1). Made from what the caller may see and from nothing else, like the list itself.
 
-use super::{answer::What, ask::Topic, caller::Sight, question::Question, resource::Resource};
+use super::{answer::What, ask::Topic, caller::Visibility, question::Question, resource::Resource};
 use crate::{
     inventory::{
-        Entry, PartKind, View,
+        Entry, ListSnapshot, PartKind,
         model::{Gap, GapReason, SddcEntry},
     },
     problem::MissingPart,
@@ -19,7 +19,7 @@ pub(super) trait Sees<E>: Copy {
     fn gap(self, gap: &Gap) -> bool;
 }
 
-impl Sees<SddcEntry> for &Sight {
+impl Sees<SddcEntry> for &Visibility {
     fn entry(self, entry: &SddcEntry) -> bool {
         self.sees(entry)
     }
@@ -33,13 +33,13 @@ impl Sees<SddcEntry> for &Sight {
 pub(super) fn gaps<E: Entry, R: Resource>(
     topic: &Topic,
     question: &Question<R>,
-    view: &View<E>,
-    sight: impl Sees<E>,
+    view: &ListSnapshot<E>,
+    visibility: impl Sees<E>,
     parts: fn(&E) -> &[R],
 ) -> Vec<MissingPart> {
     let holds = |org| topic.scope.holds(org) && view.shows(org);
     let of_orgs = view.content.gaps.iter().filter(|gap| {
-        holds(&gap.org_id) && sight.gap(gap) && may_concern(question, topic.what, gap)
+        holds(&gap.org_id) && visibility.gap(gap) && may_concern(question, topic.what, gap)
     });
     let names_sddcs = topic.within.is_some() || question.filters_by("sddc_id");
     let mut missing: Vec<_> = of_orgs
@@ -54,7 +54,7 @@ pub(super) fn gaps<E: Entry, R: Resource>(
     let kinds = kinds(topic.what, question);
     if !kinds.is_empty() {
         let entries = view.content.entries.iter();
-        let seen = entries.filter(|entry| holds(entry.org()) && sight.entry(entry));
+        let seen = entries.filter(|entry| holds(entry.org()) && visibility.entry(entry));
         missing.extend(seen.filter_map(|entry| {
             let reason = kinds.iter().filter_map(|kind| entry.gap(*kind)).max()?;
             let is_concerned = match topic.what {

@@ -12,13 +12,13 @@ use std::{
 };
 
 use super::{
-    caller::Sight,
+    caller::Visibility,
     resource::{Reading, Resource},
 };
 use crate::{
     ids::{OrgId, SddcId},
     inventory::{
-        Content, Inventory, Observer, Scope,
+        Content, Inventory, Observer, OrgSelector,
         model::{Org, SddcEntry, TaskEntry},
     },
 };
@@ -58,15 +58,15 @@ impl ValueHistory {
         &self,
         field: &'static str,
         value: &str,
-        sight: &Sight,
-        scope: &Scope,
+        visibility: &Visibility,
+        scope: &OrgSelector,
     ) -> bool {
         let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         all.iter().any(|(owner, seen)| {
             let values = seen.values.get(&(TypeId::of::<R>(), field));
             values.is_some_and(|values| values.iter().any(|known| **known == *value))
                 && scope.holds(&owner.org)
-                && sight.sees_owner(&owner.org, owner.sddc.as_ref(), seen.name.as_deref())
+                && visibility.sees_owner(&owner.org, owner.sddc.as_ref(), seen.name.as_deref())
         })
     }
 
@@ -146,13 +146,13 @@ impl Observer for ValueHistory {
 #[derive(Debug, Clone)]
 pub(super) struct SeenBy {
     pub(super) history: Arc<ValueHistory>,
-    pub(super) sight: Sight,
-    pub(super) scope: Scope,
+    pub(super) visibility: Visibility,
+    pub(super) scope: OrgSelector,
 }
 
 impl SeenBy {
     /// Whether the caller's view has had this value.
     pub(super) fn has<R: Resource>(&self, field: &'static str, value: &str) -> bool {
-        self.history.has::<R>(field, value, &self.sight, &self.scope)
+        self.history.has::<R>(field, value, &self.visibility, &self.scope)
     }
 }

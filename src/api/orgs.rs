@@ -22,7 +22,7 @@ use crate::inventory::{List, Orgs, Served, model::Org};
     responses((status = 200, description = "The organizations"))
 ))]
 pub(super) async fn list_orgs(ask: Ask) -> Result<Response, ApiError> {
-    let scope = ask.sight.scope();
+    let scope = ask.visibility.scope();
     let draft = ask.draft::<Org>(Takes::LIST, &scope);
     let known = draft.needs_view().then(|| ask.state.inventory.known_orgs(&scope));
     let asking = draft.begin(known.iter().flatten())?;
@@ -46,7 +46,7 @@ pub(super) async fn list_orgs(ask: Ask) -> Result<Response, ApiError> {
 ))]
 pub(super) async fn show_org(ask: Ask, Path(id): Path<String>) -> Result<Response, ApiError> {
     let question = ask.document_question::<Org>()?;
-    let scope = ask.sight.org(&id);
+    let scope = ask.visibility.org(&id);
     let applied = ask.freshness(&[List::Orgs], &scope);
     let served = ask.state.inventory.org(&scope, &applied.requirement).await?;
     let Served { content: org, age, outcome } = applied.note(served);
@@ -64,7 +64,7 @@ pub(super) async fn show_org(ask: Ask, Path(id): Path<String>) -> Result<Respons
     responses((status = 200, description = "The organization's SDDCs"))
 ))]
 pub(super) async fn list_org_sddcs(ask: Ask, Path(id): Path<String>) -> Result<Response, ApiError> {
-    let scope = ask.sight.org(&id);
+    let scope = ask.visibility.org(&id);
     let topic = Topic { what: What::Sddcs, scope, within: Some(id.into()) };
     ask.list_of_sddcs(topic, slice::from_ref).await
 }

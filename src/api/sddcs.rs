@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     ids::SddcId,
-    inventory::{Found, List, Scope, Served, model::SddcEntry},
+    inventory::{Found, List, OrgSelector, Served, model::SddcEntry},
 };
 
 /// List SDDCs
@@ -121,13 +121,13 @@ impl Ask {
         lists: &[List],
     ) -> Result<(Served<Found<SddcEntry>>, AppliedFreshness), ApiError> {
         let id: SddcId = id.parse().map_err(|_| ApiError::SddcNotFound)?;
-        let scope = self.sight.scope();
-        let sees = |entry: &SddcEntry| self.sight.sees(entry);
+        let scope = self.visibility.scope();
+        let sees = |entry: &SddcEntry| self.visibility.sees(entry);
         // Only the organization that holds it is read, where that is known.
         let known = self.state.inventory.known();
         let mut holders = known.get_all(id.as_str()).filter(|entry| sees(entry));
         let read = match (holders.next(), holders.next()) {
-            (Some(only), None) => Scope::Org(only.sddc.org_id.clone()),
+            (Some(only), None) => OrgSelector::Org(only.sddc.org_id.clone()),
             _ => scope.clone(),
         };
         let applied = self.freshness(lists, &read);
@@ -142,13 +142,13 @@ impl Ask {
         parts: fn(&SddcEntry) -> &[R],
     ) -> Result<Response, ApiError> {
         let known = self.state.inventory.known();
-        let known = known.get_all(id).find(|entry| self.sight.sees(entry));
+        let known = known.get_all(id).find(|entry| self.visibility.sees(entry));
         let known = known.into_iter().flat_map(|entry| parts(entry));
-        let asking = self.draft::<R>(Takes::LIST, &self.sight.scope()).begin(known)?;
+        let asking = self.draft::<R>(Takes::LIST, &self.visibility.scope()).begin(known)?;
         let (served, _) = self.sddc(id, &[List::Sddcs]).await?;
         let Found { revision, entry } = &served.content;
         let question = asking.finish(parts(entry).iter())?;
-        let topic = Topic { what, scope: Scope::Hidden, within: Some(within(&**entry)) };
+        let topic = Topic { what, scope: OrgSelector::Hidden, within: Some(within(&**entry)) };
         let missing = gap_of(&**entry, what.part_kind());
         let served = served.of(*revision);
         let listed = self.page_of(&topic, &question, &served, parts(entry), missing);

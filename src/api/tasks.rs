@@ -14,7 +14,7 @@ use super::{
 use crate::{
     ids::{SddcId, TaskId},
     inventory::{
-        FreshnessRequirement, List, Scope, Unavailable, View,
+        FreshnessRequirement, List, ListSnapshot, OrgSelector, Unavailable,
         model::{Gap, GapReason, SddcEntry, Task, TaskEntry},
     },
 };
@@ -50,7 +50,7 @@ pub(super) async fn list_tasks(ask: Ask) -> Result<Response, ApiError> {
 pub(super) async fn show_task(ask: Ask, Path(id): Path<String>) -> Result<Response, ApiError> {
     let question = ask.document_question::<Task>()?;
     let id: TaskId = id.parse().map_err(|_| ApiError::TaskNotFound)?;
-    let scope = ask.sight.scope();
+    let scope = ask.visibility.scope();
     let names = ask.names(&scope).await?;
     let applied = ask.freshness(&[List::Tasks], &scope);
     let sees = |entry: &TaskEntry| ask.sees_task(entry, &names);
@@ -80,10 +80,10 @@ pub(super) async fn list_sddc_tasks(
     Path(id): Path<String>,
 ) -> Result<Response, ApiError> {
     // 400 comes before 404.
-    let asking = ask.question_of_tasks(&ask.sight.scope(), Some(&id))?;
+    let asking = ask.question_of_tasks(&ask.visibility.scope(), Some(&id))?;
     let (found, applied) = ask.sddc(&id, &[List::Sddcs, List::Tasks]).await?;
     let sddc = &found.content.entry.sddc;
-    let scope = Scope::Org(sddc.org_id.clone());
+    let scope = OrgSelector::Org(sddc.org_id.clone());
     let topic = Topic { what: What::Tasks, scope, within: Some(within(&*found.content.entry)) };
     ask.list_of_tasks(topic, Some((&sddc.id, applied)), asking).await
 }
@@ -96,7 +96,7 @@ fn is_of(entry: &TaskEntry, sddc: Option<&str>) -> bool {
 #[derive(Clone, Copy)]
 struct SeenTasks<'a> {
     ask: &'a Ask,
-    names: &'a View<SddcEntry>,
+    names: &'a ListSnapshot<SddcEntry>,
     sddc: Option<&'a str>,
 }
 
@@ -112,7 +112,7 @@ impl Sees<TaskEntry> for SeenTasks<'_> {
         let is_of = |sddc: &str| may_be_any || id.is_some_and(|id| id.as_str() == sddc);
         self.sddc.is_none_or(is_of)
             && names.shows(&gap.org_id)
-            && self.ask.sight.sees_tasks_of(&gap.org_id, id, &names.content)
+            && self.ask.visibility.sees_tasks_of(&gap.org_id, id, &names.content)
     }
 }
 
@@ -124,13 +124,13 @@ impl Ask {
     /// The question, as far as it can be judged by what is known already.
     fn question_of_tasks(
         &self,
-        scope: &Scope,
+        scope: &OrgSelector,
         sddc: Option<&str>,
     ) -> Result<Asking<Task>, ApiError> {
         let inventory = &self.state.inventory;
         let (tasks, sddcs) = (inventory.known_tasks(), inventory.known());
         let tasks = tasks.entries.iter().filter(|it| scope.holds(&it.task.org_id));
-        let seen = tasks.filter(|it| is_of(it, sddc) && self.sight.sees_task(it, &sddcs));
+        let seen = tasks.filter(|it| is_of(it, sddc) && self.visibility.sees_task(it, &sddcs));
         self.draft::<Task>(Takes::LIST, scope).begin(seen.map(|entry| &entry.task))
     }
 
@@ -148,25 +148,25 @@ impl Ask {
         let mut served = applied.note(served);
         served.content.lose(&names.missing);
         let view = &served.content;
-        let sight = SeenTasks { ask: self, names: &names, sddc };
-        let sees = |entry: &TaskEntry| sight.entry(entry);
+        let visibility = SeenTasks { ask: self, names: &names, sddc };
+        let sees = |entry: &TaskEntry| visibility.entry(entry);
         let shown = visible(view, &topic.scope, sees, task);
         let question = self.judge(asking, &view.missing, shown)?;
-        let seen_by = if self.sight.limits_names() { names.content.revision } else { 0 };
-        let listed = self.page(&topic, &question, seen_by, &served, sight, task).await?;
+        let seen_by = if self.visibility.limits_names() { names.content.revision } else { 0 };
+        let listed = self.page(&topic, &question, seen_by, &served, visibility, task).await?;
         Ok(self.answer(&listed))
     }
 
     /// Whether a task is seen. Of those whose SDDC's name cannot be told now nothing is said.
-    fn sees_task(&self, entry: &TaskEntry, names: &View<SddcEntry>) -> bool {
-        names.shows(&entry.task.org_id) && self.sight.sees_task(entry, &names.content)
+    fn sees_task(&self, entry: &TaskEntry, names: &ListSnapshot<SddcEntry>) -> bool {
+        names.shows(&entry.task.org_id) && self.visibility.sees_task(entry, &names.content)
     }
 
     /// The SDDCs by whose names it is known which tasks a caller sees: read only where that matters.
-    async fn names(&self, scope: &Scope) -> Result<View<SddcEntry>, ApiError> {
+    async fn names(&self, scope: &OrgSelector) -> Result<ListSnapshot<SddcEntry>, ApiError> {
         let inventory = &self.state.inventory;
-        if !self.sight.limits_names() {
-            return Ok(View::whole(inventory.known()));
+        if !self.visibility.limits_names() {
+            return Ok(ListSnapshot::whole(inventory.known()));
         }
         let requirement = FreshnessRequirement {
             only_if_cached: self.asked.directives.only_if_cached,

@@ -6,7 +6,7 @@ use crate::ids::OrgId;
 
 /// Which orgs a question is about: those that its caller may see, or one of them.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Scope {
+pub enum OrgSelector {
     /// Every served org.
     All,
     /// Those of them that are named here.
@@ -18,7 +18,7 @@ pub enum Scope {
     Hidden,
 }
 
-impl Scope {
+impl OrgSelector {
     /// Whether an org is one of them.
     #[must_use]
     pub fn holds(&self, org: &OrgId) -> bool {

@@ -13,7 +13,8 @@ use arc_swap::ArcSwap;
 use futures_util::{FutureExt, future::join_all};
 
 use super::{
-    CacheOutcome, FreshnessRequirement, Observer, Scope, Served, Settings, Unavailable, View,
+    CacheOutcome, FreshnessRequirement, ListSnapshot, Observer, OrgSelector, Served, Settings,
+    Unavailable,
     directory::{Directory, Discovery},
     entry::Entry,
     list::{self, Kind, Merged},
@@ -111,12 +112,12 @@ impl Inner {
     pub(super) fn fresh_view<E: Entry>(
         &self,
         kind: &'static Kind<E>,
-        scope: &Scope,
+        selector: &OrgSelector,
         requirement: &FreshnessRequirement,
-    ) -> Option<Served<View<E>>> {
+    ) -> Option<Served<ListSnapshot<E>>> {
         let picture = (kind.merged)(self).picture.load();
         let age = picture.age(self.clock.now())?;
-        if *scope != Scope::All || !picture.is_settled {
+        if *selector != OrgSelector::All || !picture.is_settled {
             return None;
         }
         if age >= self.settings.fresh || requirement.wants_newer_than(Some(age)) {
@@ -133,14 +134,18 @@ impl Inner {
                 .iter()
                 .for_each(|(slot, _)| (kind.of)(slot).kept.note_question(requirement));
         }
-        let content = View::whole(picture.content.clone());
+        let content = ListSnapshot::whole(picture.content.clone());
         Some(Served { content, age, outcome: CacheOutcome::Hit })
     }
 
     /// How old the parts in scope are; `None` if one was never read.
-    pub(super) fn age<E: Entry>(&self, kind: &'static Kind<E>, scope: &Scope) -> Option<Duration> {
+    pub(super) fn age<E: Entry>(
+        &self,
+        kind: &'static Kind<E>,
+        selector: &OrgSelector,
+    ) -> Option<Duration> {
         let (picture, now) = ((kind.merged)(self).picture.load(), self.clock.now());
-        let mut parts = picture.orgs.iter().filter(|(slot, _)| scope.holds(&slot.id));
+        let mut parts = picture.orgs.iter().filter(|(slot, _)| selector.holds(&slot.id));
         parts.try_fold(Duration::ZERO, |oldest, (_, begun)| {
             begun.map(|begun| oldest.max(now.since(begun)))
         })
@@ -188,14 +193,14 @@ impl Inner {
     pub(super) fn look<E: Entry>(
         &self,
         kind: &'static Kind<E>,
-        scope: &Scope,
+        selector: &OrgSelector,
         requirement: &FreshnessRequirement,
         mut outcome: CacheOutcome,
         outcomes: &[(OrgId, CacheOutcome)],
-    ) -> Result<Served<View<E>>, Unavailable> {
+    ) -> Result<Served<ListSnapshot<E>>, Unavailable> {
         let (picture, now) = ((kind.merged)(self).picture.load(), self.clock.now());
         let (mut shown, mut missing) = (None, Vec::new());
-        for (slot, begun) in picture.orgs.iter().filter(|(slot, _)| scope.holds(&slot.id)) {
+        for (slot, begun) in picture.orgs.iter().filter(|(slot, _)| selector.holds(&slot.id)) {
             let age = begun.map(|begun| now.since(begun));
             let kept = &(kind.of)(slot).kept;
             match age.filter(|age| kept.may_show(*age, &self.settings, requirement)) {
@@ -216,16 +221,16 @@ impl Inner {
         let age = match (shown, missing.first()) {
             (Some(oldest), _) => oldest,
             (None, Some(first)) => return Err(first.unavailable(kind)),
-            (None, None) if scope.is_one() => return Err(Unavailable::NoSuchOrg),
+            (None, None) if selector.is_one() => return Err(Unavailable::NoSuchOrg),
             // All are gone: a wrong base URL looks like that, and no SDDCs would be a wrong answer.
-            (None, None) if !self.in_scope(scope).is_empty() => {
+            (None, None) if !self.selected(selector).is_empty() => {
                 return Err(Unavailable::upstream(Some(Arc::new(VmcError::NotFound)), None));
             }
             // That there is no org is as old as the list of orgs.
             (None, None) => self.directory_age(requirement)?,
         };
         let missing = missing.into_iter().map(|slot| slot.gap(&slot.unavailable(kind))).collect();
-        let mut view = View::whole(picture.content.clone());
+        let mut view = ListSnapshot::whole(picture.content.clone());
         view.missing = missing;
         let held_back = view.content.held_back.iter();
         view.held_back =
@@ -243,8 +248,8 @@ impl Inner {
     }
 
     /// The slots that a question is about, those of orgs that VMware does not know included.
-    pub(super) fn in_scope(&self, scope: &Scope) -> Vec<Arc<Slot>> {
-        self.slots.load().iter().filter(|slot| scope.holds(&slot.id)).cloned().collect()
+    pub(super) fn selected(&self, selector: &OrgSelector) -> Vec<Arc<Slot>> {
+        self.slots.load().iter().filter(|slot| selector.holds(&slot.id)).cloned().collect()
     }
 
     /// Makes the merged picture of a kind of list anew from what the slots hold, and wakes who

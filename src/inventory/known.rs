@@ -3,7 +3,8 @@
 use std::{sync::Arc, time::Duration};
 
 use super::{
-    CacheOutcome, Content, FreshnessRequirement, Inventory, List, Scope, Served, Unavailable, View,
+    CacheOutcome, Content, FreshnessRequirement, Inventory, List, ListSnapshot, OrgSelector,
+    Served, Unavailable,
     directory::Directory,
     list,
     model::{Org, SddcEntry, TaskEntry},
@@ -25,33 +26,33 @@ impl Inventory {
 
     /// The same of the organizations in scope.
     #[must_use]
-    pub fn known_orgs(&self, scope: &Scope) -> Vec<Org> {
+    pub fn known_orgs(&self, selector: &OrgSelector) -> Vec<Org> {
         let mut orgs = match &self.0.directory {
             Directory::Discovered(discovery) => {
                 discovery.orgs.reading().map(|it| it.content.to_vec()).unwrap_or_default()
             }
             Directory::Configured => {
-                let slots = self.0.in_scope(scope).into_iter();
+                let slots = self.0.selected(selector).into_iter();
                 let readings =
                     slots.filter(|slot| !slot.is_unknown()).map(|slot| slot.org.reading());
                 readings.flatten().map(|reading| Org::clone(&reading.content)).collect()
             }
         };
-        orgs.retain(|org| scope.holds(&org.id));
+        orgs.retain(|org| selector.holds(&org.id));
         orgs
     }
 
     /// How old a list's parts in scope are; `None` if some were never read. Asks no upstream.
     #[must_use]
-    pub fn age(&self, of: List, scope: &Scope) -> Option<Duration> {
+    pub fn age(&self, of: List, selector: &OrgSelector) -> Option<Duration> {
         let inner = &self.0;
         match (of, &inner.directory) {
-            (List::Sddcs, _) => inner.age(&list::SDDCS, scope),
-            (List::WithDeleted, _) => inner.age(&list::WITH_DELETED, scope),
-            (List::Tasks, _) => inner.age(&list::TASKS, scope),
+            (List::Sddcs, _) => inner.age(&list::SDDCS, selector),
+            (List::WithDeleted, _) => inner.age(&list::WITH_DELETED, selector),
+            (List::Tasks, _) => inner.age(&list::TASKS, selector),
             (List::Orgs, Directory::Discovered(discovery)) => discovery.orgs.age(),
             (List::Orgs, Directory::Configured) => {
-                let mut ages = inner.in_scope(scope).into_iter().map(|slot| slot.org.age());
+                let mut ages = inner.selected(selector).into_iter().map(|slot| slot.org.age());
                 ages.try_fold(Duration::ZERO, |oldest, age| age.map(|age| oldest.max(age)))
             }
         }
@@ -63,17 +64,17 @@ impl Inventory {
     pub fn forced_reads(
         &self,
         of: List,
-        scope: &Scope,
+        selector: &OrgSelector,
         requirement: &FreshnessRequirement,
     ) -> Vec<Option<OrgId>> {
-        let orgs = self.0.in_scope(scope);
+        let orgs = self.0.selected(selector);
         let is_discovered = matches!(self.0.directory, Directory::Discovered(_));
         if orgs.is_empty() || (of == List::Orgs && is_discovered) {
-            let is_forced = requirement.wants_newer_than(self.age(of, scope));
+            let is_forced = requirement.wants_newer_than(self.age(of, selector));
             return is_forced.then_some(None).into_iter().collect();
         }
         let ids = orgs.into_iter().map(|slot| slot.id.clone());
-        ids.filter(|id| requirement.wants_newer_than(self.age(of, &Scope::Org(id.clone()))))
+        ids.filter(|id| requirement.wants_newer_than(self.age(of, &OrgSelector::Org(id.clone()))))
             .map(Some)
             .collect()
     }
@@ -86,9 +87,9 @@ impl Inventory {
     pub fn sddcs_kept(
         &self,
         with_deleted: bool,
-        scope: &Scope,
+        selector: &OrgSelector,
         requirement: &FreshnessRequirement,
-    ) -> Result<Served<View<SddcEntry>>, Unavailable> {
+    ) -> Result<Served<ListSnapshot<SddcEntry>>, Unavailable> {
         let inner = &self.0;
         let kind = if with_deleted { &list::WITH_DELETED } else { &list::SDDCS };
         let (picture, now) = ((kind.merged)(inner).picture.load(), inner.clock.now());
@@ -104,6 +105,6 @@ impl Inventory {
             };
             Some((slot.id.clone(), outcome))
         });
-        inner.look(kind, scope, requirement, CacheOutcome::Hit, &stale.collect::<Vec<_>>())
+        inner.look(kind, selector, requirement, CacheOutcome::Hit, &stale.collect::<Vec<_>>())
     }
 }

@@ -61,7 +61,7 @@ pub(crate) use self::{
 };
 pub use self::{
     entry::{Entry, PartKind},
-    freshness::{FreshnessRequirement, Scope},
+    freshness::{FreshnessRequirement, OrgSelector},
     outcome::{CacheOutcome, Served, Unavailable},
     picture::Content,
     settings::Settings,
@@ -103,9 +103,9 @@ pub enum Readers {
 
 /// The documents of a list that are in scope.
 #[derive(Debug)]
-pub struct View<E> {
+pub struct ListSnapshot<E> {
     /// Documents of all orgs, some of them not in scope or too old to be shown: see
-    /// [`View::shows`].
+    /// [`ListSnapshot::shows`].
     pub content: Arc<Content<E>>,
     /// Orgs in scope that must not be shown.
     pub missing: Vec<Missing>,
@@ -212,15 +212,15 @@ impl Inventory {
     ///
     /// # Errors
     /// [`Unavailable`] when no org in scope has anything to show, or there is no such org. Some
-    /// orgs missing is no error here, see [`View::missing`].
+    /// orgs missing is no error here, see [`ListSnapshot::missing`].
     pub async fn sddcs(
         &self,
         with_deleted: bool,
-        scope: &Scope,
+        selector: &OrgSelector,
         requirement: &FreshnessRequirement,
-    ) -> Result<Served<View<SddcEntry>>, Unavailable> {
+    ) -> Result<Served<ListSnapshot<SddcEntry>>, Unavailable> {
         let kind = if with_deleted { &list::WITH_DELETED } else { &list::SDDCS };
-        self.view(kind, scope, requirement).await
+        self.view(kind, selector, requirement).await
     }
 
     /// The newest tasks in scope, and those that have not ended: see [`mapping::tasks`].
@@ -229,32 +229,32 @@ impl Inventory {
     /// As [`Inventory::sddcs`].
     pub async fn tasks(
         &self,
-        scope: &Scope,
+        selector: &OrgSelector,
         requirement: &FreshnessRequirement,
-    ) -> Result<Served<View<TaskEntry>>, Unavailable> {
-        self.view(&list::TASKS, scope, requirement).await
+    ) -> Result<Served<ListSnapshot<TaskEntry>>, Unavailable> {
+        self.view(&list::TASKS, selector, requirement).await
     }
 
     async fn view<E: Entry>(
         &self,
         kind: &'static Kind<E>,
-        scope: &Scope,
+        selector: &OrgSelector,
         requirement: &FreshnessRequirement,
-    ) -> Result<Served<View<E>>, Unavailable> {
+    ) -> Result<Served<ListSnapshot<E>>, Unavailable> {
         let inner = &self.0;
-        if let Some(served) = inner.fresh_view(kind, scope, requirement) {
+        if let Some(served) = inner.fresh_view(kind, selector, requirement) {
             return Ok(served);
         }
         let outcome = inner.freshen_directory(requirement).await?;
-        let slots = inner.in_scope(scope);
+        let slots = inner.selected(selector);
         let mut outcomes = inner.freshen(kind, &slots, requirement).await;
         // Those that were found meanwhile: without a first reading they would seem to be missing.
-        let mut new = inner.in_scope(scope);
+        let mut new = inner.selected(selector);
         new.retain(|slot| slots.iter().all(|before| before.id != slot.id));
         if !new.is_empty() {
             outcomes.extend(inner.freshen(kind, &new, requirement).await);
         }
-        inner.look(kind, scope, requirement, outcome, &outcomes)
+        inner.look(kind, selector, requirement, outcome, &outcomes)
     }
 
     /// One SDDC, from the picture of its org.
@@ -267,11 +267,11 @@ impl Inventory {
     pub async fn sddc(
         &self,
         id: &SddcId,
-        scope: &Scope,
+        selector: &OrgSelector,
         sees: impl Fn(&SddcEntry) -> bool,
         requirement: &FreshnessRequirement,
     ) -> Result<Served<Found<SddcEntry>>, Unavailable> {
-        self.find(&list::SDDCS, id.as_str(), scope, sees, requirement).await
+        self.find(&list::SDDCS, id.as_str(), selector, sees, requirement).await
     }
 
     /// One task, from the list of its org.
@@ -281,34 +281,34 @@ impl Inventory {
     pub async fn task(
         &self,
         id: &TaskId,
-        scope: &Scope,
+        selector: &OrgSelector,
         sees: impl Fn(&TaskEntry) -> bool,
         requirement: &FreshnessRequirement,
     ) -> Result<Served<Found<TaskEntry>>, Unavailable> {
-        self.find(&list::TASKS, id.as_str(), scope, sees, requirement).await
+        self.find(&list::TASKS, id.as_str(), selector, sees, requirement).await
     }
 
     async fn find<E: Entry>(
         &self,
         kind: &'static Kind<E>,
         id: &str,
-        scope: &Scope,
+        selector: &OrgSelector,
         sees: impl Fn(&E) -> bool,
         requirement: &FreshnessRequirement,
     ) -> Result<Served<Found<E>>, Unavailable> {
-        let sees = |entry: &E| scope.holds(entry.org()) && sees(entry);
+        let sees = |entry: &E| selector.holds(entry.org()) && sees(entry);
         let known = (kind.merged)(&self.0).picture.load().content.clone();
         let mut holders = known.get_all(id).filter(|entry| sees(entry)).map(|entry| entry.org());
         // Who alone holds it is known without asking the others; else all must be asked.
         let mut asked = match (holders.next(), holders.next()) {
-            (Some(only), None) => Scope::Org(only.clone()),
-            _ => scope.clone(),
+            (Some(only), None) => OrgSelector::Org(only.clone()),
+            _ => selector.clone(),
         };
         let mut served = self.view(kind, &asked, requirement).await;
         // The org that held it may just have left.
-        if asked != *scope && matches!(served, Err(Unavailable::NoSuchOrg)) {
-            asked = scope.clone();
-            served = self.view(kind, scope, requirement).await;
+        if asked != *selector && matches!(served, Err(Unavailable::NoSuchOrg)) {
+            asked = selector.clone();
+            served = self.view(kind, selector, requirement).await;
         }
         let Served { content: view, age, outcome } = served?;
         let is_shown =
@@ -330,17 +330,17 @@ impl Inventory {
     /// [`Unavailable`] when none can be shown.
     pub async fn orgs(
         &self,
-        scope: &Scope,
+        selector: &OrgSelector,
         requirement: &FreshnessRequirement,
     ) -> Result<Served<Orgs>, Unavailable> {
         match &self.0.directory {
             Directory::Discovered(discovery) => {
                 let mut served = self.discovered_orgs(discovery, requirement).await?;
-                served.content.orgs.retain(|org| scope.holds(&org.id));
+                served.content.orgs.retain(|org| selector.holds(&org.id));
                 Ok(served)
             }
             Directory::Configured => {
-                self.configured_orgs(&self.0.in_scope(scope), requirement).await
+                self.configured_orgs(&self.0.selected(selector), requirement).await
             }
         }
     }
@@ -374,7 +374,7 @@ impl Inventory {
     /// [`Unavailable::NoSuchOrg`], or why that cannot be said for certain.
     pub async fn org(
         &self,
-        scope: &Scope,
+        selector: &OrgSelector,
         requirement: &FreshnessRequirement,
     ) -> Result<Served<Org>, Unavailable> {
         let served = match &self.0.directory {
@@ -383,7 +383,7 @@ impl Inventory {
             }
             // Which orgs there are is known here: only the one in question is asked for.
             Directory::Configured => {
-                let slots = self.0.in_scope(scope);
+                let slots = self.0.selected(selector);
                 let served = self.configured_orgs(&slots, requirement).await;
                 if slots.iter().all(|slot| slot.is_unknown()) {
                     return Err(Unavailable::NoSuchOrg);
@@ -392,7 +392,7 @@ impl Inventory {
             }
         };
         let Served { content, age, outcome } = served;
-        let org = content.orgs.into_iter().find(|org| scope.holds(&org.id));
+        let org = content.orgs.into_iter().find(|org| selector.holds(&org.id));
         Ok(Served { content: org.ok_or(Unavailable::NoSuchOrg)?, age, outcome })
     }
 
@@ -458,7 +458,7 @@ impl Inventory {
 impl<T> Served<T> {
     /// The same as old as the oldest document that is held back and `shows`.
     #[must_use]
-    pub fn with_held_back<E>(mut self, view: &View<E>, shows: impl Fn(&E) -> bool) -> Self {
+    pub fn with_held_back<E>(mut self, view: &ListSnapshot<E>, shows: impl Fn(&E) -> bool) -> Self {
         let held_back = view.held_back.iter().filter(|(entry, _)| shows(entry));
         if let Some(oldest) = held_back.map(|(_, age)| *age).max() {
             self.age = self.age.max(oldest);
@@ -470,7 +470,7 @@ impl<T> Served<T> {
     }
 }
 
-impl<E> View<E> {
+impl<E> ListSnapshot<E> {
     /// Everything that is there.
     pub(crate) fn whole(content: Arc<Content<E>>) -> Self {
         Self { content, missing: Vec::new(), held_back: Vec::new() }

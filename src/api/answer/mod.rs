@@ -39,7 +39,7 @@ use self::{
     press::Press,
     shares::Shares,
 };
-use super::caller::Sight;
+use super::caller::Visibility;
 use crate::{
     access::CallerName, clock::Clock, inventory::Served, problem::MissingPart,
     tasks::BackgroundJobs, telemetry::CacheResult,
@@ -82,7 +82,7 @@ pub(super) struct Subject {
     /// The revision of the SDDCs, where what is seen depends on them too.
     pub(super) seen_by: u64,
     /// What callers of this view see.
-    pub(super) sight: Sight,
+    pub(super) visibility: Visibility,
     /// Orgs whose part is not in it.
     pub(super) missing: Vec<MissingPart>,
     /// The question in its one spelling.
@@ -413,7 +413,7 @@ mod tests {
             within: None,
             revision: 1,
             seen_by: 0,
-            sight: Sight::default(),
+            visibility: Visibility::default(),
             missing: vec![
                 MissingPart { org_id: "a".repeat(100), sddc_id: None, reason: "" };
                 missing

@@ -32,7 +32,7 @@ use crate::{
     },
     clock::Instant,
     ids::OrgId,
-    inventory::{FreshnessRequirement, List, Served, View, Watch, model::SddcEntry},
+    inventory::{FreshnessRequirement, List, ListSnapshot, Served, Watch, model::SddcEntry},
     problem::MissingPart,
     telemetry::{AuditRecord, Decision},
 };
@@ -75,7 +75,7 @@ pub(in crate::api) async fn watch_sddcs(
     let watch = watch.unwrap_or_else(|| ask.state.inventory.watch());
     // Like any page: what many first looks cost is bounded.
     let listed =
-        ask.page(&topic, &question, 0, &served, &ask.sight, slice::from_ref).await?.encoded;
+        ask.page(&topic, &question, 0, &served, &ask.visibility, slice::from_ref).await?.encoded;
     let place =
         ask.state.watchers.enter(ask.reader.0.caller().name()).ok_or(ApiError::TooManyWatchers)?;
     if let Some(permit) = &ask.permit {
@@ -171,7 +171,7 @@ struct Freshness {
 }
 
 impl Viewer {
-    fn subject(&self, view: &View<SddcEntry>) -> (Look, Subject) {
+    fn subject(&self, view: &ListSnapshot<SddcEntry>) -> (Look, Subject) {
         // Nor is something removed that may be one of those that cannot be read.
         let missing = view.missing.iter().map(|gap| &gap.org_id).chain(view.unreadable_orgs());
         let missing = missing.cloned().collect();
@@ -181,27 +181,27 @@ impl Viewer {
     }
 
     /// The list that a question with the same filters is answered with.
-    fn listed(&self, subject: Subject, view: &View<SddcEntry>) -> Arc<Encoded> {
-        let (topic, sight) = (&self.topic, &self.ask.sight);
-        self.ask.encode(subject, topic, &self.question, view, sight, slice::from_ref)
+    fn listed(&self, subject: Subject, view: &ListSnapshot<SddcEntry>) -> Arc<Encoded> {
+        let (topic, visibility) = (&self.topic, &self.ask.visibility);
+        self.ask.encode(subject, topic, &self.question, view, visibility, slice::from_ref)
     }
 
-    fn seen(&self, view: &View<SddcEntry>) -> Vec<Arc<SddcEntry>> {
+    fn seen(&self, view: &ListSnapshot<SddcEntry>) -> Vec<Arc<SddcEntry>> {
         let is_seen = |entry: &SddcEntry| {
             let org = &entry.sddc.org_id;
             self.topic.scope.holds(org)
                 && view.shows(org)
-                && self.ask.sight.sees(entry)
+                && self.ask.visibility.sees(entry)
                 && self.question.matches(entry)
         };
         view.content.entries.iter().filter(|entry| is_seen(entry)).cloned().collect()
     }
 
     /// Whether the list is a part only.
-    fn is_partial(&self, view: &View<SddcEntry>) -> bool {
-        let sight = &self.ask.sight;
+    fn is_partial(&self, view: &ListSnapshot<SddcEntry>) -> bool {
+        let visibility = &self.ask.visibility;
         !view.missing.is_empty()
-            || !gaps(&self.topic, &self.question, view, sight, slice::from_ref).is_empty()
+            || !gaps(&self.topic, &self.question, view, visibility, slice::from_ref).is_empty()
     }
 
     fn freshness(&self, age: Duration, is_partial: bool) -> Freshness {
@@ -214,7 +214,7 @@ impl Events {
         viewer: Viewer,
         watch: Watch,
         place: Watching,
-        served: &Served<View<SddcEntry>>,
+        served: &Served<ListSnapshot<SddcEntry>>,
         listed: &Encoded,
         last: Option<&HeaderValue>,
     ) -> Self {
@@ -307,7 +307,7 @@ impl Events {
     /// hold what it may not see any longer. `None` if nothing can be shown.
     fn begin_anew(&mut self) -> Option<()> {
         let Viewer { ask, topic, .. } = &mut self.viewer;
-        ask.sight = ask.reader.sight();
+        ask.visibility = ask.reader.visibility();
         *topic = ask.all(topic.what);
         let scope = &topic.scope;
         let served =
@@ -342,7 +342,7 @@ impl Events {
         self.tell_freshness(now, age);
     }
 
-    fn step(&mut self, view: &View<SddcEntry>) {
+    fn step(&mut self, view: &ListSnapshot<SddcEntry>) {
         let (at, subject) = self.viewer.subject(view);
         if at == self.at {
             return;

@@ -13,7 +13,7 @@ use super::{state::State, steps::Steps};
 use crate::{
     api::{
         answer::{Subject, What},
-        caller::Sight,
+        caller::Visibility,
     },
     ids::OrgId,
     inventory::model::{PartGaps, Sddc, SddcEntry},
@@ -92,7 +92,7 @@ impl Turn {
             within: None,
             revision: revision as u64,
             seen_by: 0,
-            sight: Sight::default(),
+            visibility: Visibility::default(),
             missing: self.missing().into_iter().map(gap).collect(),
             question: "".into(),
         }

@@ -14,9 +14,9 @@ use super::{
 };
 use crate::{
     access::View as Limits,
-    api::{ask::visible, caller::Sight, question::Takes, resource::Resource},
+    api::{ask::visible, caller::Visibility, question::Takes, resource::Resource},
     inventory::{
-        Content, Entry, Missing, Scope, View,
+        Content, Entry, ListSnapshot, Missing, OrgSelector,
         model::{Cluster, Host, SddcEntry, Task, TaskEntry},
     },
     upstream::Kind,
@@ -94,9 +94,9 @@ fn matches(pattern: &[char], name: &[char]) -> bool {
 }
 
 impl Limited {
-    fn sight(&self) -> Sight {
+    fn visibility(&self) -> Visibility {
         let parse = |ids: &BTreeSet<String>| ids.iter().map(|id| id.parse().unwrap()).collect();
-        Sight::of(Limits {
+        Visibility::of(Limits {
             orgs: self
                 .orgs
                 .as_ref()
@@ -125,13 +125,16 @@ impl Limited {
 }
 
 impl World {
-    fn view<E: Entry + Clone>(&self, entries: &[E]) -> View<E> {
+    fn view<E: Entry + Clone>(&self, entries: &[E]) -> ListSnapshot<E> {
         let missing = self.missing.iter().map(|org| Missing {
             org_id: org.parse().unwrap(),
             reason: Kind::Unavailable,
             retry_in: None,
         });
-        View { missing: missing.collect(), ..View::whole(Arc::new(Content::of(entries.to_vec()))) }
+        ListSnapshot {
+            missing: missing.collect(),
+            ..ListSnapshot::whole(Arc::new(Content::of(entries.to_vec())))
+        }
     }
 
     /// The SDDCs that are shown.
@@ -171,16 +174,16 @@ impl World {
         asked: &Asked,
         parts: fn(&SddcEntry) -> &[R],
     ) -> Vec<Json> {
-        let (view, sight) = (self.view(&self.sddcs), limited.sight());
-        let scope = sight.scope();
-        selected(asked, visible(&view, &scope, |entry| sight.sees(entry), parts))
+        let (view, visibility) = (self.view(&self.sddcs), limited.visibility());
+        let scope = visibility.scope();
+        selected(asked, visible(&view, &scope, |entry| visibility.sees(entry), parts))
     }
 
     fn select_tasks(&self, limited: &Limited, asked: &Asked) -> Vec<Json> {
-        let (view, sight, sddcs) =
-            (self.view(&self.tasks), limited.sight(), self.view(&self.sddcs));
-        let scope = sight.scope();
-        let sees = |entry: &TaskEntry| sight.sees_task(entry, &sddcs.content);
+        let (view, visibility, sddcs) =
+            (self.view(&self.tasks), limited.visibility(), self.view(&self.sddcs));
+        let scope = visibility.scope();
+        let sees = |entry: &TaskEntry| visibility.sees_task(entry, &sddcs.content);
         selected(asked, visible(&view, &scope, sees, |entry| slice::from_ref(&entry.task)))
     }
 }
@@ -227,9 +230,9 @@ proptest! {
 
     #[test]
     fn a_new_value_is_good_for_those_only_who_see_it((world, limited) in (world(), limited())) {
-        let (view, sight) = (world.view(&world.sddcs), limited.sight());
-        let scope: Scope = sight.scope();
-        let seen = visible(&view, &scope, |entry| sight.sees(entry), slice::from_ref);
+        let (view, visibility) = (world.view(&world.sddcs), limited.visibility());
+        let scope: OrgSelector = visibility.scope();
+        let seen = visible(&view, &scope, |entry| visibility.sees(entry), slice::from_ref);
         let draft = query("/list?state=SOMETHING_NEW").draft::<SddcEntry>(Takes::LIST);
         let is_new = |entry: &&SddcEntry| entry.sddc.state.as_deref() == Some("SOMETHING_NEW");
         prop_assert_eq!(draft.finish(seen).is_ok(), world.shown(&limited).iter().any(is_new));

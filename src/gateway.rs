@@ -182,8 +182,8 @@ impl Gateway {
             let file = inventory.restore(SnapshotFile::new(path.clone(), source)).await;
             tasks.spawn("snapshot", stop(), inventory.clone().keep_saved(file));
         }
-        tasks.spawn("inventory", stop(), inventory.clone().keep_fresh());
-        tasks.spawn("turns", stop(), inventory.clone().keep_turning());
+        tasks.spawn("inventory", stop(), inventory.clone().run_poller());
+        tasks.spawn("expiry_ticker", stop(), inventory.clone().run_expiry_ticker());
         let authorities = tls.as_ref().and_then(Tls::authorities).cloned();
         let verifiers = Verifiers { oidc: oidc.clone(), authorities };
         let policy = Policy::new(&config.access, verifiers, clock.clone());

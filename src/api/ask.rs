@@ -229,7 +229,7 @@ impl Ask {
             let mut poll = LongPoll::new(&self, watch, began + wait);
             // A failure ends the wait: it is another answer too.
             while self.asked.known.holds(listed.encoded.etag()) && !poll.is_over() {
-                poll.turned().await?;
+                poll.changed().await?;
                 self.see_as(poll.reader(), &mut topic);
                 let inventory = &self.state.inventory;
                 let served = inventory.sddcs_kept(with_deleted, &topic.scope, &later)?;

@@ -146,7 +146,7 @@ impl Ask {
         let applied = of.map_or_else(|| self.freshness(&[List::Tasks], &topic.scope), |(_, it)| it);
         let served = self.state.inventory.tasks(&topic.scope, &applied.requirement).await?;
         let mut served = applied.note(served);
-        served.content.lose(&names.missing);
+        served.content.mark_missing(&names.missing);
         let view = &served.content;
         let visibility = SeenTasks { ask: self, names: &names, sddc };
         let sees = |entry: &TaskEntry| visibility.entry(entry);

@@ -121,7 +121,7 @@ impl Discovery {
     /// after a failure. Where nothing is polled, only while somebody watches.
     pub(super) async fn keep_fresh(&self, inner: &Arc<Inner>) {
         if inner.settings.poll.is_zero() {
-            inner.turns.watched().await;
+            inner.changes.watched().await;
         }
         slot::poll_is_due(&self.orgs, &self.reader, Endpoint::Orgs, inner, Duration::ZERO).await;
         if inner.wants_poll() {

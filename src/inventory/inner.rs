@@ -15,13 +15,13 @@ use futures_util::{FutureExt, future::join_all};
 use super::{
     CacheOutcome, FreshnessRequirement, ListSnapshot, Observer, OrgSelector, Served, Settings,
     Unavailable,
+    change_feed::ChangeFeed,
     directory::{Directory, Discovery},
     entry::Entry,
     list::{self, Kind, Merged},
     model::{SddcEntry, TaskEntry},
     outcome::RefreshOutcome,
     slot::Slot,
-    turns::Turns,
 };
 use crate::{
     clock::Clock,
@@ -52,7 +52,7 @@ pub(super) struct Inner {
     pub(super) task_list: Merged<TaskEntry>,
     pub(super) revisions: AtomicU64,
     /// What watchers wait for.
-    pub(super) turns: Turns,
+    pub(super) changes: ChangeFeed,
     /// Is told of each change.
     pub(super) observer: OnceLock<Arc<dyn Observer>>,
     /// Held while the picture or the slots are made anew; never by a request.
@@ -268,7 +268,7 @@ impl Inner {
         }
         self.turn(self.clock.now());
         if kind.is_main {
-            self.turns.moved();
+            self.changes.moved();
         }
     }
 
@@ -282,7 +282,7 @@ impl Inner {
     /// Whether what is due is polled: where nothing is polled of itself, the last watcher may have
     /// gone since.
     pub(super) fn wants_poll(&self) -> bool {
-        !self.settings.poll.is_zero() || self.turns.are_watched()
+        !self.settings.poll.is_zero() || self.changes.are_watched()
     }
 
     /// Opens slots for orgs that have been discovered, and retires those that are not any more.

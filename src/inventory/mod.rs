@@ -13,6 +13,7 @@
 //! the caller said that a part will do.
 
 mod belief;
+mod change_feed;
 mod directory;
 mod entry;
 mod freshness;
@@ -33,7 +34,6 @@ mod snapshot;
 mod status;
 mod survey;
 mod texts;
-mod turns;
 
 use std::{
     sync::{Arc, Mutex, OnceLock, atomic::AtomicU64},
@@ -44,6 +44,7 @@ use arc_swap::ArcSwap;
 use futures_util::future::join_all;
 
 use self::{
+    change_feed::ChangeFeed,
     directory::{Directory, Discovery},
     inner::Inner,
     kept::Kept,
@@ -51,15 +52,9 @@ use self::{
     model::{Org, SddcEntry, TaskEntry},
     outcome::RefreshOutcome,
     slot::Slot,
-    turns::Turns,
-};
-pub(crate) use self::{
-    directory::{read_org, read_orgs},
-    saving::{SnapshotFile, probe_snapshot_file, refused_snapshot},
-    snapshot::Source,
-    survey::survey_sddcs,
 };
 pub use self::{
+    change_feed::Watch,
     entry::{Entry, PartKind},
     freshness::{FreshnessRequirement, OrgSelector},
     outcome::{CacheOutcome, Served, Unavailable},
@@ -68,7 +63,12 @@ pub use self::{
     slot::Missing,
     status::{DiscoveryStatus, InventoryMetrics, MadeBytes, OrgStatus},
     texts::Texts,
-    turns::Watch,
+};
+pub(crate) use self::{
+    directory::{read_org, read_orgs},
+    saving::{SnapshotFile, probe_snapshot_file, refused_snapshot},
+    snapshot::Source,
+    survey::survey_sddcs,
 };
 use crate::{
     clock::Clock,
@@ -146,7 +146,7 @@ pub enum List {
 }
 
 impl Inventory {
-    /// An empty inventory. Nothing is read before [`Inventory::keep_fresh`] or the first question.
+    /// An empty inventory. Nothing is read before [`Inventory::run_poller`] or the first question.
     #[must_use]
     pub fn new(
         readers: Readers,
@@ -173,7 +173,7 @@ impl Inventory {
             with_deleted: Merged::default(),
             task_list: Merged::default(),
             revisions: AtomicU64::new(0),
-            turns: Turns::default(),
+            changes: ChangeFeed::default(),
             observer: OnceLock::new(),
             making: Mutex::default(),
         };
@@ -192,7 +192,7 @@ impl Inventory {
 
     /// Keeps the picture fresh until the stop that [`Inventory::new`] was given: the list of orgs
     /// here, each org in tasks of its own. Where `inventory.poll` is zero, only while it is watched.
-    pub async fn keep_fresh(self) {
+    pub async fn run_poller(self) {
         let inner = self.0;
         let stop = inner.tasks.stop.clone();
         match &inner.directory {
@@ -477,7 +477,7 @@ impl<E> ListSnapshot<E> {
     }
 
     /// Hides these orgs' documents too.
-    pub fn lose(&mut self, more: &[Missing]) {
+    pub fn mark_missing(&mut self, more: &[Missing]) {
         let new: Vec<_> = more.iter().filter(|gap| self.shows(&gap.org_id)).cloned().collect();
         self.missing.extend(new);
         self.missing.sort_by(|one, other| one.org_id.cmp(&other.org_id));

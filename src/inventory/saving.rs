@@ -156,11 +156,11 @@ impl Inventory {
 
     /// Returns when the content is not what was written, or was read again a while ago.
     async fn due(&self, written: &Written) {
-        let mut turns = self.0.turns.subscribe();
+        let mut changes = self.0.changes.subscribe();
         let later = self.0.clock.now() + READ_AGAIN;
         while self.0.sddcs.picture.load().content.revision == written.revision {
             tokio::select! {
-                _ = turns.changed() => {}
+                _ = changes.changed() => {}
                 () = self.0.clock.sleep_until(later) => return,
             }
         }

@@ -282,7 +282,7 @@ impl Slot {
     async fn until_polled<E: Entry>(&self, inner: &Inner, kind: &'static Kind<E>) {
         match (kind.is_main, inner.settings.poll.is_zero()) {
             (true, false) => {}
-            (true, true) => inner.turns.watched().await,
+            (true, true) => inner.changes.watched().await,
             (false, false) => (kind.of)(self).kept.wanted().await,
             (false, true) => std::future::pending().await,
         }

@@ -47,6 +47,7 @@ const TASKS: [&str; 13] = [
     "api",
     "audit",
     "connection",
+    "expiry_ticker",
     "inventory",
     "list",
     "mint",
@@ -56,7 +57,6 @@ const TASKS: [&str; 13] = [
     "reload",
     "snapshot",
     "token",
-    "turns",
 ];
 
 /// One gateway's metrics. Cheap to clone.

@@ -266,7 +266,7 @@ impl Events {
                     // Who cannot be shown what it may see now has to ask.
                     self.begin_anew()?;
                 }
-                () = self.watch.turned() => self.look(),
+                () = self.watch.changed() => self.look(),
                 () = state.clock.rest_until(self.heartbeat) => {
                     self.heartbeat = state.clock.now() + HEARTBEAT;
                     return Some(KEEP_ALIVE);

@@ -49,7 +49,7 @@ impl LongPoll {
     ///
     /// # Errors
     /// [`ApiError::TooManyWatchers`]; 401 or 403 when the caller may no more.
-    pub(in crate::api) async fn turned(&mut self) -> Result<(), ApiError> {
+    pub(in crate::api) async fn changed(&mut self) -> Result<(), ApiError> {
         if self.place.is_none() {
             let place = self.state.watchers.enter(self.reader.caller().name());
             self.place = Some(place.ok_or(ApiError::TooManyWatchers)?);
@@ -68,7 +68,7 @@ impl LongPoll {
                 changed?;
                 false
             }
-            () = self.watch.turned() => false,
+            () = self.watch.changed() => false,
             () = self.state.clock.rest_until(look) => look == self.end,
             // Who waits is answered before the end.
             () = self.state.readiness.ending() => true,

@@ -16,7 +16,7 @@ use crate::{clock::Instant, ids::OrgId};
 
 /// What was last told to the watchers, and how they are told.
 #[derive(Debug)]
-pub(super) struct Turns {
+pub(super) struct ChangeFeed {
     told: Mutex<State>,
     sender: watch::Sender<u64>,
     /// The next moment has moved.
@@ -40,7 +40,7 @@ enum Phase {
     Missing,
 }
 
-impl Default for Turns {
+impl Default for ChangeFeed {
     fn default() -> Self {
         Self {
             told: Mutex::default(),
@@ -60,7 +60,7 @@ pub struct Watch {
 
 impl Watch {
     /// Returns at the next turn after the last one that was seen here.
-    pub async fn turned(&mut self) {
+    pub async fn changed(&mut self) {
         // The sender lives as long as `inner`, which is held here.
         let _ = self.receiver.changed().await;
     }
@@ -68,7 +68,7 @@ impl Watch {
 
 impl Drop for Watch {
     fn drop(&mut self) {
-        self.inner.turns.watching.send_modify(|count| *count -= 1);
+        self.inner.changes.watching.send_modify(|count| *count -= 1);
     }
 }
 
@@ -77,18 +77,18 @@ impl Inventory {
     #[must_use]
     pub fn watch(&self) -> Watch {
         let inner = self.0.clone();
-        inner.turns.watching.send_modify(|count| *count += 1);
-        Watch { receiver: inner.turns.sender.subscribe(), inner }
+        inner.changes.watching.send_modify(|count| *count += 1);
+        Watch { receiver: inner.changes.sender.subscribe(), inner }
     }
 
     /// Tells watchers what time alone brings about. Ends with the stop that [`Inventory::new`] was
     /// given.
-    pub async fn keep_turning(self) {
+    pub async fn run_expiry_ticker(self) {
         let inner = self.0;
         let stop = inner.tasks.stop.clone();
         let turning = async {
             loop {
-                let moved = inner.turns.moved.notified();
+                let moved = inner.changes.moved.notified();
                 // One moment for both: a part that turns in between would never be told.
                 let now = inner.clock.now();
                 inner.turn(now);
@@ -107,7 +107,7 @@ impl Inventory {
     }
 }
 
-impl Turns {
+impl ChangeFeed {
     /// Returns once somebody watches.
     pub(super) async fn watched(&self) {
         // The sender lives in `self`.
@@ -133,7 +133,7 @@ impl Turns {
 impl Inner {
     /// Tells the watchers if something that they can see is not as it was.
     pub(super) fn turn(&self, now: Instant) {
-        let mut told = self.turns.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut told = self.changes.told.lock().unwrap_or_else(PoisonError::into_inner);
         let picture = self.sddcs.picture.load();
         let orgs = picture.orgs.iter();
         let orgs = orgs.map(|(slot, begun)| (slot.id.clone(), self.phase(slot, *begun, now)));
@@ -142,7 +142,7 @@ impl Inner {
         let state = State { revisions, orgs: orgs.collect() };
         if *told != state {
             *told = state;
-            self.turns.sender.send_modify(|count| *count += 1);
+            self.changes.sender.send_modify(|count| *count += 1);
         }
     }
 

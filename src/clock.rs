@@ -2,7 +2,7 @@
 //!
 //! Ages and deadlines are measured on a monotonic clock that also counts the time a machine was
 //! suspended: a token does not get younger while a laptop sleeps, and a wall clock that is set back
-//! makes no picture fresh again. Tests pass a clock that stands still until it is told to move.
+//! makes no snapshot fresh again. Tests pass a clock that stands still until it is told to move.
 
 use std::{
     ops::{Add, Sub},

@@ -10,7 +10,7 @@
 //! - [`listener`]: sockets, time limits, and the edge that every request passes; the ops port
 //! - [`access`]: who calls, and what they may do
 //! - [`api`]: handlers, answers and their freshness, the published document
-//! - [`inventory`]: the cached SDDCs, kept fresh, merged into one picture
+//! - [`inventory`]: the cached SDDCs, kept fresh, merged into one snapshot
 //! - [`vmc`]: reads of VMware Cloud on AWS, as types that have no place for a secret
 //! - [`csp`]: the one access token per organization: minted, shared, renewed, invalidated
 //! - [`upstream`]: the leaf below both: deadlines, bounded bodies, the circuit breaker

@@ -35,7 +35,7 @@ const LAST_ANSWERS: Duration = Duration::from_millis(500);
 
 /// Whether the gateway wants requests. Cheap to clone.
 ///
-/// It turns ready once a first picture exists, or a good token with a closed circuit, and stays so
+/// It turns ready once a first snapshot exists, or a good token with a closed circuit, and stays so
 /// until drain or an internal fault: upstream trouble shows elsewhere, and does not take the
 /// gateway away from its callers.
 #[derive(Debug, Clone)]

@@ -156,7 +156,7 @@ impl Config {
         reader.value("ops.listen", value::address)
     }
 
-    /// The defaults around a simulator: access is open on any address, and the picture follows the
+    /// The defaults around a simulator: access is open on any address, and the snapshot follows the
     /// simulator within seconds. Opens nothing.
     #[must_use]
     pub fn for_demo(

@@ -16,7 +16,7 @@ use url::{Host, Url};
 use crate::public_path::{InvalidPublicPath, PublicPath};
 
 pub(super) const HOUR: Duration = Duration::from_secs(60 * 60);
-/// Longer than any picture or process is of use; keeps sums of durations far from overflow.
+/// Longer than any snapshot or process is of use; keeps sums of durations far from overflow.
 pub(super) const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// The shortest timeout: zero would end everything before it began.

@@ -1,7 +1,7 @@
-//! What watchers wait for: that the SDDCs have changed, or that the picture's freshness has turned.
+//! What watchers wait for: that the SDDCs have changed, or that the snapshot's freshness has turned.
 //!
-//! A picture turns old, and then too old, by nothing but time. One task sleeps until the next such
-//! moment, so that watchers need no timers of their own. Watchers look at the picture as it is: none
+//! A snapshot turns old, and then too old, by nothing but time. One task sleeps until the next such
+//! moment, so that watchers need no timers of their own. Watchers look at the snapshot as it is: none
 //! of them reads, and none waits for a read.
 
 use std::{
@@ -124,7 +124,7 @@ impl ChangeFeed {
         *self.watching.borrow() > 0
     }
 
-    /// The picture has been made anew: the next turn may be another one.
+    /// The snapshot has been made again: the next turn may be another one.
     pub(super) fn moved(&self) {
         self.moved.notify_one();
     }

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::ids::OrgId;
 
-/// One document of a list, with what the merged picture has to know of it.
+/// One document of a list, with what the merged snapshot has to know of it.
 pub trait Entry: Texts + Clone + Debug + PartialEq + Send + Sync + 'static {
     /// Unique among the documents of its org.
     fn id(&self) -> &str;

@@ -1,4 +1,4 @@
-//! The state behind the inventory: slots, the merged picture, and how both are brought up to date.
+//! The state behind the inventory: slots, the merged snapshot, and how both are brought up to date.
 
 use std::{
     collections::HashMap,
@@ -55,7 +55,7 @@ pub(super) struct Inner {
     pub(super) changes: ChangeFeed,
     /// Is told of each change.
     pub(super) observer: OnceLock<Arc<dyn Observer>>,
-    /// Held while the picture or the slots are made anew; never by a request.
+    /// Held while the snapshot or the slots are made again; never by a request.
     pub(super) making: Mutex<()>,
 }
 
@@ -189,7 +189,7 @@ impl Inner {
         Some(slot.sddcs.kept.freshen(&self.settings, requirement, refresh).await.into())
     }
 
-    /// What the picture shows of a scope now. Of `outcomes`, those count whose org is shown.
+    /// What the snapshot shows of a scope now. Of `outcomes`, those count whose org is shown.
     pub(super) fn look<E: Entry>(
         &self,
         kind: &'static Kind<E>,
@@ -252,7 +252,7 @@ impl Inner {
         self.slots.load().iter().filter(|slot| selector.holds(&slot.id)).cloned().collect()
     }
 
-    /// Makes the merged picture of a kind of list anew from what the slots hold, and wakes who
+    /// Makes the merged snapshot of a kind of list again from what the slots hold, and wakes who
     /// watches it.
     pub(super) fn merge<E: Entry>(&self, kind: &'static Kind<E>) {
         {

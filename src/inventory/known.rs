@@ -12,7 +12,7 @@ use super::{
 use crate::{clock::Instant, ids::OrgId};
 
 impl Inventory {
-    /// The picture's SDDCs as they are, whatever their age. Asks no upstream.
+    /// The snapshot's SDDCs as they are, whatever their age. Asks no upstream.
     #[must_use]
     pub fn known(&self) -> Arc<Content<SddcEntry>> {
         self.0.sddcs.picture.load().content.clone()

@@ -345,7 +345,7 @@ impl<E: Entry> Default for Merged<E> {
 }
 
 impl<E: Entry> Merged<E> {
-    /// Makes the picture anew from what the orgs hold; `next_revision` is asked for a number if
+    /// Makes the snapshot again from what the orgs hold; `next_revision` is asked for a number if
     /// the content has changed. One at a time: see [`Inner::merge`].
     pub(super) fn make(
         &self,

@@ -1,15 +1,15 @@
-//! The cached SDDCs: one merged picture that every request reads without a lock.
+//! The cached SDDCs: one merged snapshot that every request reads without a lock.
 //!
 //! ```text
 //! poller ─┐                                       ┌─ GET /sddcs      (fresh: at once)
-//!         ├─► one refresh per org ─► picture ─────┤
+//!         ├─► one refresh per org ─► snapshot ─────┤
 //! request ┘   (single flight)        (ArcSwap)    └─ GET /sddcs/{id} (old: waits ≤ 1 s, then stale)
 //! ```
 //!
-//! A picture younger than `fresh` is shown as it is. An older one is shown too, until `stale`, but
+//! A snapshot younger than `fresh` is shown as it is. An older one is shown too, until `stale`, but
 //! the request first joins the shared refresh for at most a second. A failed refresh is never an
 //! answer that is kept; the [circuit breaker](crate::upstream::CircuitBreaker) holds back a stampede, and the good
-//! picture stays. What is too old to be shown is missing, and what is missing is an error unless
+//! snapshot stays. What is too old to be shown is missing, and what is missing is an error unless
 //! the caller said that a part will do.
 
 mod belief;
@@ -79,7 +79,7 @@ use crate::{
     vmc::{Endpoint, Reader, VmcError},
 };
 
-/// The picture of all served organizations. Cheap to clone.
+/// The snapshot of all served organizations. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Inventory(Arc<Inner>);
 
@@ -190,7 +190,7 @@ impl Inventory {
         let _ = self.0.observer.set(observer);
     }
 
-    /// Keeps the picture fresh until the stop that [`Inventory::new`] was given: the list of orgs
+    /// Keeps the snapshot fresh until the stop that [`Inventory::new`] was given: the list of orgs
     /// here, each org in tasks of its own. Where `inventory.poll` is zero, only while it is watched.
     pub async fn run_poller(self) {
         let inner = self.0;
@@ -208,7 +208,7 @@ impl Inventory {
 
     /// The SDDCs in scope, as new as is required, or as can be had in time.
     ///
-    /// Costs no lock, no allocation and no wait while the picture of all orgs is fresh.
+    /// Costs no lock, no allocation and no wait while the snapshot of all orgs is fresh.
     ///
     /// # Errors
     /// [`Unavailable`] when no org in scope has anything to show, or there is no such org. Some
@@ -257,7 +257,7 @@ impl Inventory {
         inner.look(kind, selector, requirement, outcome, &outcomes)
     }
 
-    /// One SDDC, from the picture of its org.
+    /// One SDDC, from the snapshot of its org.
     ///
     /// `sees` tells which SDDCs the caller may see: any other takes the way of one that does not
     /// exist.

@@ -1,4 +1,4 @@
-//! The documents that callers see (contract section 4.1), and what the picture keeps of an SDDC.
+//! The documents that callers see (contract section 4.1), and what the snapshot keeps of an SDDC.
 //!
 //! Each is built field by field by [`mapping`](super::mapping) from an upstream document. The doc
 //! comments of documents and fields are the descriptions of the published OpenAPI document. What is
@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::{OrgId, SddcId, TaskId};
 
-/// What the picture holds of one SDDC.
+/// What the snapshot holds of one SDDC.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SddcEntry {
     /// The document.

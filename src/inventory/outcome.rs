@@ -32,9 +32,9 @@ impl<T> Served<T> {
 /// How an answer came about (RFC 9211).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CacheOutcome {
-    /// From a picture that is fresh, without asking upstream.
+    /// From a snapshot that is fresh, without asking upstream.
     Hit,
-    /// From a picture that is fresh, though the request wants a newer one: its caller has spent its
+    /// From a snapshot that is fresh, though the request wants a newer one: its caller has spent its
     /// budget of reads.
     OverBudget,
     /// From a read that another request or the poller began.
@@ -44,11 +44,11 @@ pub enum CacheOutcome {
     /// From what was read before: a newer reading is not confirmed yet, or has a document that is held
     /// back.
     Unconfirmed,
-    /// From an old picture: the refresh is held back, or not done yet (`None`).
+    /// From an old snapshot: the refresh is held back, or not done yet (`None`).
     Stale(Option<Kind>),
-    /// From an old picture, as the request allows no other (`only-if-cached`).
+    /// From an old snapshot, as the request allows no other (`only-if-cached`).
     StaleOnly,
-    /// From an old picture: the refresh that this request waited for failed.
+    /// From an old snapshot: the refresh that this request waited for failed.
     RefreshFailed(Kind),
 }
 
@@ -134,7 +134,7 @@ impl Unavailable {
 /// What a request's wait for a refresh gave.
 #[derive(Debug, Clone)]
 pub(super) enum RefreshOutcome {
-    /// The picture was fresh.
+    /// The snapshot was fresh.
     NotNeeded,
     /// The request wants what is kept, or nothing.
     NotAllowed,

@@ -1,4 +1,4 @@
-//! The merged picture of one kind of list: what every request reads, without a lock.
+//! The merged snapshot of one kind of list: what every request reads, without a lock.
 
 use std::{sync::Arc, time::Duration};
 

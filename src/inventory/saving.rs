@@ -1,6 +1,6 @@
-//! Keeping the snapshot file: taken over at start, written as the picture changes.
+//! Keeping the snapshot file: taken over at start, written as the snapshot changes.
 //!
-//! What is wrong with the file costs its picture and nothing else: the gateway starts without it,
+//! What is wrong with the file costs its snapshot and nothing else: the gateway starts without it,
 //! and goes on if it cannot be written.
 
 use std::{
@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{clock::Instant, ids::OrgId};
 
-/// A changed picture is written this soon, one that was only read again this late.
+/// A changed snapshot is written this soon, one that was only read again this late.
 const CHANGED: Duration = Duration::from_secs(5);
 const READ_AGAIN: Duration = Duration::from_secs(60);
 

@@ -1,4 +1,4 @@
-//! What the operator sets of the picture's freshness: section `[inventory]`.
+//! What the operator sets of the snapshot's freshness: section `[inventory]`.
 
 use std::{path::PathBuf, time::Duration};
 
@@ -13,6 +13,6 @@ pub struct Settings {
     pub stale: Duration,
     /// `inventory.stale_denied`: the same when VMware refuses instead of failing.
     pub stale_denied: Duration,
-    /// `inventory.snapshot_file`: keeps the last good picture over a restart.
+    /// `inventory.snapshot_file`: keeps the last good snapshot over a restart.
     pub snapshot_file: Option<PathBuf>,
 }

@@ -118,7 +118,7 @@ impl Slot {
         !self.is_unknown() || self.org.tried().is_none_or(|tried| now.since(tried) >= pause)
     }
 
-    /// Joins or starts the refresh of a list. The merged picture is made anew before its waiters go
+    /// Joins or starts the refresh of a list. The merged snapshot is made again before its waiters go
     /// on.
     pub(super) fn refresh<E: Entry>(
         self: &Arc<Self>,

@@ -1,4 +1,4 @@
-//! The snapshot file: the last good picture on disk, so that a restart during an outage still answers.
+//! The snapshot file: the last good snapshot on disk, so that a restart during an outage still answers.
 //!
 //! ```text
 //! {"format":"sddc-gateway-snapshot","version":2,"sha256":"…","length":    123}   one line
@@ -44,14 +44,14 @@ const FORMAT: &str = "sddc-gateway-snapshot";
 /// Of the documents too: another one for each change of [`model`](super::model), or a field that is
 /// new there would be read as `null` from an older file.
 const VERSION: u64 = 2;
-/// Both a bound of memory and far more than any picture.
+/// Both a bound of memory and far more than any snapshot.
 const MOST_BYTES: u64 = 1024 * 1024 * 1024;
 /// Bounds what a file can say of elements that are not in it.
 const MAX_WITHOUT_ID: usize = 100_000;
 /// The header's line; the first of a file that is none of ours may be of any length.
 const MOST_HEADER_BYTES: u64 = 256;
 
-/// What the documents came from: a picture of other upstreams, or seen by another app, is not ours.
+/// What the documents came from: a snapshot of other upstreams, or seen by another app, is not ours.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub(crate) struct Source(String);
@@ -65,7 +65,7 @@ impl Source {
     }
 }
 
-/// A picture with what it takes to judge it later.
+/// A snapshot with what it takes to judge it later.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Snapshot {
@@ -163,7 +163,7 @@ pub(crate) enum Refused {
     /// A directory, a device, a pipe.
     #[error("it is not a regular file")]
     NotAFile,
-    /// More than any picture.
+    /// More than any snapshot.
     #[error("it is larger than 1 GiB")]
     TooLarge,
     /// The operating system's word.

@@ -39,11 +39,11 @@ pub struct OrgStatus {
     pub csp: CircuitStatus,
     /// The circuit breaker of its reads at VMC: of all of them, or of the SDDC list alone.
     pub vmc: CircuitStatus,
-    /// SDDCs in its picture; `None` before the first.
+    /// SDDCs in its snapshot; `None` before the first.
     pub sddcs: Option<usize>,
-    /// Age of its picture.
+    /// Age of its snapshot.
     pub age: Option<Duration>,
-    /// How the reads since that picture failed.
+    /// How the reads since that snapshot failed.
     pub last_error: Option<Kind>,
 }
 
@@ -105,7 +105,7 @@ impl Inventory {
         bytes as u64
     }
 
-    /// Whether callers can be served: a first picture exists, or a good token with a closed circuit.
+    /// Whether callers can be served: a first snapshot exists, or a good token with a closed circuit.
     #[must_use]
     pub fn is_ready(&self) -> bool {
         self.status().iter().any(|org| {

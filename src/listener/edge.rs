@@ -231,7 +231,7 @@ impl Edge {
         request.extensions_mut().insert(permit.clone());
         let work = AssertUnwindSafe(self.router.clone().oneshot(request)).catch_unwind();
         let mut work = std::pin::pin!(work);
-        // An answer from the picture is there at once: only what waits pays for a timer.
+        // An answer from the snapshot is there at once: only what waits pays for a timer.
         let worked = match futures_util::poll!(&mut work) {
             Poll::Ready(worked) => Ok(worked),
             Poll::Pending => {

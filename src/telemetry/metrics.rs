@@ -205,9 +205,9 @@ pub struct UpstreamCall {
 /// How the inventory served a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum CacheResult {
-    /// From a fresh picture.
+    /// From a fresh snapshot.
     Hit,
-    /// From a picture older than `inventory.fresh`.
+    /// From a snapshot older than `inventory.fresh`.
     Stale,
     /// From a read that this request began.
     Miss,

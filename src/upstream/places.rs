@@ -26,7 +26,7 @@ pub struct Places {
 pub enum Lane {
     /// A caller began it.
     Callers,
-    /// It keeps a picture fresh that is there.
+    /// It keeps a snapshot fresh that is there.
     Poller,
 }
 

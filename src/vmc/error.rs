@@ -57,7 +57,7 @@ impl VmcError {
         }
     }
 
-    /// Whether VMware *refuses* instead of failing: such a picture may not be shown as long.
+    /// Whether VMware *refuses* instead of failing: such a snapshot may not be shown as long.
     #[must_use]
     pub fn is_denial(&self) -> bool {
         match self {

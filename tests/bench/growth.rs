@@ -1,4 +1,4 @@
-//! What an answer costs as the number of SDDCs grows: by question, from the picture and after a change.
+//! What an answer costs as the number of SDDCs grows: by question, from the snapshot and after a change.
 
 use std::time::Duration;
 
@@ -109,7 +109,7 @@ fn after_changes(
     let mut took = vec![(Vec::new(), Vec::new()); questions.len()];
     for change in 0..CHANGES {
         gateway.rename(id, &format!("changed {change}"));
-        // The picture is new when this is answered; nothing of what is measured is made by it.
+        // The snapshot is new when this is answered; nothing of what is measured is made by it.
         gateway.ask(&format!("/sddcs/{id}?fields=name"), "Cache-Control: no-cache\r\n");
         for ((_, path), (first, again)) in questions.iter().zip(&mut took) {
             first.push(gateway.ask(path, "").took_ms);

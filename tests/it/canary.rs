@@ -53,7 +53,7 @@ async fn polling(world: &World, snapshot: Option<&Path>) -> TestGateway {
 #[tokio::test]
 async fn no_endpoint_shows_a_canary() {
     let (world, folder) = (World::start(8).await, tempfile::tempdir().unwrap());
-    let snapshot = folder.path().join("picture");
+    let snapshot = folder.path().join("snapshot");
     let gateway = polling(&world, Some(&snapshot)).await;
     let mut outlets = outlets::all_of(&world, &gateway).await;
     outlets.log(&world, gateway.stop().await);
@@ -243,7 +243,7 @@ fn a_panic_tells_its_place_and_not_its_text() {
 #[tokio::test]
 async fn a_canary_is_found_wherever_it_comes_out() {
     let (world, folder) = (World::start(3).await, tempfile::tempdir().unwrap());
-    let snapshot = folder.path().join("picture");
+    let snapshot = folder.path().join("snapshot");
     let gateway = polling(&world, Some(&snapshot)).await;
     let mut outlets = outlets::all_of(&world, &gateway).await;
     outlets.add("access lines", gateway.stop().await);

@@ -55,7 +55,7 @@ async fn a_gateway_without_sddcs_lists_none() {
 // Freshness headers.
 
 #[tokio::test]
-async fn every_answer_from_the_picture_tells_its_freshness() {
+async fn every_answer_from_the_snapshot_tells_its_freshness() {
     let cloud = cloud().await;
     let gateway = Setup::on_demand(&cloud).start().await;
     let (org, sddc) = (&cloud.simulator.org_ids()[0], &cloud.simulator.sddc_ids()[0]);

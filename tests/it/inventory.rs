@@ -1,4 +1,4 @@
-//! The picture's life (contract sections 4.1, 4.3 and 6): fresh, shared, stale, too old, incomplete.
+//! The snapshot's life (contract sections 4.1, 4.3 and 6): fresh, shared, stale, too old, incomplete.
 
 use std::{fmt::Write, time::Duration};
 
@@ -46,7 +46,7 @@ fn sorted(mut ids: Vec<String>) -> Vec<String> {
 // Freshness.
 
 #[tokio::test]
-async fn a_fresh_picture_is_shown_without_asking_upstream() {
+async fn a_fresh_snapshot_is_shown_without_asking_upstream() {
     let cloud = cloud().await;
     let gateway = Setup::on_demand(&cloud).start().await;
     let first = gateway.get("/sddcs").await;
@@ -59,7 +59,7 @@ async fn a_fresh_picture_is_shown_without_asking_upstream() {
 }
 
 #[tokio::test]
-async fn an_older_picture_is_refreshed_once_for_all_who_ask() {
+async fn an_older_snapshot_is_refreshed_once_for_all_who_ask() {
     let cloud = cloud().await;
     let gateway = Setup::on_demand(&cloud).start().await;
     gateway.get("/sddcs").await;
@@ -76,7 +76,7 @@ async fn an_older_picture_is_refreshed_once_for_all_who_ask() {
 }
 
 #[tokio::test]
-async fn a_refresh_that_hangs_is_waited_for_a_second_and_then_the_old_picture_is_shown() {
+async fn a_refresh_that_hangs_is_waited_for_a_second_and_then_the_old_snapshot_is_shown() {
     let cloud = cloud().await;
     let gateway = Setup::on_demand(&cloud).start().await;
     gateway.get("/sddcs").await;
@@ -105,14 +105,14 @@ async fn a_caller_that_leaves_does_not_cancel_the_read() {
         () = gateway.until("read begun", async |_| cloud.sddc_reads() == 1) => {}
     }
     gateway
-        .until("picture", async |gateway| gateway.state().await["inventory"]["sddcs"] == 4)
+        .until("snapshot", async |gateway| gateway.state().await["inventory"]["sddcs"] == 4)
         .await;
     assert_eq!(gateway.get("/sddcs").await.served(), "hit; ttl=60");
     assert_eq!(cloud.sddc_reads(), 1);
 }
 
 #[tokio::test]
-async fn equal_pictures_have_equal_tags_over_refreshes_and_replicas_and_a_change_alters_them() {
+async fn equal_snapshots_have_equal_tags_over_refreshes_and_replicas_and_a_change_alters_them() {
     let cloud = cloud().await;
     let one = Setup::on_demand(&cloud).start().await;
     let other = Setup::on_demand(&cloud).start().await;
@@ -137,7 +137,7 @@ async fn equal_pictures_have_equal_tags_over_refreshes_and_replicas_and_a_change
 // Upstream trouble.
 
 #[tokio::test]
-async fn an_outage_costs_freshness_until_the_picture_is_too_old() {
+async fn an_outage_costs_freshness_until_the_snapshot_is_too_old() {
     let cloud = cloud().await;
     let gateway = Setup::on_demand(&cloud).start().await;
     gateway.get("/sddcs").await;
@@ -154,7 +154,7 @@ async fn an_outage_costs_freshness_until_the_picture_is_too_old() {
     }
     let held = gateway.get("/sddcs").await;
     let told = format!("hit; ttl=-{}; detail=stale-upstream-unavailable", STALE - 60);
-    assert_eq!(held.served(), told, "the open circuit holds back, the picture is shown");
+    assert_eq!(held.served(), told, "the open circuit holds back, the snapshot is shown");
     gateway.advance(1);
     let answer = gateway.get("/sddcs").await;
     assert_eq!(answer.told(), (503, "upstream-unavailable".to_owned()));
@@ -287,7 +287,7 @@ async fn when_every_org_fails_the_answer_is_the_problem_of_the_first() {
 }
 
 #[tokio::test]
-async fn an_org_with_an_old_picture_is_shown_and_missing_only_when_it_is_too_old() {
+async fn an_org_with_an_old_snapshot_is_shown_and_missing_only_when_it_is_too_old() {
     let cloud = cloud_of(2).await;
     let orgs = cloud.simulator.org_ids();
     let gateway = Setup::on_demand(&cloud).with_configured_orgs(&cloud).start().await;
@@ -472,7 +472,7 @@ async fn orgs_that_cannot_be_read_are_missing() {
 // One SDDC.
 
 #[tokio::test]
-async fn one_sddc_is_shown_from_the_picture_and_an_unknown_one_costs_no_read() {
+async fn one_sddc_is_shown_from_the_snapshot_and_an_unknown_one_costs_no_read() {
     let cloud = cloud().await;
     let gateway = Setup::on_demand(&cloud).start().await;
     let list = gateway.get("/sddcs").await.json();
@@ -580,13 +580,13 @@ async fn an_sddc_that_is_being_deployed_is_shown_with_nulls() {
 // The poller.
 
 #[tokio::test]
-async fn the_poller_keeps_the_picture_fresh_without_callers() {
+async fn the_poller_keeps_the_snapshot_fresh_without_callers() {
     let cloud = cloud().await;
     let gateway = Setup::polling(&cloud).start().await;
     for reads in 1..6 {
         gateway.until("poll", async |_| cloud.sddc_reads() == reads).await;
         gateway
-            .until("picture", async |gateway| gateway.state().await["inventory"]["age_s"] == 0)
+            .until("snapshot", async |gateway| gateway.state().await["inventory"]["age_s"] == 0)
             .await;
         gateway.advance(30);
     }
@@ -604,7 +604,7 @@ async fn the_poller_comes_back_by_itself_after_an_outage() {
     let gateway = Setup::polling(&cloud).start().await;
     let inventory =
         async |gateway: &crate::harness::TestGateway| gateway.state().await["inventory"].clone();
-    gateway.until("picture", async |gateway| inventory(gateway).await["sddcs"] == 4).await;
+    gateway.until("snapshot", async |gateway| inventory(gateway).await["sddcs"] == 4).await;
     cloud.simulator.script(Fault::on(Target::Vmc, "*").kind(FaultKind::Reset));
     gateway.advance(30);
     gateway
@@ -628,7 +628,7 @@ async fn a_renewal_that_is_held_back_does_not_hold_the_poller_while_the_token_is
     let cloud = cloud().await;
     let gateway = Setup::polling(&cloud).start().await;
     gateway
-        .until("picture", async |gateway| gateway.state().await["inventory"]["sddcs"] == 4)
+        .until("snapshot", async |gateway| gateway.state().await["inventory"]["sddcs"] == 4)
         .await;
     cloud.simulator.script(Fault::on(Target::Csp, "*").status(503).retry_after(3000));
     cloud.simulator.script(Fault::on(Target::Vmc, SDDCS).kind(FaultKind::Reset).times(1));
@@ -642,7 +642,7 @@ async fn a_renewal_that_is_held_back_does_not_hold_the_poller_while_the_token_is
         .await;
     gateway.advance(1);
     gateway
-        .until("picture", async |gateway| gateway.state().await["inventory"]["age_s"] == 0)
+        .until("snapshot", async |gateway| gateway.state().await["inventory"]["age_s"] == 0)
         .await;
     assert_eq!(gateway.state().await["token"]["state"], "valid");
 }
@@ -655,7 +655,7 @@ async fn callers_and_the_poller_together_cost_one_read_per_interval() {
         let answers = join_all((0..30).map(|_| gateway.get("/sddcs"))).await;
         assert!(answers.iter().all(|answer| answer.status == StatusCode::OK));
         gateway
-            .until("picture", async |gateway| gateway.state().await["inventory"]["age_s"] == 0)
+            .until("snapshot", async |gateway| gateway.state().await["inventory"]["age_s"] == 0)
             .await;
         assert_eq!(cloud.sddc_reads(), reads);
         gateway.advance(30);
@@ -673,7 +673,7 @@ async fn a_page_that_says_404_is_no_answer_about_an_org() {
     cloud.simulator.script(page.kind(FaultKind::Html).status(404));
     gateway.advance(61);
     let answer = gateway.get("/sddcs").await;
-    assert_eq!(answer.names().len(), 6, "the old picture stays");
+    assert_eq!(answer.names().len(), 6, "the old snapshot stays");
     assert_eq!(answer.served(), "fwd=stale; fwd-status=502; detail=stale-upstream-contract");
 }
 

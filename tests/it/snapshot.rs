@@ -17,7 +17,7 @@ impl Place {
     }
 
     fn path(&self) -> PathBuf {
-        self.directory.path().join("picture")
+        self.directory.path().join("snapshot")
     }
 
     fn on(&self, setup: Setup) -> Setup {

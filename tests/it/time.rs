@@ -94,7 +94,7 @@ async fn dates_after_2038_and_leap_seconds_are_dates() {
 async fn hours_of_failure_are_told_and_end_with_their_cause() {
     let cloud = cloud().await;
     let gateway = Setup::polling(&cloud).with_configured_orgs(&cloud).start().await;
-    gateway.until("a picture", async |_| cloud.sddc_reads() == 1).await;
+    gateway.until("a snapshot", async |_| cloud.sddc_reads() == 1).await;
     cloud.simulator.script(Fault::on(Target::Vmc, "*").status(503));
     cloud.simulator.script(Fault::on(Target::Csp, "*").status(503));
     gateway.advance(20 * 3600);
@@ -122,5 +122,5 @@ async fn hours_of_failure_are_told_and_end_with_their_cause() {
         gateway.advance(10);
         gateway.state().await["inventory"]["age_s"].as_u64() < Some(60)
     };
-    gateway.until("a picture again", over).await;
+    gateway.until("a snapshot again", over).await;
 }

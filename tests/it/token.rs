@@ -120,7 +120,7 @@ async fn a_failed_renewal_keeps_the_good_token() {
 
 /// Elsewhere expired tokens were sent while the identity provider was down (envoyproxy/envoy#44674).
 #[tokio::test]
-async fn an_expired_token_is_never_sent_and_the_picture_outlives_it() {
+async fn an_expired_token_is_never_sent_and_the_snapshot_outlives_it() {
     let cloud = cloud().await;
     let gateway = Setup::on_demand(&cloud).start().await;
     gateway.get("/sddcs").await;
@@ -218,7 +218,7 @@ async fn what_was_refused_to_an_old_token_is_asked_at_once_with_a_new_one() {
     let path = file.path().to_owned();
     let setup = Setup::polling(&cloud).with_secret_file(&path);
     let gateway = setup.start().await;
-    gateway.until("a picture", async |_| cloud.sddc_reads() == 1).await;
+    gateway.until("a snapshot", async |_| cloud.sddc_reads() == 1).await;
     // The app is taken away, with its secret and every token.
     cloud.simulator.rotate_secret("new-secret", false);
     cloud.simulator.revoke_tokens();

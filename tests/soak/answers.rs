@@ -35,8 +35,8 @@ pub struct Asked<'a> {
     /// What `If-None-Match` named.
     pub known: Option<Arc<Value>>,
     pub at: Instant,
-    /// When the picture of this caller had been read that was known of then.
-    pub picture: Option<Instant>,
+    /// When the snapshot of this caller had been read that was known of then.
+    pub snapshot: Option<Instant>,
 }
 
 /// An answer as it came.
@@ -56,8 +56,8 @@ pub struct Judge {
     /// Content by question and tag, and tags by question and content, as hashes.
     contents: Mutex<HashMap<(u64, u64), u64>>,
     tags: Mutex<HashMap<(u64, u64), u64>>,
-    /// By caller when the newest picture was read at the soonest that an answer was made of.
-    pictures: Mutex<BTreeMap<&'static str, Instant>>,
+    /// By caller when the newest snapshot was read at the soonest that an answer was made of.
+    snapshots: Mutex<BTreeMap<&'static str, Instant>>,
 }
 
 impl Answer {
@@ -74,12 +74,12 @@ impl Judge {
             secrets,
             contents: Mutex::default(),
             tags: Mutex::default(),
-            pictures: Mutex::default(),
+            snapshots: Mutex::default(),
         }
     }
 
-    pub fn picture(&self, caller: &Caller) -> Option<Instant> {
-        self.pictures.lock().unwrap().get(caller.name).copied()
+    pub fn snapshot(&self, caller: &Caller) -> Option<Instant> {
+        self.snapshots.lock().unwrap().get(caller.name).copied()
     }
 
     /// What the answer is, for the count; or what is wrong with it. Gives its content, for who asks
@@ -167,8 +167,8 @@ impl Judge {
             return Err(format!("no such org: {stranger}"));
         }
         if question.is_main() && missing.is_empty() {
-            let mut pictures = self.pictures.lock().unwrap();
-            let newest = pictures.entry(caller.name).or_insert(window.from);
+            let mut snapshots = self.snapshots.lock().unwrap();
+            let newest = snapshots.entry(caller.name).or_insert(window.from);
             *newest = window.from.max(*newest);
         }
         Ok(())
@@ -179,7 +179,7 @@ impl Judge {
         let sddcs = self.world.sddcs();
         let tasks = self.world.tasks();
         let shown = Shown::read(question.form, content, |_| None)?;
-        // Whose task is shown tells the picture of SDDCs, which has an age of its own.
+        // Whose task is shown tells the snapshot of SDDCs, which has an age of its own.
         let longer = Window { from: window.from - STALE, to: window.to };
         let may_show = |sddc: Option<&String>| match sddc {
             None => caller.names.is_none(),

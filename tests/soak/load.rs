@@ -119,9 +119,9 @@ impl Asker {
             cache_control,
             known: known.map(|(_, content)| content),
             at: load.judge.world.clock.now(),
-            picture: None,
+            snapshot: None,
         };
-        asked.picture = load.judge.picture(caller);
+        asked.snapshot = load.judge.snapshot(caller);
         let answer = load.fetch(request).await?;
         let judged = load.judge.judge(&asked, &answer);
         let (kind, content) = judged.map_err(|wrong| {

@@ -95,17 +95,17 @@ impl Judge {
     }
 }
 
-/// A picture that was shown is shown until it is too old, whatever goes wrong meanwhile.
+/// A snapshot that was shown is shown until it is too old, whatever goes wrong meanwhile.
 fn is_promised(asked: &Asked<'_>, answer: &Answer) -> Result<(), String> {
-    let Some(picture) = asked.picture.filter(|_| asked.question.is_main()) else {
+    let Some(snapshot) = asked.snapshot.filter(|_| asked.question.is_main()) else {
         return Ok(());
     };
     let allowed = match asked.cache_control {
         Some("stale-if-error=5") => Duration::from_secs(5),
         _ => STALE_DENIED,
     };
-    if answer.at.since(picture) < allowed {
-        return Err("a picture that is young enough was not shown".to_owned());
+    if answer.at.since(snapshot) < allowed {
+        return Err("a snapshot that is young enough was not shown".to_owned());
     }
     Ok(())
 }

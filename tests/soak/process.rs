@@ -49,7 +49,7 @@ pub struct Sample {
     pub series: BTreeSet<String>,
     /// The background tasks that have failed, as their series.
     pub failed_tasks: Vec<String>,
-    /// What it says that its pictures and the answers made of them take.
+    /// What it says that its snapshots and the answers made of them take.
     pub kept_bytes: u64,
     pub watchers: u64,
     pub in_flight: u64,

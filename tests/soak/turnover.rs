@@ -56,7 +56,7 @@ impl Turnover {
         let weather = &self.load.judge.weather;
         while self.pause(&stop, dice.random_range(300..2000)).await {
             weather.worsen(&mut dice);
-            // Now and then until no picture may be shown any more.
+            // Now and then until no snapshot may be shown any more.
             let longest = if dice.random_bool(0.1) { 2 * STALE.as_secs() } else { 6 };
             self.pause(&stop, dice.random_range(500..longest * 1000)).await;
             weather.clear();

@@ -15,7 +15,7 @@ use sddc_gateway::{
 use crate::{process::STALE, world::World};
 
 /// How long a fault can be felt after its end: the longest a circuit is open, a read's own deadline,
-/// and the age at which a picture is shown no more.
+/// and the age from which on a snapshot is no longer shown.
 const ECHO: Duration = Duration::from_secs(60 + 30 + STALE.as_secs());
 
 const KINDS: [FaultKind; 14] = [
@@ -101,7 +101,7 @@ impl Weather {
         self.spells.lock().unwrap().iter().any(|spell| {
             let is_felt =
                 spell.from <= answered && spell.until.is_none_or(|until| asked.since(until) < ECHO);
-            // The picture of any org may be lost by any of them.
+            // The snapshot of any org may be lost by any of them.
             is_felt && (code == "incomplete" || spell.codes.contains(&code))
         })
     }

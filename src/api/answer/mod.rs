@@ -1,4 +1,4 @@
-//! Answers from the picture: encoded once, told how old, sent only if the caller lacks them.
+//! Answers from the snapshot: encoded once, told how old, sent only if the caller lacks them.
 //!
 //! ```text
 //! view ─► Encoded (bytes, ETag; kept by revision and question) ─┐

@@ -1,7 +1,7 @@
 //! Cursors: where the next page begins.
 //!
 //! A cursor says how far the reader has come, not how many documents that were: it is good on every
-//! picture and replica. Documents that come, go or move between two pages make no other document
+//! snapshot and replica. Documents that come, go or move between two pages make no other document
 //! be missed or shown twice.
 
 use std::cmp::Ordering;

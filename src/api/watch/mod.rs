@@ -1,7 +1,7 @@
 //! Watching: long polls and event streams, fed by the one poller.
 //!
 //! ```text
-//! poller ─► picture turns ─► every watcher looks at its own view ─┬─ long poll: 200 once the ETag differs
+//! poller ─► snapshot turns ─► every watcher looks at its own view ─┬─ long poll: 200 once the ETag differs
 //!                                                                 └─ stream: the step from what it knows
 //! ```
 //!

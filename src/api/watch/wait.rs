@@ -14,7 +14,7 @@ use crate::{
 /// How often a connection that waits looks for its peer, at least.
 const LOOK_EVERY: Duration = Duration::from_secs(15);
 
-/// A request that waits for turns of the picture. It takes a watcher's place, and gives back that
+/// A request that waits for turns of the snapshot. It takes a watcher's place, and gives back that
 /// of a request being worked on, from the first wait on.
 pub(in crate::api) struct LongPoll {
     state: Arc<ApiState>,

@@ -89,7 +89,7 @@ fn tokens(world: &World, path: &str) -> Vec<(String, Fault)> {
     .collect()
 }
 
-/// Asks gateways in front of an upstream that fails in each way at this place: without a picture,
+/// Asks gateways in front of an upstream that fails in each way at this place: without a snapshot,
 /// and with one.
 pub async fn upstream(world: &World, (target, path): (Target, &str)) -> Outlets {
     let (simulator, mut outlets) = (&world.cloud.simulator, Outlets::default());
@@ -111,7 +111,7 @@ pub async fn upstream(world: &World, (target, path): (Target, &str)) -> Outlets 
             simulator.revoke_tokens();
         }
         let met = simulator.stats().faults();
-        outlets.questions(world, &warm, &QUESTIONS, &format!("{name}, with a picture")).await;
+        outlets.questions(world, &warm, &QUESTIONS, &format!("{name}, with a snapshot")).await;
         assert!(simulator.stats().faults() > met, "{name}");
         simulator.clear_faults();
     }
@@ -217,7 +217,7 @@ async fn misplaced(world: &World, gateway: &TestGateway, outlets: &mut Outlets) 
     }
 }
 
-/// Requests of which something is wrong, on a gateway that has a picture.
+/// Requests of which something is wrong, on a gateway that has a snapshot.
 async fn refused(world: &World, gateway: &TestGateway, outlets: &mut Outlets) {
     let (long, deep) = ("x".repeat(9000), "a/".repeat(3000));
     for path in [

@@ -21,7 +21,7 @@ async fn spend(gateway: &TestGateway, path: &str) {
 }
 
 #[tokio::test]
-async fn a_caller_who_has_spent_the_budget_gets_the_picture_on_every_path() {
+async fn a_caller_who_has_spent_the_budget_gets_the_snapshot_on_every_path() {
     for mode in MODES {
         let cloud = cloud().await;
         let gateway = mode.on_demand(&cloud).await;
@@ -96,7 +96,7 @@ async fn each_organization_has_a_budget_of_its_own() {
 }
 
 #[tokio::test]
-async fn beyond_the_budget_an_old_picture_is_refreshed_as_for_everybody() {
+async fn beyond_the_budget_an_old_snapshot_is_refreshed_as_for_everybody() {
     let cloud = cloud().await;
     let gateway = Setup::on_demand(&cloud).with(|config| {
         config.inventory.fresh = Duration::from_secs(5);

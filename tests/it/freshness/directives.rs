@@ -142,7 +142,7 @@ async fn reads_are_forced_no_closer_together_than_a_second() {
 }
 
 #[tokio::test]
-async fn a_forced_read_that_fails_leaves_the_picture() {
+async fn a_forced_read_that_fails_leaves_the_snapshot() {
     let cloud = cloud().await;
     let setup =
         Setup::on_demand(&cloud).with(|config| config.vmc.timeout = Duration::from_millis(300));

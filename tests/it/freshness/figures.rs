@@ -67,7 +67,7 @@ async fn an_hour_of_polling_costs_upstream_what_the_poller_alone_costs() {
     let cloud = cloud().await;
     let gateway = Setup::polling(&cloud).start().await;
     gateway
-        .until("picture", async |gateway| gateway.get("/sddcs").await.header("age") == "0")
+        .until("snapshot", async |gateway| gateway.get("/sddcs").await.header("age") == "0")
         .await;
     let hour = hour::poll(gateway.api, gateway.key(), &gateway.clock, 3600, CALLERS).await;
     let stats = cloud.simulator.stats();

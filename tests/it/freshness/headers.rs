@@ -1,4 +1,4 @@
-//! What every answer from the picture says of its freshness, in each form of the answer.
+//! What every answer from the snapshot says of its freshness, in each form of the answer.
 
 use http::{Method, StatusCode};
 use sddc_gateway::simulator::{Fault, Target};

@@ -26,12 +26,12 @@ async fn at_once(gateway: &TestGateway, path: &str) -> Answer {
     answer.unwrap_or_else(|_| panic!("kept waiting for {path}"))
 }
 
-/// The age of an org's picture.
+/// The age of an org's snapshot.
 async fn age_of(gateway: &TestGateway, org: &str) -> u64 {
     at_once(gateway, &sddcs_of(org)).await.header("age").parse().unwrap_or(u64::MAX)
 }
 
-/// A polling gateway with a picture of every org.
+/// A polling gateway with a snapshot of every org.
 async fn polling(cloud: &Cloud, mode: Mode) -> TestGateway {
     let gateway = mode.setup(Setup::polling(cloud), cloud).start().await;
     let all = cloud.simulator.org_ids().len();
@@ -39,7 +39,7 @@ async fn polling(cloud: &Cloud, mode: Mode) -> TestGateway {
         let answer = gateway.get("/sddcs?partial=allow").await;
         answer.status == StatusCode::OK && answer.names().len() == all * 3
     };
-    gateway.until("every org's picture", is_there).await;
+    gateway.until("every org's snapshot", is_there).await;
     gateway
 }
 

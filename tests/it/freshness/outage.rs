@@ -32,7 +32,7 @@ async fn settled(gateway: &TestGateway, sddcs: usize) {
         let answer = gateway.get("/sddcs").await;
         answer.header("age") == "0" && answer.names().len() == sddcs
     };
-    gateway.until("a picture of now", is_there).await;
+    gateway.until("a snapshot of now", is_there).await;
 }
 
 #[tokio::test]

@@ -25,7 +25,7 @@ fn sides(cloud: &Cloud) -> Vec<Side> {
     ]
 }
 
-/// A gateway that polls, with its first picture.
+/// A gateway that polls, with its first snapshot.
 async fn polling(cloud: &Cloud, mode: Mode) -> TestGateway {
     let gateway = mode.setup(Setup::polling(cloud), cloud).start().await;
     until_main(cloud, &gateway, 1).await;
@@ -36,7 +36,7 @@ async fn polling(cloud: &Cloud, mode: Mode) -> TestGateway {
 async fn until_main(cloud: &Cloud, gateway: &TestGateway, reads: u64) {
     gateway.until("main list", async |_| cloud.sddc_reads() >= reads).await;
     let fresh = async |gateway: &TestGateway| gateway.state().await["inventory"]["age_s"] == 0;
-    gateway.until("its picture", fresh).await;
+    gateway.until("its snapshot", fresh).await;
 }
 
 /// A poll interval, and what it brings about.
@@ -138,7 +138,7 @@ async fn only_the_orgs_that_are_asked_for_are_read() {
         gateway.advance(30);
         gateway.until("main lists", async |_| cloud.sddc_reads() == before + 3).await;
         gateway
-            .until("picture", async |gateway| gateway.get(&asked[0]).await.header("age") == "0")
+            .until("snapshot", async |gateway| gateway.get(&asked[0]).await.header("age") == "0")
             .await;
     }
     let stats = cloud.simulator.stats();

@@ -11,7 +11,7 @@ use crate::{
     watch::watched_by,
 };
 
-/// A polled gateway that has its first picture, with one caller in its file.
+/// A polled gateway that has its first snapshot, with one caller in its file.
 async fn polling(fields: &str) -> (Cloud, Scene) {
     let cloud = cloud().await;
     let scene = Scene::start(Setup::polling(&cloud), fields).await;

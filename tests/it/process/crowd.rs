@@ -43,7 +43,7 @@ struct Seen {
 #[derive(Debug, Default, Clone, Copy)]
 pub struct Tally {
     pub answered: u64,
-    /// From a picture that is past its freshness.
+    /// From a snapshot that is past its freshness.
     pub stale: u64,
     /// Said to be the connection's last.
     pub last: u64,

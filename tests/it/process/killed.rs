@@ -53,14 +53,14 @@ fn break_down(cloud: &Cloud, kind: &str) {
     }
 }
 
-/// The oldest and the newest picture that a gateway may have.
+/// The oldest and the newest snapshot that a gateway may have.
 struct Bounds {
     names: [String; 2],
     /// Before the older one was there to be read.
     from: Instant,
 }
 
-/// Starts a gateway while nothing can be read: it answers all of one picture.
+/// Starts a gateway while nothing can be read: it answers all of one snapshot.
 fn answers_from_the_file(setup: Setup, bounds: &Bounds, read_until: Instant) -> String {
     let clock = Clock::system();
     let served = setup.serve();
@@ -84,10 +84,10 @@ fn answers_from_the_file(setup: Setup, bounds: &Bounds, read_until: Instant) -> 
 }
 
 #[test]
-fn killed_amidst_a_write_it_has_the_old_picture_or_the_new_one() {
+fn killed_amidst_a_write_it_has_the_old_snapshot_or_the_new_one() {
     let clock = Clock::system();
     let folder = TempDir::new().unwrap();
-    let path = folder.path().join("picture");
+    let path = folder.path().join("snapshot");
     let cloud = Cloud::start(&["--sddcs", &(SDDCS - 1).to_string()]);
     let marked = "POST /__sddcs HTTP/1.1\r\nHost: localhost\r\n";
     let marked = ask(cloud.address, marked, r#"{"name": "round-0"}"#).json();
@@ -146,7 +146,7 @@ fn killed_amidst_a_write_it_has_the_old_picture_or_the_new_one() {
 fn started_while_nothing_can_be_reached_it_answers_at_once_from_the_file() {
     let clock = Clock::system();
     let folder = TempDir::new().unwrap();
-    let path = folder.path().join("picture");
+    let path = folder.path().join("snapshot");
     let cloud = Cloud::start_at(own_address(4, 8081), &[]);
     let begun = clock.now();
     let served = with_file(&cloud, &path).serve();

@@ -222,7 +222,7 @@ fn a_name_that_leads_elsewhere_is_followed_and_one_that_leads_nowhere_is_told() 
     lead(None);
     drop(second);
     let answer = served.get("/sddcs");
-    assert_eq!(answer.status, 200, "the picture outlives it: {answer:?}");
+    assert_eq!(answer.status, 200, "the snapshot outlives it: {answer:?}");
     assert!(answer.head.contains("detail=stale-upstream-"), "{answer:?}");
     let again = cloud(22);
     lead(Some(again.address));

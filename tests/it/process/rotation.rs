@@ -139,7 +139,7 @@ fn a_secret_that_dies_before_its_file_is_swapped_fails_no_caller() {
         cloud.control("PATCH", "/__csp", &rotation);
         until("the old one's refusal", || mints(&cloud).1 > refused);
         if revoke {
-            crowd.until("a picture without a token", |tally| tally.stale > stale);
+            crowd.until("a snapshot without a token", |tally| tally.stale > stale);
         }
         volume.swap(swap, &secret, || {
             served.signal(Signal::HUP);

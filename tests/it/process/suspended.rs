@@ -28,7 +28,7 @@ fn no_token_that_ended_meanwhile_is_sent_and_no_age_is_too_low() {
         .serve();
     assert_eq!(served.get("/sddcs").status, 200);
     served.signal(Signal::STOP);
-    // A younger token than the gateway's has ended: so has that one, and the picture is old.
+    // A younger token than the gateway's has ended: so has that one, and the snapshot is old.
     let younger = mint(&cloud);
     let before = refused(&cloud);
     let head =

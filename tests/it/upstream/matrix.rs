@@ -1,5 +1,5 @@
 //! Each way in which an upstream can go wrong, at each place where the gateway asks one, with each
-//! picture that it can have: what callers get, and what it costs the upstream.
+//! snapshot that it can have: what callers get, and what it costs the upstream.
 //!
 //! What is measured is written down in `deploy/UPSTREAM-FAULTS.md`, for operators to read and for
 //! this test to compare: `UPDATE_FAULTS=1 cargo test --test it -- upstream::matrix` writes it anew.
@@ -23,7 +23,7 @@ use crate::harness::Captured;
 const AT_ONCE: usize = 28;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn each_fault_at_each_place_with_each_picture_is_as_documented() {
+async fn each_fault_at_each_place_with_each_snapshot_is_as_documented() {
     let cells =
         Place::ALL.into_iter().flat_map(|place| FAULTS.iter().map(move |fault| (place, fault)));
     let rows = stream::iter(cells).map(|(place, trouble)| async move { row(place, trouble).await });
@@ -41,14 +41,14 @@ async fn each_fault_at_each_place_with_each_picture_is_as_documented() {
 /// Fresh, stale, too old; longer apart than refused credentials are held back.
 const AGES_S: [u64; 3] = [50, 120, 2 * 3600];
 
-/// One fault at one place, while the picture is not there, young, old and too old.
+/// One fault at one place, while the snapshot is not there, young, old and too old.
 async fn row(place: Place, trouble: &'static Trouble) -> Row {
     let mut world = World::start(place, trouble).await;
     let mut cells = Vec::new();
-    world.begin_without_a_picture(trouble).await;
+    world.begin_without_a_snapshot(trouble).await;
     cells.push(world.ask().await);
     let held = world.ask_again().await;
-    world.begin_with_a_picture(trouble).await;
+    world.begin_with_a_snapshot(trouble).await;
     for age_s in AGES_S {
         world.grow_old(age_s, trouble).await;
         cells.push(world.ask().await);

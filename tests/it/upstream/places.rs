@@ -51,7 +51,7 @@ async fn the_poller_does_not_wait_behind_callers() {
     });
     cloud.simulator.script(held("*/tasks"));
     let gateway = setup.start().await;
-    gateway.until("a picture", async |_| cloud.sddc_reads() == 1).await;
+    gateway.until("a snapshot", async |_| cloud.sddc_reads() == 1).await;
     // The callers' one place is taken.
     let stuck = gateway.get("/tasks");
     let look = async {

@@ -113,7 +113,7 @@ async fn the_one_call_of_a_half_open_circuit_is_tried_once() {
 }
 
 #[tokio::test]
-async fn once_the_hold_is_over_a_good_read_brings_a_new_picture() {
+async fn once_the_hold_is_over_a_good_read_brings_a_new_snapshot() {
     for (fault, hold) in [(sddcs().status(503), 1), (sddcs().status(429).retry_after(7), 7)] {
         let cloud = cloud().await;
         let gateway = gateway(&cloud).await;

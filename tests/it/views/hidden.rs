@@ -55,7 +55,7 @@ async fn nothing_tells_what_is_hidden_from_what_does_not_exist() {
                 assert_eq!((status, headers, body), told(&lacks), "{template}");
             }
         }
-        assert_eq!(upstream_calls(&cloud), calls, "a fresh picture tells");
+        assert_eq!(upstream_calls(&cloud), calls, "a fresh snapshot tells");
     }
 }
 

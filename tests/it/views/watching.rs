@@ -34,7 +34,7 @@ impl Events {
     }
 
     /// The next event: its name, its id, its data. Comments are passed over, and how fresh the
-    /// picture is: the tests move the clock faster than each org is read.
+    /// snapshot is: the tests move the clock faster than each org is read.
     pub async fn next(&mut self) -> (String, Option<String>, Value) {
         let next = async {
             loop {
@@ -77,7 +77,7 @@ async fn watched(limits: &Limits) -> (Cloud, TestGateway, CallerKey) {
     (cloud, setup.start().await, keys.remove(0))
 }
 
-/// Lets the poller read, until the whole picture shows an SDDC of this name.
+/// Lets the poller read, until the whole snapshot shows an SDDC of this name.
 async fn until_shown(gateway: &TestGateway, name: &str) {
     gateway.advance(30);
     let path = format!("/sddcs?name={name}");

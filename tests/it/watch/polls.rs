@@ -25,7 +25,7 @@ async fn wait(gateway: &TestGateway, path: &str, tag: &str) -> Client {
     Client::send(gateway, "GET", path, &[("If-None-Match", tag)]).await
 }
 
-/// A gateway that polls, and has the first picture.
+/// A gateway that polls, and has the first snapshot.
 async fn polling(cloud: &Cloud) -> TestGateway {
     let gateway = Setup::polling(cloud).start().await;
     gateway.get("/sddcs").await;

@@ -127,7 +127,7 @@ async fn who_leaves_the_filters_is_removed_and_who_enters_is_added() {
 #[tokio::test]
 async fn a_comment_of_one_line_comes_every_fifteen_seconds() {
     let cloud = cloud().await;
-    // The picture does not turn old here.
+    // The snapshot does not turn old here.
     let limit = |config: &mut Config| config.inventory.fresh = Duration::from_secs(600);
     let gateway = Setup::polling(&cloud).with(limit).start().await;
     let mut watcher = Watcher::open(&gateway, "").await;
@@ -208,7 +208,7 @@ async fn a_wrong_question_is_refused() {
 }
 
 #[tokio::test]
-async fn where_nothing_is_polled_watching_keeps_the_picture_fresh() {
+async fn where_nothing_is_polled_watching_keeps_the_snapshot_fresh() {
     let cloud = cloud().await;
     let gateway = Setup::on_demand(&cloud).start().await;
     let mut watcher = Watcher::open(&gateway, "").await;

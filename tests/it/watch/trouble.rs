@@ -49,7 +49,7 @@ fn kinds(events: &[Event]) -> Vec<&str> {
 }
 
 #[tokio::test]
-async fn status_is_told_when_the_picture_turns_old_and_when_it_is_fresh_again() {
+async fn status_is_told_when_the_snapshot_turns_old_and_when_it_is_fresh_again() {
     let cloud = cloud().await;
     let gateway = polling(&cloud).await;
     let mut watcher = Watcher::open(&gateway, "").await;

@@ -113,7 +113,7 @@ pub(super) const OF_STREAM: [Field; 5] = [
     REQUEST_ID,
 ];
 
-/// What an answer from the picture carries, 200 or 304.
+/// What an answer from the snapshot carries, 200 or 304.
 pub(super) const FRESHNESS: [Field; 8] = [
     text(
         "ETag",

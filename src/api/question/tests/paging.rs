@@ -1,4 +1,4 @@
-//! Selection against a naive one over the JSON documents, and pages against pictures that change.
+//! Selection against a naive one over the JSON documents, and pages against snapshots that change.
 
 use std::{cmp::Ordering, collections::HashMap};
 
@@ -29,7 +29,7 @@ pub(super) fn asked<R: Sample>() -> impl Strategy<Value = Asked> {
 }
 
 /// Documents, some of them several times.
-fn picture<R: Sample>() -> impl Strategy<Value = Vec<R>> {
+fn snapshot<R: Sample>() -> impl Strategy<Value = Vec<R>> {
     let times = prop_oneof![6 => Just(1_usize), 1 => 2..5_usize];
     let several = (R::any(), times).prop_map(|(document, times)| vec![document; times]);
     proptest::collection::vec(several, 0..20).prop_map(|documents| documents.concat())
@@ -118,7 +118,7 @@ fn json<R: Resource>(selection: &Selection<'_, R>) -> Vec<Json> {
     items.map(|it| serde_json::to_value(it.document()).unwrap()).collect()
 }
 
-/// What happens to the picture between two pages.
+/// What happens to the snapshot between two pages.
 #[derive(Debug, Clone)]
 enum Change<R> {
     Add(Index, R),
@@ -139,40 +139,40 @@ fn change<R: Sample>() -> impl Strategy<Value = Change<R>> {
 
 impl<R: Resource> Change<R> {
     /// Makes the change. What was there before it or is there after it is `touched`.
-    fn make(self, picture: &mut Vec<R>, touched: &mut Vec<Json>) {
+    fn make(self, snapshot: &mut Vec<R>, touched: &mut Vec<Json>) {
         let mut touch = |it: &R| touched.push(serde_json::to_value(it.document()).unwrap());
         match self {
             Self::Add(at, it) => {
                 touch(&it);
-                picture.insert(at.index(picture.len() + 1), it);
+                snapshot.insert(at.index(snapshot.len() + 1), it);
             }
-            _ if picture.is_empty() => {}
-            Self::Remove(at) => touch(&picture.remove(at.index(picture.len()))),
+            _ if snapshot.is_empty() => {}
+            Self::Remove(at) => touch(&snapshot.remove(at.index(snapshot.len()))),
             Self::Rename(at, it) => {
-                let at = at.index(picture.len());
-                touch(&picture[at]);
+                let at = at.index(snapshot.len());
+                touch(&snapshot[at]);
                 touch(&it);
-                picture[at] = it;
+                snapshot[at] = it;
             }
             Self::Shuffle(at) => {
-                let at = at.index(picture.len());
-                picture.rotate_left(at);
+                let at = at.index(snapshot.len());
+                snapshot.rotate_left(at);
             }
         }
     }
 }
 
-/// All pages, as a reader gets them who follows the cursors while the picture changes.
+/// All pages, as a reader gets them who follows the cursors while the snapshot changes.
 fn pages<R: Resource>(
     asked: &Asked,
     limit: usize,
-    picture: &mut Vec<R>,
+    snapshot: &mut Vec<R>,
     mut change: impl FnMut(&mut Vec<R>),
 ) -> Vec<Json> {
     let (mut read, mut cursor) = (Vec::new(), None::<String>);
     loop {
-        let question = ask(&asked.query(Some(limit), cursor.as_deref()), picture).unwrap();
-        let selection = question.select(picture.iter());
+        let question = ask(&asked.query(Some(limit), cursor.as_deref()), snapshot).unwrap();
+        let selection = question.select(snapshot.iter());
         assert!(selection.items.len() <= limit);
         read.extend(json(&selection));
         assert!(read.len() < 1000, "the pages do not end");
@@ -180,7 +180,7 @@ fn pages<R: Resource>(
         if cursor.is_none() {
             return read;
         }
-        change(picture);
+        change(snapshot);
     }
 }
 
@@ -203,15 +203,15 @@ fn selects_as_the_naive<R: Sample>(asked: &Asked, documents: &[R], limit: usize)
 
 fn loses_and_doubles_nothing<R: Sample>(
     asked: &Asked,
-    mut picture: Vec<R>,
+    mut snapshot: Vec<R>,
     limit: usize,
     changes: Vec<Change<R>>,
 ) {
-    let before = counts(asked.naive(&picture));
+    let before = counts(asked.naive(&snapshot));
     let (mut touched, mut changes) = (Vec::new(), changes.into_iter());
-    let read = pages(asked, limit, &mut picture, |picture| {
+    let read = pages(asked, limit, &mut snapshot, |snapshot| {
         for change in changes.by_ref().take(2) {
-            change.make(picture, &mut touched);
+            change.make(snapshot, &mut touched);
         }
     });
     let (read, touched) = (counts(read), counts(touched));
@@ -235,7 +235,7 @@ macro_rules! properties {
                 #[test]
                 fn $selects(
                     asked in asked::<$resource>(),
-                    documents in picture::<$resource>(),
+                    documents in snapshot::<$resource>(),
                     limit in 1..8_usize,
                 ) {
                     selects_as_the_naive(&asked, &documents, limit);
@@ -244,11 +244,11 @@ macro_rules! properties {
                 #[test]
                 fn $changes(
                     asked in asked::<$resource>(),
-                    picture in picture::<$resource>(),
+                    snapshot in snapshot::<$resource>(),
                     limit in 1..5_usize,
                     changes in proptest::collection::vec(change(), 0..12),
                 ) {
-                    loses_and_doubles_nothing(&asked, picture, limit, changes);
+                    loses_and_doubles_nothing(&asked, snapshot, limit, changes);
                 }
             )*
         }

@@ -1,4 +1,4 @@
-//! Callers' views and questions together: what a list shows of a picture of several orgs is what a
+//! Callers' views and questions together: what a list shows of a snapshot of several orgs is what a
 //! naive filter leaves of the whole.
 
 use std::{collections::BTreeSet, slice, sync::Arc};

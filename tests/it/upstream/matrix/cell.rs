@@ -25,7 +25,7 @@ pub struct Cell {
     pub ready: u16,
     pub state: Value,
     /// The true age of what was read last; `None` where nothing was.
-    pub picture: Option<Duration>,
+    pub snapshot: Option<Duration>,
     /// What was answered then: the cloud has not changed since.
     pub known: Option<Vec<u8>>,
 }
@@ -38,7 +38,7 @@ impl Cell {
         // Trouble of an upstream does not take a gateway that was ready away from its callers. One that
         // starts with a file that is too old never was.
         let was_ready =
-            self.picture.is_some_and(|age| place != Place::FirstMint || age < MOST_STALE);
+            self.snapshot.is_some_and(|age| place != Place::FirstMint || age < MOST_STALE);
         let mut rules = vec![
             ("it comes in time", self.took < IN_TIME),
             ("no call is multiplied", self.calls <= MOST_CALLS),
@@ -55,7 +55,7 @@ impl Cell {
         ];
         if status == 200 {
             let (age, body) = (self.answer.header("age"), self.answer.json());
-            let true_age = self.picture.map_or(0, |age| age.as_secs()).to_string();
+            let true_age = self.snapshot.map_or(0, |age| age.as_secs()).to_string();
             let was_read_now = self.answer.served().contains("stored");
             rules
                 .push(("the age is the true one", age == true_age || (was_read_now && age == "0")));

@@ -13,18 +13,18 @@ const PATH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/UPSTREAM-FAULTS.
 const HEAD: &str = "\
 # What callers get while an upstream is in trouble
 
-Each cell was measured: the status and `code` that a caller gets, or the `Age` of the picture that is \
+Each cell was measured: the status and `code` that a caller gets, or the `Age` of the snapshot that is \
 shown and the `detail` of its `Cache-Status`; and after the × how many calls at the place in trouble \
 it cost. A test compares this page with what the program does.
 
-- *no picture*: nothing was read yet. *fresh*, *stale*, *too old*: the last good read is 50 s, 120 s, \
+- *no snapshot*: nothing was read yet. *fresh*, *stale*, *too old*: the last good read is 50 s, 120 s, \
 2 h old; `inventory.fresh` is 60 s, `inventory.stale` and `inventory.stale_denied` are an hour, and nothing \
 is polled (`inventory.poll = \"0s\"`).
-- *then*: what the next caller without a picture is told to wait (`Retry-After`, in seconds), and how \
+- *then*: what the next caller without a snapshot is told to wait (`Retry-After`, in seconds), and how \
 many calls it cost: while the circuit is open, none.
 - A read that fails in a way that may pass is tried three times (`vmc.retries`), a mint once. After a \
-failure one call is let through at a time, and tried once: ×1 where the picture is too old.
-- A caller waits for at most a second for what refreshes a stale picture; where that takes longer, its \
+failure one call is let through at a time, and tried once: ×1 where the snapshot is too old.
+- A caller waits for at most a second for what refreshes a stale snapshot; where that takes longer, its \
 `detail` is `stale-refresh-pending`, and the table shows what the next caller is told.
 - ×1–2 is a matter of chance: which of two reads meets a new token first.
 - No answer takes longer than the tries take: `vmc.connect_timeout` or `vmc.timeout` each, short \
@@ -91,7 +91,7 @@ impl Row {
 fn title(place: Place) -> &'static str {
     match place {
         Place::FirstMint => {
-            "The first token (`GET /sddcs` after a start; pictures are from `inventory.snapshot_file`)"
+            "The first token (`GET /sddcs` after a start; snapshots are from `inventory.snapshot_file`)"
         }
         Place::Renewal => "Another token (`GET /sddcs`)",
         Place::Discovery => "The list of organizations (`GET /sddcs`)",
@@ -99,7 +99,7 @@ fn title(place: Place) -> &'static str {
         Place::One => "The same (`GET /sddcs/{sddc_id}`)",
         Place::Tasks => "The tasks of an organization (`GET /tasks`)",
         Place::Keys => {
-            "The keys of callers' tokens (`GET /sddcs` with a JWT; the pictures are keys that were fetched before)"
+            "The keys of callers' tokens (`GET /sddcs` with a JWT; the snapshots are keys that were fetched before)"
         }
     }
 }
@@ -110,7 +110,7 @@ pub fn compare(rows: &[Row]) {
     for place in Place::ALL {
         write!(page, "\n## {}\n\n", title(place)).unwrap();
         page.push_str(
-            "| fault | no picture | fresh | stale | too old | then |\n|---|---|---|---|---|---|\n",
+            "| fault | no snapshot | fresh | stale | too old | then |\n|---|---|---|---|---|---|\n",
         );
         // Faults with the same outcome stand together, where the first of them stands.
         let mut outcomes: Vec<(String, Vec<&str>)> = Vec::new();

@@ -218,7 +218,7 @@ impl World {
     }
 
     /// Breaks the place down, with nothing read yet; for a renewal, with a token that has ended.
-    pub async fn begin_without_a_picture(&mut self, trouble: &Trouble) {
+    pub async fn begin_without_a_snapshot(&mut self, trouble: &Trouble) {
         if self.place == Place::Renewal {
             self.open().await;
             self.has_token().await;
@@ -238,7 +238,7 @@ impl World {
     }
 
     /// Mends the place, reads, and breaks it down again.
-    pub async fn begin_with_a_picture(&mut self, trouble: &Trouble) {
+    pub async fn begin_with_a_snapshot(&mut self, trouble: &Trouble) {
         self.mend().await;
         // Longer than anything is held back.
         self.clock().advance(Duration::from_secs(4000));
@@ -268,7 +268,7 @@ impl World {
         self.break_down(trouble).await;
     }
 
-    /// Lets the picture grow so old. At the first mint the gateway is started anew each time.
+    /// Lets the snapshot grow so old. At the first mint the gateway is started again each time.
     pub async fn grow_old(&mut self, age_s: u64, trouble: &Trouble) {
         let due = self.read_at + Duration::from_secs(age_s);
         if self.place == Place::FirstMint {
@@ -366,7 +366,7 @@ impl World {
             calls: calls - self.counted,
             ready: report.status.as_u16(),
             state: report.json(),
-            picture: self.picture_age(),
+            snapshot: self.snapshot_age(),
             known: self.known.clone(),
         };
         self.counted = self.calls().await;
@@ -382,8 +382,8 @@ impl World {
         Held { calls: more, retry_after: answer.header("retry-after").to_owned() }
     }
 
-    /// How old the picture is; `None` without one.
-    fn picture_age(&self) -> Option<Duration> {
+    /// How old the snapshot is; `None` without one.
+    fn snapshot_age(&self) -> Option<Duration> {
         let age = since_start(self.clock()).saturating_sub(self.read_at);
         (!self.read_at.is_zero()).then_some(age)
     }

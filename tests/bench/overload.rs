@@ -43,9 +43,9 @@ pub fn measure() {
     let keys = ("ACCESS__KEYS", &*key);
     println!("overload: {SPAN:?} a step, {MANY} connections\n");
 
-    let snapshot = Server::gateway_with(4, &[keys]);
-    table("GET /sddcs from the snapshot", &snapshot, FEW, |_| "/sddcs".to_owned());
-    drop(snapshot);
+    let picture = Server::gateway_with(4, &[keys]);
+    table("GET /sddcs from the picture", &picture, FEW, |_| "/sddcs".to_owned());
+    drop(picture);
 
     let questions = Server::gateway_with(1000, &[keys]);
     let each_new = |id: u64| format!("/sddcs?q=none-{id}");

@@ -22,7 +22,7 @@ RUN mkdir src \
  && echo 'fn main() {}' > src/main.rs \
  && cp src/main.rs build.rs \
  && touch src/lib.rs \
- && cargo build --release --locked --target "$(rustc --print host-tuple)"
+ && cargo build --profile dist --locked --target "$(rustc --print host-tuple)"
 
 # The commit, where the context has no `.git`; after the dependencies, which do not depend on it.
 ARG REVISION=
@@ -31,9 +31,9 @@ ENV SDDC_GATEWAY_COMMIT=${REVISION}
 COPY . .
 # Sources may be older than the empty crate's artefacts, and cargo compares times.
 RUN target="$(rustc --print host-tuple)" \
- && cargo clean --release --package sddc-gateway --target "$target" \
- && cargo build --release --locked --target "$target" \
- && cp "target/$target/release/sddc-gateway" /sddc-gateway
+ && cargo clean --profile dist --package sddc-gateway --target "$target" \
+ && cargo build --profile dist --locked --target "$target" \
+ && cp "target/$target/dist/sddc-gateway" /sddc-gateway
 
 FROM scratch
 ARG VERSION=unknown

@@ -56,9 +56,9 @@ test-browser: ## the API page in Chromium, against `demo`
 test-image: ## build the container image and run it (root; SKIP_IMAGE=1 leaves it out)
 	tests/image/run.sh
 
-bench: ## what an answer costs, against a bare hyper server (BENCH_SECONDS=1 a round)
+bench: ## what an answer costs as the image is built, against a bare hyper server (BENCH_SECONDS=1 a round)
 	@command -v wrk > /dev/null || { echo 'wrk is missing: apt-get install wrk' >&2; exit 1; }
-	cargo bench --locked --bench serve
+	cargo bench --profile dist --locked --bench serve
 
 soak: export SOAK_SECONDS ?= 1800
 soak: ## a long run in bad weather: right answers, no growth (SOAK_SECONDS=1800, SOAK_SEED to repeat)

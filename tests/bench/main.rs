@@ -37,7 +37,7 @@ fn main() {
     }
     let seconds = env::var("BENCH_SECONDS").ok().and_then(|text| text.parse().ok()).unwrap_or(1);
     let span = Duration::from_secs(seconds);
-    // One part alone: `cargo bench --bench serve -- crowd`.
+    // One part alone: `cargo bench --profile dist --bench serve -- crowd`.
     let alone = |part: &str| env::args().any(|argument| argument == part);
     if alone("crowd") {
         return crowd::measure();

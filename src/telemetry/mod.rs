@@ -8,6 +8,7 @@ mod audit;
 mod log;
 mod log_writer;
 mod metrics;
+mod proc_self;
 mod process;
 mod prometheus_text;
 mod settings;

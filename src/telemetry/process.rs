@@ -8,7 +8,10 @@ use prometheus_client::{
     encoding::{DescriptorEncoder, EncodeMetric, MetricEncoder},
     metrics::{MetricType, TypedMetric, counter::ConstCounter, gauge::ConstGauge},
 };
+use rustix::process::{Resource, getrlimit};
 use tokio::runtime::Handle;
+
+use super::proc_self::{ProcessStat, boot_seconds, open_fds};
 
 /// Reads `/proc/self` at each scrape; says nothing on a system without it.
 #[derive(Debug)]
@@ -16,32 +19,25 @@ pub(super) struct Process;
 
 impl Collector for Process {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        let Ok(process) = procfs::process::Process::myself() else { return Ok(()) };
-        let Ok(stat) = process.stat() else { return Ok(()) };
-        #[expect(clippy::cast_precision_loss, reason = "seconds of CPU are far below 2^52 ticks")]
-        let cpu = (stat.utime + stat.stime) as f64 / procfs::ticks_per_second() as f64;
-        counter(&mut encoder, "process_cpu_seconds", "CPU time used", cpu)?;
-        gauge(&mut encoder, "process_threads", "Threads", stat.num_threads)?;
-        let resident = stat.rss.saturating_mul(procfs::page_size());
-        let resident = i64::try_from(resident).unwrap_or(i64::MAX);
-        gauge(&mut encoder, "process_resident_memory_bytes", "Resident memory", resident)?;
-        let virtual_bytes = i64::try_from(stat.vsize).unwrap_or(i64::MAX);
-        gauge(&mut encoder, "process_virtual_memory_bytes", "Virtual memory", virtual_bytes)?;
-        if let Ok(open) = process.fd_count() {
-            let open = i64::try_from(open).unwrap_or(i64::MAX);
-            gauge(&mut encoder, "process_open_fds", "Open file descriptors", open)?;
-        }
-        if let Ok(limits) = process.limits()
-            && let procfs::process::LimitValue::Value(max) = limits.max_open_files.soft_limit
-        {
-            let max = i64::try_from(max).unwrap_or(i64::MAX);
-            gauge(&mut encoder, "process_max_fds", "Limit of open file descriptors", max)?;
-        }
-        if let Ok(boot) = procfs::boot_time_secs() {
-            let started = boot + stat.starttime / procfs::ticks_per_second();
-            let started = i64::try_from(started).unwrap_or(i64::MAX);
-            let help = "When the process started, in seconds since 1970";
-            gauge(&mut encoder, "process_start_time_seconds", help, started)?;
+        let Some(stat) = ProcessStat::read() else { return Ok(()) };
+        counter(&mut encoder, "process_cpu_seconds", "CPU time used", stat.cpu_seconds)?;
+        let max_fds = getrlimit(Resource::Nofile).current;
+        let started = boot_seconds().map(|boot| boot + stat.started_after_seconds);
+        for (name, help, value) in [
+            ("process_threads", "Threads", Some(stat.threads)),
+            ("process_resident_memory_bytes", "Resident memory", Some(stat.resident_bytes)),
+            ("process_virtual_memory_bytes", "Virtual memory", Some(stat.virtual_bytes)),
+            ("process_open_fds", "Open file descriptors", open_fds()),
+            ("process_max_fds", "Limit of open file descriptors", max_fds),
+            (
+                "process_start_time_seconds",
+                "When the process started, in seconds since 1970",
+                started,
+            ),
+        ] {
+            if let Some(value) = value {
+                gauge(&mut encoder, name, help, i64::try_from(value).unwrap_or(i64::MAX))?;
+            }
         }
         Ok(())
     }

@@ -4,6 +4,7 @@
 //! configuration (`EX_CONFIG`), in which case nothing was bound.
 
 mod check;
+mod config;
 mod demo;
 mod harden;
 mod healthcheck;
@@ -18,7 +19,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::{
     api,
-    config::{Config, Source},
+    config::{Config, Faults, Source},
     os_error,
 };
 
@@ -49,6 +50,9 @@ enum Command {
     Simulator(simulator::Options),
     /// Check the configuration, and with it the credentials; say what to do about what fails
     Check(check::Options),
+    /// Print the configuration in force, an example of it, or its JSON schema
+    #[command(subcommand)]
+    Config(config::Command),
     /// Make a caller key: prints it once, and the configuration that lets it in
     Key {
         /// The caller's name
@@ -96,10 +100,7 @@ impl ConfigArgs {
 
     /// Loads the configuration, or tells every fault.
     fn load(&self) -> Result<Config, ExitCode> {
-        Config::load(&self.source()).map_err(|faults| {
-            eprintln!("{faults}");
-            ExitCode::from(EX_CONFIG)
-        })
+        Config::load(&self.source()).map_err(|faults| bad_configuration(&faults))
     }
 }
 
@@ -116,6 +117,7 @@ pub fn run(cli: Cli) -> ExitCode {
             options.config = options.config.or(cli.config);
             check::run(&options)
         }
+        Some(Command::Config(command)) => config::run(command, cli.config),
         Some(Command::Key { name }) => key::run(&name),
         Some(Command::Openapi { format }) => {
             let document = match format {
@@ -141,6 +143,12 @@ fn say(text: impl Display) {
     use std::io::Write;
     let mut output = std::io::stdout().lock();
     let _ = writeln!(output, "{text}").and_then(|()| output.flush());
+}
+
+/// Tells every fault of the configuration.
+fn bad_configuration(faults: &Faults) -> ExitCode {
+    eprintln!("{faults}");
+    ExitCode::from(EX_CONFIG)
 }
 
 /// Tells what failed, and fails.

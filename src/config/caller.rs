@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, fmt::Display, num::NonZeroU32, str::FromStr, sync::Arc};
 
 use jiff::Timestamp;
+use serde_json::{Value, json};
 use toml::de::{DeTable, DeValue};
 
 use super::{
@@ -20,21 +21,25 @@ use crate::{
     ids::{OrgId, SddcId},
 };
 
-const FIELDS: [&str; 11] = [
-    "name",
-    "key_sha256",
-    "oidc",
-    "tls_san",
-    "scopes",
-    "orgs",
-    "sddc_ids",
-    "sddc_names",
-    "rate",
-    "burst",
-    "not_after",
+type JsonSchema = fn() -> Value;
+
+/// The fields, each with its JSON schema.
+pub(super) const FIELDS: [(&str, JsonSchema); 11] = [
+    ("name", || json!({"type": "string"})),
+    ("key_sha256", || json!({"type": "array", "items": {"type": "string"}, "minItems": 1})),
+    ("oidc", || json!({"type": "object", "minProperties": 1})),
+    ("tls_san", || json!({"type": "string"})),
+    ("scopes", || json!({"type": "array", "items": {"type": "string"}, "minItems": 1})),
+    ("orgs", || json!({"type": "array", "items": {"type": "string"}, "minItems": 1})),
+    ("sddc_ids", || json!({"type": "array", "items": {"type": "string"}, "minItems": 1})),
+    ("sddc_names", || json!({"type": "array", "items": {"type": "string"}, "minItems": 1})),
+    ("rate", || json!({"type": "string"})),
+    ("burst", || json!({"type": "integer", "minimum": 1, "maximum": MAX_BURST})),
+    // TOML's own date and time, or a text.
+    ("not_after", || json!({"type": ["string", "object"]})),
 ];
 
-const MOST_BURST: u32 = 1_000_000;
+const MAX_BURST: u32 = 1_000_000;
 
 /// How callers can be known, beside their keys.
 #[derive(Debug, Clone, Copy, Default)]
@@ -109,8 +114,9 @@ impl CallerTable<'_, '_> {
     fn refuse_unknown_fields(&self, reader: &mut Reader<'_>) {
         for (field, _) in self.table {
             let name = field.get_ref().as_ref();
-            if !FIELDS.contains(&name) {
-                let problem = unknown("field", closest(name, FIELDS));
+            let names = || FIELDS.iter().map(|(name, _)| *name);
+            if !names().any(|known| known == name) {
+                let problem = unknown("field", closest(name, names()));
                 let origin = self.origin.part(&field.span());
                 reader.fault(&self.field(&printable(name)), problem, &origin);
             }
@@ -133,16 +139,18 @@ impl CallerTable<'_, '_> {
             reader.fault(&self.field("burst"), "is of use together with rate only", &origin);
         }
         match (burst, whole(burst).and_then(NonZeroU32::new)) {
-            (_, Some(burst)) if burst.get() <= MOST_BURST => {
-                rate.map(|rate| rate.with_burst(burst))
-            }
+            (_, Some(burst)) if burst.get() <= MAX_BURST => rate.map(|rate| rate.with_burst(burst)),
             (DeValue::Integer(_), _) => {
-                let problem = format!("must be a whole number, 1 to {MOST_BURST}");
+                let problem = format!("must be a whole number, 1 to {MAX_BURST}");
                 reader.fault(&self.field("burst"), problem, &origin);
                 None
             }
             (other, _) => {
-                reader.fault(&self.field("burst"), wrong_type(Shape::Count, other), &origin);
+                reader.fault(
+                    &self.field("burst"),
+                    wrong_type(Shape::Count(1, MAX_BURST as usize), other),
+                    &origin,
+                );
                 None
             }
         }

@@ -18,25 +18,23 @@ use super::{
     keys::Shape,
     layers::{Layers, Written, unknown, wrong_type},
     reader::Reader,
+    table::access,
 };
 use crate::access::{
     CallerName, CallerSettings, InvalidKeyDigest, KeyDigest, SanName, oidc::ClaimPattern,
 };
 
-const TABLES: &str = "access.callers";
-const SHORT: &str = "access.keys";
-const FILE: &str = "access.callers_file";
-
 /// Reads both forms that the configuration itself has. What is wrong is noted and left out.
 pub(super) fn read(reader: &mut Reader<'_>, ways: Ways) -> Vec<CallerSettings> {
-    let mut register = Register::of(TABLES, &[], ways);
-    if let Some(entry) = reader.entry(TABLES) {
+    let mut register = Register::of(access::callers.name, &[], ways);
+    if let Some(entry) = reader.entry(&access::callers) {
         match &entry.written {
             Written::Toml(DeValue::Array(tables)) => {
                 register.read_tables(reader, tables, &entry.origin);
             }
             Written::Toml(other) => {
-                reader.fault(TABLES, wrong_type(Shape::Tables, other), &entry.origin);
+                let problem = wrong_type(Shape::Tables, other);
+                reader.fault(access::callers.name, problem, &entry.origin);
             }
             // No flag sets it, and the environment was told so.
             Written::Text(_) | Written::Bytes => {}
@@ -72,20 +70,21 @@ pub(super) fn read_file(
     listed: &[CallerSettings],
     ways: Ways,
 ) -> Vec<CallerSettings> {
-    let mut register = Register::of(FILE, listed, ways);
+    let mut register = Register::of(access::callers_file.name, listed, ways);
     let lines = Arc::new(Lines::new(path.display().to_string().escape_debug().to_string(), text));
     match DeTable::parse(text) {
         Ok(document) => register.read_document(reader, document.get_ref(), &lines),
         // Not the error's `Display`: it quotes the line, which may hold a key.
         Err(error) => {
             let at = lines.position(text, error.span().map_or(0, |span| span.start));
-            reader.note(Fault::of(FILE, format!("not valid TOML: {} ({at})", error.message())));
+            let problem = format!("not valid TOML: {} ({at})", error.message());
+            reader.note(Fault::of(access::callers_file.name, problem));
         }
     }
     register.callers
 }
 
-fn parse_short(text: &str) -> Result<(CallerName, KeyDigest), String> {
+pub(super) fn parse_short(text: &str) -> Result<(CallerName, KeyDigest), String> {
     let (name, digest) = text.split_once(':').ok_or("must be name:sha256 of the key")?;
     let name = parse_name(name.trim()).map_err(|fault| format!("has no good name: {fault}"))?;
     let digest = digest
@@ -214,12 +213,12 @@ impl Register {
 
     fn read_short(&mut self, reader: &mut Reader<'_>) {
         let written_in_full = self.callers.len();
-        for ((name, digest), origin) in reader.list(SHORT, parse_short) {
-            self.hold(reader, SHORT, &name, digest, &origin);
+        for ((name, digest), origin) in reader.list_with_origins(&access::keys) {
+            self.hold(reader, access::keys.name, &name, digest, &origin);
             match self.callers.iter().position(|caller| caller.name == name) {
                 Some(at) if at < written_in_full => {
-                    let problem = format!("\"{name}\" is already one of {TABLES}");
-                    reader.fault(SHORT, problem, &origin);
+                    let problem = format!("\"{name}\" is already one of {}", access::callers.name);
+                    reader.fault(access::keys.name, problem, &origin);
                 }
                 Some(at) => self.callers[at].key_sha256.push(digest),
                 None => {

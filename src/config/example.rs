@@ -33,7 +33,7 @@ pub fn example() -> String {
     let mut text = HEADER.to_owned();
     for (section, doc) in SECTIONS {
         text.push('\n');
-        comment(&mut text, doc);
+        comment(&mut text, doc.trim());
         line(&mut text, &format!("[{section}]"));
         for key in KEYS.iter().filter(|key| key.parts().0 == *section) {
             if key.shape != Shape::Tables {
@@ -53,7 +53,7 @@ pub fn example() -> String {
 fn write_key(text: &mut String, key: &Key) {
     let (_, name) = key.parts();
     text.push('\n');
-    comment(text, key.doc);
+    comment(text, &key.doc());
     match key.preset {
         Preset::Default(default) => {
             line(text, &format!("# {name} = {}", in_toml(key.shape, default)));
@@ -67,22 +67,22 @@ fn write_key(text: &mut String, key: &Key) {
 
 fn write_tables(text: &mut String, key: &Key) {
     text.push('\n');
-    comment(text, key.doc);
+    comment(text, &key.doc());
     line(text, &format!("# [[{}]]", key.name));
     if let Preset::Unset(sample) | Preset::Required(sample) = key.preset {
         sample.lines().for_each(|sample| line(text, &format!("# {sample}")));
     }
 }
 
-/// A default, which is text as in the environment, as a TOML value.
-fn in_toml(shape: Shape, default: &str) -> String {
+/// A value that is written as in the environment, as TOML.
+pub(super) fn in_toml(shape: Shape, text: &str) -> String {
     match shape {
-        Shape::Count | Shape::Flag => default.to_owned(),
-        _ if shape.is_list() && default.is_empty() => "[]".to_owned(),
+        Shape::Count(..) | Shape::Flag => text.to_owned(),
         _ if shape.is_list() => {
-            format!("[\"{}\"]", default.split(',').collect::<Vec<_>>().join("\", \""))
+            let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
+            toml::Value::Array(items.map(toml::Value::from).collect()).to_string()
         }
-        _ => format!("\"{default}\""),
+        _ => toml::Value::from(text).to_string(),
     }
 }
 

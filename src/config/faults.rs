@@ -160,36 +160,18 @@ pub(super) fn printable(text: &str) -> String {
 }
 
 /// The candidate that was probably meant: at most two typing errors away, and less than half of
-/// the word.
+/// the word. A word far longer than any key is far from all of them, whatever it is.
 pub(super) fn closest<T: AsRef<str>>(
     word: &str,
     candidates: impl IntoIterator<Item = T>,
 ) -> Option<T> {
     candidates
         .into_iter()
-        .map(|candidate| (distance(word, candidate.as_ref()), candidate))
+        .filter(|_| word.len() <= 256)
+        .map(|candidate| (strsim::levenshtein(word, candidate.as_ref()), candidate))
         .filter(|(distance, candidate)| *distance <= 2 && distance * 2 < candidate.as_ref().len())
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate)
-}
-
-/// Levenshtein distance. Words far longer than any key are far from all of them, whatever they are.
-fn distance(one: &str, other: &str) -> usize {
-    if one.len() > 256 {
-        return usize::MAX / 2;
-    }
-    let other: Vec<char> = other.chars().collect();
-    let mut row: Vec<usize> = (0..=other.len()).collect();
-    for (line, letter) in one.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = line + 1;
-        for (at, candidate) in other.iter().enumerate() {
-            let replaced = diagonal + usize::from(letter != *candidate);
-            diagonal = row[at + 1];
-            row[at + 1] = replaced.min(diagonal + 1).min(row[at] + 1);
-        }
-    }
-    row[other.len()]
 }
 
 #[cfg(test)]

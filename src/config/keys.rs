@@ -1,27 +1,47 @@
 //! What a key is: its name in the file and the environment, how it is written, what holds without
 //! it, and whether a fault may repeat its value.
 
-use super::table::KEYS;
+use std::{net::SocketAddr, ops::Deref, time::Duration};
+
+use super::{
+    table::KEYS,
+    value::{self, spell_duration, spell_size},
+};
 
 /// What every environment name begins with.
 pub(super) const ENVIRONMENT_PREFIX: &str = "SDDC_GATEWAY_";
 
-/// One setting.
-#[derive(Debug, Clone, Copy)]
-pub struct Key {
+/// One setting, whatever its type.
+#[derive(Debug)]
+pub(super) struct Key {
     /// Section and key as in the file: `api.listen`.
-    pub name: &'static str,
+    pub(super) name: &'static str,
     /// How its value is written.
-    pub shape: Shape,
+    pub(super) shape: Shape,
     /// What holds when it is not set.
-    pub preset: Preset,
-    /// Meaning and bounds, in sentences.
-    pub doc: &'static str,
+    pub(super) preset: Preset,
+    /// Meaning, in sentences. The bounds are [`Self::doc`]'s to say.
+    pub(super) meaning: &'static str,
+}
+
+/// One setting, and what its text means.
+pub(super) struct Setting<T: 'static> {
+    key: Key,
+    pub(super) parse: Parse<T>,
+}
+
+/// From a value's text to its type: for a list, of one item.
+pub(super) type Parse<T> = fn(&str) -> Result<T, String>;
+
+/// How values of a type are written and read.
+pub(super) struct Kind<T> {
+    shape: Shape,
+    parse: Parse<T>,
 }
 
 /// What holds when a key is not set.
 #[derive(Debug, Clone, Copy)]
-pub enum Preset {
+pub(super) enum Preset {
     /// A default, written as in the environment.
     Default(&'static str),
     /// Nothing; the sample shows what could stand there, written as in the file.
@@ -32,19 +52,21 @@ pub enum Preset {
 
 /// How a value is written in the file. In the environment all of it is text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Shape {
+pub(super) enum Shape {
     /// A string.
     Text,
-    /// A string that no fault quotes: a secret, or what a secret is easily pasted into.
+    /// A string that is one of these.
+    OneOf(&'static [&'static str]),
+    /// A string that is never quoted: a secret, or what a secret is easily pasted into.
     Credential,
     /// A string naming a file.
     Path,
-    /// A whole number.
-    Count,
-    /// A string such as `30s`.
-    Duration,
-    /// A string such as `128MiB`, or a number of bytes.
-    Size,
+    /// A whole number, from the first to the second.
+    Count(usize, usize),
+    /// A string such as `30s`; its bounds in milliseconds.
+    Duration(u64, u64),
+    /// A string such as `128MiB`, or a number of bytes; its bounds in bytes.
+    Size(u64, u64),
     /// `true` or `false`.
     Flag,
     /// An array of strings; comma-separated in the environment.
@@ -55,16 +77,98 @@ pub enum Shape {
     Tables,
 }
 
+pub(super) const fn text<T>(parse: Parse<T>) -> Kind<T> {
+    Kind { shape: Shape::Text, parse }
+}
+
+pub(super) const fn credential<T>(parse: Parse<T>) -> Kind<T> {
+    Kind { shape: Shape::Credential, parse }
+}
+
+pub(super) const fn path<T>(parse: Parse<T>) -> Kind<T> {
+    Kind { shape: Shape::Path, parse }
+}
+
+pub(super) const fn list<T>(parse: Parse<T>) -> Kind<T> {
+    Kind { shape: Shape::List, parse }
+}
+
+pub(super) const fn credentials<T>(parse: Parse<T>) -> Kind<T> {
+    Kind { shape: Shape::Credentials, parse }
+}
+
+/// Tables are read by who knows their fields.
+pub(super) const fn tables() -> Kind<()> {
+    Kind { shape: Shape::Tables, parse: |_| Ok(()) }
+}
+
+pub(super) const fn address() -> Kind<SocketAddr> {
+    text(value::address)
+}
+
+pub(super) const fn flag() -> Kind<bool> {
+    Kind { shape: Shape::Flag, parse: value::flag }
+}
+
+pub(super) const fn count<const MIN: usize, const MAX: usize>() -> Kind<usize> {
+    Kind { shape: Shape::Count(MIN, MAX), parse: |text| value::count(MIN..=MAX)(text) }
+}
+
+/// Between two numbers of milliseconds.
+pub(super) const fn duration<const MIN: u64, const MAX: u64>() -> Kind<Duration> {
+    let parse: Parse<Duration> =
+        |text| value::duration(Duration::from_millis(MIN)..=Duration::from_millis(MAX))(text);
+    Kind { shape: Shape::Duration(MIN, MAX), parse }
+}
+
+/// Between two numbers of bytes.
+pub(super) const fn size<const MIN: u64, const MAX: u64>() -> Kind<u64> {
+    Kind { shape: Shape::Size(MIN, MAX), parse: |text| value::size(MIN..=MAX)(text) }
+}
+
+/// One of the words of a table.
+pub(super) const fn one_of<T>(words: &'static [&'static str], parse: Parse<T>) -> Kind<T> {
+    Kind { shape: Shape::OneOf(words), parse }
+}
+
+impl<T> Setting<T> {
+    pub(super) const fn new(
+        name: &'static str,
+        kind: &Kind<T>,
+        preset: Preset,
+        meaning: &'static str,
+    ) -> Self {
+        let Kind { shape, parse } = *kind;
+        Self { key: Key { name, shape, preset, meaning }, parse }
+    }
+
+    /// The setting without its type.
+    pub(super) const fn key(&self) -> &Key {
+        &self.key
+    }
+}
+
+impl<T> Deref for Setting<T> {
+    type Target = Key;
+
+    fn deref(&self) -> &Key {
+        &self.key
+    }
+}
+
 impl Key {
     /// The name in the environment, `None` for what has no such form.
-    #[must_use]
-    pub fn environment(&self) -> Option<String> {
-        (self.shape != Shape::Tables).then(|| environment_name(self.name))
+    pub(super) fn environment(&self) -> Option<String> {
+        (self.shape != Shape::Tables).then(|| self.variable())
+    }
+
+    /// `api.listen` → `SDDC_GATEWAY_API__LISTEN`; every dot is `__`.
+    pub(super) fn variable(&self) -> String {
+        format!("{ENVIRONMENT_PREFIX}{}", self.name.replace('.', "__").to_ascii_uppercase())
     }
 
     /// The default as text, `None` when nothing holds unless it is set.
-    #[must_use]
-    pub const fn default(&self) -> Option<&'static str> {
+    pub(super) const fn default(&self) -> Option<&'static str> {
         match self.preset {
             Preset::Default(text) => Some(text),
             Preset::Unset(_) | Preset::Required(_) => None,
@@ -72,9 +176,24 @@ impl Key {
     }
 
     /// Section and last part of the name; a section's own name may have a dot.
-    #[must_use]
-    pub fn parts(&self) -> (&'static str, &'static str) {
+    pub(super) fn parts(&self) -> (&'static str, &'static str) {
         self.name.rsplit_once('.').unwrap_or(("", self.name))
+    }
+
+    /// Meaning and bounds, in sentences.
+    pub(super) fn doc(&self) -> String {
+        let meaning = self.meaning.trim();
+        match self.shape {
+            Shape::Count(min, max) => format!("{meaning} Allowed: {min} to {max}."),
+            Shape::Duration(min, max) => {
+                let spell = |bound| spell_duration(Duration::from_millis(bound));
+                format!("{meaning} Allowed: {} to {}.", spell(min), spell(max))
+            }
+            Shape::Size(min, max) => {
+                format!("{meaning} Allowed: {} to {}.", spell_size(min), spell_size(max))
+            }
+            _ => meaning.to_owned(),
+        }
     }
 
     /// Whether a fault may repeat a wrong value.
@@ -100,10 +219,10 @@ impl Shape {
     /// For fault texts: "must be …".
     pub(super) const fn wanted(self) -> &'static str {
         match self {
-            Self::Text | Self::Credential | Self::Path => "a string",
-            Self::Count => "a whole number",
-            Self::Duration => "a duration in quotes, such as \"30s\"",
-            Self::Size => "a size in quotes, such as \"128MiB\", or a number of bytes",
+            Self::Text | Self::OneOf(_) | Self::Credential | Self::Path => "a string",
+            Self::Count(..) => "a whole number",
+            Self::Duration(..) => "a duration in quotes, such as \"30s\"",
+            Self::Size(..) => "a size in quotes, such as \"128MiB\", or a number of bytes",
             Self::Flag => "true or false",
             Self::List | Self::Credentials => "an array of strings",
             Self::Tables => "an array of tables: [[access.callers]]",
@@ -111,14 +230,9 @@ impl Shape {
     }
 }
 
-/// `api.listen` → `SDDC_GATEWAY_API__LISTEN`; every dot is `__`.
-pub(super) fn environment_name(name: &str) -> String {
-    format!("{ENVIRONMENT_PREFIX}{}", name.replace('.', "__").to_ascii_uppercase())
-}
-
 /// Finds a key by its name in the file.
 pub(super) fn find(name: &str) -> Option<&'static Key> {
-    KEYS.iter().find(|key| key.name == name)
+    KEYS.iter().find(|key| key.name == name).copied()
 }
 
 #[cfg(test)]
@@ -147,5 +261,13 @@ mod tests {
         assert!(!may("csp.url", "http://user:s3cret@host"));
         assert!(!may("access.keys", "billing:sgw_s3cret"));
         assert!(!may("api.hosts", "sgw_s3cret"));
+    }
+
+    #[test]
+    fn bounds_are_told_as_they_are_declared() {
+        let doc = |name| find(name).map(Key::doc).unwrap_or_default();
+        assert!(doc("vmc.retries").ends_with(" Allowed: 0 to 10."));
+        assert!(doc("vmc.timeout").ends_with(" Allowed: 1ms to 1h."));
+        assert!(doc("vmc.max_body").ends_with(" Allowed: 1KiB to 4GiB."));
     }
 }

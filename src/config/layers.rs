@@ -15,7 +15,7 @@ use toml::{
 use super::{
     faults::{Fault, Lines, Origin, closest, printable},
     keys::{self, ENVIRONMENT_PREFIX, Key, Shape},
-    table::{KEYS, SECTIONS},
+    table::{self, KEYS, SECTIONS},
 };
 
 /// The variable that names the file when no flag does.
@@ -166,10 +166,10 @@ impl<'f> Layers<'f> {
             if !rest.contains("__") {
                 continue;
             }
-            match KEYS.iter().find(|key| keys::environment_name(key.name) == *name) {
+            match KEYS.iter().find(|key| key.variable() == *name) {
                 None => faults.push(unknown_variable(&name)),
                 Some(key) if key.shape == Shape::Tables => {
-                    let short = keys::environment_name("access.keys");
+                    let short = table::access::keys.variable();
                     faults.push(Fault::of(
                         name,
                         format!("{} has no environment form; use {short}", key.name),
@@ -240,7 +240,8 @@ fn unknown_section(name: &str, origin: &Origin) -> Fault {
 }
 
 fn unknown_variable(name: &str) -> Fault {
-    let meant = closest(&name.to_ascii_uppercase(), KEYS.iter().filter_map(Key::environment));
+    let meant =
+        closest(&name.to_ascii_uppercase(), KEYS.iter().filter_map(|key| key.environment()));
     Fault::of(printable(name), unknown("key", meant.as_deref()))
 }
 
@@ -256,17 +257,18 @@ impl Written<'_> {
     /// # Errors
     /// When the file has a value of another type; the text says which was wanted.
     pub(super) fn scalar(&self, shape: Shape) -> Result<String, String> {
-        use Shape::{Count, Credential, Duration, Flag, Path, Size, Text};
+        use Shape::{Count, Credential, Duration, Flag, OneOf, Path, Size, Text};
         let value = match self {
             Self::Text(text) => return Ok(text.clone()),
             Self::Bytes => return Err("is not UTF-8".into()),
             Self::Toml(value) => value,
         };
         match (shape, value) {
-            (Text | Credential | Path | Duration | Size, DeValue::String(text)) => {
-                Ok(text.clone().into_owned())
-            }
-            (Count | Size, DeValue::Integer(number)) => {
+            (
+                Text | OneOf(_) | Credential | Path | Duration(..) | Size(..),
+                DeValue::String(text),
+            ) => Ok(text.clone().into_owned()),
+            (Count(..) | Size(..), DeValue::Integer(number)) => {
                 // The radix is gone after this, so that a parser knows only one way of writing.
                 i128::from_str_radix(number.as_str(), number.radix())
                     .map(|number| number.to_string())
@@ -328,7 +330,7 @@ pub(super) fn wrong_type(shape: Shape, value: &DeValue<'_>) -> String {
         DeValue::Table(_) => "a table",
     };
     match (shape, value) {
-        (Shape::Duration, DeValue::Integer(_)) => {
+        (Shape::Duration(..), DeValue::Integer(_)) => {
             "needs a unit and quotes, such as \"30s\"".to_owned()
         }
         _ => format!("must be {}, not {found}", shape.wanted()),

@@ -3,9 +3,9 @@
 //! Flow: [`Source`] → `layers` (which value won, and where it was set) → `reader` and `check` (each
 //! value by its type, then together) → [`Config`].
 //!
-//! One table of keys says for each its name, its default, its meaning and how it is written; the
-//! loader, the unknown-key check, the origins in fault texts and `deploy/gateway.example.toml` all
-//! come from it. Everything that is wrong is reported at once, each fault with its key and where it
+//! One table declares each key: its name, type, default, meaning and how it is written; the loader, the
+//! unknown-key check, the origins in fault texts, `deploy/gateway.example.toml`, the JSON schema and
+//! `config show` all come from it. Everything that is wrong is reported at once, each fault with its key and where it
 //! was set, and nothing is opened or bound before all is right.
 
 mod caller;
@@ -20,6 +20,8 @@ mod keys;
 mod layers;
 mod reader;
 mod restart;
+mod schema;
+mod show;
 mod table;
 mod tls;
 mod value;
@@ -43,9 +45,8 @@ pub use self::{
     callers::callers_file,
     example::example,
     faults::{Fault, Faults},
-    keys::{Key, Preset, Shape},
     layers::Source,
-    table::KEYS,
+    schema::schema,
 };
 use self::{
     layers::{ConfigFile, Layers},
@@ -118,8 +119,8 @@ impl Config {
         let mut reader = Reader::new(layers, faults);
         let api = check::api(&mut reader);
         let ops = check::ops(&mut reader, api.listen);
-        let csp = check::csp(&mut reader);
         let vmc = check::vmc(&mut reader);
+        let csp = check::csp(&mut reader, &vmc.plain_http);
         let inventory = check::inventory(&mut reader);
         let access = check::access(&mut reader, api.listen);
         let telemetry = check::telemetry(&mut reader, stderr_is_terminal);
@@ -153,7 +154,7 @@ impl Config {
         let file = ConfigFile::open(source);
         let layers = Layers::read(source, &file, &mut faults);
         let mut reader = Reader::new(&layers, faults);
-        reader.value("ops.listen", value::address)
+        reader.value(&table::ops::listen)
     }
 
     /// The defaults around a simulator: access is open on any address, and the snapshot follows the
@@ -174,7 +175,7 @@ impl Config {
             ops: listener::OpsSettings { listen: ops_listen },
             csp: csp::Settings {
                 url: upstream_url.clone(),
-                token_path: reader.value("csp.token_path", value::url_path),
+                token_path: reader.value(&table::csp::token_path),
                 client_id,
                 client_secret,
                 basic_encoding: csp::BasicEncoding::default(),

@@ -3,13 +3,12 @@
 //! A wrong value is noted and its default goes on in its place, so that everything else is checked
 //! too; a configuration with a fault never leaves [`Config::load`](super::Config::load).
 
-use std::fmt::Display;
+use std::{fmt::Display, path::PathBuf};
 
 use super::{
     faults::{Fault, Origin, quoted},
-    keys::{self, Key},
+    keys::{Key, Setting},
     layers::{Entry, Layers},
-    value,
 };
 use crate::reload::LoadedFile;
 
@@ -29,33 +28,37 @@ impl<'a> Reader<'a> {
     }
 
     /// The value of a key that has a default.
-    pub(super) fn value<T, E: Display>(
+    pub(super) fn value<T>(&mut self, setting: &Setting<T>) -> T {
+        self.value_by(setting, setting.parse)
+    }
+
+    /// The same for a value whose form depends on other keys.
+    pub(super) fn value_by<T>(
         &mut self,
-        name: &str,
-        parse: impl Fn(&str) -> Result<T, E>,
+        key: &Key,
+        parse: impl Fn(&str) -> Result<T, String>,
     ) -> T {
-        self.optional(name, &parse).unwrap_or_else(|| {
-            let default = key(name).default().unwrap_or_default();
-            parse(default).unwrap_or_else(|fault| unreachable!("default of {name} {fault}"))
+        self.parsed(key, &parse).unwrap_or_else(|| {
+            let default = key.default().unwrap_or_default();
+            parse(default).unwrap_or_else(|fault| unreachable!("default of {} {fault}", key.name))
         })
     }
 
     /// The value of a key, `None` if it is not set or wrong.
-    pub(super) fn optional<T, E: Display>(
-        &mut self,
-        name: &str,
-        parse: impl Fn(&str) -> Result<T, E>,
-    ) -> Option<T> {
-        let key = key(name);
+    pub(super) fn optional<T>(&mut self, setting: &Setting<T>) -> Option<T> {
+        self.parsed(setting, setting.parse)
+    }
+
+    fn parsed<T>(&mut self, key: &Key, parse: impl Fn(&str) -> Result<T, String>) -> Option<T> {
         let Entry { written, origin } = self.layers.entry(key)?;
         match written.scalar(key.shape) {
-            Err(fault) => self.fault(name, fault, origin),
+            Err(fault) => self.fault(key.name, fault, origin),
             Ok(text) => match parse(&text) {
                 Ok(value) => return Some(value),
                 Err(fault) if key.may_quote(&text) => {
-                    self.fault(name, format!("{} {fault}", quoted(&text)), origin);
+                    self.fault(key.name, format!("{} {fault}", quoted(&text)), origin);
                 }
-                Err(fault) => self.fault(name, fault, origin),
+                Err(fault) => self.fault(key.name, fault, origin),
             },
         }
         None
@@ -64,48 +67,33 @@ impl<'a> Reader<'a> {
     /// The file that a key names, if its content is good.
     pub(super) fn file<E: Display>(
         &mut self,
-        name: &str,
+        setting: &Setting<PathBuf>,
         check: impl Fn(&[u8]) -> Result<(), E>,
     ) -> Option<LoadedFile> {
-        self.optional(name, |text| {
-            let file = LoadedFile::read(&value::path(text)?).map_err(|fault| fault.to_string())?;
+        self.parsed(setting, |text| {
+            let path = (setting.parse)(text)?;
+            let file = LoadedFile::read(&path).map_err(|fault| fault.to_string())?;
             check(file.content()).map_err(|fault| fault.to_string())?;
-            Ok::<_, String>(file)
+            Ok(file)
         })
     }
 
-    /// Reads what is read again elsewhere: its faults are noted there.
-    pub(super) fn quietly<T>(&mut self, read: impl FnOnce(&mut Self) -> T) -> T {
-        let noted = self.faults.len();
-        let value = read(self);
-        self.faults.truncate(noted);
-        value
+    /// The items of a list that are good. Nothing if it is not set.
+    pub(super) fn list<T>(&mut self, setting: &Setting<T>) -> Vec<T> {
+        self.list_with_origins(setting).into_iter().map(|(item, _)| item).collect()
     }
 
-    /// The items of a list that are good, each with its origin. Nothing if it is not set.
-    pub(super) fn list<T, E: Display>(
-        &mut self,
-        name: &str,
-        parse: impl Fn(&str) -> Result<T, E>,
-    ) -> Vec<(T, Origin)> {
-        let key = key(name);
+    /// The same, each with its origin.
+    pub(super) fn list_with_origins<T>(&mut self, setting: &Setting<T>) -> Vec<(T, Origin)> {
+        let key = setting.key();
         let Some(Entry { written, origin }) = self.layers.entry(key) else { return Vec::new() };
         let items = written.items(key.shape, origin).unwrap_or_else(|(fault, origin)| {
-            self.fault(name, fault, &origin);
+            self.fault(key.name, fault, &origin);
             Vec::new()
         });
-        self.parse_items(key, items, parse)
-    }
-
-    fn parse_items<T, E: Display>(
-        &mut self,
-        key: &Key,
-        items: Vec<(String, Origin)>,
-        parse: impl Fn(&str) -> Result<T, E>,
-    ) -> Vec<(T, Origin)> {
         let mut good = Vec::new();
         for (at, (text, origin)) in items.into_iter().enumerate() {
-            match parse(&text) {
+            match (setting.parse)(&text) {
                 Ok(item) => good.push((item, origin)),
                 Err(fault) if key.may_quote(&text) => {
                     self.fault(key.name, format!("{} {fault}", quoted(&text)), &origin);
@@ -117,23 +105,23 @@ impl<'a> Reader<'a> {
     }
 
     /// As written, for what is no scalar and no list.
-    pub(super) fn entry(&self, name: &str) -> Option<&'a Entry<'a>> {
-        self.layers.entry(key(name))
+    pub(super) fn entry(&self, key: &Key) -> Option<&'a Entry<'a>> {
+        self.layers.entry(key)
     }
 
     /// Whether any layer has the key, good or not.
-    pub(super) fn is_set(&self, name: &str) -> bool {
-        self.entry(name).is_some()
+    pub(super) fn is_set(&self, key: &Key) -> bool {
+        self.entry(key).is_some()
     }
 
     /// Where the winning value was set.
-    pub(super) fn origin(&self, name: &str) -> Origin {
-        self.entry(name).map_or(Origin::Default, |entry| entry.origin.clone())
+    pub(super) fn origin(&self, key: &Key) -> Origin {
+        self.entry(key).map_or(Origin::Default, |entry| entry.origin.clone())
     }
 
     /// Whether nothing was wrong with these keys: only then they can be compared.
-    pub(super) fn sound(&self, names: &[&str]) -> bool {
-        !self.faults.iter().any(|fault| names.contains(&fault.subject.as_str()))
+    pub(super) fn sound(&self, keys: &[&Key]) -> bool {
+        !self.faults.iter().any(|fault| keys.iter().any(|key| key.name == fault.subject))
     }
 
     /// Notes a fault.
@@ -152,8 +140,4 @@ impl<'a> Reader<'a> {
             self.faults.push(Fault::of(subject, problem));
         }
     }
-}
-
-fn key(name: &str) -> &'static Key {
-    keys::find(name).unwrap_or_else(|| unreachable!("{name} is not in the table"))
 }

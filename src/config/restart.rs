@@ -22,7 +22,7 @@ impl fmt::Debug for Written {
 
 impl Written {
     pub(super) fn of(source: &Source, layers: &Layers<'_>) -> Self {
-        let value = |key: &Key| Some((key.name, digest(&layers.entry(key)?.written)));
+        let value = |key: &&Key| Some((key.name, digest(&layers.entry(key)?.written)));
         Self { source: source.clone(), values: KEYS.iter().filter_map(value).collect() }
     }
 }

@@ -1,6 +1,6 @@
 //! TLS for callers: five keys that only make sense together.
 
-use super::{reader::Reader, value};
+use super::{keys::Key, reader::Reader, table::api};
 use crate::{
     access::ClientAuthorities,
     clock::Clock,
@@ -12,21 +12,12 @@ use crate::{
     reload::LoadedFile,
 };
 
-const CERT: &str = "api.tls_cert";
-const KEY: &str = "api.tls_key";
-const CA: &str = "api.tls_client_ca";
-const CRL: &str = "api.tls_client_crl";
-const AUTH: &str = "api.tls_client_auth";
-
-/// Whether a certificate is required.
-const MODES: &[(&str, bool)] = &[("optional", false), ("required", true)];
-
 /// `None` without TLS, and when something is wrong, which is noted.
 pub(super) fn read(reader: &mut Reader<'_>) -> Option<TlsSettings> {
-    let cert = reader.file(CERT, check_chain);
-    let key = reader.file(KEY, check_key);
-    needs(reader, CERT, KEY);
-    needs(reader, KEY, CERT);
+    let cert = reader.file(&api::tls_cert, check_chain);
+    let key = reader.file(&api::tls_key, check_key);
+    needs(reader, &api::tls_cert, &api::tls_key);
+    needs(reader, &api::tls_key, &api::tls_cert);
     let client = read_client(reader);
     let (cert, key) = (cert?, key?);
     check_pair(reader, &cert, &key);
@@ -34,13 +25,13 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Option<TlsSettings> {
 }
 
 fn read_client(reader: &mut Reader<'_>) -> Option<ClientAuthSettings> {
-    let ca = reader.file(CA, |pem| check_authorities(pem, None));
+    let ca = reader.file(&api::tls_client_ca, |pem| check_authorities(pem, None));
     // A list says nothing of whose it is until it is used.
-    let crl = reader.file(CRL, |_| Ok::<_, String>(()));
-    let required = reader.value(AUTH, value::choice(MODES));
-    needs(reader, CA, CERT);
-    needs(reader, CRL, CA);
-    needs(reader, AUTH, CA);
+    let crl = reader.file(&api::tls_client_crl, |_| Ok::<_, String>(()));
+    let required = reader.value(&api::tls_client_auth);
+    needs(reader, &api::tls_client_ca, &api::tls_cert);
+    needs(reader, &api::tls_client_crl, &api::tls_client_ca);
+    needs(reader, &api::tls_client_auth, &api::tls_client_ca);
     let ca = ca?;
     if let Some(crl) = &crl {
         check_crls(reader, &ca, crl);
@@ -48,10 +39,11 @@ fn read_client(reader: &mut Reader<'_>) -> Option<ClientAuthSettings> {
     Some(ClientAuthSettings { ca, crl, required })
 }
 
-fn needs(reader: &mut Reader<'_>, name: &str, other: &str) {
-    if reader.is_set(name) && !reader.is_set(other) {
-        let origin = reader.origin(name);
-        reader.fault(name, format!("is of no use without {other}, which is not set"), &origin);
+fn needs(reader: &mut Reader<'_>, key: &Key, other: &Key) {
+    if reader.is_set(key) && !reader.is_set(other) {
+        let problem = format!("is of no use without {}, which is not set", other.name);
+        let origin = reader.origin(key);
+        reader.fault(key.name, problem, &origin);
     }
 }
 
@@ -59,8 +51,9 @@ fn check_pair(reader: &mut Reader<'_>, cert: &LoadedFile, key: &LoadedFile) {
     let now = Clock::system().wall();
     let checked = ServerIdentity::from_pem(cert.content(), key.content());
     if let Err(fault) = checked.and_then(|identity| identity.check_dates(now)) {
-        let origin = reader.origin(fault.key());
-        let path = if fault.key() == CERT { cert.path() } else { key.path() };
+        let is_certs = fault.key() == api::tls_cert.name;
+        let origin = reader.origin(if is_certs { &api::tls_cert } else { &api::tls_key });
+        let path = if is_certs { cert.path() } else { key.path() };
         reader.fault(fault.key(), format!("\"{}\" {fault}", path.display()), &origin);
     }
 }
@@ -72,7 +65,11 @@ fn check_authorities(ca: &[u8], crl: Option<&[u8]>) -> Result<(), String> {
 
 fn check_crls(reader: &mut Reader<'_>, ca: &LoadedFile, crl: &LoadedFile) {
     if let Err(fault) = check_authorities(ca.content(), Some(crl.content())) {
-        let origin = reader.origin(CRL);
-        reader.fault(CRL, format!("\"{}\" {fault}", crl.path().display()), &origin);
+        let origin = reader.origin(&api::tls_client_crl);
+        reader.fault(
+            api::tls_client_crl.name,
+            format!("\"{}\" {fault}", crl.path().display()),
+            &origin,
+        );
     }
 }

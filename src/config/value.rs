@@ -4,23 +4,18 @@
 //! repeats the value itself; whether that may be done is decided by the key.
 
 use std::{
+    fmt::Display,
     net::{IpAddr, Ipv6Addr, SocketAddr},
     ops::RangeInclusive,
     path::{Path, PathBuf},
+    str::FromStr,
     time::Duration,
 };
 
 use ipnet::IpNet;
 use url::{Host, Url};
 
-use crate::public_path::{InvalidPublicPath, PublicPath};
-
-pub(super) const HOUR: Duration = Duration::from_secs(60 * 60);
-/// Longer than any snapshot or process is of use; keeps sums of durations far from overflow.
-pub(super) const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
-
-/// The shortest timeout: zero would end everything before it began.
-pub(super) const SHORTEST: Duration = Duration::from_millis(1);
+use crate::{csp::ClientSecret, telemetry::AuditTarget};
 
 const DURATION_UNITS: &[(&str, u64)] = &[("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)];
 const SIZE_UNITS: &[(&str, u64)] =
@@ -94,7 +89,7 @@ fn split_number(text: &str) -> Option<(u64, &str)> {
     Some((text[..end].parse().ok()?, &text[end..]))
 }
 
-fn spell_duration(duration: Duration) -> String {
+pub(super) fn spell_duration(duration: Duration) -> String {
     match duration.as_secs() {
         0 if duration.is_zero() => "0s".into(),
         0 => format!("{}ms", duration.as_millis()),
@@ -103,7 +98,7 @@ fn spell_duration(duration: Duration) -> String {
     }
 }
 
-fn spell_size(bytes: u64) -> String {
+pub(super) fn spell_size(bytes: u64) -> String {
     let fits = |unit: &&(&str, u64)| bytes.is_multiple_of(unit.1);
     SIZE_UNITS
         .iter()
@@ -137,9 +132,9 @@ pub(super) fn address(text: &str) -> Result<SocketAddr, String> {
     })
 }
 
-/// `/`, or a prefix such as `/inventory/`.
-pub(super) fn public_path(text: &str) -> Result<PublicPath, String> {
-    text.parse().map_err(|error: InvalidPublicPath| error.to_string())
+/// What parses itself.
+pub(super) fn parsed<T: FromStr<Err: Display>>(text: &str) -> Result<T, String> {
+    text.parse().map_err(|fault: T::Err| fault.to_string())
 }
 
 /// `10.0.0.0/8`, or an address alone, which is a network of one.
@@ -292,6 +287,19 @@ pub(super) fn url_path(text: &str) -> Result<String, String> {
     (text.starts_with('/') && !leads_away && plain)
         .then(|| text.to_owned())
         .ok_or_else(|| "must be a path that starts with one '/', without query".into())
+}
+
+/// The client secret, where it is no file's.
+pub(super) fn client_secret(text: &str) -> Result<ClientSecret, String> {
+    ClientSecret::from_text(text).map_err(|fault| fault.to_string())
+}
+
+/// A file of this name in the working directory is written `./stdout`.
+pub(super) fn audit_target(text: &str) -> Result<AuditTarget, String> {
+    match text {
+        "stdout" => Ok(AuditTarget::Stdout),
+        name => file_to_write(name).map(AuditTarget::File),
+    }
 }
 
 /// The name of a file.

@@ -102,6 +102,16 @@ impl Proxies {
         if faults.is_empty() { Ok(Self { https, exempt, warnings }) } else { Err(faults) }
     }
 
+    /// The variables in force that say how upstreams are reached, with their values, which may hold a
+    /// password.
+    pub(crate) fn variables<'e>(
+        &self,
+        environment: &'e [(OsString, OsString)],
+    ) -> impl Iterator<Item = (&'static str, &'e OsString)> {
+        let https = self.https.as_ref().and_then(|_| winner(environment, HTTPS));
+        https.into_iter().chain(winner(environment, NONE))
+    }
+
     /// What is probably not meant, a sentence each: entries of `NO_PROXY` that match nothing,
     /// `ALL_PROXY`.
     #[must_use]

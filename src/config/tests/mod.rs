@@ -5,6 +5,7 @@ mod layering;
 mod oidc;
 mod properties;
 mod secrets;
+mod show;
 mod tls;
 mod values;
 
@@ -17,7 +18,11 @@ use std::{
 use tempfile::TempDir;
 use tracing::level_filters::LevelFilter;
 
-use super::*;
+use super::{
+    keys::{Key, Shape},
+    table::KEYS,
+    *,
+};
 use crate::{
     access::{KeyDigest, Scope},
     csp::BasicEncoding,

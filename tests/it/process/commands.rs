@@ -16,7 +16,9 @@ use super::run::{Cloud, SECRET, ask, bearer, dead_address, file, gateway, new_ke
 
 #[test]
 fn help_and_version_are_printed_everywhere() {
-    for command in ["serve", "demo", "simulator", "check", "key", "openapi", "healthcheck"] {
+    for command in
+        ["serve", "demo", "simulator", "check", "config", "key", "openapi", "healthcheck"]
+    {
         let ended = gateway(&[command, "--help"]).run();
         assert_eq!((ended.code, &*ended.stderr), (Some(0), ""), "{command}");
         assert!(ended.stdout.contains("Usage: sddc-gateway"), "{}", ended.stdout);
@@ -69,6 +71,33 @@ fn a_bad_name_gets_no_key() {
         assert!(ended.stderr.contains("name"), "{}", ended.stderr);
         assert!(!ended.stderr.contains('\u{1b}'), "it is escaped");
     }
+}
+
+#[test]
+fn the_config_command_shows_what_is_in_force_and_prints_example_and_schema() {
+    let folder = TempDir::new().unwrap();
+    let text = format!("[csp]\nclient_id = \"app\"\nclient_secret = \"{SECRET}\"\n");
+    let config = file(&folder, "gateway.toml", &text);
+    let config = config.to_str().unwrap();
+    for arguments in
+        [["config", "show", "--config", config], ["--config", config, "config", "show"]]
+    {
+        let shown = gateway(&arguments).with("SDDC_GATEWAY_VMC__RETRIES", "3").run();
+        assert_eq!((shown.code, &*shown.stderr), (Some(0), ""));
+        let secret = format!("client_secret = \"***\"  # {config}:3");
+        for line in [&*secret, "retries = 3  # SDDC_GATEWAY_VMC__RETRIES"] {
+            assert!(shown.stdout.lines().any(|shown| shown == line), "{}", shown.stdout);
+        }
+        assert!(!shown.stdout.contains(SECRET));
+    }
+    let refused = gateway(&["config", "show"]).run();
+    assert_eq!((refused.code, &*refused.stdout), (Some(78), ""));
+    assert!(refused.stderr.contains("csp.client_id: required but not set"), "{}", refused.stderr);
+    let committed = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/gateway.example.toml");
+    let example = gateway(&["config", "example"]).run();
+    assert_eq!(example.stdout, fs::read_to_string(committed).unwrap());
+    let schema: Value = gateway(&["config", "schema"]).run().stdout.parse().unwrap();
+    assert_eq!(schema["properties"]["vmc"]["properties"]["retries"]["type"], "integer");
 }
 
 #[test]

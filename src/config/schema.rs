@@ -1,0 +1,77 @@
+//! `config schema`: a JSON schema (2020-12) of the configuration file, for editors and reviews.
+
+use serde_json::{Map, Value, json};
+
+use super::{
+    caller,
+    keys::{Key, Preset, Shape},
+    table::{KEYS, SECTIONS},
+};
+
+/// The schema, printed.
+#[must_use]
+pub fn schema() -> String {
+    let mut root = section("Configuration of sddc-gateway.");
+    root["$schema"] = "https://json-schema.org/draft/2020-12/schema".into();
+    for (name, about) in SECTIONS {
+        // `access.oidc` stands within `access`, which comes before it.
+        let within = name.split('.').fold(&mut root, |within, part| {
+            let properties = &mut within["properties"];
+            if properties.get(part).is_none() {
+                properties[part] = section(about.trim());
+            }
+            &mut properties[part]
+        });
+        for key in KEYS.iter().filter(|key| key.parts().0 == *name) {
+            within["properties"][key.parts().1] = property(key);
+        }
+    }
+    format!("{root:#}")
+}
+
+fn section(about: &str) -> Value {
+    json!({
+        "description": about,
+        "type": "object",
+        "additionalProperties": false,
+        "properties": {},
+    })
+}
+
+fn property(key: &Key) -> Value {
+    let mut property = match key.shape {
+        Shape::Text | Shape::Credential | Shape::Path => json!({"type": "string"}),
+        Shape::OneOf(words) => json!({"enum": words}),
+        Shape::Count(min, max) => json!({"type": "integer", "minimum": min, "maximum": max}),
+        Shape::Duration(..) => {
+            json!({"type": "string", "pattern": "^(?=.)([0-9]+h)?([0-9]+m)?([0-9]+s)?([0-9]+ms)?$"})
+        }
+        Shape::Size(min, max) => json!({"anyOf": [
+            {"type": "string", "pattern": "^[0-9]+(B|KiB|MiB|GiB)?$"},
+            {"type": "integer", "minimum": min, "maximum": max},
+        ]}),
+        Shape::Flag => json!({"type": "boolean"}),
+        Shape::List | Shape::Credentials => json!({"type": "array", "items": {"type": "string"}}),
+        Shape::Tables => json!({"type": "array", "items": caller_table()}),
+    };
+    property["description"] = key.doc().into();
+    if let Preset::Default(default) = key.preset {
+        property["default"] = match key.shape {
+            Shape::List | Shape::Credentials => json!([]),
+            Shape::Count(..) | Shape::Flag => default.parse().unwrap_or_default(),
+            _ => default.into(),
+        };
+    }
+    property
+}
+
+fn caller_table() -> Value {
+    let fields: Map<_, _> =
+        caller::FIELDS.iter().map(|(name, form)| ((*name).to_owned(), form())).collect();
+    json!({
+        "type": "object",
+        "additionalProperties": false,
+        "required": ["name"],
+        "properties": fields,
+    })
+}

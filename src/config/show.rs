@@ -1,0 +1,101 @@
+//! `config show`: the settings in force, and where each comes from.
+
+use std::fmt::Write;
+
+use toml::de::{DeTable, DeValue};
+
+use super::{
+    Config, Faults, Source,
+    example::in_toml,
+    faults::Origin,
+    keys::{Key, Shape},
+    layers::{ConfigFile, Entry, Layers, Written},
+    table::{KEYS, SECTIONS},
+};
+
+/// Stands for what is not shown.
+const HIDDEN: &str = "***";
+
+impl Config {
+    /// The settings in force as TOML, each with where it was set. Secrets are `***`, and user names and
+    /// passwords in URLs.
+    ///
+    /// # Errors
+    /// As [`Config::load`]: what is wrong is not in force.
+    pub fn show(source: &Source) -> Result<String, Faults> {
+        let config = Self::load(source)?;
+        let file = ConfigFile::open(source);
+        let layers = Layers::read(source, &file, &mut Vec::new());
+        let mut text = String::new();
+        for (section, _) in SECTIONS {
+            let _ = writeln!(text, "[{section}]");
+            for key in KEYS.iter().filter(|key| key.parts().0 == *section) {
+                let _ = writeln!(text, "{}", line(key, layers.entry(key)));
+            }
+            text.push('\n');
+        }
+        text.push_str("# Of the environment:\n");
+        for (variable, value) in config.proxies.variables(&source.environment) {
+            let value = without_user_info(&value.to_string_lossy()).escape_debug().to_string();
+            let _ = writeln!(text, "# {variable} = {value}");
+        }
+        Ok(text)
+    }
+}
+
+/// A key's line: `listen = "127.0.0.1:8080"  # default`.
+fn line(key: &Key, entry: Option<&Entry<'_>>) -> String {
+    let (_, name) = key.parts();
+    let (value, origin) = match (entry, key.default()) {
+        (Some(Entry { written, origin }), _) => (shown(key.shape, written), origin),
+        (None, Some(default)) => (in_toml(key.shape, default), &Origin::Default),
+        (None, None) => return format!("# {name} is not set"),
+    };
+    format!("{name} = {value}  # {origin}")
+}
+
+fn shown(shape: Shape, written: &Written<'_>) -> String {
+    match (shape, written) {
+        // The check has refused what is no text.
+        (Shape::Credential | Shape::Credentials, _) | (_, Written::Bytes) => in_toml(shape, HIDDEN),
+        (_, Written::Toml(value)) => without_secrets(value).to_string(),
+        (_, Written::Text(text)) => in_toml(shape, &without_user_info(text)),
+    }
+}
+
+/// A value of the file. Digests of keys are no secrets, but nobody reads them either, and a key that
+/// stands in the place of one would be.
+fn without_secrets(value: &DeValue<'_>) -> toml::Value {
+    match value {
+        DeValue::String(text) => without_user_info(text).into(),
+        DeValue::Array(items) => {
+            items.iter().map(|item| without_secrets(item.get_ref())).collect::<Vec<_>>().into()
+        }
+        DeValue::Table(table) => toml::Value::Table(fields_without_secrets(table)),
+        DeValue::Boolean(flag) => (*flag).into(),
+        DeValue::Datetime(moment) => toml::Value::Datetime(*moment),
+        DeValue::Float(number) => number.as_str().parse::<f64>().unwrap_or_default().into(),
+        DeValue::Integer(number) => {
+            i64::from_str_radix(number.as_str(), number.radix()).unwrap_or_default().into()
+        }
+    }
+}
+
+fn fields_without_secrets(table: &DeTable<'_>) -> toml::Table {
+    let field = |name: &str, value: &DeValue<'_>| match name {
+        "key_sha256" => vec![HIDDEN].into(),
+        _ => without_secrets(value),
+    };
+    let fields = table.iter().map(|(name, value)| (name.get_ref(), value.get_ref()));
+    fields.map(|(name, value)| (name.to_string(), field(name, value))).collect()
+}
+
+/// `http://user:password@proxy:3128` → `http://***@proxy:3128`.
+fn without_user_info(text: &str) -> String {
+    let start = text.find("://").map_or(0, |at| at + 3);
+    let end = text[start..].find(['/', '?', '#']).map_or(text.len(), |at| start + at);
+    match text[start..end].rfind('@') {
+        Some(at) => format!("{}{HIDDEN}{}", &text[..start], &text[start + at..]),
+        None => text.to_owned(),
+    }
+}

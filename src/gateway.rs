@@ -13,7 +13,7 @@ use crate::{
         Policy, Refusal, Roll, TrustedProxies, Verifiers,
         oidc::{self, Oidc},
     },
-    api::{self, Answers, ApiState, Docs, Steps, ValueHistory, Watchers},
+    api::{self, AnswerCache, ApiState, Docs, EventDiffCache, ValueHistory, WatcherLimit},
     clock::Clock,
     config::Config,
     csp::{Mint, SecretCell, TokenSource},
@@ -206,10 +206,10 @@ impl Gateway {
 
         let state = ApiState {
             inventory: inventory.clone(),
-            answers: Answers::new(config.inventory.fresh, tasks.jobs.clone()),
-            steps: Steps::default(),
+            answers: AnswerCache::new(config.inventory.fresh, tasks.jobs.clone()),
+            steps: EventDiffCache::default(),
             docs: Docs::new(config.api.public_path.clone()),
-            watchers: Watchers::new(config.api.max_watchers, metrics.clone()),
+            watchers: WatcherLimit::new(config.api.max_watchers, metrics.clone()),
             history,
             budget: Arc::default(),
             readiness: readiness.clone(),

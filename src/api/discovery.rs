@@ -8,10 +8,10 @@ use url::Url;
 
 use super::{
     ApiState,
-    answer::{Encoded, What},
-    ask::{Ask, Listed, Settled, Stay, visible},
+    answer::{EncodedAnswer, ResourceType},
     error::ApiError,
-    question::{Takes, Target},
+    query::{AllowedParams, Target},
+    request::{EncodedPage, FetchedList, InventoryRequest, WatchMode, visible},
 };
 use crate::inventory::model::SddcEntry;
 
@@ -57,29 +57,31 @@ struct Labels<'a> {
     get, path = "/sd/prometheus", tag = "discovery",
     responses((status = 200, description = "The targets"))
 ))]
-pub(super) async fn discover_targets(ask: Ask) -> Result<Response, ApiError> {
-    let topic = ask.all(What::Targets);
-    let sees = |entry: &SddcEntry| ask.visibility.sees(entry);
-    let settled = ask.settle(&topic, Takes::DISCOVERY, Stay::AsAsked, slice::from_ref);
+pub(super) async fn discover_targets(request: InventoryRequest) -> Result<Response, ApiError> {
+    let topic = request.all(ResourceType::Targets);
+    let sees = |entry: &SddcEntry| request.visibility.sees(entry);
+    let settled =
+        request.settle(&topic, AllowedParams::DISCOVERY, WatchMode::AsAsked, slice::from_ref);
     // It takes no `partial`: none is missing.
-    let Settled { question, served, .. } = settled.await?;
+    let FetchedList { query, served, .. } = settled.await?;
     let view = &served.content;
-    let subject = ask.subject(&topic, &question, 0, view.content.revision, Vec::new());
+    let subject = request.subject(&topic, &query, 0, view.content.revision, Vec::new());
     let encode = || {
         let shown = visible(view, &topic.scope, sees, slice::from_ref);
-        let selected = question.select(shown).items.into_iter();
-        let target = question.target();
+        let selected = query.select(shown).items.into_iter();
+        let target = query.target();
         let groups = selected.filter_map(|entry| group(entry, target));
-        Encoded::json(&groups.collect::<Vec<_>>())
+        EncodedAnswer::json(&groups.collect::<Vec<_>>())
     };
-    let ApiState { answers, clock, .. } = &*ask.state;
+    let ApiState { answers, clock, .. } = &*request.state;
     let entries = view.content.entries.len();
-    let encoded = answers.encoded_in_turn(subject, entries, ask.caller(), clock, encode).await?;
+    let encoded =
+        answers.encoded_in_turn(subject, entries, request.caller(), clock, encode).await?;
     let shows = |entry: &SddcEntry| {
         topic.scope.holds(&entry.sddc.org_id) && view.shows(&entry.sddc.org_id) && sees(entry)
     };
     let served = served.without_content().with_held_back(view, shows);
-    Ok(ask.answer(&Listed { encoded, served }))
+    Ok(request.answer(&EncodedPage { encoded, served }))
 }
 
 fn group(entry: &SddcEntry, target: Option<Target>) -> Option<TargetGroup<'_>> {

@@ -13,7 +13,7 @@ use http::{
 };
 
 use super::{
-    answer::{Answers, Asked, Encoded},
+    answer::{AnswerCache, ConditionalHeaders, EncodedAnswer},
     openapi,
 };
 use crate::{
@@ -41,8 +41,8 @@ pub struct Docs(Arc<Parts>);
 #[derive(Debug)]
 struct Parts {
     base: PublicPath,
-    made: [OnceLock<Arc<Encoded>>; Part::COUNT],
-    problems: OnceLock<Vec<(Code, Arc<Encoded>)>>,
+    made: [OnceLock<Arc<EncodedAnswer>>; Part::COUNT],
+    problems: OnceLock<Vec<(Code, Arc<EncodedAnswer>)>>,
 }
 
 /// A part of the docs.
@@ -100,15 +100,15 @@ impl Docs {
         Self(Arc::new(Parts { base, made: Default::default(), problems: OnceLock::new() }))
     }
 
-    fn part(&self, part: Part) -> &Arc<Encoded> {
+    fn part(&self, part: Part) -> &Arc<EncodedAnswer> {
         self.0.made[part as usize]
-            .get_or_init(|| Arc::new(Encoded::fixed(part.bytes(&self.0.base))))
+            .get_or_init(|| Arc::new(EncodedAnswer::fixed(part.bytes(&self.0.base))))
     }
 
-    fn problem(&self, code: &str) -> Option<&Arc<Encoded>> {
+    fn problem(&self, code: &str) -> Option<&Arc<EncodedAnswer>> {
         let page = |code: Code| {
             let page = self.0.base.join_all(&explanation(code), LINKS);
-            (code, Arc::new(Encoded::fixed(page)))
+            (code, Arc::new(EncodedAnswer::fixed(page)))
         };
         let pages = self.0.problems.get_or_init(|| Code::ALL.map(page).into());
         pages.iter().find(|(known, _)| known.as_str() == code).map(|(_, page)| page)
@@ -122,19 +122,19 @@ pub(super) async fn index(State(docs): State<Docs>) -> Redirect {
 
 /// The docs.
 pub(super) async fn page(
-    State(answers): State<Answers>,
+    State(answers): State<AnswerCache>,
     State(docs): State<Docs>,
-    asked: Asked,
+    conditions: ConditionalHeaders,
 ) -> Response {
-    send_part(&answers, &docs, &asked, Part::Page)
+    send_part(&answers, &docs, &conditions, Part::Page)
 }
 
 /// What the docs are made of.
 pub(super) async fn asset(
-    State(answers): State<Answers>,
+    State(answers): State<AnswerCache>,
     State(docs): State<Docs>,
     Path(name): Path<String>,
-    asked: Asked,
+    conditions: ConditionalHeaders,
 ) -> Result<Response, Problem> {
     let part = match name.as_str() {
         "guide" => Part::Guide,
@@ -144,41 +144,46 @@ pub(super) async fn asset(
         "swagger-ui-bundle.js" => Part::Ui,
         _ => return Err(Problem::new(Code::NotFound, "the docs have no such part")),
     };
-    Ok(send_part(&answers, &docs, &asked, part))
+    Ok(send_part(&answers, &docs, &conditions, part))
 }
 
 /// The OpenAPI document as JSON.
 pub(super) async fn json(
-    State(answers): State<Answers>,
+    State(answers): State<AnswerCache>,
     State(docs): State<Docs>,
-    asked: Asked,
+    conditions: ConditionalHeaders,
 ) -> Response {
-    send_part(&answers, &docs, &asked, Part::Json)
+    send_part(&answers, &docs, &conditions, Part::Json)
 }
 
 /// The OpenAPI document as YAML.
 pub(super) async fn yaml(
-    State(answers): State<Answers>,
+    State(answers): State<AnswerCache>,
     State(docs): State<Docs>,
-    asked: Asked,
+    conditions: ConditionalHeaders,
 ) -> Response {
-    send_part(&answers, &docs, &asked, Part::Yaml)
+    send_part(&answers, &docs, &conditions, Part::Yaml)
 }
 
 /// What a problem's `type` leads to: cause and remedy.
 pub(super) async fn problem(
-    State(answers): State<Answers>,
+    State(answers): State<AnswerCache>,
     State(docs): State<Docs>,
     Path(code): Path<String>,
-    asked: Asked,
+    conditions: ConditionalHeaders,
 ) -> Result<Response, Problem> {
     let page = docs.problem(&code);
     let page = page.ok_or_else(|| Problem::new(Code::NotFound, "there is no such problem"))?;
-    Ok(send(&answers, &asked, HTML, page))
+    Ok(send(&answers, &conditions, HTML, page))
 }
 
-fn send_part(answers: &Answers, docs: &Docs, asked: &Asked, part: Part) -> Response {
-    send(answers, asked, part.kind(), docs.part(part))
+fn send_part(
+    answers: &AnswerCache,
+    docs: &Docs,
+    conditions: &ConditionalHeaders,
+    part: Part,
+) -> Response {
+    send(answers, conditions, part.kind(), docs.part(part))
 }
 
 fn explanation(code: Code) -> String {
@@ -213,8 +218,13 @@ fn escape(text: &str) -> String {
     html
 }
 
-fn send(answers: &Answers, asked: &Asked, kind: HeaderValue, part: &Arc<Encoded>) -> Response {
-    let mut response = answers.send(part, asked, kind);
+fn send(
+    answers: &AnswerCache,
+    conditions: &ConditionalHeaders,
+    kind: HeaderValue,
+    part: &Arc<EncodedAnswer>,
+) -> Response {
+    let mut response = answers.send(part, conditions, kind);
     let headers = response.headers_mut();
     headers.insert(CACHE_CONTROL, FOR_A_WHILE);
     headers.insert(CONTENT_SECURITY_POLICY, POLICY);

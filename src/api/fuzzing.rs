@@ -2,5 +2,5 @@
 
 pub(crate) use super::{
     answer::fuzzing::{accept_encoding, cache_control, if_none_match},
-    question::fuzzing::{cursor, query},
+    query::fuzzing::{cursor, query},
 };

@@ -1,7 +1,10 @@
 //! `missing` of a 200: what of the organizations that are shown is not in a list (contract section
 //! 4.1). Made from what the caller may see and from nothing else, like the list itself.
 
-use super::{answer::What, ask::Topic, caller::Visibility, question::Question, resource::Resource};
+use super::{
+    answer::ResourceType, caller::Visibility, query::ListQuery, request::ListTarget,
+    resource::Resource,
+};
 use crate::{
     inventory::{
         Entry, ListSnapshot, PartKind,
@@ -11,7 +14,7 @@ use crate::{
 };
 
 /// Tells what of a list's content a caller sees.
-pub(super) trait Sees<E>: Copy {
+pub(super) trait EntryFilter<E>: Copy {
     /// Whether a document is seen.
     fn entry(self, entry: &E) -> bool;
 
@@ -19,7 +22,7 @@ pub(super) trait Sees<E>: Copy {
     fn gap(self, gap: &Gap) -> bool;
 }
 
-impl Sees<SddcEntry> for &Visibility {
+impl EntryFilter<SddcEntry> for &Visibility {
     fn entry(self, entry: &SddcEntry) -> bool {
         self.sees(entry)
     }
@@ -31,17 +34,17 @@ impl Sees<SddcEntry> for &Visibility {
 
 /// What a list does not show though its organization can be shown, in no order.
 pub(super) fn gaps<E: Entry, R: Resource>(
-    topic: &Topic,
-    question: &Question<R>,
+    topic: &ListTarget,
+    query: &ListQuery<R>,
     view: &ListSnapshot<E>,
-    visibility: impl Sees<E>,
+    visibility: impl EntryFilter<E>,
     parts: fn(&E) -> &[R],
 ) -> Vec<MissingPart> {
     let holds = |org| topic.scope.holds(org) && view.shows(org);
     let of_orgs = view.content.gaps.iter().filter(|gap| {
-        holds(&gap.org_id) && visibility.gap(gap) && may_concern(question, topic.what, gap)
+        holds(&gap.org_id) && visibility.gap(gap) && may_concern(query, topic.what, gap)
     });
-    let names_sddcs = topic.within.is_some() || question.filters_by("sddc_id");
+    let names_sddcs = topic.within.is_some() || query.filters_by("sddc_id");
     let mut missing: Vec<_> = of_orgs
         .map(|gap| match gap.reason {
             // One for each SDDC would be many, where the list is of all of them.
@@ -51,15 +54,15 @@ pub(super) fn gaps<E: Entry, R: Resource>(
             _ => MissingPart::from(gap),
         })
         .collect();
-    let kinds = kinds(topic.what, question);
+    let kinds = kinds(topic.what, query);
     if !kinds.is_empty() {
         let entries = view.content.entries.iter();
         let seen = entries.filter(|entry| holds(entry.org()) && visibility.entry(entry));
         missing.extend(seen.filter_map(|entry| {
             let reason = kinds.iter().filter_map(|kind| entry.gap(*kind)).max()?;
             let is_concerned = match topic.what {
-                What::Sddcs => parts(entry).iter().any(|document| question.matches(document)),
-                _ => question.may_hold("sddc_id", entry.id()),
+                ResourceType::Sddcs => parts(entry).iter().any(|document| query.matches(document)),
+                _ => query.may_hold("sddc_id", entry.id()),
             };
             is_concerned.then(|| missing_parts(&**entry, reason))
         }));
@@ -92,25 +95,25 @@ fn missing_parts<E: Entry>(entry: &E, reason: GapReason) -> MissingPart {
 }
 
 /// Whether what is not shown could be what is asked for.
-fn may_concern<R: Resource>(question: &Question<R>, what: What, gap: &Gap) -> bool {
-    let is_older_task = what == What::Tasks && gap.reason == GapReason::OlderTasks;
+fn may_concern<R: Resource>(query: &ListQuery<R>, what: ResourceType, gap: &Gap) -> bool {
+    let is_older_task = what == ResourceType::Tasks && gap.reason == GapReason::OlderTasks;
     let sddc = gap.sddc_id.as_ref().map_or("", |id| id.as_str());
-    question.may_hold("org_id", gap.org_id.as_str())
-        && (!is_older_task || question.may_hold("sddc_id", sddc))
+    query.may_hold("org_id", gap.org_id.as_str())
+        && (!is_older_task || query.may_hold("sddc_id", sddc))
 }
 
 /// The parts of SDDCs that a list shows.
-fn kinds<R: Resource>(what: What, question: &Question<R>) -> Vec<PartKind> {
+fn kinds<R: Resource>(what: ResourceType, query: &ListQuery<R>) -> Vec<PartKind> {
     match what {
-        What::Sddcs => [("clusters", PartKind::Clusters), ("hosts", PartKind::Hosts)]
+        ResourceType::Sddcs => [("clusters", PartKind::Clusters), ("hosts", PartKind::Hosts)]
             .into_iter()
-            .filter_map(|(name, kind)| question.includes(name).then_some(kind))
+            .filter_map(|(name, kind)| query.includes(name).then_some(kind))
             .collect(),
         other => other.part_kind().into_iter().collect(),
     }
 }
 
-impl What {
+impl ResourceType {
     /// The parts that a list consists of, if it is one of parts.
     pub(super) fn part_kind(self) -> Option<PartKind> {
         match self {

@@ -13,7 +13,7 @@ use std::{
 
 use super::{
     caller::Visibility,
-    resource::{Reading, Resource},
+    resource::{ParsedValue, Resource},
 };
 use crate::{
     ids::{OrgId, SddcId},
@@ -89,7 +89,7 @@ impl ValueHistory {
             for field in R::FIELDS {
                 let texts = (field.value)(document).texts();
                 let doubtful = texts.filter(|text| {
-                    !text.is_empty() && matches!(field.kind.read(text), Reading::Doubtful(_))
+                    !text.is_empty() && matches!(field.kind.read(text), ParsedValue::Doubtful(_))
                 });
                 odd.extend(doubtful.map(|text| (field.name, text)));
             }

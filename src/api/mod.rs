@@ -1,11 +1,10 @@
 //! The facade: handlers, one file per resource, and the router.
 //!
 //! Flow: the edge's [`Identity`](crate::access::Identity) → `SddcReader` (401, 429, 403) → question (400) →
-//! inventory → [`Answers`] (`ETag`, 304, `Age`, `Cache-Status`). A handler says one thing in each
+//! inventory → [`AnswerCache`] (`ETag`, 304, `Age`, `Cache-Status`). A handler says one thing in each
 //! line; what every answer has is the edge's work.
 
 mod answer;
-mod ask;
 mod budget;
 mod caller;
 mod discovery;
@@ -18,7 +17,8 @@ mod history;
 mod openapi;
 mod orgs;
 mod page;
-mod question;
+mod query;
+mod request;
 mod resource;
 mod sddcs;
 mod tasks;
@@ -34,12 +34,12 @@ use axum::{
 use http::StatusCode;
 
 pub use self::{
-    answer::{Answers, Outcome},
+    answer::{AnswerCache, Outcome},
     budget::Budget,
     docs::Docs,
     history::ValueHistory,
     openapi::{JSON as OPENAPI_JSON, YAML as OPENAPI_YAML},
-    watch::{Steps, Streaming, Watchers},
+    watch::{EventDiffCache, StreamMarker, WatcherLimit},
 };
 use crate::{
     clock::Clock,
@@ -55,13 +55,13 @@ pub struct ApiState {
     /// The cached SDDCs.
     pub inventory: Inventory,
     /// Encoded answers.
-    pub answers: Answers,
+    pub answers: AnswerCache,
     /// Steps of event streams.
-    pub steps: Steps,
+    pub steps: EventDiffCache,
     /// Pages and documents for people and tools.
     pub docs: Docs,
     /// Places of long polls and event streams.
-    pub watchers: Watchers,
+    pub watchers: WatcherLimit,
     /// Values that filters may ask for since they were seen.
     pub history: Arc<ValueHistory>,
     /// What callers may make the gateway ask upstream.
@@ -77,7 +77,7 @@ pub struct ApiState {
 }
 
 // Behind one pointer: the router clones its state for each request.
-impl FromRef<Arc<ApiState>> for Answers {
+impl FromRef<Arc<ApiState>> for AnswerCache {
     fn from_ref(state: &Arc<ApiState>) -> Self {
         state.answers.clone()
     }

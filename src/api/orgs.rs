@@ -5,10 +5,10 @@ use std::slice;
 use axum::{extract::Path, response::Response};
 
 use super::{
-    answer::What,
-    ask::{Ask, Listed, Topic},
+    answer::ResourceType,
     error::ApiError,
-    question::Takes,
+    query::AllowedParams,
+    request::{EncodedPage, InventoryRequest, ListTarget},
 };
 use crate::inventory::{List, Orgs, Served, model::Org};
 
@@ -21,20 +21,20 @@ use crate::inventory::{List, Orgs, Served, model::Org};
     get, path = "/orgs", tag = "orgs",
     responses((status = 200, description = "The organizations"))
 ))]
-pub(super) async fn list_orgs(ask: Ask) -> Result<Response, ApiError> {
-    let scope = ask.visibility.scope();
-    let draft = ask.draft::<Org>(Takes::LIST, &scope);
-    let known = draft.needs_view().then(|| ask.state.inventory.known_orgs(&scope));
-    let asking = draft.begin(known.iter().flatten())?;
-    let applied = ask.freshness(&[List::Orgs], &scope);
-    let served = ask.state.inventory.orgs(&scope, &applied.requirement).await?;
+pub(super) async fn list_orgs(request: InventoryRequest) -> Result<Response, ApiError> {
+    let scope = request.visibility.scope();
+    let parser = request.parser::<Org>(AllowedParams::LIST, &scope);
+    let known = parser.needs_view().then(|| request.state.inventory.known_orgs(&scope));
+    let pending = parser.begin(known.iter().flatten())?;
+    let applied = request.freshness(&[List::Orgs], &scope);
+    let served = request.state.inventory.orgs(&scope, &applied.requirement).await?;
     let Served { content: Orgs { orgs, missing }, age, outcome } = applied.note(served);
-    ask.state.history.note_orgs(&orgs);
-    let question = ask.judge(asking, &missing, orgs.iter())?;
-    let missing = ask.admit_missing(&missing, question.allows_part())?;
-    let selection = question.select(orgs.iter());
-    let encoded = ask.state.answers.same(&selection.page(missing), selection.next.clone());
-    Ok(ask.answer(&Listed { encoded, served: Served { content: (), age, outcome } }))
+    request.state.history.note_orgs(&orgs);
+    let query = request.judge(pending, &missing, orgs.iter())?;
+    let missing = request.admit_missing(&missing, query.allows_part())?;
+    let selection = query.select(orgs.iter());
+    let encoded = request.state.answers.same(&selection.page(missing), selection.next.clone());
+    Ok(request.answer(&EncodedPage { encoded, served: Served { content: (), age, outcome } }))
 }
 
 /// Show an organization
@@ -44,14 +44,17 @@ pub(super) async fn list_orgs(ask: Ask) -> Result<Response, ApiError> {
     get, path = "/orgs/{org_id}", tag = "orgs",
     responses((status = 200, description = "The organization"))
 ))]
-pub(super) async fn show_org(ask: Ask, Path(id): Path<String>) -> Result<Response, ApiError> {
-    let question = ask.document_question::<Org>()?;
-    let scope = ask.visibility.org(&id);
-    let applied = ask.freshness(&[List::Orgs], &scope);
-    let served = ask.state.inventory.org(&scope, &applied.requirement).await?;
+pub(super) async fn show_org(
+    request: InventoryRequest,
+    Path(id): Path<String>,
+) -> Result<Response, ApiError> {
+    let query = request.document_query::<Org>()?;
+    let scope = request.visibility.org(&id);
+    let applied = request.freshness(&[List::Orgs], &scope);
+    let served = request.state.inventory.org(&scope, &applied.requirement).await?;
     let Served { content: org, age, outcome } = applied.note(served);
-    let encoded = ask.state.answers.same(&question.show(&org), None);
-    Ok(ask.answer(&Listed { encoded, served: Served { content: (), age, outcome } }))
+    let encoded = request.state.answers.same(&query.show(&org), None);
+    Ok(request.answer(&EncodedPage { encoded, served: Served { content: (), age, outcome } }))
 }
 
 /// List an organization's SDDCs
@@ -63,8 +66,11 @@ pub(super) async fn show_org(ask: Ask, Path(id): Path<String>) -> Result<Respons
     get, path = "/orgs/{org_id}/sddcs", tag = "orgs",
     responses((status = 200, description = "The organization's SDDCs"))
 ))]
-pub(super) async fn list_org_sddcs(ask: Ask, Path(id): Path<String>) -> Result<Response, ApiError> {
-    let scope = ask.visibility.org(&id);
-    let topic = Topic { what: What::Sddcs, scope, within: Some(id.into()) };
-    ask.list_of_sddcs(topic, slice::from_ref).await
+pub(super) async fn list_org_sddcs(
+    request: InventoryRequest,
+    Path(id): Path<String>,
+) -> Result<Response, ApiError> {
+    let scope = request.visibility.org(&id);
+    let topic = ListTarget { what: ResourceType::Sddcs, scope, within: Some(id.into()) };
+    request.list_of_sddcs(topic, slice::from_ref).await
 }

@@ -5,7 +5,6 @@
 //! does not.
 
 mod cluster;
-mod form;
 mod host;
 mod org;
 mod sddc;
@@ -13,14 +12,15 @@ mod task;
 #[cfg(test)]
 mod tests;
 mod value;
+mod value_format;
 
 use std::fmt;
 
 use serde::Serialize;
 
 pub(super) use self::{
-    form::{Form, Reading, number},
     value::{Scalar, Value},
+    value_format::{ParsedValue, ValueFormat, number},
 };
 
 /// A kind of document that lists can be asked for.
@@ -37,7 +37,7 @@ pub(super) trait Resource: Clone + fmt::Debug + Sync + 'static {
     /// Whether lists of it take `wait`.
     const CAN_BE_WATCHED: bool = false;
     /// The order of a list that asks for none.
-    const ORDER: &'static Order<Self>;
+    const ORDER: &'static SortOrder<Self>;
     /// What `q` looks into, for the published document.
     #[cfg_attr(not(test), expect(dead_code, reason = "the document is written by a test"))]
     const SEARCHED: &'static str;
@@ -56,35 +56,35 @@ pub(super) trait Resource: Clone + fmt::Debug + Sync + 'static {
 #[derive(Debug)]
 pub(super) struct Field<R: 'static> {
     pub(super) name: &'static str,
-    pub(super) kind: Kind,
+    pub(super) kind: FieldKind,
     pub(super) value: fn(&R) -> Value<'_>,
 }
 
 impl<R> Field<R> {
-    const fn new(name: &'static str, kind: Kind, value: fn(&R) -> Value<'_>) -> Self {
+    const fn new(name: &'static str, kind: FieldKind, value: fn(&R) -> Value<'_>) -> Self {
         Self { name, kind, value }
     }
 
     /// Whether a value of this field can be asked for.
     pub(super) fn is_filter(&self) -> bool {
-        !matches!(self.kind, Kind::Object)
+        !matches!(self.kind, FieldKind::Object)
     }
 
     /// Whether a list can be sorted by this field.
     pub(super) fn is_sortable(&self) -> bool {
-        !matches!(self.kind, Kind::Object | Kind::Each(_))
+        !matches!(self.kind, FieldKind::Object | FieldKind::Each(_))
     }
 }
 
 /// What values a field has.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Kind {
+pub(super) enum FieldKind {
     /// An enumeration: its documented values. It is open, so documents may show others.
     OneOf(&'static [&'static str]),
     /// A text of which only the form is known.
-    Open(&'static Form),
+    Open(&'static ValueFormat),
     /// A list of such texts: asking for one means that the list holds it.
-    Each(&'static Form),
+    Each(&'static ValueFormat),
     /// A whole number, not negative.
     Number,
     /// True or false.
@@ -97,7 +97,7 @@ pub(super) enum Kind {
 
 /// The order of a list: by one field, those without it last, then by identity.
 #[derive(Debug, Clone)]
-pub(super) struct Order<R: 'static> {
+pub(super) struct SortOrder<R: 'static> {
     pub(super) field: &'static Field<R>,
     pub(super) descending: bool,
 }

@@ -5,11 +5,11 @@ use std::slice;
 use axum::{extract::Path, response::Response};
 
 use super::{
-    answer::What,
-    ask::{AppliedFreshness, Ask, Topic, within},
+    answer::ResourceType,
     error::ApiError,
     gaps::gap_of,
-    question::Takes,
+    query::AllowedParams,
+    request::{AppliedFreshness, InventoryRequest, ListTarget, within},
     resource::Resource,
 };
 use crate::{
@@ -31,9 +31,9 @@ use crate::{
     get, path = "/sddcs", tag = "sddcs",
     responses((status = 200, description = "The SDDCs"))
 ))]
-pub(super) async fn list_sddcs(ask: Ask) -> Result<Response, ApiError> {
-    let topic = ask.all(What::Sddcs);
-    ask.list_of_sddcs(topic, slice::from_ref).await
+pub(super) async fn list_sddcs(request: InventoryRequest) -> Result<Response, ApiError> {
+    let topic = request.all(ResourceType::Sddcs);
+    request.list_of_sddcs(topic, slice::from_ref).await
 }
 
 /// Show an SDDC
@@ -45,10 +45,13 @@ pub(super) async fn list_sddcs(ask: Ask) -> Result<Response, ApiError> {
     get, path = "/sddcs/{sddc_id}", tag = "sddcs",
     responses((status = 200, description = "The SDDC"))
 ))]
-pub(super) async fn show_sddc(ask: Ask, Path(id): Path<String>) -> Result<Response, ApiError> {
-    let question = ask.document_question::<SddcEntry>()?;
-    let (served, _) = ask.sddc(&id, &[List::Sddcs]).await?;
-    Ok(ask.document(What::Sddc, &question, &served, |entry| entry))
+pub(super) async fn show_sddc(
+    request: InventoryRequest,
+    Path(id): Path<String>,
+) -> Result<Response, ApiError> {
+    let query = request.document_query::<SddcEntry>()?;
+    let (served, _) = request.sddc(&id, &[List::Sddcs]).await?;
+    Ok(request.document(ResourceType::Sddc, &query, &served, |entry| entry))
 }
 
 /// List an SDDC's clusters
@@ -61,10 +64,10 @@ pub(super) async fn show_sddc(ask: Ask, Path(id): Path<String>) -> Result<Respon
     responses((status = 200, description = "The clusters"))
 ))]
 pub(super) async fn list_sddc_clusters(
-    ask: Ask,
+    request: InventoryRequest,
     Path(id): Path<String>,
 ) -> Result<Response, ApiError> {
-    ask.parts_of_sddc(&id, What::Clusters, |entry| &entry.clusters).await
+    request.parts_of_sddc(&id, ResourceType::Clusters, |entry| &entry.clusters).await
 }
 
 /// List an SDDC's hosts
@@ -77,10 +80,10 @@ pub(super) async fn list_sddc_clusters(
     responses((status = 200, description = "The hosts"))
 ))]
 pub(super) async fn list_sddc_hosts(
-    ask: Ask,
+    request: InventoryRequest,
     Path(id): Path<String>,
 ) -> Result<Response, ApiError> {
-    ask.parts_of_sddc(&id, What::Hosts, |entry| &entry.hosts).await
+    request.parts_of_sddc(&id, ResourceType::Hosts, |entry| &entry.hosts).await
 }
 
 /// List clusters
@@ -92,9 +95,9 @@ pub(super) async fn list_sddc_hosts(
     get, path = "/clusters", tag = "sddcs",
     responses((status = 200, description = "The clusters"))
 ))]
-pub(super) async fn list_clusters(ask: Ask) -> Result<Response, ApiError> {
-    let topic = ask.all(What::Clusters);
-    ask.list_of_sddcs(topic, |entry| &entry.clusters).await
+pub(super) async fn list_clusters(request: InventoryRequest) -> Result<Response, ApiError> {
+    let topic = request.all(ResourceType::Clusters);
+    request.list_of_sddcs(topic, |entry| &entry.clusters).await
 }
 
 /// List hosts
@@ -107,12 +110,12 @@ pub(super) async fn list_clusters(ask: Ask) -> Result<Response, ApiError> {
     get, path = "/hosts", tag = "sddcs",
     responses((status = 200, description = "The hosts"))
 ))]
-pub(super) async fn list_hosts(ask: Ask) -> Result<Response, ApiError> {
-    let topic = ask.all(What::Hosts);
-    ask.list_of_sddcs(topic, |entry| &entry.hosts).await
+pub(super) async fn list_hosts(request: InventoryRequest) -> Result<Response, ApiError> {
+    let topic = request.all(ResourceType::Hosts);
+    request.list_of_sddcs(topic, |entry| &entry.hosts).await
 }
 
-impl Ask {
+impl InventoryRequest {
     /// One SDDC that the caller sees, for an answer that is made from these lists; and what is
     /// required of all of them.
     pub(super) async fn sddc(
@@ -138,20 +141,21 @@ impl Ask {
     async fn parts_of_sddc<R: Resource>(
         &self,
         id: &str,
-        what: What,
+        what: ResourceType,
         parts: fn(&SddcEntry) -> &[R],
     ) -> Result<Response, ApiError> {
         let known = self.state.inventory.known();
         let known = known.get_all(id).find(|entry| self.visibility.sees(entry));
         let known = known.into_iter().flat_map(|entry| parts(entry));
-        let asking = self.draft::<R>(Takes::LIST, &self.visibility.scope()).begin(known)?;
+        let pending =
+            self.parser::<R>(AllowedParams::LIST, &self.visibility.scope()).begin(known)?;
         let (served, _) = self.sddc(id, &[List::Sddcs]).await?;
         let Found { revision, entry } = &served.content;
-        let question = asking.finish(parts(entry).iter())?;
-        let topic = Topic { what, scope: OrgSelector::Hidden, within: Some(within(&**entry)) };
+        let query = pending.finish(parts(entry).iter())?;
+        let topic = ListTarget { what, scope: OrgSelector::Hidden, within: Some(within(&**entry)) };
         let missing = gap_of(&**entry, what.part_kind());
         let served = served.of(*revision);
-        let listed = self.page_of(&topic, &question, &served, parts(entry), missing);
-        Ok(self.answer(&listed))
+        let page = self.page_of(&topic, &query, &served, parts(entry), missing);
+        Ok(self.answer(&page))
     }
 }

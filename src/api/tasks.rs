@@ -5,11 +5,11 @@ use std::slice;
 use axum::{extract::Path, response::Response};
 
 use super::{
-    answer::What,
-    ask::{AppliedFreshness, Ask, Topic, visible, within},
+    answer::ResourceType,
     error::ApiError,
-    gaps::Sees,
-    question::{Asking, Takes},
+    gaps::EntryFilter,
+    query::{AllowedParams, PendingQuery},
+    request::{AppliedFreshness, InventoryRequest, ListTarget, visible, within},
 };
 use crate::{
     ids::{SddcId, TaskId},
@@ -32,10 +32,10 @@ use crate::{
     get, path = "/tasks", tag = "tasks",
     responses((status = 200, description = "The tasks"))
 ))]
-pub(super) async fn list_tasks(ask: Ask) -> Result<Response, ApiError> {
-    let topic = ask.all(What::Tasks);
-    let asking = ask.question_of_tasks(&topic.scope, None)?;
-    ask.list_of_tasks(topic, None, asking).await
+pub(super) async fn list_tasks(request: InventoryRequest) -> Result<Response, ApiError> {
+    let topic = request.all(ResourceType::Tasks);
+    let pending = request.query_of_tasks(&topic.scope, None)?;
+    request.list_of_tasks(topic, None, pending).await
 }
 
 /// Show a task
@@ -47,14 +47,17 @@ pub(super) async fn list_tasks(ask: Ask) -> Result<Response, ApiError> {
     get, path = "/tasks/{task_id}", tag = "tasks",
     responses((status = 200, description = "The task"))
 ))]
-pub(super) async fn show_task(ask: Ask, Path(id): Path<String>) -> Result<Response, ApiError> {
-    let question = ask.document_question::<Task>()?;
+pub(super) async fn show_task(
+    request: InventoryRequest,
+    Path(id): Path<String>,
+) -> Result<Response, ApiError> {
+    let query = request.document_query::<Task>()?;
     let id: TaskId = id.parse().map_err(|_| ApiError::TaskNotFound)?;
-    let scope = ask.visibility.scope();
-    let names = ask.names(&scope).await?;
-    let applied = ask.freshness(&[List::Tasks], &scope);
-    let sees = |entry: &TaskEntry| ask.sees_task(entry, &names);
-    let served = ask.state.inventory.task(&id, &scope, sees, &applied.requirement).await;
+    let scope = request.visibility.scope();
+    let names = request.names(&scope).await?;
+    let applied = request.freshness(&[List::Tasks], &scope);
+    let sees = |entry: &TaskEntry| request.sees_task(entry, &names);
+    let served = request.state.inventory.task(&id, &scope, sees, &applied.requirement).await;
     let served = served.map_err(|unavailable| match unavailable {
         // It may be one whose SDDC's name is not known.
         Unavailable::NoSuchId if !names.missing.is_empty() => {
@@ -63,7 +66,7 @@ pub(super) async fn show_task(ask: Ask, Path(id): Path<String>) -> Result<Respon
         other => other,
     });
     let served = applied.note(served.map_err(ApiError::about_task)?);
-    Ok(ask.document(What::Task, &question, &served, |entry| &entry.task))
+    Ok(request.document(ResourceType::Task, &query, &served, |entry| &entry.task))
 }
 
 /// List an SDDC's tasks
@@ -76,16 +79,20 @@ pub(super) async fn show_task(ask: Ask, Path(id): Path<String>) -> Result<Respon
     responses((status = 200, description = "The SDDC's tasks"))
 ))]
 pub(super) async fn list_sddc_tasks(
-    ask: Ask,
+    request: InventoryRequest,
     Path(id): Path<String>,
 ) -> Result<Response, ApiError> {
     // 400 comes before 404.
-    let asking = ask.question_of_tasks(&ask.visibility.scope(), Some(&id))?;
-    let (found, applied) = ask.sddc(&id, &[List::Sddcs, List::Tasks]).await?;
+    let pending = request.query_of_tasks(&request.visibility.scope(), Some(&id))?;
+    let (found, applied) = request.sddc(&id, &[List::Sddcs, List::Tasks]).await?;
     let sddc = &found.content.entry.sddc;
     let scope = OrgSelector::Org(sddc.org_id.clone());
-    let topic = Topic { what: What::Tasks, scope, within: Some(within(&*found.content.entry)) };
-    ask.list_of_tasks(topic, Some((&sddc.id, applied)), asking).await
+    let topic = ListTarget {
+        what: ResourceType::Tasks,
+        scope,
+        within: Some(within(&*found.content.entry)),
+    };
+    request.list_of_tasks(topic, Some((&sddc.id, applied)), pending).await
 }
 
 fn is_of(entry: &TaskEntry, sddc: Option<&str>) -> bool {
@@ -95,14 +102,14 @@ fn is_of(entry: &TaskEntry, sddc: Option<&str>) -> bool {
 /// What a caller sees of the tasks: of all, or of one SDDC.
 #[derive(Clone, Copy)]
 struct SeenTasks<'a> {
-    ask: &'a Ask,
+    request: &'a InventoryRequest,
     names: &'a ListSnapshot<SddcEntry>,
     sddc: Option<&'a str>,
 }
 
-impl Sees<TaskEntry> for SeenTasks<'_> {
+impl EntryFilter<TaskEntry> for SeenTasks<'_> {
     fn entry(self, entry: &TaskEntry) -> bool {
-        is_of(entry, self.sddc) && self.ask.sees_task(entry, self.names)
+        is_of(entry, self.sddc) && self.request.sees_task(entry, self.names)
     }
 
     fn gap(self, gap: &Gap) -> bool {
@@ -112,7 +119,7 @@ impl Sees<TaskEntry> for SeenTasks<'_> {
         let is_of = |sddc: &str| may_be_any || id.is_some_and(|id| id.as_str() == sddc);
         self.sddc.is_none_or(is_of)
             && names.shows(&gap.org_id)
-            && self.ask.visibility.sees_tasks_of(&gap.org_id, id, &names.content)
+            && self.request.visibility.sees_tasks_of(&gap.org_id, id, &names.content)
     }
 }
 
@@ -120,26 +127,26 @@ fn task(entry: &TaskEntry) -> &[Task] {
     slice::from_ref(&entry.task)
 }
 
-impl Ask {
+impl InventoryRequest {
     /// The question, as far as it can be judged by what is known already.
-    fn question_of_tasks(
+    fn query_of_tasks(
         &self,
         scope: &OrgSelector,
         sddc: Option<&str>,
-    ) -> Result<Asking<Task>, ApiError> {
+    ) -> Result<PendingQuery<Task>, ApiError> {
         let inventory = &self.state.inventory;
         let (tasks, sddcs) = (inventory.known_tasks(), inventory.known());
         let tasks = tasks.entries.iter().filter(|it| scope.holds(&it.task.org_id));
         let seen = tasks.filter(|it| is_of(it, sddc) && self.visibility.sees_task(it, &sddcs));
-        self.draft::<Task>(Takes::LIST, scope).begin(seen.map(|entry| &entry.task))
+        self.parser::<Task>(AllowedParams::LIST, scope).begin(seen.map(|entry| &entry.task))
     }
 
     /// Tasks of everything in scope, or of one SDDC that was asked for as is required of the tasks.
     async fn list_of_tasks(
         &self,
-        topic: Topic,
+        topic: ListTarget,
         of: Option<(&SddcId, AppliedFreshness)>,
-        asking: Asking<Task>,
+        pending: PendingQuery<Task>,
     ) -> Result<Response, ApiError> {
         let names = self.names(&topic.scope).await?;
         let sddc = of.map(|(id, _)| id.as_str());
@@ -148,13 +155,13 @@ impl Ask {
         let mut served = applied.note(served);
         served.content.mark_missing(&names.missing);
         let view = &served.content;
-        let visibility = SeenTasks { ask: self, names: &names, sddc };
+        let visibility = SeenTasks { request: self, names: &names, sddc };
         let sees = |entry: &TaskEntry| visibility.entry(entry);
         let shown = visible(view, &topic.scope, sees, task);
-        let question = self.judge(asking, &view.missing, shown)?;
+        let query = self.judge(pending, &view.missing, shown)?;
         let seen_by = if self.visibility.limits_names() { names.content.revision } else { 0 };
-        let listed = self.page(&topic, &question, seen_by, &served, visibility, task).await?;
-        Ok(self.answer(&listed))
+        let page = self.page(&topic, &query, seen_by, &served, visibility, task).await?;
+        Ok(self.answer(&page))
     }
 
     /// Whether a task is seen. Of those whose SDDC's name cannot be told now nothing is said.
@@ -169,7 +176,7 @@ impl Ask {
             return Ok(ListSnapshot::whole(inventory.known()));
         }
         let requirement = FreshnessRequirement {
-            only_if_cached: self.asked.directives.only_if_cached,
+            only_if_cached: self.conditions.directives.only_if_cached,
             ..FreshnessRequirement::default()
         };
         Ok(inventory.sddcs(false, scope, &requirement).await?.content)

@@ -37,7 +37,7 @@ use super::{
 };
 use crate::{
     access::{Policy, Sender, TrustedProxies},
-    api::{Outcome, Streaming},
+    api::{Outcome, StreamMarker},
     clock::Clock,
     in_flight::{InFlight, Permit},
     lifecycle::Readiness,
@@ -356,7 +356,7 @@ pub(super) fn common_headers(headers: &mut HeaderMap) {
 }
 
 fn is_stream(response: &Response) -> bool {
-    response.extensions().get::<Streaming>().is_some()
+    response.extensions().get::<StreamMarker>().is_some()
 }
 
 /// Try again in a moment.

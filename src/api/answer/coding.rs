@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderValue, header::ACCEPT_ENCODING};
 
 /// A content coding that answers are offered in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::api) enum Coding {
+pub(in crate::api) enum ContentCoding {
     /// RFC 8878.
     Zstd,
     /// RFC 7932.
@@ -16,7 +16,7 @@ pub(in crate::api) enum Coding {
     Gzip,
 }
 
-impl Coding {
+impl ContentCoding {
     /// In the order of preference among those that the caller likes equally.
     pub(super) const ALL: [Self; 3] = [Self::Zstd, Self::Brotli, Self::Gzip];
 
@@ -63,7 +63,7 @@ impl Coding {
 
 /// The codings that a caller likes at least as much as none at all, the best first.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(in crate::api) struct Codings([Option<Coding>; 3]);
+pub(in crate::api) struct AcceptedCodings([Option<ContentCoding>; 3]);
 
 /// Weights in thousandths, by coding; `None` where the field does not say.
 #[derive(Default)]
@@ -73,7 +73,7 @@ struct Weights {
     any: Option<u16>,
 }
 
-impl Codings {
+impl AcceptedCodings {
     /// Reads `Accept-Encoding` (RFC 9110 section 12.5.3). Elements that cannot be read are left out;
     /// of one coding's several weights the smallest counts.
     ///
@@ -89,7 +89,7 @@ impl Codings {
     }
 
     /// The best first.
-    pub(super) fn iter(self) -> impl Iterator<Item = Coding> {
+    pub(super) fn iter(self) -> impl Iterator<Item = ContentCoding> {
         self.0.into_iter().flatten()
     }
 }
@@ -98,11 +98,11 @@ impl Weights {
     fn note(&mut self, element: &[u8]) {
         let Some((name, weight)) = read_element(element) else { return };
         let is = |known: &str| name.eq_ignore_ascii_case(known.as_bytes());
-        let coding = Coding::ALL.into_iter().position(|coding| is(coding.name()));
+        let coding = ContentCoding::ALL.into_iter().position(|coding| is(coding.name()));
         let place = match coding {
             Some(at) => &mut self.codings[at],
             // RFC 9110 section 8.4.1.3.
-            None if is("x-gzip") => &mut self.codings[Coding::Gzip as usize],
+            None if is("x-gzip") => &mut self.codings[ContentCoding::Gzip as usize],
             None if is("identity") => &mut self.identity,
             None if name == b"*" => &mut self.any,
             None => return,
@@ -110,15 +110,15 @@ impl Weights {
         *place = Some(place.map_or(weight, |before| before.min(weight)));
     }
 
-    fn order(&self) -> Codings {
+    fn order(&self) -> AcceptedCodings {
         let any = self.any.unwrap_or(0);
         let identity = self.identity.unwrap_or(any);
-        let weight = |coding: Coding| self.codings[coding as usize].unwrap_or(any);
-        let liked = |coding: &Coding| weight(*coding) > 0 && weight(*coding) >= identity;
-        let mut codings = Coding::ALL.map(|coding| Some(coding).filter(liked));
+        let weight = |coding: ContentCoding| self.codings[coding as usize].unwrap_or(any);
+        let liked = |coding: &ContentCoding| weight(*coding) > 0 && weight(*coding) >= identity;
+        let mut codings = ContentCoding::ALL.map(|coding| Some(coding).filter(liked));
         // Stable: equal weights leave our own order.
         codings.sort_by_key(|coding| std::cmp::Reverse(coding.map(weight)));
-        Codings(codings)
+        AcceptedCodings(codings)
     }
 }
 
@@ -159,7 +159,7 @@ mod tests {
         for field in fields {
             headers.append(ACCEPT_ENCODING, HeaderValue::from_bytes(field.as_bytes()).unwrap());
         }
-        let names: Vec<_> = Codings::of(&headers).iter().map(Coding::name).collect();
+        let names: Vec<_> = AcceptedCodings::of(&headers).iter().map(ContentCoding::name).collect();
         names.join(" ")
     }
 
@@ -237,15 +237,15 @@ mod tests {
 
         #[test]
         fn what_is_compressed_can_be_had_back(body in prop::collection::vec(any::<u8>(), 0..5000)) {
-            for coding in Coding::ALL {
+            for coding in ContentCoding::ALL {
                 let compressed = coding.compress(&body).unwrap();
                 let mut decoded = Vec::new();
                 match coding {
-                    Coding::Zstd => zstd::stream::copy_decode(&*compressed, &mut decoded).unwrap(),
-                    Coding::Brotli => {
+                    ContentCoding::Zstd => zstd::stream::copy_decode(&*compressed, &mut decoded).unwrap(),
+                    ContentCoding::Brotli => {
                         brotli::BrotliDecompress(&mut &*compressed, &mut decoded).unwrap();
                     }
-                    Coding::Gzip => {
+                    ContentCoding::Gzip => {
                         flate2::read::GzDecoder::new(&*compressed).read_to_end(&mut decoded).unwrap();
                     }
                 }

@@ -9,7 +9,7 @@ const MOST_SECONDS: u64 = 1 << 31;
 
 /// What a request's `Cache-Control` asks for (RFC 9111 section 5.2.1, RFC 5861 section 4).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(in crate::api) struct Directives {
+pub(in crate::api) struct CacheDirectives {
     /// The age that the caller bears while upstream answers: `max-age`, or zero for `no-cache`.
     pub(in crate::api) newest: Option<Duration>,
     /// `only-if-cached`: what is not here already is not to be fetched.
@@ -18,7 +18,7 @@ pub(in crate::api) struct Directives {
     pub(in crate::api) stale_if_error: Option<Duration>,
 }
 
-impl Directives {
+impl CacheDirectives {
     /// Reads all fields. Of one directive's several values the strictest counts; what cannot be read
     /// and what is unknown is left out.
     pub(super) fn of(headers: &HeaderMap) -> Self {
@@ -96,7 +96,7 @@ mod tests {
         for field in fields {
             headers.append(CACHE_CONTROL, HeaderValue::from_bytes(field.as_bytes()).unwrap());
         }
-        let read = Directives::of(&headers);
+        let read = CacheDirectives::of(&headers);
         let seconds = |span: Option<Duration>| span.map(|span| span.as_secs());
         (seconds(read.newest), read.only_if_cached, seconds(read.stale_if_error))
     }

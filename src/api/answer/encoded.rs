@@ -12,9 +12,9 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::{
-    Key,
-    coding::{Coding, Codings},
-    known::is_same,
+    AnswerKey,
+    coding::{AcceptedCodings, ContentCoding},
+    if_none_match::is_same,
 };
 
 /// Below this a coding saves no packet.
@@ -23,21 +23,21 @@ const LEAST_BYTES: usize = 1024;
 /// each request anew.
 const MOST_BYTES: usize = super::KEPT_BYTES / 4;
 
-/// A document as it is sent. Made only by [`Answers`](super::Answers) and for what lives as long as
+/// A document as it is sent. Made only by [`AnswerCache`](super::AnswerCache) and for what lives as long as
 /// the process: variants of what is thrown away would be made for each request.
 #[derive(Debug)]
-pub(in crate::api) struct Encoded {
+pub(in crate::api) struct EncodedAnswer {
     identity: Bytes,
     etag: HeaderValue,
-    key: Option<Key>,
+    key: Option<AnswerKey>,
     /// The cursor of the page that follows.
     next: Option<Box<str>>,
-    variants: [Variant; 3],
+    variants: [CodedVariant; 3],
 }
 
 /// The same bytes in a coding.
 #[derive(Debug, Default)]
-struct Variant {
+struct CodedVariant {
     begun: AtomicBool,
     /// `None`: not worth sending.
     made: OnceLock<Option<Bytes>>,
@@ -45,13 +45,13 @@ struct Variant {
 
 /// What to send now, and which variant somebody would like better.
 #[derive(Debug)]
-pub(super) struct Choice {
+pub(super) struct SelectedCoding {
     pub(super) body: Bytes,
-    pub(super) coding: Option<Coding>,
-    pub(super) unmade: Option<Coding>,
+    pub(super) coding: Option<ContentCoding>,
+    pub(super) unmade: Option<ContentCoding>,
 }
 
-impl Encoded {
+impl EncodedAnswer {
     /// Bytes that never change.
     pub(in crate::api) fn fixed(body: impl Into<Bytes>) -> Self {
         Self::of(body.into())
@@ -83,12 +83,12 @@ impl Encoded {
     }
 
     /// The same under a key of the cache.
-    pub(super) fn keyed(self, key: Key) -> Self {
+    pub(super) fn keyed(self, key: AnswerKey) -> Self {
         Self { key: Some(key), ..self }
     }
 
     /// What the cache knows it by.
-    pub(super) fn key(&self) -> Option<&Key> {
+    pub(super) fn key(&self) -> Option<&AnswerKey> {
         self.key.as_ref()
     }
 
@@ -115,29 +115,29 @@ impl Encoded {
 
     /// The best of what is there. Who refuses identity gets it all the same until there is a
     /// variant: an answer in a coding too many is more use than none.
-    pub(super) fn choose(&self, accepts: Codings) -> Choice {
+    pub(super) fn choose(&self, accepts: AcceptedCodings) -> SelectedCoding {
         let mut unmade = None;
         if (LEAST_BYTES..=MOST_BYTES).contains(&self.identity.len()) {
             for coding in accepts.iter() {
                 match self.variants[coding as usize].made.get() {
                     Some(Some(body)) => {
-                        return Choice { body: body.clone(), coding: Some(coding), unmade };
+                        return SelectedCoding { body: body.clone(), coding: Some(coding), unmade };
                     }
                     Some(None) => {}
                     None => unmade = unmade.or(Some(coding)),
                 }
             }
         }
-        Choice { body: self.identity.clone(), coding: None, unmade }
+        SelectedCoding { body: self.identity.clone(), coding: None, unmade }
     }
 
     /// Whether the caller of this is the one to make the variant.
-    pub(super) fn begin(&self, coding: Coding) -> bool {
+    pub(super) fn begin(&self, coding: ContentCoding) -> bool {
         !self.variants[coding as usize].begun.swap(true, Ordering::Relaxed)
     }
 
     /// Lets another one make it, unless it is settled.
-    pub(super) fn give_up(&self, coding: Coding) {
+    pub(super) fn give_up(&self, coding: ContentCoding) {
         let variant = &self.variants[coding as usize];
         if variant.made.get().is_none() {
             variant.begun.store(false, Ordering::Relaxed);
@@ -146,7 +146,7 @@ impl Encoded {
 
     /// Keeps a variant for good, or that there is none: a tenth less is the least that pays for the
     /// caller's work of decoding.
-    pub(super) fn settle(&self, coding: Coding, body: Option<Bytes>) {
+    pub(super) fn settle(&self, coding: ContentCoding, body: Option<Bytes>) {
         let body = body.filter(|body| body.len() <= self.identity.len() / 10 * 9);
         // Another one's would be the same.
         let _ = self.variants[coding as usize].made.set(body);

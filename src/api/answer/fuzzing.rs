@@ -7,7 +7,7 @@ use http::{
     header::{ACCEPT_ENCODING, CACHE_CONTROL, IF_NONE_MATCH},
 };
 
-use super::{coding::Codings, directives::Directives, known::Known};
+use super::{coding::AcceptedCodings, directives::CacheDirectives, if_none_match::IfNoneMatch};
 use crate::fuzzing::input::{Input, headers};
 
 /// A tag and fields of `If-None-Match`: it is among them where a naive reading of the list says so.
@@ -23,11 +23,11 @@ pub(crate) fn if_none_match(data: &[u8]) {
         return;
     };
     let fields = input.fields();
-    let known = Known::of(&headers(&IF_NONE_MATCH, &fields));
+    let known = IfNoneMatch::of(&headers(&IF_NONE_MATCH, &fields));
     let expected = fields.iter().any(|field| lists(field.as_bytes(), &quoted));
     assert_eq!(known.holds(&strong), expected);
     assert_eq!(known.holds(&weak), expected, "the comparison is weak");
-    let own = Known::of(&headers(&IF_NONE_MATCH, fields.iter().chain([&weak])));
+    let own = IfNoneMatch::of(&headers(&IF_NONE_MATCH, fields.iter().chain([&weak])));
     assert!(own.holds(&strong), "a field of one's own spoils no other");
 }
 
@@ -51,22 +51,24 @@ fn lists(field: &[u8], tag: &[u8]) -> bool {
 /// in one line changes what they ask for.
 pub(crate) fn cache_control(data: &[u8]) {
     let fields = Input::new(data).fields();
-    let read = |fields: &[HeaderValue]| Directives::of(&headers(&CACHE_CONTROL, fields));
-    let asked = read(&fields);
+    let read = |fields: &[HeaderValue]| CacheDirectives::of(&headers(&CACHE_CONTROL, fields));
+    let conditions = read(&fields);
     let most = Duration::from_secs(1 << 31);
-    assert!(asked.newest.into_iter().chain(asked.stale_if_error).all(|span| span <= most));
-    assert_eq!(read(&reversed(&fields)), asked);
-    assert_eq!(read(&[&fields[..], &fields].concat()), asked);
+    assert!(
+        conditions.newest.into_iter().chain(conditions.stale_if_error).all(|span| span <= most)
+    );
+    assert_eq!(read(&reversed(&fields)), conditions);
+    assert_eq!(read(&[&fields[..], &fields].concat()), conditions);
     // A quote that is not closed takes in what follows.
     if fields.iter().all(|field| !field.as_bytes().contains(&b'"')) {
-        assert_eq!(read(&[joined(&fields)]), asked);
+        assert_eq!(read(&[joined(&fields)]), conditions);
     }
 }
 
 /// Fields of `Accept-Encoding`, with the same rules.
 pub(crate) fn accept_encoding(data: &[u8]) {
     let fields = Input::new(data).fields();
-    let read = |fields: &[HeaderValue]| Codings::of(&headers(&ACCEPT_ENCODING, fields));
+    let read = |fields: &[HeaderValue]| AcceptedCodings::of(&headers(&ACCEPT_ENCODING, fields));
     let accepted = read(&fields);
     assert_eq!(read(&reversed(&fields)), accepted);
     assert_eq!(read(&[&fields[..], &fields].concat()), accepted);

@@ -7,17 +7,17 @@
 //!                                                          press ◄───────┘ (once, in the background)
 //! ```
 
-mod asked;
 mod cache_status;
+mod caller_shares;
 mod coding;
+mod compressor;
+mod conditional;
 mod directives;
 mod encoded;
-mod encoders;
+mod encoding_limit;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(super) mod fuzzing;
-mod known;
-mod press;
-mod shares;
+mod if_none_match;
 
 use std::{sync::Arc, time::Duration};
 
@@ -32,12 +32,14 @@ use http::{
 use moka::{ops::compute::Op, policy::EvictionPolicy, sync::Cache};
 use serde::Serialize;
 
-pub(super) use self::{asked::Asked, encoded::Encoded, encoders::Overloaded};
 use self::{
     cache_status::cache_status,
-    encoders::{Claim, Encoders},
-    press::Press,
-    shares::Shares,
+    caller_shares::CallerShares,
+    compressor::Compressor,
+    encoding_limit::{EncodingClaim, EncodingLimit},
+};
+pub(super) use self::{
+    conditional::ConditionalHeaders, encoded::EncodedAnswer, encoding_limit::Overloaded,
 };
 use super::caller::Visibility;
 use crate::{
@@ -63,18 +65,18 @@ const BESIDES: usize = 512;
 
 /// What an encoded answer is of. Equal keys have equal bytes.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) enum Key {
+pub(super) enum AnswerKey {
     /// What a question gives of a content, seen by callers of one view.
-    Asked(Subject),
+    ConditionalHeaders(AnswerSubject),
     /// Whatever has this tag.
     Content { etag: HeaderValue },
 }
 
 /// What an answer is made from, and how.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) struct Subject {
+pub(super) struct AnswerSubject {
     /// What is shown.
-    pub(super) what: What,
+    pub(super) what: ResourceType,
     /// The org that the path names, or the document and its org.
     pub(super) within: Option<Box<str>>,
     /// The content's revision.
@@ -86,38 +88,38 @@ pub(super) struct Subject {
     /// Orgs whose part is not in it.
     pub(super) missing: Vec<MissingPart>,
     /// The question in its one spelling.
-    pub(super) question: Box<str>,
+    pub(super) query: Box<str>,
 }
 
-impl Key {
+impl AnswerKey {
     /// Bytes of its texts, which are held twice: by the cache, and by the answer.
     fn size(&self) -> usize {
         match self {
-            Self::Asked(subject) => subject.size(),
+            Self::ConditionalHeaders(subject) => subject.size(),
             Self::Content { etag } => etag.len(),
         }
     }
 }
 
-impl Subject {
+impl AnswerSubject {
     /// Bytes of its texts. Callers choose how long the question is.
     pub(super) fn size(&self) -> usize {
         let missing = self.missing.iter().map(|gap| {
             size_of::<MissingPart>() + gap.org_id.len() + gap.sddc_id.as_deref().map_or(0, str::len)
         });
         let within = self.within.as_deref().map_or(0, str::len);
-        self.question.len() + within + missing.sum::<usize>()
+        self.query.len() + within + missing.sum::<usize>()
     }
 }
 
 /// A weight as moka wants it.
-pub(super) fn narrow(bytes: usize) -> u32 {
+pub(super) fn saturating_u32(bytes: usize) -> u32 {
     u32::try_from(bytes).unwrap_or(u32::MAX)
 }
 
 /// Whether a client's cache may repeat an answer by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Reuse {
+pub(super) enum ClientCaching {
     /// For `inventory.fresh`, while it is younger than that.
     WhileFresh,
     /// The request is to wait for a change: an answer out of a cache would not.
@@ -126,7 +128,7 @@ pub(super) enum Reuse {
 
 /// What an answer shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum What {
+pub(super) enum ResourceType {
     Sddcs,
     Clusters,
     Hosts,
@@ -138,22 +140,24 @@ pub(super) enum What {
 
 /// Encoded answers by what they are of, bounded in bytes. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Answers {
-    kept: Cache<Key, Arc<Encoded>>,
-    shares: Arc<Shares>,
-    encoders: Encoders,
-    press: Press,
+pub struct AnswerCache {
+    kept: Cache<AnswerKey, Arc<EncodedAnswer>>,
+    shares: Arc<CallerShares>,
+    encoders: EncodingLimit,
+    press: Compressor,
     max_age: HeaderValue,
     fresh: Duration,
 }
 
-impl Answers {
+impl AnswerCache {
     /// No answers yet; `fresh` is `inventory.fresh`, `jobs` tracks the compressing.
     #[must_use]
     pub fn new(fresh: Duration, jobs: BackgroundJobs) -> Self {
         let kept = Cache::builder()
             .max_capacity(KEPT_BYTES as u64)
-            .weigher(|key: &Key, answer: &Arc<Encoded>| narrow(weight(key, answer)))
+            .weigher(|key: &AnswerKey, answer: &Arc<EncodedAnswer>| {
+                saturating_u32(weight(key, answer))
+            })
             .time_to_idle(KEPT_UNASKED)
             // By frequency, a full cache would hold on to the revision that nobody asks for any more.
             .eviction_policy(EvictionPolicy::lru())
@@ -163,8 +167,8 @@ impl Answers {
         Self {
             kept,
             shares: Arc::default(),
-            encoders: Encoders::default(),
-            press: Press::new(jobs),
+            encoders: EncodingLimit::default(),
+            press: Compressor::new(jobs),
             max_age,
             fresh,
         }
@@ -173,11 +177,11 @@ impl Answers {
     /// The encoded answer of a subject, made by `encode` at the first demand, which is this caller's.
     pub(super) fn encoded(
         &self,
-        subject: Subject,
+        subject: AnswerSubject,
         caller: &CallerName,
-        encode: impl FnOnce() -> Encoded,
-    ) -> Arc<Encoded> {
-        let key = Key::Asked(subject);
+        encode: impl FnOnce() -> EncodedAnswer,
+    ) -> Arc<EncodedAnswer> {
+        let key = AnswerKey::ConditionalHeaders(subject);
         self.kept.get(&key).unwrap_or_else(|| self.make(&key, caller, encode))
     }
 
@@ -188,23 +192,23 @@ impl Answers {
     /// [`Overloaded`], at once, where the wait would be too long.
     pub(super) async fn encoded_in_turn(
         &self,
-        subject: Subject,
+        subject: AnswerSubject,
         entries: usize,
         caller: &CallerName,
         clock: &Clock,
-        encode: impl FnOnce() -> Encoded,
-    ) -> Result<Arc<Encoded>, Overloaded> {
+        encode: impl FnOnce() -> EncodedAnswer,
+    ) -> Result<Arc<EncodedAnswer>, Overloaded> {
         if entries < MIN_ENTRIES_OF_WORK {
             return Ok(self.encoded(subject, caller, encode));
         }
-        let key = Key::Asked(subject);
+        let key = AnswerKey::ConditionalHeaders(subject);
         let _leader = loop {
             if let Some(encoded) = self.kept.get(&key) {
                 return Ok(encoded);
             }
             match self.encoders.claim(&key) {
-                Claim::Leader(leader) => break leader,
-                Claim::Follower(end) => end.cancelled().await,
+                EncodingClaim::Leader(leader) => break leader,
+                EncodingClaim::Follower(end) => end.cancelled().await,
             }
         };
         let turn = self.encoders.turn(caller).await?;
@@ -216,10 +220,10 @@ impl Answers {
 
     fn make(
         &self,
-        key: &Key,
+        key: &AnswerKey,
         caller: &CallerName,
-        encode: impl FnOnce() -> Encoded,
-    ) -> Arc<Encoded> {
+        encode: impl FnOnce() -> EncodedAnswer,
+    ) -> Arc<EncodedAnswer> {
         let mut made = None;
         let encoded = self.kept.get_with_by_ref(key, || {
             let encoded = Arc::new(encode().keyed(key.clone()));
@@ -236,9 +240,13 @@ impl Answers {
 
     /// The encoded answer of a document that no revision stands for. It is encoded and hashed for
     /// each request; what was made of equal content before is used again.
-    pub(super) fn same(&self, document: &impl Serialize, next: Option<String>) -> Arc<Encoded> {
-        let encoded = Encoded::json(document).followed_by(next);
-        let key = Key::Content { etag: encoded.etag().clone() };
+    pub(super) fn same(
+        &self,
+        document: &impl Serialize,
+        next: Option<String>,
+    ) -> Arc<EncodedAnswer> {
+        let encoded = EncodedAnswer::json(document).followed_by(next);
+        let key = AnswerKey::Content { etag: encoded.etag().clone() };
         self.kept.get_with_by_ref(&key, || Arc::new(encoded.keyed(key.clone())))
     }
 
@@ -246,13 +254,13 @@ impl Answers {
     /// another one follows.
     pub(super) fn answer<T>(
         &self,
-        encoded: &Arc<Encoded>,
+        encoded: &Arc<EncodedAnswer>,
         served: &Served<T>,
-        asked: &Asked,
-        reuse: Reuse,
+        conditions: &ConditionalHeaders,
+        reuse: ClientCaching,
         link: Option<HeaderValue>,
     ) -> Response {
-        let mut response = self.send(encoded, asked, JSON);
+        let mut response = self.send(encoded, conditions, JSON);
         let revalidated = response.status() == StatusCode::NOT_MODIFIED;
         let age_s = served.age.as_secs();
         let headers = response.headers_mut();
@@ -273,18 +281,18 @@ impl Answers {
     /// The body in the best coding there is, or 304; with the tag, and nothing about freshness.
     pub(super) fn send(
         &self,
-        encoded: &Arc<Encoded>,
-        asked: &Asked,
+        encoded: &Arc<EncodedAnswer>,
+        conditions: &ConditionalHeaders,
         kind: HeaderValue,
     ) -> Response {
-        if asked.known.holds(encoded.etag()) {
+        if conditions.known.holds(encoded.etag()) {
             let mut response = StatusCode::NOT_MODIFIED.into_response();
             let headers = response.headers_mut();
             headers.reserve(9);
             headers.insert(ETAG, encoded.etag().clone());
             return response;
         }
-        let choice = encoded.choose(asked.accepts);
+        let choice = encoded.choose(conditions.accepts);
         // While encodings wait, an answer that may never be asked for again stays as it is.
         if let Some(coding) = choice.unmade.filter(|_| !self.encoders.is_busy()) {
             let kept = self.kept.clone();
@@ -303,10 +311,10 @@ impl Answers {
 
     /// What client caches may do with an answer of this age. One that is old already would be shown
     /// again as if it were fresh: some caches write an `Age` of their own over ours.
-    fn cache_control(&self, age: Duration, reuse: Reuse) -> HeaderValue {
+    fn cache_control(&self, age: Duration, reuse: ClientCaching) -> HeaderValue {
         match reuse {
-            Reuse::WhileFresh if age < self.fresh => self.max_age.clone(),
-            Reuse::WhileFresh | Reuse::Never => NO_CACHE,
+            ClientCaching::WhileFresh if age < self.fresh => self.max_age.clone(),
+            ClientCaching::WhileFresh | ClientCaching::Never => NO_CACHE,
         }
     }
 
@@ -325,7 +333,7 @@ impl Answers {
 }
 
 /// Bytes of an answer and of what goes with it.
-fn weight(key: &Key, answer: &Encoded) -> usize {
+fn weight(key: &AnswerKey, answer: &EncodedAnswer) -> usize {
     answer.size() + 2 * key.size() + BESIDES
 }
 
@@ -340,7 +348,7 @@ fn beside<T>(work: impl FnOnce() -> T) -> T {
 }
 
 /// moka weighs what is put in: an answer that has grown is put in again, if it still is there.
-fn weigh_again(kept: &Cache<Key, Arc<Encoded>>, encoded: &Arc<Encoded>) {
+fn weigh_again(kept: &Cache<AnswerKey, Arc<EncodedAnswer>>, encoded: &Arc<EncodedAnswer>) {
     let Some(key) = encoded.key() else { return };
     kept.entry_by_ref(key).and_compute_with(|entry| match entry {
         Some(entry) if Arc::ptr_eq(entry.value(), encoded) => Op::Put(encoded.clone()),
@@ -349,7 +357,7 @@ fn weigh_again(kept: &Cache<Key, Arc<Encoded>>, encoded: &Arc<Encoded>) {
 }
 
 /// Drops this very answer: one that was made later of the same question stays.
-fn give_up(kept: &Cache<Key, Arc<Encoded>>, encoded: &Arc<Encoded>) {
+fn give_up(kept: &Cache<AnswerKey, Arc<EncodedAnswer>>, encoded: &Arc<EncodedAnswer>) {
     let Some(key) = encoded.key() else { return };
     kept.entry_by_ref(key).and_compute_with(|entry| match entry {
         Some(entry) if Arc::ptr_eq(entry.value(), encoded) => Op::Remove,
@@ -382,7 +390,7 @@ mod tests {
     #[tokio::test]
     async fn variants_count_in_the_bytes_that_are_kept() {
         let jobs = BackgroundJobs::new(crate::telemetry::Metrics::new());
-        let answers = Answers::new(Duration::from_secs(60), jobs.clone());
+        let answers = AnswerCache::new(Duration::from_secs(60), jobs.clone());
         assert_eq!(answers.bytes(), 0);
         let document = vec!["an answer"; 1000];
         let encoded = answers.same(&document, None);
@@ -390,11 +398,11 @@ mod tests {
         assert!(identity > 12_000, "{identity}");
         let request = http::Request::get("/").header("accept-encoding", "gzip").body(()).unwrap();
         let (mut parts, ()) = request.into_parts();
-        let asked = Asked::from_request_parts(&mut parts, &()).await.unwrap();
-        let early = answers.send(&encoded, &asked, JSON);
+        let conditions = ConditionalHeaders::from_request_parts(&mut parts, &()).await.unwrap();
+        let early = answers.send(&encoded, &conditions, JSON);
         assert!(!early.headers().contains_key(CONTENT_ENCODING));
         jobs.ended().await;
-        let later = answers.send(&answers.same(&document, None), &asked, JSON);
+        let later = answers.send(&answers.same(&document, None), &conditions, JSON);
         assert_eq!(later.headers()[CONTENT_ENCODING], "gzip");
         assert_eq!(later.headers()[ETAG], early.headers()[ETAG]);
         assert!(answers.bytes() > identity);
@@ -404,12 +412,12 @@ mod tests {
 
     #[test]
     fn long_questions_count_in_the_bytes_that_are_kept() {
-        let answers = Answers::new(
+        let answers = AnswerCache::new(
             Duration::from_secs(60),
             BackgroundJobs::new(crate::telemetry::Metrics::new()),
         );
-        let subject = |question: String, missing: usize| Subject {
-            what: What::Sddcs,
+        let subject = |query: String, missing: usize| AnswerSubject {
+            what: ResourceType::Sddcs,
             within: None,
             revision: 1,
             seen_by: 0,
@@ -418,13 +426,13 @@ mod tests {
                 MissingPart { org_id: "a".repeat(100), sddc_id: None, reason: "" };
                 missing
             ],
-            question: question.into(),
+            query: query.into(),
         };
         let mut before = 0;
         for (subject, least) in
             [(subject("q".repeat(8000), 0), 16_000), (subject(String::new(), 50), 10_000)]
         {
-            answers.encoded(subject, &CallerName::anonymous(), || Encoded::json(&[0; 0]));
+            answers.encoded(subject, &CallerName::anonymous(), || EncodedAnswer::json(&[0; 0]));
             let grown = answers.bytes() - before;
             assert!(grown > least, "{grown}");
             before += grown;

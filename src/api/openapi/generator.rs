@@ -35,7 +35,7 @@ use crate::{
         orgs,
         page::Page,
         sddcs, tasks,
-        watch::{self, Change, Reset, Status},
+        watch::{self, ChangeEvent, ResetEvent, StatusEvent},
     },
     inventory::model::{Cluster, Host, Org, Sddc, Task},
     problem::{MissingPart, ParameterFault, ProblemDocument},
@@ -68,8 +68,8 @@ use crate::{
     ),
     components(schemas(
         Sddc, Cluster, Host, Task, Org,
-        Page<Sddc>, Page<Cluster>, Page<Host>, Page<Task>, Page<Org>, TargetGroup<'static>, Change<'static>,
-        Status, Reset, MissingPart, ParameterFault, ProblemDocument<'static>,
+        Page<Sddc>, Page<Cluster>, Page<Host>, Page<Task>, Page<Org>, TargetGroup<'static>, ChangeEvent<'static>,
+        StatusEvent, ResetEvent, MissingPart, ParameterFault, ProblemDocument<'static>,
     )),
 )]
 struct Base;

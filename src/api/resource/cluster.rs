@@ -2,10 +2,9 @@
 
 use super::{
     Field,
-    Kind::{Each, Flag, Number, Object, OneOf, Open},
-    Order, Resource,
-    form::{ID, INSTANCE_TYPE, TEXT, ZONE},
-    named,
+    FieldKind::{Each, Flag, Number, Object, OneOf, Open},
+    Resource, SortOrder, named,
+    value_format::{ID, INSTANCE_TYPE, TEXT, ZONE},
 };
 use crate::inventory::model::Cluster;
 
@@ -29,8 +28,8 @@ impl Resource for Cluster {
         Field::new("capacity", Object, |it| (&it.capacity).into()),
     ];
 
-    const ORDER: &'static Order<Self> =
-        &Order { field: named(Self::FIELDS, "name"), descending: false };
+    const ORDER: &'static SortOrder<Self> =
+        &SortOrder { field: named(Self::FIELDS, "name"), descending: false };
 
     const SEARCHED: &'static str = "`name`";
 

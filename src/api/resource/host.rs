@@ -2,10 +2,9 @@
 
 use super::{
     Field,
-    Kind::{OneOf, Open, Time},
-    Order, Resource,
-    form::{HOSTNAME, ID, INSTANCE_TYPE, TEXT, ZONE},
-    named,
+    FieldKind::{OneOf, Open, Time},
+    Resource, SortOrder, named,
+    value_format::{HOSTNAME, ID, INSTANCE_TYPE, TEXT, ZONE},
 };
 use crate::inventory::model::Host;
 
@@ -37,8 +36,8 @@ impl Resource for Host {
         Field::new("state_updated_at", Time, |it| (&it.state_updated_at).into()),
     ];
 
-    const ORDER: &'static Order<Self> =
-        &Order { field: named(Self::FIELDS, "name"), descending: false };
+    const ORDER: &'static SortOrder<Self> =
+        &SortOrder { field: named(Self::FIELDS, "name"), descending: false };
 
     const SEARCHED: &'static str = "`name` or `hostname`";
 

@@ -2,10 +2,9 @@
 
 use super::{
     Field,
-    Kind::{OneOf, Open, Time},
-    Order, Resource,
-    form::{CODE, ID, TEXT},
-    named,
+    FieldKind::{OneOf, Open, Time},
+    Resource, SortOrder, named,
+    value_format::{CODE, ID, TEXT},
 };
 use crate::inventory::model::Org;
 
@@ -22,8 +21,8 @@ impl Resource for Org {
         Field::new("updated_at", Time, |it| (&it.updated_at).into()),
     ];
 
-    const ORDER: &'static Order<Self> =
-        &Order { field: named(Self::FIELDS, "name"), descending: false };
+    const ORDER: &'static SortOrder<Self> =
+        &SortOrder { field: named(Self::FIELDS, "name"), descending: false };
 
     const SEARCHED: &'static str = "`name` or `display_name`";
 

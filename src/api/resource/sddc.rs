@@ -2,10 +2,9 @@
 
 use super::{
     Field,
-    Kind::{Each, Number, Object, OneOf, Open, Time},
-    Order, Resource, Value,
-    form::{ID, NETWORK, REGION, TEXT, URL, VERSION, ZONE},
-    named,
+    FieldKind::{Each, Number, Object, OneOf, Open, Time},
+    Resource, SortOrder, Value, named,
+    value_format::{ID, NETWORK, REGION, TEXT, URL, VERSION, ZONE},
 };
 use crate::inventory::model::{Sddc, SddcEntry};
 
@@ -62,8 +61,8 @@ impl Resource for SddcEntry {
     const CAN_BE_DELETED: bool = true;
     const CAN_BE_WATCHED: bool = true;
 
-    const ORDER: &'static Order<Self> =
-        &Order { field: named(Self::FIELDS, "name"), descending: false };
+    const ORDER: &'static SortOrder<Self> =
+        &SortOrder { field: named(Self::FIELDS, "name"), descending: false };
 
     const SEARCHED: &'static str = "`name`";
 

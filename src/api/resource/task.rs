@@ -2,10 +2,9 @@
 
 use super::{
     Field,
-    Kind::{Number, OneOf, Open, Time},
-    Order, Resource,
-    form::{CODE, ID, TEXT},
-    named,
+    FieldKind::{Number, OneOf, Open, Time},
+    Resource, SortOrder, named,
+    value_format::{CODE, ID, TEXT},
 };
 use crate::inventory::model::Task;
 
@@ -34,8 +33,8 @@ impl Resource for Task {
     ];
 
     /// The newest first.
-    const ORDER: &'static Order<Self> =
-        &Order { field: named(Self::FIELDS, "started_at"), descending: true };
+    const ORDER: &'static SortOrder<Self> =
+        &SortOrder { field: named(Self::FIELDS, "started_at"), descending: true };
 
     const SEARCHED: &'static str = "`type`";
 

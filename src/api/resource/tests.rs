@@ -85,21 +85,21 @@ fn is_documented<R: Resource>(name: &str) {
         let described = &schema["properties"][field.name];
         let text = described["description"].as_str().unwrap_or_default();
         match field.kind {
-            Kind::OneOf(documented) => {
+            FieldKind::OneOf(documented) => {
                 for value in documented {
                     assert!(text.contains(&format!("`{value}`")), "{}: {value}", field.name);
                 }
                 assert!(text.contains("a newer value"), "{}", field.name);
             }
-            Kind::Open(form) => {
+            FieldKind::Open(form) => {
                 let example = described["example"].as_str();
-                assert!(example.is_none_or(|it| form.fits(it)), "{}: {example:?}", field.name);
+                assert!(example.is_none_or(|it| form.matches(it)), "{}: {example:?}", field.name);
             }
-            Kind::Each(form) => {
+            FieldKind::Each(form) => {
                 let examples = described["example"].as_array().unwrap();
-                assert!(examples.iter().all(|it| form.fits(it.as_str().unwrap())));
+                assert!(examples.iter().all(|it| form.matches(it.as_str().unwrap())));
             }
-            Kind::Number | Kind::Flag | Kind::Time | Kind::Object => {}
+            FieldKind::Number | FieldKind::Flag | FieldKind::Time | FieldKind::Object => {}
         }
     }
 }

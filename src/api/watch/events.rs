@@ -16,19 +16,19 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::{
-    Watching,
-    state::{State, event},
+    WatchPermit,
+    watched_state::{WatchedState, event},
 };
 use crate::{
     access::Denied,
     api::{
-        answer::{Encoded, Outcome, Subject, What},
-        ask::{Ask, Settled, Stay, Topic},
+        answer::{AnswerSubject, EncodedAnswer, Outcome, ResourceType},
         caller::SddcReader,
         error::ApiError,
         gaps::gaps,
         page::Completeness,
-        question::{Question, Takes},
+        query::{AllowedParams, ListQuery},
+        request::{FetchedList, InventoryRequest, ListTarget, WatchMode},
     },
     clock::Instant,
     ids::OrgId,
@@ -66,25 +66,31 @@ const RETRY: Bytes = Bytes::from_static(b"retry: 3000\n");
     responses((status = 200, description = "The events"))
 ))]
 pub(in crate::api) async fn watch_sddcs(
-    ask: Ask,
+    request: InventoryRequest,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let topic = ask.all(What::Sddcs);
-    let settled = ask.settle(&topic, Takes::EVENTS, Stay::Forever, slice::from_ref);
-    let Settled { question, served, watch, .. } = settled.await?;
-    let watch = watch.unwrap_or_else(|| ask.state.inventory.watch());
+    let topic = request.all(ResourceType::Sddcs);
+    let settled =
+        request.settle(&topic, AllowedParams::EVENTS, WatchMode::Forever, slice::from_ref);
+    let FetchedList { query, served, watch, .. } = settled.await?;
+    let watch = watch.unwrap_or_else(|| request.state.inventory.watch());
     // Like any page: what many first looks cost is bounded.
-    let listed =
-        ask.page(&topic, &question, 0, &served, &ask.visibility, slice::from_ref).await?.encoded;
-    let place =
-        ask.state.watchers.enter(ask.reader.0.caller().name()).ok_or(ApiError::TooManyWatchers)?;
-    if let Some(permit) = &ask.permit {
+    let page = request
+        .page(&topic, &query, 0, &served, &request.visibility, slice::from_ref)
+        .await?
+        .encoded;
+    let place = request
+        .state
+        .watchers
+        .enter(request.reader.0.caller().name())
+        .ok_or(ApiError::TooManyWatchers)?;
+    if let Some(permit) = &request.permit {
         permit.park();
     }
     let outcome = Outcome::of(&served);
     let last = headers.get(LAST_EVENT_ID).filter(|id| !id.is_empty()).cloned();
-    let viewer = Viewer { ask: ask.without_head(), topic, question };
-    let stream = Events::begin(viewer, watch, place, &served, &listed, last.as_ref());
+    let viewer = WatchedList { request: request.without_head(), topic, query };
+    let stream = EventStream::begin(viewer, watch, place, &served, &page, last.as_ref());
     let body = stream::unfold(stream, |mut stream| async {
         stream.next().await.map(|chunk| (Ok::<_, Infallible>(chunk), stream))
     });
@@ -96,7 +102,7 @@ pub(in crate::api) async fn watch_sddcs(
     // nginx would hold small events back until its buffer is full.
     headers.insert(ACCEL_BUFFERING, HeaderValue::from_static("no"));
     response.extensions_mut().insert(outcome);
-    response.extensions_mut().insert(Streaming);
+    response.extensions_mut().insert(StreamMarker);
     Ok(response)
 }
 
@@ -104,7 +110,7 @@ pub(in crate::api) async fn watch_sddcs(
 /// again.
 #[derive(Debug, Serialize)]
 #[cfg_attr(test, derive(utoipa::ToSchema), schema(as = StatusEvent))]
-pub(in crate::api) struct Status {
+pub(in crate::api) struct StatusEvent {
     /// Seconds since the oldest part of the picture was read; `null` where there is none.
     pub(super) age_s: Option<u64>,
     /// Whether every organization can be shown.
@@ -114,15 +120,15 @@ pub(in crate::api) struct Status {
 /// The data of `event: reset`: what was told before is void, and `sync` follows.
 #[derive(Debug, Serialize)]
 #[cfg_attr(test, derive(utoipa::ToSchema), schema(as = ResetEvent))]
-pub(in crate::api) struct Reset {}
+pub(in crate::api) struct ResetEvent {}
 
-impl Reset {
+impl ResetEvent {
     fn event(&self) -> String {
         event("reset", None, &serde_json::to_string(self).expect("it has string keys only"))
     }
 }
 
-impl Status {
+impl StatusEvent {
     pub(super) fn event(&self) -> String {
         event("status", None, &serde_json::to_string(self).expect("it has string keys only"))
     }
@@ -130,60 +136,60 @@ impl Status {
 
 /// Marks an answer that goes on: its connection's being cut loses a watcher.
 #[derive(Debug, Clone, Copy)]
-pub struct Streaming;
+pub struct StreamMarker;
 
 /// Who watches what.
-struct Viewer {
-    ask: Ask,
-    topic: Topic,
+struct WatchedList {
+    request: InventoryRequest,
+    topic: ListTarget,
     /// Takes a part: what is missing is told as status.
-    question: Question<SddcEntry>,
+    query: ListQuery<SddcEntry>,
 }
 
 /// What one watcher has been told, and what is to be told next.
-struct Events {
-    viewer: Viewer,
+struct EventStream {
+    viewer: WatchedList,
     watch: Watch,
-    state: Arc<State>,
+    state: Arc<WatchedState>,
     /// The view that the state is of.
-    at: Look,
-    told: Freshness,
+    at: ViewVersion,
+    told: ToldFreshness,
     /// The rest of one step: nothing is added before it is taken.
     pending: VecDeque<Bytes>,
     /// Whether an event was sent yet.
     has_begun: bool,
     heartbeat: Instant,
-    _place: Watching,
+    _place: WatchPermit,
 }
 
 /// What makes one view another than the last one.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Look {
+struct ViewVersion {
     revision: u64,
     missing: Vec<OrgId>,
 }
 
 /// What `status` tells the turns of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Freshness {
+struct ToldFreshness {
     is_old: bool,
     is_partial: bool,
 }
 
-impl Viewer {
-    fn subject(&self, view: &ListSnapshot<SddcEntry>) -> (Look, Subject) {
+impl WatchedList {
+    fn subject(&self, view: &ListSnapshot<SddcEntry>) -> (ViewVersion, AnswerSubject) {
         // Nor is something removed that may be one of those that cannot be read.
         let missing = view.missing.iter().map(|gap| &gap.org_id).chain(view.unreadable_orgs());
         let missing = missing.cloned().collect();
-        let look = Look { revision: view.content.revision, missing };
+        let look = ViewVersion { revision: view.content.revision, missing };
         let gaps = view.missing.iter().map(MissingPart::from).collect();
-        (look, self.ask.subject(&self.topic, &self.question, 0, view.content.revision, gaps))
+        (look, self.request.subject(&self.topic, &self.query, 0, view.content.revision, gaps))
     }
 
     /// The list that a question with the same filters is answered with.
-    fn listed(&self, subject: Subject, view: &ListSnapshot<SddcEntry>) -> Arc<Encoded> {
-        let (topic, visibility) = (&self.topic, &self.ask.visibility);
-        self.ask.encode(subject, topic, &self.question, view, visibility, slice::from_ref)
+    fn page(&self, subject: AnswerSubject, view: &ListSnapshot<SddcEntry>) -> Arc<EncodedAnswer> {
+        let (topic, visibility) = (&self.topic, &self.request.visibility);
+        self.request.encode(subject, topic, &self.query, view, visibility, slice::from_ref)
     }
 
     fn seen(&self, view: &ListSnapshot<SddcEntry>) -> Vec<Arc<SddcEntry>> {
@@ -191,48 +197,48 @@ impl Viewer {
             let org = &entry.sddc.org_id;
             self.topic.scope.holds(org)
                 && view.shows(org)
-                && self.ask.visibility.sees(entry)
-                && self.question.matches(entry)
+                && self.request.visibility.sees(entry)
+                && self.query.matches(entry)
         };
         view.content.entries.iter().filter(|entry| is_seen(entry)).cloned().collect()
     }
 
     /// Whether the list is a part only.
     fn is_partial(&self, view: &ListSnapshot<SddcEntry>) -> bool {
-        let visibility = &self.ask.visibility;
+        let visibility = &self.request.visibility;
         !view.missing.is_empty()
-            || !gaps(&self.topic, &self.question, view, visibility, slice::from_ref).is_empty()
+            || !gaps(&self.topic, &self.query, view, visibility, slice::from_ref).is_empty()
     }
 
-    fn freshness(&self, age: Duration, is_partial: bool) -> Freshness {
-        Freshness { is_old: age >= self.ask.state.answers.fresh(), is_partial }
+    fn freshness(&self, age: Duration, is_partial: bool) -> ToldFreshness {
+        ToldFreshness { is_old: age >= self.request.state.answers.fresh(), is_partial }
     }
 }
 
-impl Events {
+impl EventStream {
     fn begin(
-        viewer: Viewer,
+        viewer: WatchedList,
         watch: Watch,
-        place: Watching,
+        place: WatchPermit,
         served: &Served<ListSnapshot<SddcEntry>>,
-        listed: &Encoded,
+        page: &EncodedAnswer,
         last: Option<&HeaderValue>,
     ) -> Self {
         let view = &served.content;
         let (at, subject) = viewer.subject(view);
-        let steps = &viewer.ask.state.steps;
+        let steps = &viewer.request.state.steps;
         let mut pending = VecDeque::new();
-        if !last.is_some_and(|last| listed.has_tag(last)) {
+        if !last.is_some_and(|last| page.has_tag(last)) {
             if last.is_some() {
-                pending.push_back(Reset {}.event().into());
+                pending.push_back(ResetEvent {}.event().into());
             }
-            pending.extend(sync(listed));
+            pending.extend(sync(page));
         }
-        let told = Freshness { is_old: false, is_partial: false };
+        let told = ToldFreshness { is_old: false, is_partial: false };
         let now = viewer.freshness(served.age, viewer.is_partial(view));
         let mut events = Self {
             state: steps.begin(subject, || viewer.seen(view)),
-            heartbeat: viewer.ask.state.clock.now() + HEARTBEAT,
+            heartbeat: viewer.request.state.clock.now() + HEARTBEAT,
             viewer,
             watch,
             at,
@@ -254,11 +260,11 @@ impl Events {
             if let Some(chunk) = self.pending.pop_front() {
                 return Some(chunk);
             }
-            let state = &self.viewer.ask.state;
+            let state = &self.viewer.request.state;
             tokio::select! {
                 biased;
                 () = state.readiness.draining() => return None,
-                changed = self.viewer.ask.reader.0.changed() => {
+                changed = self.viewer.request.reader.0.changed() => {
                     if let Err(denied) = changed {
                         self.let_go(denied).await;
                         return None;
@@ -277,7 +283,7 @@ impl Events {
 
     /// Counts, logs and records why the stream ends, which nobody asked for.
     async fn let_go(&self, denied: Denied) {
-        let Ask { state, reader: SddcReader(reader), .. } = &self.viewer.ask;
+        let InventoryRequest { state, reader: SddcReader(reader), .. } = &self.viewer.request;
         let problem = ApiError::Denied(denied).problem();
         let (caller, reason) = (reader.caller().name(), problem.reason());
         state.metrics.access_denied(reason);
@@ -306,18 +312,21 @@ impl Events {
     /// Tells a caller who sees something else now the whole list anew: what it was told before may
     /// hold what it may not see any longer. `None` if nothing can be shown.
     fn begin_anew(&mut self) -> Option<()> {
-        let Viewer { ask, topic, .. } = &mut self.viewer;
-        ask.visibility = ask.reader.visibility();
-        *topic = ask.all(topic.what);
+        let WatchedList { request, topic, .. } = &mut self.viewer;
+        request.visibility = request.reader.visibility();
+        *topic = request.all(topic.what);
         let scope = &topic.scope;
-        let served =
-            ask.state.inventory.sddcs_kept(false, scope, &FreshnessRequirement::default()).ok()?;
+        let served = request
+            .state
+            .inventory
+            .sddcs_kept(false, scope, &FreshnessRequirement::default())
+            .ok()?;
         let view = &served.content;
         let (at, subject) = self.viewer.subject(view);
-        let listed = self.viewer.listed(subject.clone(), view);
-        self.pending.push_back(Reset {}.event().into());
-        self.pending.extend(sync(&listed));
-        let steps = &self.viewer.ask.state.steps;
+        let page = self.viewer.page(subject.clone(), view);
+        self.pending.push_back(ResetEvent {}.event().into());
+        self.pending.extend(sync(&page));
+        let steps = &self.viewer.request.state.steps;
         self.state = steps.begin(subject, || self.viewer.seen(view));
         self.at = at;
         let now = self.viewer.freshness(served.age, self.viewer.is_partial(view));
@@ -327,8 +336,8 @@ impl Events {
 
     /// Takes the step to what there is now.
     fn look(&mut self) {
-        let Viewer { ask, topic, .. } = &self.viewer;
-        let inventory = &ask.state.inventory;
+        let WatchedList { request, topic, .. } = &self.viewer;
+        let inventory = &request.state.inventory;
         let (age, is_partial) =
             match inventory.sddcs_kept(false, &topic.scope, &FreshnessRequirement::default()) {
                 Ok(served) => {
@@ -349,9 +358,9 @@ impl Events {
         }
         let viewer = &self.viewer;
         let seen = || viewer.seen(view);
-        let tag = || tag(&viewer.listed(subject.clone(), view)).to_owned();
+        let tag = || tag(&viewer.page(subject.clone(), view)).to_owned();
         let missing = at.missing.clone();
-        let step = viewer.ask.state.steps.step(&self.state, &subject, missing, seen, tag);
+        let step = viewer.request.state.steps.step(&self.state, &subject, missing, seen, tag);
         self.state = step.to.clone();
         self.at = at;
         if !step.events.is_empty() {
@@ -359,12 +368,12 @@ impl Events {
         }
     }
 
-    fn tell_freshness(&mut self, now: Freshness, age: Option<Duration>) {
+    fn tell_freshness(&mut self, now: ToldFreshness, age: Option<Duration>) {
         if now == self.told {
             return;
         }
         self.told = now;
-        let status = Status {
+        let status = StatusEvent {
             age_s: age.map(|age| age.as_secs()),
             completeness: Completeness::of(now.is_partial),
         };
@@ -373,11 +382,11 @@ impl Events {
 }
 
 /// The whole list, in three pieces: its bytes are everybody's.
-fn sync(listed: &Encoded) -> [Bytes; 3] {
-    let begin = format!("event: sync\nid: {}\ndata: ", tag(listed));
-    [begin.into(), listed.identity().clone(), Bytes::from_static(b"\n\n")]
+fn sync(page: &EncodedAnswer) -> [Bytes; 3] {
+    let begin = format!("event: sync\nid: {}\ndata: ", tag(page));
+    [begin.into(), page.identity().clone(), Bytes::from_static(b"\n\n")]
 }
 
-fn tag(listed: &Encoded) -> &str {
-    listed.etag().to_str().expect("tags are visible ASCII")
+fn tag(page: &EncodedAnswer) -> &str {
+    page.etag().to_str().expect("tags are visible ASCII")
 }

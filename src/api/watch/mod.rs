@@ -9,18 +9,18 @@
 //! the newest view when its connection takes more bytes: who is slow skips what lay between. Steps
 //! are made once for all watchers that stand at the same place.
 
+mod diff_cache;
 mod events;
-mod state;
-mod steps;
 #[cfg(test)]
 mod tests;
 mod wait;
+mod watched_state;
 mod watchers;
 
-pub use self::{events::Streaming, steps::Steps, watchers::Watchers};
-pub(super) use self::{events::watch_sddcs, wait::LongPoll, watchers::Watching};
+pub use self::{diff_cache::EventDiffCache, events::StreamMarker, watchers::WatcherLimit};
+pub(super) use self::{events::watch_sddcs, wait::LongPoll, watchers::WatchPermit};
 #[cfg(test)]
 pub(super) use self::{
-    events::{__path_watch_sddcs, Reset, Status},
-    state::{Data as Change, example},
+    events::{__path_watch_sddcs, ResetEvent, StatusEvent},
+    watched_state::{ChangeEvent, example},
 };

@@ -9,10 +9,10 @@ use std::{
 use proptest::{collection, prelude::*};
 use serde_json::{Value, json};
 
-use super::{state::State, steps::Steps};
+use super::{diff_cache::EventDiffCache, watched_state::WatchedState};
 use crate::{
     api::{
-        answer::{Subject, What},
+        answer::{AnswerSubject, ResourceType},
         caller::Visibility,
     },
     ids::OrgId,
@@ -81,25 +81,30 @@ impl Turn {
     }
 
     /// As the answer of that revision.
-    fn subject(&self, revision: usize) -> Subject {
+    fn subject(&self, revision: usize) -> AnswerSubject {
         let gap = |org: OrgId| MissingPart {
             org_id: org.to_string(),
             sddc_id: None,
             reason: "upstream-timeout",
         };
-        Subject {
-            what: What::Sddcs,
+        AnswerSubject {
+            what: ResourceType::Sddcs,
             within: None,
             revision: revision as u64,
             seen_by: 0,
             visibility: Visibility::default(),
             missing: self.missing().into_iter().map(gap).collect(),
-            question: "".into(),
+            query: "".into(),
         }
     }
 
     /// The watcher's next state and what it is told, by way of what all watchers share.
-    fn step(&self, steps: &Steps, from: &State, revision: usize) -> (Arc<State>, Vec<Event>) {
+    fn step(
+        &self,
+        steps: &EventDiffCache,
+        from: &WatchedState,
+        revision: usize,
+    ) -> (Arc<WatchedState>, Vec<Event>) {
         let tag = || format!("W/\"{revision}\"");
         let subject = self.subject(revision);
         let step = steps.step(from, &subject, self.missing(), || self.seen(), tag);
@@ -161,7 +166,7 @@ proptest! {
     fn events_make_of_the_first_list_the_last_one_and_never_remove_what_cannot_be_seen(
         turns in turns(),
     ) {
-        let steps = Steps::default();
+        let steps = EventDiffCache::default();
         let mut state = steps.begin(turns[0].subject(0), || turns[0].seen());
         let mut copied = copy(&state.sddcs);
         for (revision, turn) in turns.iter().enumerate() {
@@ -189,7 +194,7 @@ proptest! {
     fn whoever_comes_when_stands_with_all_others_after_a_turn_that_shows_everything(
         turns in turns(), came in collection::vec(0_usize..8, 2..5),
     ) {
-        let steps = Steps::default();
+        let steps = EventDiffCache::default();
         let last = Turn { missing: BTreeSet::new(), ..turns[turns.len() - 1].clone() };
         let ends = came.iter().map(|came| {
             let came = came % turns.len();
@@ -206,7 +211,7 @@ proptest! {
 
 #[test]
 fn a_step_is_made_once_for_all_who_stand_at_the_same_place() {
-    let steps = Steps::default();
+    let steps = EventDiffCache::default();
     let turn = |fields| Turn { world: [(0, fields)].into(), missing: BTreeSet::new() };
     let [before, now] = [turn((true, true)), turn((false, true))];
     let states = [0, 1].map(|_| steps.begin(before.subject(1), || before.seen()));
@@ -227,7 +232,7 @@ fn a_step_is_made_once_for_all_who_stand_at_the_same_place() {
 
 #[test]
 fn where_nothing_that_is_shown_has_changed_nothing_is_told() {
-    let steps = Steps::default();
+    let steps = EventDiffCache::default();
     let turn = Turn { world: [(0, (true, true))].into(), missing: BTreeSet::new() };
     let state = steps.begin(turn.subject(1), || turn.seen());
     let (to, events) = turn.step(&steps, &state, 2);
@@ -242,9 +247,9 @@ fn orgs_that_have_one_each_of_the_same_id_are_told_apart() {
         twin.sddc.id = "twin".parse().unwrap();
         Arc::new(twin)
     };
-    let state = State::new(vec![twin(0, true), twin(1, true)]);
+    let state = WatchedState::new(vec![twin(0, true), twin(1, true)]);
     let told = |now: Vec<_>| {
-        let step = state.step(Arc::new(State::new(now)), &[], || "W/\"1\"".to_owned());
+        let step = state.step(Arc::new(WatchedState::new(now)), &[], || "W/\"1\"".to_owned());
         let told = |it: &Event| (it.name.clone(), it.data["sddc"]["org_id"].clone());
         read(&step.events).iter().map(told).collect::<Vec<_>>()
     };
@@ -256,9 +261,9 @@ fn orgs_that_have_one_each_of_the_same_id_are_told_apart() {
 
 #[test]
 fn long_questions_count_in_the_bytes_that_are_kept() {
-    let steps = Steps::default();
+    let steps = EventDiffCache::default();
     let turn = Turn { world: World::new(), missing: BTreeSet::new() };
-    let subject = Subject { question: "q".repeat(8000).into(), ..turn.subject(1) };
+    let subject = AnswerSubject { query: "q".repeat(8000).into(), ..turn.subject(1) };
     steps.begin(subject, || turn.seen());
     assert!(steps.bytes() > 8000, "{}", steps.bytes());
 }

@@ -2,10 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::Watching;
+use super::WatchPermit;
 use crate::{
     access::Admitted,
-    api::{ApiState, ask::Ask, error::ApiError},
+    api::{ApiState, error::ApiError, request::InventoryRequest},
     clock::Instant,
     in_flight::Permit,
     inventory::Watch,
@@ -21,7 +21,7 @@ pub(in crate::api) struct LongPoll {
     watch: Watch,
     end: Instant,
     is_over: bool,
-    place: Option<Watching>,
+    place: Option<WatchPermit>,
     permit: Option<Permit>,
     /// Who waits, judged again when the rules change.
     reader: Admitted,
@@ -29,9 +29,9 @@ pub(in crate::api) struct LongPoll {
 
 impl LongPoll {
     /// Waits until `end`. `watch` is from before the first look.
-    pub(in crate::api) fn new(ask: &Ask, watch: Watch, end: Instant) -> Self {
-        let (state, permit) = (ask.state.clone(), ask.permit.clone());
-        let reader = ask.reader.0.clone();
+    pub(in crate::api) fn new(request: &InventoryRequest, watch: Watch, end: Instant) -> Self {
+        let (state, permit) = (request.state.clone(), request.permit.clone());
+        let reader = request.reader.0.clone();
         Self { state, watch, end, is_over: false, place: None, permit, reader }
     }
 

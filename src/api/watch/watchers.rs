@@ -10,7 +10,7 @@ use crate::{access::CallerName, telemetry::Metrics};
 /// Counts long polls and event streams, up to `api.max_watchers`, of which one caller holds at most
 /// three quarters: a caller that leaks its streams leaves places to the others. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Watchers(Arc<Count>);
+pub struct WatcherLimit(Arc<Count>);
 
 #[derive(Debug)]
 struct Count {
@@ -28,12 +28,12 @@ struct Held {
 
 /// One watcher's place; given back when dropped.
 #[derive(Debug)]
-pub(in crate::api) struct Watching {
+pub(in crate::api) struct WatchPermit {
     count: Arc<Count>,
     caller: CallerName,
 }
 
-impl Watchers {
+impl WatcherLimit {
     /// At most `max` at once.
     #[must_use]
     pub fn new(max: usize, metrics: Metrics) -> Self {
@@ -42,7 +42,7 @@ impl Watchers {
     }
 
     /// `None` when there are too many already, of this caller or of all.
-    pub(in crate::api) fn enter(&self, caller: &CallerName) -> Option<Watching> {
+    pub(in crate::api) fn enter(&self, caller: &CallerName) -> Option<WatchPermit> {
         let count = &self.0;
         let mut held = count.held();
         let own = held.by_caller.get(caller).copied().unwrap_or_default();
@@ -52,7 +52,7 @@ impl Watchers {
         held.all += 1;
         held.by_caller.insert(caller.clone(), own + 1);
         count.metrics.watchers().inc();
-        Some(Watching { count: count.clone(), caller: caller.clone() })
+        Some(WatchPermit { count: count.clone(), caller: caller.clone() })
     }
 }
 
@@ -62,7 +62,7 @@ impl Count {
     }
 }
 
-impl Drop for Watching {
+impl Drop for WatchPermit {
     fn drop(&mut self) {
         let mut held = self.count.held();
         held.all -= 1;
@@ -87,7 +87,7 @@ mod tests {
 
     #[test]
     fn above_the_bound_nobody_gets_in_and_leaving_makes_room() {
-        let watchers = Watchers::new(2, Metrics::new());
+        let watchers = WatcherLimit::new(2, Metrics::new());
         let first = watchers.enter(&caller("a"));
         let second = watchers.enter(&caller("b"));
         assert!(first.is_some() && second.is_some() && watchers.enter(&caller("c")).is_none());
@@ -98,7 +98,7 @@ mod tests {
     #[test]
     fn one_caller_holds_at_most_three_quarters() {
         for (max, most) in [(1, 1), (2, 1), (3, 2), (4, 3), (5, 3), (8, 6), (6000, 4500)] {
-            let watchers = Watchers::new(max, Metrics::new());
+            let watchers = WatcherLimit::new(max, Metrics::new());
             let greedy = caller("greedy");
             let held: Vec<_> = std::iter::from_fn(|| watchers.enter(&greedy)).collect();
             assert_eq!(held.len(), most, "of {max}");

@@ -15,7 +15,7 @@ use super::{
     share::share,
 };
 use crate::{
-    api::{question::Takes, resource::Resource},
+    api::{query::AllowedParams, resource::Resource},
     inventory::model::{Cluster, Host, Org, SddcEntry, Task},
 };
 
@@ -135,12 +135,12 @@ impl Facts {
             "/orgs/{org_id}" => Self::document::<Org>("Org"),
             STREAM => Self {
                 resource: "Sddc",
-                query: Takes::EVENTS.published::<SddcEntry>(),
+                query: AllowedParams::EVENTS.published::<SddcEntry>(),
                 body: Schema::from(ObjectBuilder::new().schema_type(Type::String).build()).into(),
             },
             "/sd/prometheus" => Self {
                 resource: "Sddc",
-                query: Takes::DISCOVERY.published::<SddcEntry>(),
+                query: AllowedParams::DISCOVERY.published::<SddcEntry>(),
                 body: Schema::from(Array::new(Ref::from_schema_name("TargetGroup"))).into(),
             },
             other => panic!("what {other} takes and answers is not said"),
@@ -149,12 +149,12 @@ impl Facts {
 
     fn list<R: Resource>(resource: &'static str) -> Self {
         let body = Ref::from_schema_name(format!("Page_{resource}")).into();
-        Self { resource, query: Takes::LIST.published::<R>(), body }
+        Self { resource, query: AllowedParams::LIST.published::<R>(), body }
     }
 
     fn document<R: Resource>(resource: &'static str) -> Self {
         let body = Ref::from_schema_name(resource).into();
-        Self { resource, query: Takes::DOCUMENT.published::<R>(), body }
+        Self { resource, query: AllowedParams::DOCUMENT.published::<R>(), body }
     }
 }
 

@@ -19,7 +19,7 @@ use crate::{
     access::{Denied, Exceeded, Refusal, Scope, oidc::JwtFault},
     api::{
         error::{ApiError, upstream},
-        question::{Query, Takes},
+        query::{AllowedParams, RawQuery},
     },
     inventory::{Missing, model::SddcEntry},
     problem::{Code, Problem},
@@ -110,8 +110,8 @@ fn told(kind: Kind) -> Problem {
 
 /// Two faults of a real question.
 fn invalid(examples: &Examples) -> Problem {
-    let query = Query::of("/sddcs?state=REDY&partail=allow");
-    let asked = query.draft::<SddcEntry>(Takes::LIST).finish(examples.sddcs.iter());
+    let query = RawQuery::of("/sddcs?state=REDY&partail=allow");
+    let asked = query.parser::<SddcEntry>(AllowedParams::LIST).finish(examples.sddcs.iter());
     asked.expect_err("the question has faults").problem()
 }
 

@@ -10,7 +10,7 @@ use std::sync::{Arc, Weak};
 use bytes::Bytes;
 use tokio::sync::Semaphore;
 
-use super::{coding::Coding, encoded::Encoded};
+use super::{coding::ContentCoding, encoded::EncodedAnswer};
 use crate::tasks::BackgroundJobs;
 
 /// At once: compressing must leave the small machine's other CPU to the requests.
@@ -20,7 +20,7 @@ const PLACES: usize = 64;
 
 /// Makes variants. Cheap to clone.
 #[derive(Debug, Clone)]
-pub(super) struct Press {
+pub(super) struct Compressor {
     jobs: BackgroundJobs,
     places: Arc<Semaphore>,
     workers: Arc<Semaphore>,
@@ -28,12 +28,12 @@ pub(super) struct Press {
 
 /// The right to make a variant. Dropped before it is settled, another one may try: a job ends with
 /// the runtime, an answer may outlive it. Weak, so that what waits here keeps no answer alive that nobody asks for any more.
-struct Claim {
-    encoded: Weak<Encoded>,
-    coding: Coding,
+struct EncodingClaim {
+    encoded: Weak<EncodedAnswer>,
+    coding: ContentCoding,
 }
 
-impl Drop for Claim {
+impl Drop for EncodingClaim {
     fn drop(&mut self) {
         if let Some(encoded) = self.encoded.upgrade() {
             encoded.give_up(self.coding);
@@ -41,7 +41,7 @@ impl Drop for Claim {
     }
 }
 
-impl Press {
+impl Compressor {
     /// A press whose jobs are tracked by `jobs`.
     pub(super) fn new(jobs: BackgroundJobs) -> Self {
         Self {
@@ -54,24 +54,24 @@ impl Press {
     /// Starts making a variant unless that was done before; `made` is called when it is there.
     pub(super) fn make(
         &self,
-        encoded: &Arc<Encoded>,
-        coding: Coding,
-        made: impl FnOnce(&Arc<Encoded>) + Send + 'static,
+        encoded: &Arc<EncodedAnswer>,
+        coding: ContentCoding,
+        made: impl FnOnce(&Arc<EncodedAnswer>) + Send + 'static,
     ) {
-        self.make_by(encoded, coding, Coding::compress, made);
+        self.make_by(encoded, coding, ContentCoding::compress, made);
     }
 
     fn make_by(
         &self,
-        encoded: &Arc<Encoded>,
-        coding: Coding,
-        compress: fn(Coding, &[u8]) -> std::io::Result<Bytes>,
-        made: impl FnOnce(&Arc<Encoded>) + Send + 'static,
+        encoded: &Arc<EncodedAnswer>,
+        coding: ContentCoding,
+        compress: fn(ContentCoding, &[u8]) -> std::io::Result<Bytes>,
+        made: impl FnOnce(&Arc<EncodedAnswer>) + Send + 'static,
     ) {
         if !encoded.begin(coding) {
             return;
         }
-        let claim = Claim { encoded: Arc::downgrade(encoded), coding };
+        let claim = EncodingClaim { encoded: Arc::downgrade(encoded), coding };
         let Ok(place) = self.places.clone().try_acquire_owned() else { return };
         let press = self.clone();
         self.jobs.spawn("press", async move {
@@ -89,9 +89,9 @@ impl Press {
     /// The variant, or that it cannot be made. An error: the runtime ends.
     async fn compressed(
         &self,
-        encoded: &Encoded,
-        coding: Coding,
-        compress: fn(Coding, &[u8]) -> std::io::Result<Bytes>,
+        encoded: &EncodedAnswer,
+        coding: ContentCoding,
+        compress: fn(ContentCoding, &[u8]) -> std::io::Result<Bytes>,
     ) -> Result<Option<Bytes>, ()> {
         let body = encoded.identity().clone();
         match tokio::task::spawn_blocking(move || compress(coding, &body)).await {
@@ -119,69 +119,69 @@ mod tests {
 
     use http::{HeaderMap, header::ACCEPT_ENCODING};
 
-    use super::{super::coding::Codings, *};
+    use super::{super::coding::AcceptedCodings, *};
 
-    fn document() -> Arc<Encoded> {
-        Arc::new(Encoded::fixed("an answer ".repeat(1000)))
+    fn document() -> Arc<EncodedAnswer> {
+        Arc::new(EncodedAnswer::fixed("an answer ".repeat(1000)))
     }
 
-    fn accepts(field: &'static str) -> Codings {
+    fn accepts(field: &'static str) -> AcceptedCodings {
         let mut headers = HeaderMap::new();
         headers.insert(ACCEPT_ENCODING, http::HeaderValue::from_static(field));
-        Codings::of(&headers)
+        AcceptedCodings::of(&headers)
     }
 
-    async fn idle(press: &Press) {
+    async fn idle(press: &Compressor) {
         press.jobs.ended().await;
     }
 
     #[tokio::test]
     async fn a_hundred_who_ask_at_once_make_one_variant_of_each_coding() {
         static MADE: AtomicU32 = AtomicU32::new(0);
-        let press = Press::new(BackgroundJobs::new(crate::telemetry::Metrics::new()));
+        let press = Compressor::new(BackgroundJobs::new(crate::telemetry::Metrics::new()));
         let encoded = document();
-        let compress = |coding: Coding, body: &[u8]| {
+        let compress = |coding: ContentCoding, body: &[u8]| {
             MADE.fetch_add(1, Ordering::SeqCst);
             coding.compress(body)
         };
         for _ in 0..100 {
-            for coding in Coding::ALL {
+            for coding in ContentCoding::ALL {
                 press.make_by(&encoded, coding, compress, |_| ());
             }
         }
         assert_eq!(press.jobs.under_way(), 3);
         idle(&press).await;
-        press.make_by(&encoded, Coding::Gzip, compress, |_| ());
+        press.make_by(&encoded, ContentCoding::Gzip, compress, |_| ());
         idle(&press).await;
         assert_eq!(MADE.load(Ordering::SeqCst), 3);
         let choice = encoded.choose(accepts("gzip, br"));
-        assert_eq!((choice.coding, choice.unmade), (Some(Coding::Brotli), None));
+        assert_eq!((choice.coding, choice.unmade), (Some(ContentCoding::Brotli), None));
         assert_eq!(press.places.available_permits(), PLACES);
     }
 
     #[tokio::test]
     async fn a_failure_or_a_panic_is_not_tried_again_and_leaves_identity() {
-        let press = Press::new(BackgroundJobs::new(crate::telemetry::Metrics::new()));
+        let press = Compressor::new(BackgroundJobs::new(crate::telemetry::Metrics::new()));
         let encoded = document();
-        let fails = |_: Coding, _: &[u8]| Err(io::Error::other("on purpose"));
-        press.make_by(&encoded, Coding::Zstd, fails, |_| ());
-        press.make_by(&encoded, Coding::Gzip, |_, _| panic!("on purpose"), |_| ());
+        let fails = |_: ContentCoding, _: &[u8]| Err(io::Error::other("on purpose"));
+        press.make_by(&encoded, ContentCoding::Zstd, fails, |_| ());
+        press.make_by(&encoded, ContentCoding::Gzip, |_, _| panic!("on purpose"), |_| ());
         idle(&press).await;
         let choice = encoded.choose(accepts("zstd, gzip"));
         assert_eq!((choice.coding, choice.unmade), (None, None));
-        press.make(&encoded, Coding::Gzip, |_| ());
+        press.make(&encoded, ContentCoding::Gzip, |_| ());
         assert_eq!(press.jobs.under_way(), 0);
-        press.make(&encoded, Coding::Brotli, |_| ());
+        press.make(&encoded, ContentCoding::Brotli, |_| ());
         idle(&press).await;
-        assert_eq!(encoded.choose(accepts("gzip, br")).coding, Some(Coding::Brotli));
+        assert_eq!(encoded.choose(accepts("gzip, br")).coding, Some(ContentCoding::Brotli));
     }
 
     #[tokio::test]
     async fn what_saves_less_than_a_tenth_is_not_sent() {
-        let press = Press::new(BackgroundJobs::new(crate::telemetry::Metrics::new()));
+        let press = Compressor::new(BackgroundJobs::new(crate::telemetry::Metrics::new()));
         let noise: Vec<u8> = (0..4096).map(|_| rand::random()).collect();
-        let encoded = Arc::new(Encoded::fixed(noise));
-        press.make(&encoded, Coding::Gzip, |_| ());
+        let encoded = Arc::new(EncodedAnswer::fixed(noise));
+        press.make(&encoded, ContentCoding::Gzip, |_| ());
         idle(&press).await;
         let choice = encoded.choose(accepts("gzip"));
         assert_eq!((choice.coding, choice.unmade), (None, None));
@@ -190,27 +190,30 @@ mod tests {
 
     #[tokio::test]
     async fn a_better_variant_is_asked_for_while_a_ready_one_is_sent() {
-        let press = Press::new(BackgroundJobs::new(crate::telemetry::Metrics::new()));
+        let press = Compressor::new(BackgroundJobs::new(crate::telemetry::Metrics::new()));
         let encoded = document();
-        press.make(&encoded, Coding::Gzip, |_| ());
+        press.make(&encoded, ContentCoding::Gzip, |_| ());
         idle(&press).await;
         let choice = encoded.choose(accepts("zstd, gzip"));
-        assert_eq!((choice.coding, choice.unmade), (Some(Coding::Gzip), Some(Coding::Zstd)));
+        assert_eq!(
+            (choice.coding, choice.unmade),
+            (Some(ContentCoding::Gzip), Some(ContentCoding::Zstd))
+        );
     }
 
     #[tokio::test]
     async fn who_finds_no_place_may_ask_again_and_the_forgotten_is_not_made() {
-        let press = Press::new(BackgroundJobs::new(crate::telemetry::Metrics::new()));
+        let press = Compressor::new(BackgroundJobs::new(crate::telemetry::Metrics::new()));
         let all = u32::try_from(PLACES).unwrap();
         let places = press.places.clone().acquire_many_owned(all).await.unwrap();
         let encoded = document();
-        press.make(&encoded, Coding::Zstd, |_| ());
+        press.make(&encoded, ContentCoding::Zstd, |_| ());
         assert_eq!(press.jobs.under_way(), 0);
         drop(places);
-        press.make(&encoded, Coding::Zstd, |_| ());
+        press.make(&encoded, ContentCoding::Zstd, |_| ());
         assert_eq!(press.jobs.under_way(), 1);
         drop(encoded);
-        press.make(&document(), Coding::Zstd, |_| panic!("nobody holds it"));
+        press.make(&document(), ContentCoding::Zstd, |_| panic!("nobody holds it"));
         idle(&press).await;
         assert_eq!(press.places.available_permits(), PLACES);
     }
@@ -219,22 +222,22 @@ mod tests {
     fn an_answer_that_outlives_the_runtime_can_be_pressed_in_the_next_one() {
         let encoded = document();
         let runtime = || tokio::runtime::Builder::new_current_thread().build().unwrap();
-        let press = Press::new(BackgroundJobs::new(crate::telemetry::Metrics::new()));
-        runtime().block_on(async { press.make(&encoded, Coding::Zstd, |_| ()) });
+        let press = Compressor::new(BackgroundJobs::new(crate::telemetry::Metrics::new()));
+        runtime().block_on(async { press.make(&encoded, ContentCoding::Zstd, |_| ()) });
         assert!(encoded.choose(accepts("zstd")).coding.is_none());
-        let press = Press::new(BackgroundJobs::new(crate::telemetry::Metrics::new()));
+        let press = Compressor::new(BackgroundJobs::new(crate::telemetry::Metrics::new()));
         runtime().block_on(async {
-            press.make(&encoded, Coding::Zstd, |_| ());
+            press.make(&encoded, ContentCoding::Zstd, |_| ());
             idle(&press).await;
         });
-        assert_eq!(encoded.choose(accepts("zstd")).coding, Some(Coding::Zstd));
+        assert_eq!(encoded.choose(accepts("zstd")).coding, Some(ContentCoding::Zstd));
     }
 
     #[test]
     fn small_bodies_stay_as_they_are() {
-        let choice = Encoded::fixed("x".repeat(1023)).choose(accepts("zstd"));
+        let choice = EncodedAnswer::fixed("x".repeat(1023)).choose(accepts("zstd"));
         assert_eq!(choice.unmade, None);
-        let choice = Encoded::fixed("x".repeat(1024)).choose(accepts("zstd"));
-        assert_eq!(choice.unmade, Some(Coding::Zstd));
+        let choice = EncodedAnswer::fixed("x".repeat(1024)).choose(accepts("zstd"));
+        assert_eq!(choice.unmade, Some(ContentCoding::Zstd));
     }
 }

@@ -4,7 +4,7 @@ use crate::api::resource::{Field, Resource};
 
 /// Which parameters a path takes.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::api) struct Takes {
+pub(in crate::api) struct AllowedParams {
     filters: bool,
     parameters: &'static [Parameter],
 }
@@ -24,7 +24,7 @@ pub(super) enum Parameter {
     Wait,
 }
 
-impl Takes {
+impl AllowedParams {
     /// A list.
     pub(in crate::api) const LIST: Self = Self {
         filters: true,

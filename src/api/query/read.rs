@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use super::{
-    MOST_PARAMETERS, faults,
-    select::{Question, Target, folded},
-    takes::Parameter,
+    MOST_PARAMETERS,
+    allowed_params::Parameter,
+    faults,
+    select::{ListQuery, Target, folded},
 };
 use crate::{
-    api::resource::{Field, Order, Resource, number},
+    api::resource::{Field, Resource, SortOrder, number},
     config::duration,
     problem::ParameterFault,
 };
@@ -28,7 +29,7 @@ const WAIT: &str = "a duration of at most 120s, such as 45s or 45";
 
 /// Reads a parameter's only value into the question.
 pub(super) fn parameter<R: Resource>(
-    question: &mut Question<R>,
+    query: &mut ListQuery<R>,
     parameter: Parameter,
     value: &str,
 ) -> Result<(), Vec<ParameterFault>> {
@@ -39,29 +40,29 @@ pub(super) fn parameter<R: Resource>(
     }
     match parameter {
         Parameter::Target => {
-            question.target = Some(choice(name, value, TARGETS, [Target::Vcenter, Target::Nsx])?);
+            query.target = Some(choice(name, value, TARGETS, [Target::Vcenter, Target::Nsx])?);
         }
         Parameter::Q if value.chars().nth(LONGEST_Q).is_some() => return Err(wrong(Q)),
-        Parameter::Q => question.q = Some(folded(value)),
+        Parameter::Q => query.q = Some(folded(value)),
         Parameter::Fields => {
-            question.fields = fields(name, value, R::FIELDS, faults::unknown_field)?;
+            query.fields = fields(name, value, R::FIELDS, faults::unknown_field)?;
         }
         Parameter::Include => {
-            question.includes = fields(name, value, R::INCLUDES, faults::unknown_value)?;
+            query.includes = fields(name, value, R::INCLUDES, faults::unknown_value)?;
         }
-        Parameter::Sort => question.order = order(name, value)?,
+        Parameter::Sort => query.order = order(name, value)?,
         Parameter::Limit => {
             let limit = number(value).and_then(|limit| u16::try_from(limit).ok());
             let limit = limit.filter(|limit| (1..=MOST_ITEMS).contains(limit));
-            question.limit = Some(limit.ok_or_else(|| wrong(LIMIT))?);
+            query.limit = Some(limit.ok_or_else(|| wrong(LIMIT))?);
         }
         // Judged when the question that it is bound to is known.
         Parameter::Cursor => {}
-        Parameter::Partial => question.partial = choice(name, value, ["allow"], [true])?,
+        Parameter::Partial => query.partial = choice(name, value, ["allow"], [true])?,
         Parameter::IncludeDeleted => {
-            question.include_deleted = choice(name, value, ["true", "false"], [true, false])?;
+            query.include_deleted = choice(name, value, ["true", "false"], [true, false])?;
         }
-        Parameter::Wait => question.wait = Some(wait(value).ok_or_else(|| wrong(WAIT))?),
+        Parameter::Wait => query.wait = Some(wait(value).ok_or_else(|| wrong(WAIT))?),
     }
     Ok(())
 }
@@ -113,14 +114,17 @@ fn fields<R>(
 }
 
 /// A field to sort by, or `-` and the field. `None` is the order that there is without.
-fn order<R: Resource>(name: &str, value: &str) -> Result<Option<Order<R>>, Vec<ParameterFault>> {
+fn order<R: Resource>(
+    name: &str,
+    value: &str,
+) -> Result<Option<SortOrder<R>>, Vec<ParameterFault>> {
     let (asked, descending) = value.strip_prefix('-').map_or((value, false), |field| (field, true));
     let field = R::FIELDS.iter().find(|field| field.is_sortable() && field.name == asked);
     let Some(field) = field else {
         return Err(vec![faults::unknown_field(name, asked, &sortable::<R>())]);
     };
     let usual = R::ORDER.field.name == field.name && R::ORDER.descending == descending;
-    Ok((!usual).then_some(Order { field, descending }))
+    Ok((!usual).then_some(SortOrder { field, descending }))
 }
 
 pub(super) fn names<R>(table: &[Field<R>]) -> Vec<&'static str> {
@@ -128,7 +132,7 @@ pub(super) fn names<R>(table: &[Field<R>]) -> Vec<&'static str> {
 }
 
 /// As `sort=` names it.
-pub(super) fn spelled<R>(order: &Order<R>) -> String {
+pub(super) fn spelled<R>(order: &SortOrder<R>) -> String {
     format!("{}{}", if order.descending { "-" } else { "" }, order.field.name)
 }
 

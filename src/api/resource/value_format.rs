@@ -4,29 +4,29 @@ use std::net::Ipv4Addr;
 
 use jiff::Timestamp;
 
-use super::{Kind, Scalar};
+use super::{FieldKind, Scalar};
 
 /// What a text must look like to be a plausible value of its field.
 #[derive(Debug)]
-pub(in crate::api) struct Form {
+pub(in crate::api) struct ValueFormat {
     /// For people: what stands after "must be".
     pub(in crate::api) said: &'static str,
     /// The same as a regular expression (ECMA-262), for the published document.
     #[cfg_attr(not(test), expect(dead_code, reason = "the document is written by a test"))]
     pub(in crate::api) pattern: &'static str,
-    fits: fn(&str) -> bool,
+    matches: fn(&str) -> bool,
 }
 
-impl Form {
+impl ValueFormat {
     /// Whether a text has this form.
-    pub(in crate::api) fn fits(&self, text: &str) -> bool {
-        (self.fits)(text)
+    pub(in crate::api) fn matches(&self, text: &str) -> bool {
+        (self.matches)(text)
     }
 }
 
 /// A filter's value.
 #[derive(Debug, PartialEq)]
-pub(in crate::api) enum Reading {
+pub(in crate::api) enum ParsedValue {
     /// Documented, or of the right form.
     Sure(Scalar<'static>),
     /// Good only if a document in view has it.
@@ -35,19 +35,20 @@ pub(in crate::api) enum Reading {
     Wrong,
 }
 
-impl Kind {
+impl FieldKind {
     /// Reads a value to be looked for.
-    pub(in crate::api) fn read(self, text: &str) -> Reading {
+    pub(in crate::api) fn read(self, text: &str) -> ParsedValue {
         let owned = || Scalar::Text(text.to_owned().into());
-        let sure = |value: Option<Scalar<'static>>| value.map_or(Reading::Wrong, Reading::Sure);
+        let sure =
+            |value: Option<Scalar<'static>>| value.map_or(ParsedValue::Wrong, ParsedValue::Sure);
         match self {
-            Self::OneOf(documented) if documented.contains(&text) => Reading::Sure(owned()),
-            Self::Open(form) | Self::Each(form) if form.fits(text) => Reading::Sure(owned()),
-            Self::OneOf(_) | Self::Open(_) | Self::Each(_) => Reading::Doubtful(owned()),
+            Self::OneOf(documented) if documented.contains(&text) => ParsedValue::Sure(owned()),
+            Self::Open(form) | Self::Each(form) if form.matches(text) => ParsedValue::Sure(owned()),
+            Self::OneOf(_) | Self::Open(_) | Self::Each(_) => ParsedValue::Doubtful(owned()),
             Self::Number => sure(number(text).map(Scalar::Number)),
             Self::Flag => sure(text.parse().ok().map(Scalar::Flag)),
             Self::Time => sure(text.parse::<Timestamp>().ok().map(Scalar::Time)),
-            Self::Object => Reading::Wrong,
+            Self::Object => ParsedValue::Wrong,
         }
     }
 
@@ -69,33 +70,33 @@ pub(in crate::api) fn number(text: &str) -> Option<u64> {
     text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?
 }
 
-pub(super) const ID: Form = Form {
+pub(super) const ID: ValueFormat = ValueFormat {
     said: "an id: 1 to 64 characters of [A-Za-z0-9._-]",
     pattern: "^[A-Za-z0-9._-]{1,64}$",
-    fits: |text| {
+    matches: |text| {
         text.len() <= 64 && all(text, |c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-'))
     },
 };
 
-pub(super) const TEXT: Form = Form {
+pub(super) const TEXT: ValueFormat = ValueFormat {
     said: "a text of 1 to 500 characters, none of them a control character",
     pattern: r"^[^\u0000-\u001f\u007f-\u009f]{1,500}$",
-    fits: |text| text.chars().count() <= 500 && all(text, |c| !c.is_control()),
+    matches: |text| text.chars().count() <= 500 && all(text, |c| !c.is_control()),
 };
 
-pub(super) const CODE: Form = Form {
+pub(super) const CODE: ValueFormat = ValueFormat {
     said: "words of upper-case letters and digits with _ or - between them, such as SDDC-PROVISION",
     pattern: "^[A-Z0-9]+([_-][A-Z0-9]+)*$",
-    fits: |text| {
+    matches: |text| {
         text.split(['_', '-'])
             .all(|word| all(word, |c| c.is_ascii_uppercase() || c.is_ascii_digit()))
     },
 };
 
-pub(super) const REGION: Form = Form {
+pub(super) const REGION: ValueFormat = ValueFormat {
     said: "a region in VMware's spelling, such as US_WEST_2",
     pattern: "^[A-Z]+(_[A-Z]+)+_[0-9]+$",
-    fits: |text| {
+    matches: |text| {
         let Some((words, number)) = text.rsplit_once('_') else { return false };
         words.contains('_')
             && words.split('_').all(|word| all(word, |c| c.is_ascii_uppercase()))
@@ -103,10 +104,10 @@ pub(super) const REGION: Form = Form {
     },
 };
 
-pub(super) const ZONE: Form = Form {
+pub(super) const ZONE: ValueFormat = ValueFormat {
     said: "an availability zone in AWS's spelling, such as us-west-2a",
     pattern: "^[a-z]+(-[a-z]+)+-[0-9]+[a-z]$",
-    fits: |text| {
+    matches: |text| {
         let Some((words, place)) = text.rsplit_once('-') else { return false };
         let number = place.strip_suffix(|c: char| c.is_ascii_lowercase());
         words.contains('-')
@@ -115,10 +116,10 @@ pub(super) const ZONE: Form = Form {
     },
 };
 
-pub(super) const INSTANCE_TYPE: Form = Form {
+pub(super) const INSTANCE_TYPE: ValueFormat = ValueFormat {
     said: "an instance type in AWS's spelling, such as i4i.metal",
     pattern: r"^[a-z][a-z0-9-]*\.[a-z0-9-]+$",
-    fits: |text| {
+    matches: |text| {
         let part =
             |part| all(part, |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
         text.starts_with(|c: char| c.is_ascii_lowercase())
@@ -126,10 +127,10 @@ pub(super) const INSTANCE_TYPE: Form = Form {
     },
 };
 
-pub(super) const VERSION: Form = Form {
+pub(super) const VERSION: ValueFormat = ValueFormat {
     said: "a version, such as 1.24",
     pattern: r"^[0-9]+(\.[0-9A-Za-z-]+)+$",
-    fits: |text| {
+    matches: |text| {
         text.split_once('.').is_some_and(|(major, rest)| {
             all(major, |c| c.is_ascii_digit())
                 && rest.split('.').all(|part| all(part, |c| c.is_ascii_alphanumeric() || c == '-'))
@@ -137,27 +138,27 @@ pub(super) const VERSION: Form = Form {
     },
 };
 
-pub(super) const HOSTNAME: Form = Form {
+pub(super) const HOSTNAME: ValueFormat = ValueFormat {
     said: "a DNS name",
     pattern: r"^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$",
-    fits: |text| {
+    matches: |text| {
         text.split('.')
             .all(|label| all(label, |c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-')))
     },
 };
 
-pub(super) const URL: Form = Form {
+pub(super) const URL: ValueFormat = ValueFormat {
     said: "an https URL",
     pattern: r"^https://[!-~]+$",
-    fits: |text| {
+    matches: |text| {
         text.strip_prefix("https://").is_some_and(|rest| all(rest, |c| c.is_ascii_graphic()))
     },
 };
 
-pub(super) const NETWORK: Form = Form {
+pub(super) const NETWORK: ValueFormat = ValueFormat {
     said: "an IPv4 network (CIDR), such as 10.72.0.0/16",
     pattern: r"^[0-9]{1,3}(\.[0-9]{1,3}){3}/[0-9]{1,2}$",
-    fits: |text| {
+    matches: |text| {
         text.split_once('/').is_some_and(|(address, bits)| {
             address.parse::<Ipv4Addr>().is_ok() && number(bits).is_some_and(|bits| bits <= 32)
         })
@@ -176,10 +177,12 @@ mod tests {
     use super::*;
 
     /// NETWORK apart: its pattern also takes 999.0.0.0/99.
-    const BY_PATTERN: [&Form; 9] =
+    const BY_PATTERN: [&ValueFormat; 9] =
         [&ID, &TEXT, &CODE, &REGION, &ZONE, &INSTANCE_TYPE, &VERSION, &HOSTNAME, &URL];
 
-    fn of_pattern(form: &'static Form) -> impl Strategy<Value = (&'static Form, String)> {
+    fn of_pattern(
+        form: &'static ValueFormat,
+    ) -> impl Strategy<Value = (&'static ValueFormat, String)> {
         let whole = form.pattern.strip_prefix('^').and_then(|it| it.strip_suffix('$')).unwrap();
         // The same escape, as Rust's regular expressions write it.
         let pattern = whole.replace(r"\u00", r"\x");
@@ -191,13 +194,13 @@ mod tests {
         fn what_a_pattern_takes_has_the_form(
             (form, text) in prop::sample::select(&BY_PATTERN[..]).prop_flat_map(of_pattern)
         ) {
-            prop_assert!(form.fits(&text), "{}: {text:?}", form.said);
+            prop_assert!(form.matches(&text), "{}: {text:?}", form.said);
         }
 
         #[test]
         fn no_text_is_too_odd_to_be_judged(text in ".{0,80}") {
             for form in BY_PATTERN.iter().chain([&&NETWORK]) {
-                form.fits(&text);
+                form.matches(&text);
             }
         }
     }
@@ -205,7 +208,7 @@ mod tests {
     #[test]
     fn what_a_pattern_refuses_does_not_have_the_form() {
         let long = "x".repeat(65);
-        let odd: [(&Form, &[&str]); 10] = [
+        let odd: [(&ValueFormat, &[&str]); 10] = [
             (&ID, &["", "a b", "ü", "a/b", &long]),
             (&TEXT, &["", "a\nb", "\u{9f}"]),
             (&CODE, &["", "sddc", "A__B", "-A", "A-"]),
@@ -228,28 +231,28 @@ mod tests {
         ];
         for (form, texts) in odd {
             for text in texts {
-                assert!(!form.fits(text), "{}: {text:?}", form.said);
+                assert!(!form.matches(text), "{}: {text:?}", form.said);
             }
         }
-        assert!(NETWORK.fits("10.72.0.0/16"));
+        assert!(NETWORK.matches("10.72.0.0/16"));
     }
 
     #[test]
     fn numbers_flags_and_times_are_of_their_kind_or_wrong() {
-        assert_eq!(Kind::Number.read("007"), Reading::Sure(Scalar::Number(7)));
-        assert_eq!(Kind::Flag.read("true"), Reading::Sure(Scalar::Flag(true)));
-        let time = Kind::Time.read("2025-03-18T04:17:04+02:00");
-        assert_eq!(time, Kind::Time.read("2025-03-18T02:17:04Z"));
+        assert_eq!(FieldKind::Number.read("007"), ParsedValue::Sure(Scalar::Number(7)));
+        assert_eq!(FieldKind::Flag.read("true"), ParsedValue::Sure(Scalar::Flag(true)));
+        let time = FieldKind::Time.read("2025-03-18T04:17:04+02:00");
+        assert_eq!(time, FieldKind::Time.read("2025-03-18T02:17:04Z"));
         for (kind, text) in [
-            (Kind::Number, "+1"),
-            (Kind::Number, "-1"),
-            (Kind::Number, ""),
-            (Kind::Number, "99999999999999999999"),
-            (Kind::Flag, "yes"),
-            (Kind::Time, "yesterday"),
-            (Kind::Time, "2025-03-18"),
+            (FieldKind::Number, "+1"),
+            (FieldKind::Number, "-1"),
+            (FieldKind::Number, ""),
+            (FieldKind::Number, "99999999999999999999"),
+            (FieldKind::Flag, "yes"),
+            (FieldKind::Time, "yesterday"),
+            (FieldKind::Time, "2025-03-18"),
         ] {
-            assert_eq!(kind.read(text), Reading::Wrong, "{text}");
+            assert_eq!(kind.read(text), ParsedValue::Wrong, "{text}");
         }
     }
 }

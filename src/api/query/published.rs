@@ -7,12 +7,12 @@ use utoipa::openapi::{
 };
 
 use super::{
+    allowed_params::{AllowedParams, Parameter},
     read,
-    takes::{Parameter, Takes},
 };
-use crate::api::resource::{Field, Kind, Resource};
+use crate::api::resource::{Field, FieldKind, Resource};
 
-impl Takes {
+impl AllowedParams {
     /// The parameters of a path that takes these, about documents of that resource.
     pub(in crate::api) fn published<R: Resource>(self) -> Vec<Published> {
         let filters = self.filters::<R>().map(filter);
@@ -23,30 +23,30 @@ impl Takes {
 /// The same parameter again is OR, which the document calls an exploded array.
 fn filter<R>(field: &Field<R>) -> Published {
     let (said, schema) = match field.kind {
-        Kind::OneOf(documented) => {
+        FieldKind::OneOf(documented) => {
             let text =
                 format!("Documented: {}; other values if they are shown.", quoted(documented));
             (text, ObjectBuilder::new().schema_type(Type::String))
         }
-        Kind::Open(form) | Kind::Each(form) => {
+        FieldKind::Open(form) | FieldKind::Each(form) => {
             let schema = ObjectBuilder::new().schema_type(Type::String).pattern(Some(form.pattern));
             (format!("Must be {}, or one that is shown.", form.said), schema)
         }
-        Kind::Number => {
+        FieldKind::Number => {
             let schema = ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(0));
             (format!("Must be {}.", field.kind.said()), schema)
         }
-        Kind::Flag | Kind::Object => (
+        FieldKind::Flag | FieldKind::Object => (
             format!("Must be {}.", field.kind.said()),
             ObjectBuilder::new().schema_type(Type::Boolean),
         ),
-        Kind::Time => {
+        FieldKind::Time => {
             let format = SchemaFormat::KnownFormat(KnownFormat::DateTime);
             let schema = ObjectBuilder::new().schema_type(Type::String).format(Some(format));
             (format!("Must be {}.", field.kind.said()), schema)
         }
     };
-    let wanted = if matches!(field.kind, Kind::Each(_)) { "holds" } else { "is" };
+    let wanted = if matches!(field.kind, FieldKind::Each(_)) { "holds" } else { "is" };
     let description =
         format!("Only those whose `{}` {wanted} this; given again: or that. {said}", field.name);
     let schema = ArrayBuilder::new().items(RefOr::T(Schema::from(schema.build())));

@@ -1,22 +1,22 @@
 //! Questions: what the query string asks for.
 //!
-//! Flow: [`Query`] → [`Draft`] → [`Question`] → [`Selection`] → the page.
+//! Flow: [`RawQuery`] → [`QueryParser`] → [`ListQuery`] → [`Selection`] → the page.
 //!
 //! Wrong questions get errors, not wrong answers: every fault of a query is told at once, each with
 //! what is allowed instead.
 
+mod allowed_params;
 mod cursor;
-mod draft;
 mod faults;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(in crate::api) mod fuzzing;
 mod link;
-mod place;
+mod parser;
 #[cfg(test)]
 mod published;
 mod read;
 mod select;
-mod takes;
+mod sort_key;
 #[cfg(test)]
 mod tests;
 
@@ -26,9 +26,9 @@ use axum::extract::FromRequestParts;
 use http::{Uri, request::Parts};
 
 pub(super) use self::{
-    draft::{Asking, Draft},
-    select::{Question, Target},
-    takes::Takes,
+    allowed_params::AllowedParams,
+    parser::{PendingQuery, QueryParser},
+    select::{ListQuery, Target},
 };
 
 /// Parameters of a query that are looked at; more of them are a fault.
@@ -36,9 +36,9 @@ const MOST_PARAMETERS: usize = 100;
 
 /// A request's query, not looked at yet: who may not ask learns nothing of what was wrong with it.
 #[derive(Debug, Default)]
-pub(super) struct Query(Uri);
+pub(super) struct RawQuery(Uri);
 
-impl<S: Sync> FromRequestParts<S> for Query {
+impl<S: Sync> FromRequestParts<S> for RawQuery {
     type Rejection = std::convert::Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Self::Rejection> {
@@ -46,7 +46,7 @@ impl<S: Sync> FromRequestParts<S> for Query {
     }
 }
 
-impl Query {
+impl RawQuery {
     /// The query of this target, for the published document.
     #[cfg(test)]
     pub(super) fn of(target: &'static str) -> Self {

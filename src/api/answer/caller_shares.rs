@@ -6,7 +6,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError, Weak},
 };
 
-use super::Encoded;
+use super::EncodedAnswer;
 use crate::access::CallerName;
 
 /// Bytes of answers that one caller's questions keep, of all that are kept. As made: what is
@@ -17,24 +17,24 @@ const MIN_SWEPT: usize = 64;
 
 /// Answers by the caller that asked first, the oldest first.
 #[derive(Debug, Default)]
-pub(super) struct Shares(Mutex<HashMap<CallerName, Share>>);
+pub(super) struct CallerShares(Mutex<HashMap<CallerName, CallerShare>>);
 
 #[derive(Debug)]
-struct Share {
+struct CallerShare {
     /// Held weakly: the cache decides how long an answer lives.
-    answers: VecDeque<(Weak<Encoded>, usize)>,
+    answers: VecDeque<(Weak<EncodedAnswer>, usize)>,
     bytes: usize,
     /// With so many answers the next sweep is due.
     sweep_at: usize,
 }
 
-impl Default for Share {
+impl Default for CallerShare {
     fn default() -> Self {
         Self { answers: VecDeque::new(), bytes: 0, sweep_at: MIN_SWEPT }
     }
 }
 
-impl Share {
+impl CallerShare {
     /// Forgets what the cache has dropped.
     fn sweep(&mut self) {
         let Self { answers, bytes, sweep_at } = self;
@@ -49,15 +49,15 @@ impl Share {
     }
 }
 
-impl Shares {
+impl CallerShares {
     /// Counts an answer of that many bytes, and gives those that the caller has to give up for it: its
     /// own oldest, never the new one.
     pub(super) fn add(
         &self,
         caller: &CallerName,
-        answer: &Arc<Encoded>,
+        answer: &Arc<EncodedAnswer>,
         bytes: usize,
-    ) -> Vec<Arc<Encoded>> {
+    ) -> Vec<Arc<EncodedAnswer>> {
         let mut shares = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let share = shares.entry(caller.clone()).or_default();
         share.answers.push_back((Arc::downgrade(answer), bytes));
@@ -91,18 +91,18 @@ mod tests {
         ["greedy", "second"].map(|name| name.parse().unwrap())
     }
 
-    fn answers<const N: usize>() -> [Arc<Encoded>; N] {
-        std::array::from_fn(|_| Arc::new(Encoded::fixed("an answer")))
+    fn answers<const N: usize>() -> [Arc<EncodedAnswer>; N] {
+        std::array::from_fn(|_| Arc::new(EncodedAnswer::fixed("an answer")))
     }
 
-    fn same(given_up: &[Arc<Encoded>], expected: &[&Arc<Encoded>]) -> bool {
+    fn same(given_up: &[Arc<EncodedAnswer>], expected: &[&Arc<EncodedAnswer>]) -> bool {
         given_up.len() == expected.len()
             && given_up.iter().zip(expected).all(|(one, other)| Arc::ptr_eq(one, other))
     }
 
     #[test]
     fn a_caller_gives_up_its_own_oldest_answers() {
-        let shares = Shares::default();
+        let shares = CallerShares::default();
         let [greedy, other] = names();
         let [zero, one, two, three, four, five, others] = answers();
         let third = MAX_SHARE_BYTES / 3;
@@ -118,7 +118,7 @@ mod tests {
 
     #[test]
     fn what_the_cache_has_dropped_counts_no_longer() {
-        let shares = Shares::default();
+        let shares = CallerShares::default();
         let [greedy, other] = names();
         let [kept, new] = answers();
         shares.add(&greedy, &kept, MAX_SHARE_BYTES / 2);

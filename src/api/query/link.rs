@@ -3,9 +3,9 @@
 use http::HeaderValue;
 use url::form_urlencoded;
 
-use super::{Query, takes::Parameter};
+use super::{RawQuery, allowed_params::Parameter};
 
-impl Query {
+impl RawQuery {
     /// The same question, from that cursor on: a query alone, which holds on the path that was asked
     /// for, whatever a proxy has stripped of it.
     pub(in crate::api) fn next_link(&self, cursor: &str) -> HeaderValue {

@@ -1,24 +1,24 @@
 //! From a query string to a question.
 //!
-//! Flow: [`Query`] → [`Draft`] (what the query says by itself) → [`Question`] (what it means to
+//! Flow: [`RawQuery`] → [`QueryParser`] (what the query says by itself) → [`ListQuery`] (what it means to
 //! this caller). A filter's value that is neither documented nor of its field's form is doubtful:
 //! only the documents that the caller may see can tell whether it is a new value or a typing error.
 
 use std::{collections::BTreeSet, iter, time::Duration};
 
 use super::{
-    MOST_PARAMETERS, Query,
-    cursor::Mark,
-    faults::{self, Faults},
+    MOST_PARAMETERS, RawQuery,
+    allowed_params::{AllowedParams, Parameter},
+    cursor::Cursor,
+    faults::{self, QueryFaults},
     read,
-    select::{Filter, Question},
-    takes::{Parameter, Takes},
+    select::{FieldFilter, ListQuery},
 };
 use crate::{
     api::{
         error::ApiError,
         history::SeenBy,
-        resource::{Field, Kind, Reading, Resource, Scalar},
+        resource::{Field, FieldKind, ParsedValue, Resource, Scalar},
     },
     problem::ParameterFault,
 };
@@ -28,10 +28,10 @@ const MOST_SHOWN: usize = 20;
 
 /// A question that is not settled yet.
 #[derive(Debug)]
-pub(in crate::api) struct Draft<R: Resource> {
-    question: Question<R>,
-    faults: Faults,
-    doubts: Vec<Doubt<R>>,
+pub(in crate::api) struct QueryParser<R: Resource> {
+    query: ListQuery<R>,
+    faults: QueryFaults,
+    doubts: Vec<UnverifiedValue<R>>,
     /// The single-valued parameters so far, and where they stand.
     given: Vec<(Parameter, usize, String)>,
     /// What the caller's view has had since start.
@@ -40,86 +40,88 @@ pub(in crate::api) struct Draft<R: Resource> {
 
 /// A question, or one that needs the view to be settled.
 #[derive(Debug)]
-pub(in crate::api) enum Asking<R: Resource> {
-    Settled(Question<R>),
-    Doubtful(Draft<R>),
+pub(in crate::api) enum PendingQuery<R: Resource> {
+    FetchedList(ListQuery<R>),
+    Doubtful(QueryParser<R>),
 }
 
-impl<R: Resource> Asking<R> {
+impl<R: Resource> PendingQuery<R> {
     /// Settles what is in doubt.
     ///
     /// # Errors
-    /// As [`Draft::finish`].
+    /// As [`QueryParser::finish`].
     pub(in crate::api) fn finish<'a>(
         self,
         view: impl Iterator<Item = &'a R> + Clone,
-    ) -> Result<Question<R>, ApiError> {
+    ) -> Result<ListQuery<R>, ApiError> {
         match self {
-            Self::Settled(question) => Ok(question),
-            Self::Doubtful(draft) => draft.finish(view),
+            Self::FetchedList(query) => Ok(query),
+            Self::Doubtful(parser) => parser.finish(view),
         }
     }
 
     /// Settles it where a part of the view is missing, in which documents may have what is in doubt.
     ///
     /// # Errors
-    /// As [`Draft::finish`].
-    pub(in crate::api) fn trust(self) -> Result<Question<R>, ApiError> {
+    /// As [`QueryParser::finish`].
+    pub(in crate::api) fn trust(self) -> Result<ListQuery<R>, ApiError> {
         match self {
-            Self::Settled(question) => Ok(question),
-            Self::Doubtful(draft) => Draft { doubts: Vec::new(), ..draft }.finish(iter::empty()),
+            Self::FetchedList(query) => Ok(query),
+            Self::Doubtful(parser) => {
+                QueryParser { doubts: Vec::new(), ..parser }.finish(iter::empty())
+            }
         }
     }
 
     /// Whether a part will do.
     pub(in crate::api) fn allows_part(&self) -> bool {
         match self {
-            Self::Settled(question) => question.allows_part(),
-            Self::Doubtful(draft) => draft.question.allows_part(),
+            Self::FetchedList(query) => query.allows_part(),
+            Self::Doubtful(parser) => parser.query.allows_part(),
         }
     }
 
     /// How long to wait for a change.
     pub(in crate::api) fn wait(&self) -> Option<Duration> {
         match self {
-            Self::Settled(question) => question.wait(),
-            Self::Doubtful(draft) => draft.wait(),
+            Self::FetchedList(query) => query.wait(),
+            Self::Doubtful(parser) => parser.wait(),
         }
     }
 }
 
 /// A filter's value that is good only if a document in view has it.
 #[derive(Debug)]
-struct Doubt<R: 'static> {
+struct UnverifiedValue<R: 'static> {
     at: usize,
     field: &'static Field<R>,
     value: String,
 }
 
-impl Query {
+impl RawQuery {
     /// Reads what the query says by itself, on a path that takes these parameters. Looks at a
     /// bounded number of parameters, and allocates nothing if there are none.
-    pub(in crate::api) fn draft<R: Resource>(&self, takes: Takes) -> Draft<R> {
-        let mut draft = Draft {
-            question: Question::default(),
-            faults: Faults::default(),
+    pub(in crate::api) fn parser<R: Resource>(&self, allowed: AllowedParams) -> QueryParser<R> {
+        let mut parser = QueryParser {
+            query: ListQuery::default(),
+            faults: QueryFaults::default(),
             doubts: Vec::new(),
             given: Vec::new(),
             seen: None,
         };
         for (at, (name, value)) in self.pairs().enumerate() {
             if at == MOST_PARAMETERS {
-                draft.faults.push(at, faults::too_many(&name, MOST_PARAMETERS));
+                parser.faults.push(at, faults::too_many(&name, MOST_PARAMETERS));
                 break;
             }
-            draft.read(takes, at, &name, &value);
+            parser.read(allowed, at, &name, &value);
         }
-        draft.finish_reading(takes, self.path());
-        draft
+        parser.finish_reading(allowed, self.path());
+        parser
     }
 }
 
-impl<R: Resource> Draft<R> {
+impl<R: Resource> QueryParser<R> {
     /// The same, with what the caller's view has had since start.
     pub(in crate::api) fn with_history(mut self, seen: impl FnOnce() -> SeenBy) -> Self {
         self.seen = self.needs_view().then(seen);
@@ -133,12 +135,12 @@ impl<R: Resource> Draft<R> {
 
     /// Whether deleted SDDCs are to be among the documents.
     pub(in crate::api) fn includes_deleted(&self) -> bool {
-        self.question.includes_deleted()
+        self.query.includes_deleted()
     }
 
     /// How long to wait for a change.
     pub(in crate::api) fn wait(&self) -> Option<Duration> {
-        self.question.wait()
+        self.query.wait()
     }
 
     /// Settles it before there is a view, where that can be done: if nothing is in doubt, or if
@@ -150,11 +152,11 @@ impl<R: Resource> Draft<R> {
     pub(in crate::api) fn begin<'a>(
         self,
         known: impl Iterator<Item = &'a R> + Clone,
-    ) -> Result<Asking<R>, ApiError> {
+    ) -> Result<PendingQuery<R>, ApiError> {
         if self.needs_view() && self.faults.is_empty() {
-            return Ok(Asking::Doubtful(self));
+            return Ok(PendingQuery::Doubtful(self));
         }
-        self.finish(known).map(Asking::Settled)
+        self.finish(known).map(PendingQuery::FetchedList)
     }
 
     /// Settles it. `view` is all that the caller may see of the list, filtered by nothing; it is
@@ -165,28 +167,28 @@ impl<R: Resource> Draft<R> {
     pub(in crate::api) fn finish<'a>(
         mut self,
         view: impl Iterator<Item = &'a R>,
-    ) -> Result<Question<R>, ApiError> {
+    ) -> Result<ListQuery<R>, ApiError> {
         if self.needs_view() {
             self.settle(&view.collect::<Vec<_>>());
         }
-        self.question.settle();
+        self.query.settle();
         self.read_cursor();
         if self.faults.is_empty() {
-            Ok(self.question)
+            Ok(self.query)
         } else {
             Err(ApiError::InvalidParameter(self.faults.told()))
         }
     }
 
-    fn read(&mut self, takes: Takes, at: usize, name: &str, value: &str) {
-        if let Some(parameter) = takes.parameters::<R>().find(|it| it.name() == name) {
+    fn read(&mut self, allowed: AllowedParams, at: usize, name: &str, value: &str) {
+        if let Some(parameter) = allowed.parameters::<R>().find(|it| it.name() == name) {
             if self.is_first(parameter, at, value) {
                 self.read_parameter(parameter, at, value);
             }
-        } else if let Some(field) = takes.filters::<R>().find(|field| field.name == name) {
+        } else if let Some(field) = allowed.filters::<R>().find(|field| field.name == name) {
             self.read_filter(field, at, value);
         } else if !self.faults.are_many() {
-            self.faults.push(at, faults::unknown_parameter(name, &takes.names::<R>()));
+            self.faults.push(at, faults::unknown_parameter(name, &allowed.names::<R>()));
         }
     }
 
@@ -208,12 +210,12 @@ impl<R: Resource> Draft<R> {
             return self.faults.push(at, faults::no_value(field.name, allowed(field.kind)));
         }
         let scalar = match field.kind.read(value) {
-            Reading::Sure(scalar) => scalar,
-            Reading::Doubtful(scalar) => {
-                self.doubts.push(Doubt { at, field, value: value.to_owned() });
+            ParsedValue::Sure(scalar) => scalar,
+            ParsedValue::Doubtful(scalar) => {
+                self.doubts.push(UnverifiedValue { at, field, value: value.to_owned() });
                 scalar
             }
-            Reading::Wrong => {
+            ParsedValue::Wrong => {
                 let fault = faults::wrong_value(field.name, value, field.kind.said());
                 return self.faults.push(at, fault);
             }
@@ -223,29 +225,30 @@ impl<R: Resource> Draft<R> {
 
     /// The same field again is OR.
     fn want(&mut self, field: &'static Field<R>, value: Scalar<'static>) {
-        let filters = &mut self.question.filters;
+        let filters = &mut self.query.filters;
         match filters.iter_mut().find(|filter| filter.field.name == field.name) {
             Some(filter) => filter.wanted.push(value),
-            None => filters.push(Filter { field, wanted: vec![value] }),
+            None => filters.push(FieldFilter { field, wanted: vec![value] }),
         }
     }
 
     fn read_parameter(&mut self, parameter: Parameter, at: usize, value: &str) {
-        let read = read::parameter(&mut self.question, parameter, value);
+        let read = read::parameter(&mut self.query, parameter, value);
         for fault in read.err().into_iter().flatten() {
             self.faults.push(at, fault);
         }
     }
 
-    fn finish_reading(&mut self, takes: Takes, path: &str) {
+    fn finish_reading(&mut self, allowed: AllowedParams, path: &str) {
         let is_given = |wanted| self.given.iter().any(|(given, ..)| *given == wanted);
-        if takes.parameters::<R>().any(|it| it == Parameter::Target) && !is_given(Parameter::Target)
+        if allowed.parameters::<R>().any(|it| it == Parameter::Target)
+            && !is_given(Parameter::Target)
         {
             let allowed = read::TARGETS.iter().map(ToString::to_string).collect();
             self.faults.push(usize::MAX, faults::no_value(Parameter::Target.name(), allowed));
         }
         if is_given(Parameter::Limit) || is_given(Parameter::Cursor) {
-            path.clone_into(&mut self.question.path);
+            path.clone_into(&mut self.query.path);
         }
     }
 
@@ -259,8 +262,9 @@ impl<R: Resource> Draft<R> {
             let was_seen = |value: &str| {
                 self.seen.as_ref().is_some_and(|seen| seen.has::<R>(field.name, value))
             };
-            let unknown =
-                |doubt: &&Doubt<R>| !shown.contains(&*doubt.value) && !was_seen(&doubt.value);
+            let unknown = |doubt: &&UnverifiedValue<R>| {
+                !shown.contains(&*doubt.value) && !was_seen(&doubt.value)
+            };
             for doubt in doubts.iter().filter(unknown) {
                 if !self.faults.are_many() {
                     self.faults.push(doubt.at, doubt.fault(&shown));
@@ -276,19 +280,19 @@ impl<R: Resource> Draft<R> {
         else {
             return;
         };
-        let mark = Mark::read(text, &self.question.path, self.question.bound());
-        if mark.is_none() && !text.is_empty() && (self.faults.is_empty() || !Mark::may_be(text)) {
+        let mark = Cursor::read(text, &self.query.path, self.query.bound());
+        if mark.is_none() && !text.is_empty() && (self.faults.is_empty() || !Cursor::may_be(text)) {
             let said = "the next_cursor of the page before, asked for with the same question";
             self.faults.push(*at, faults::wrong_value(Parameter::Cursor.name(), text, said));
         }
-        self.question.resume(text, mark);
+        self.query.resume(text, mark);
     }
 }
 
-impl<R> Doubt<R> {
+impl<R> UnverifiedValue<R> {
     fn fault(&self, shown: &BTreeSet<&str>) -> ParameterFault {
         let documented = match self.field.kind {
-            Kind::OneOf(documented) => documented,
+            FieldKind::OneOf(documented) => documented,
             _ => &[],
         };
         let new = shown.iter().copied().filter(|value| !documented.contains(value));
@@ -297,10 +301,10 @@ impl<R> Doubt<R> {
         let values: Vec<&str> = documented.iter().copied().chain(new).collect();
         let (name, kind) = (self.field.name, self.field.kind);
         let mut fault = match kind {
-            Kind::OneOf(_) => faults::unknown_value(name, &self.value, &values),
+            FieldKind::OneOf(_) => faults::unknown_value(name, &self.value, &values),
             _ => faults::wrong_value(name, &self.value, kind.said()),
         };
-        if !matches!(kind, Kind::OneOf(_)) {
+        if !matches!(kind, FieldKind::OneOf(_)) {
             fault.did_you_mean = faults::nearest(&self.value, values.iter().copied());
             fault.allowed.extend(values.into_iter().map(str::to_owned));
         }
@@ -309,9 +313,9 @@ impl<R> Doubt<R> {
 }
 
 /// What a filter of this kind takes, as far as it is known without a view.
-fn allowed(kind: Kind) -> Vec<String> {
+fn allowed(kind: FieldKind) -> Vec<String> {
     match kind {
-        Kind::OneOf(documented) => documented.iter().map(ToString::to_string).collect(),
+        FieldKind::OneOf(documented) => documented.iter().map(ToString::to_string).collect(),
         other => vec![other.said().to_owned()],
     }
 }

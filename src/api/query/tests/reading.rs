@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::{Question, Takes, ask, draft, finish, query};
+use super::{AllowedParams, ListQuery, finish, parse, parser, query};
 use crate::{
-    api::question::select::{Selection, Shown, Target},
+    api::query::select::{Selection, Shown, Target},
     inventory::model::{Host, Org, SddcEntry, Task},
 };
 
 fn canonical(text: &str) -> String {
-    finish::<SddcEntry>(draft(Takes::LIST, text), &[]).unwrap().canonical().to_owned()
+    finish::<SddcEntry>(parser(AllowedParams::LIST, text), &[]).unwrap().canonical().to_owned()
 }
 
 #[test]
@@ -34,21 +34,22 @@ fn a_question_has_one_spelling_however_it_is_asked() {
     for (at, one) in others.iter().enumerate() {
         assert!(others[at + 1..].iter().all(|other| canonical(one) != canonical(other)));
     }
-    assert_eq!(ask::<Task>("sort=-started_at", &[]).unwrap().canonical(), "");
-    assert_eq!(ask::<Task>("sort=started_at", &[]).unwrap().canonical(), "sort=started_at");
+    assert_eq!(parse::<Task>("sort=-started_at", &[]).unwrap().canonical(), "");
+    assert_eq!(parse::<Task>("sort=started_at", &[]).unwrap().canonical(), "sort=started_at");
 }
 
 #[test]
 fn what_is_no_filter_is_read() {
     let text = "wait=55&partial=allow&include_deleted=true&limit=500&limit=500";
-    let question = finish::<SddcEntry>(draft(Takes::LIST, text), &[]).unwrap();
+    let question = finish::<SddcEntry>(parser(AllowedParams::LIST, text), &[]).unwrap();
     assert_eq!(question.wait(), Some(Duration::from_secs(55)));
     assert!(question.allows_part() && question.includes_deleted());
     for (text, wait) in [("0", 0), ("120s", 120), ("1m30s", 90), ("120", 120)] {
-        let draft = draft::<SddcEntry>(Takes::LIST, &format!("wait={text}"));
-        assert_eq!(finish(draft, &[]).unwrap().wait(), Some(Duration::from_secs(wait)), "{text}");
+        let parser = parser::<SddcEntry>(AllowedParams::LIST, &format!("wait={text}"));
+        assert_eq!(finish(parser, &[]).unwrap().wait(), Some(Duration::from_secs(wait)), "{text}");
     }
-    let target = |text| finish::<SddcEntry>(draft(Takes::DISCOVERY, text), &[]).unwrap().target();
+    let target =
+        |text| finish::<SddcEntry>(parser(AllowedParams::DISCOVERY, text), &[]).unwrap().target();
     assert_eq!(target("target=vcenter"), Some(Target::Vcenter));
     assert_eq!(target("target=nsx"), Some(Target::Nsx));
 }
@@ -69,7 +70,7 @@ fn ids(selection: &Selection<'_, Org>) -> Vec<String> {
 fn q_finds_parts_of_names_and_whole_ids_in_any_case() {
     let orgs =
         [org("A1", "short", "Ünited"), org("b1", "prod-eu", "none"), org("c1", "a1-x", "EU")];
-    let found = |q: &str| ids(&ask(&format!("q={q}"), &orgs).unwrap().select(orgs.iter()));
+    let found = |q: &str| ids(&parse(&format!("q={q}"), &orgs).unwrap().select(orgs.iter()));
     assert_eq!(found("%C3%9CNITED"), ["A1"]);
     assert_eq!(found("eu"), ["c1", "b1"]);
     assert_eq!(found("a1"), ["c1", "A1"]);
@@ -80,7 +81,7 @@ fn q_finds_parts_of_names_and_whole_ids_in_any_case() {
 #[test]
 fn fields_are_shown_in_the_documents_order_with_what_is_included_at_the_end() {
     let orgs = [org("a", "x", "X")];
-    let question = ask("fields=type,name,id&limit=1", &orgs).unwrap();
+    let question = parse("fields=type,name,id&limit=1", &orgs).unwrap();
     let page = question.select(orgs.iter()).write(Vec::new());
     assert_eq!(
         String::from_utf8(page).unwrap(),
@@ -108,7 +109,7 @@ fn following_the_links_shows_everything_once() {
     let (mut target, mut read) = ("/orgs?q=same+name&limit=3".to_owned(), Vec::new());
     loop {
         let query = query(&target);
-        let question: Question<Org> = finish(query.draft(Takes::LIST), &orgs).unwrap();
+        let question: ListQuery<Org> = finish(query.parser(AllowedParams::LIST), &orgs).unwrap();
         let selection = question.select(orgs.iter());
         read.extend(ids(&selection));
         let Some(next) = &selection.next else { break };
@@ -125,10 +126,10 @@ fn names_too_long_for_a_link_still_page() {
     let long = "x".repeat(5000);
     let orgs: Vec<_> =
         (0..3).map(|it| org(&format!("o{it}"), &format!("{long}{it}"), "x")).collect();
-    let first = ask("limit=2", &orgs).unwrap();
+    let first = parse("limit=2", &orgs).unwrap();
     let next = first.select(orgs.iter()).next.unwrap();
     assert!(next.len() < 1000);
-    let question = ask(&format!("limit=2&cursor={next}"), &orgs).unwrap();
+    let question = parse(&format!("limit=2&cursor={next}"), &orgs).unwrap();
     assert_eq!(ids(&question.select(orgs.iter())), ["o2"]);
 }
 
@@ -142,7 +143,7 @@ fn hosts_without_anything_to_tell_them_apart_page_too() {
     let hosts = vec![host; 5];
     let (mut pages, mut cursor) = (Vec::new(), String::new());
     loop {
-        let question = ask(&format!("limit=2{cursor}"), &hosts).unwrap();
+        let question = parse(&format!("limit=2{cursor}"), &hosts).unwrap();
         let selection = question.select(hosts.iter());
         pages.push(selection.items.len());
         assert!(pages.len() < 9, "the pages do not end");

@@ -8,12 +8,12 @@ use http::request::Parts;
 
 use super::{
     ApiState,
-    answer::{Asked, Encoded, Reuse, Subject, What},
+    answer::{AnswerSubject, ClientCaching, ConditionalHeaders, EncodedAnswer, ResourceType},
     caller::{SddcReader, Visibility},
     error::ApiError,
-    gaps::{self, Sees, gaps},
+    gaps::{self, EntryFilter, gaps},
     history::SeenBy,
-    question::{Asking, Draft, Query, Question, Takes},
+    query::{AllowedParams, ListQuery, PendingQuery, QueryParser, RawQuery},
     resource::Resource,
     watch::LongPoll,
 };
@@ -28,17 +28,17 @@ use crate::{
 };
 
 /// What handlers of the inventory ask with. Rejects with 401, 429, then 403.
-pub(super) struct Ask {
+pub(super) struct InventoryRequest {
     pub(super) state: Arc<ApiState>,
     pub(super) reader: SddcReader,
     pub(super) visibility: Visibility,
-    pub(super) asked: Asked,
-    pub(super) query: Query,
+    pub(super) conditions: ConditionalHeaders,
+    pub(super) raw_query: RawQuery,
     /// The request's place among those that are worked on: given back while it waits.
     pub(super) permit: Option<Permit>,
 }
 
-impl FromRequestParts<Arc<ApiState>> for Ask {
+impl FromRequestParts<Arc<ApiState>> for InventoryRequest {
     type Rejection = ApiError;
 
     async fn from_request_parts(
@@ -46,14 +46,14 @@ impl FromRequestParts<Arc<ApiState>> for Ask {
         state: &Arc<ApiState>,
     ) -> Result<Self, ApiError> {
         let reader = SddcReader::from_request_parts(parts, state).await?;
-        let Ok(asked) = Asked::from_request_parts(parts, state).await;
-        let Ok(query) = Query::from_request_parts(parts, state).await;
+        let Ok(conditions) = ConditionalHeaders::from_request_parts(parts, state).await;
+        let Ok(raw_query) = RawQuery::from_request_parts(parts, state).await;
         Ok(Self {
             state: state.clone(),
             visibility: reader.visibility(),
             reader,
-            asked,
-            query,
+            conditions,
+            raw_query,
             permit: parts.extensions.get::<Permit>().cloned(),
         })
     }
@@ -61,16 +61,16 @@ impl FromRequestParts<Arc<ApiState>> for Ask {
 
 /// Which documents a list has, before anything is asked of them.
 #[derive(Debug, Clone)]
-pub(super) struct Topic {
-    pub(super) what: What,
+pub(super) struct ListTarget {
+    pub(super) what: ResourceType,
     pub(super) scope: OrgSelector,
     /// The org that the path names, or the SDDC as [`within`] writes it.
     pub(super) within: Option<Box<str>>,
 }
 
 /// A question, and the view of which it is asked.
-pub(super) struct Settled<R: Resource> {
-    pub(super) question: Question<R>,
+pub(super) struct FetchedList<R: Resource> {
+    pub(super) query: ListQuery<R>,
     pub(super) served: Served<ListSnapshot<SddcEntry>>,
     /// From before the view, for who waits for changes.
     pub(super) watch: Option<Watch>,
@@ -80,23 +80,23 @@ pub(super) struct Settled<R: Resource> {
 
 /// How long who asks stays.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Stay {
+pub(super) enum WatchMode {
     /// For the answer, or for as long as the question says.
     AsAsked,
     /// For all changes that come. How new the first view is matters little to them.
     Forever,
 }
 
-impl Stay {
-    fn is_longer_than_a_look<R: Resource>(self, asking: &Asking<R>) -> bool {
-        self == Self::Forever || asking.wait().is_some_and(|wait| !wait.is_zero())
+impl WatchMode {
+    fn is_longer_than_a_look<R: Resource>(self, pending: &PendingQuery<R>) -> bool {
+        self == Self::Forever || pending.wait().is_some_and(|wait| !wait.is_zero())
     }
 }
 
 /// An answer as it is now.
 #[derive(Debug)]
-pub(super) struct Listed {
-    pub(super) encoded: Arc<Encoded>,
+pub(super) struct EncodedPage {
+    pub(super) encoded: Arc<EncodedAnswer>,
     pub(super) served: Served<()>,
 }
 
@@ -140,40 +140,40 @@ pub(super) fn visible<'a, E: Entry, R: 'a>(
 
 /// Encodes the page that a question gives of a view.
 fn encoder<'a, E: Entry, R: Resource>(
-    subject: &Subject,
-    topic: &'a Topic,
-    question: &'a Question<R>,
+    subject: &AnswerSubject,
+    topic: &'a ListTarget,
+    query: &'a ListQuery<R>,
     view: &'a ListSnapshot<E>,
-    visibility: impl Sees<E> + 'a,
+    visibility: impl EntryFilter<E> + 'a,
     parts: fn(&E) -> &[R],
-) -> impl FnOnce() -> Encoded + 'a {
+) -> impl FnOnce() -> EncodedAnswer + 'a {
     let mut missing = subject.missing.clone();
     move || {
         let sees = |entry: &E| visibility.entry(entry);
-        let selection = question.select(visible(view, &topic.scope, sees, parts));
-        missing.extend(gaps(topic, question, view, visibility, parts));
+        let selection = query.select(visible(view, &topic.scope, sees, parts));
+        missing.extend(gaps(topic, query, view, visibility, parts));
         gaps::merge(&mut missing);
-        Encoded::json(&selection.page(missing)).followed_by(selection.next)
+        EncodedAnswer::json(&selection.page(missing)).followed_by(selection.next)
     }
 }
 
-impl Ask {
+impl InventoryRequest {
     /// The same without what was asked: for who lives long, as that holds on to the buffer in which
     /// the request's head came.
     pub(super) fn without_head(self) -> Self {
-        Self { asked: Asked::default(), query: Query::default(), ..self }
+        Self { conditions: ConditionalHeaders::default(), raw_query: RawQuery::default(), ..self }
     }
 
     /// Everything that the caller sees.
-    pub(super) fn all(&self, what: What) -> Topic {
-        Topic { what, scope: self.visibility.scope(), within: None }
+    pub(super) fn all(&self, what: ResourceType) -> ListTarget {
+        ListTarget { what, scope: self.visibility.scope(), within: None }
     }
 
     /// How new the answer has to be, which is made from these lists. Reads that a caller forces have
     /// a budget for each organization, which is spent once for a request: beyond it the snapshot has
     /// to do.
     pub(super) fn freshness(&self, of: &[List], scope: &OrgSelector) -> AppliedFreshness {
-        let directives = self.asked.directives;
+        let directives = self.conditions.directives;
         let mut requirement = FreshnessRequirement {
             max_age: directives.newest,
             only_if_cached: directives.only_if_cached,
@@ -215,44 +215,44 @@ impl Ask {
     /// A list that is made of SDDCs or of parts of them.
     pub(super) async fn list_of_sddcs<R: Resource>(
         mut self,
-        mut topic: Topic,
+        mut topic: ListTarget,
         parts: fn(&SddcEntry) -> &[R],
     ) -> Result<Response, ApiError> {
         let began = self.state.clock.now();
-        let Settled { question, served, watch, requirement } =
-            self.settle(&topic, Takes::LIST, Stay::AsAsked, parts).await?;
-        let mut listed = self.page_of_sddcs(&topic, &question, &served, parts).await?;
-        if let Some((watch, wait)) = watch.zip(question.wait()) {
-            let with_deleted = question.includes_deleted();
+        let FetchedList { query, served, watch, requirement } =
+            self.settle(&topic, AllowedParams::LIST, WatchMode::AsAsked, parts).await?;
+        let mut page = self.page_of_sddcs(&topic, &query, &served, parts).await?;
+        if let Some((watch, wait)) = watch.zip(query.wait()) {
+            let with_deleted = query.includes_deleted();
             // The newest was read for the first look; what is read from now on is newer.
             let later = FreshnessRequirement { max_age: None, ..requirement };
             let mut poll = LongPoll::new(&self, watch, began + wait);
             // A failure ends the wait: it is another answer too.
-            while self.asked.known.holds(listed.encoded.etag()) && !poll.is_over() {
+            while self.conditions.known.holds(page.encoded.etag()) && !poll.is_over() {
                 poll.changed().await?;
                 self.see_as(poll.reader(), &mut topic);
                 let inventory = &self.state.inventory;
                 let served = inventory.sddcs_kept(with_deleted, &topic.scope, &later)?;
-                listed = self.page_of_sddcs(&topic, &question, &served, parts).await?;
+                page = self.page_of_sddcs(&topic, &query, &served, parts).await?;
             }
         }
-        let reuse = question.wait().map_or(Reuse::WhileFresh, |_| Reuse::Never);
-        Ok(self.answer_with(&listed, reuse))
+        let reuse = query.wait().map_or(ClientCaching::WhileFresh, |_| ClientCaching::Never);
+        Ok(self.answer_with(&page, reuse))
     }
 
     async fn page_of_sddcs<R: Resource>(
         &self,
-        topic: &Topic,
-        question: &Question<R>,
+        topic: &ListTarget,
+        query: &ListQuery<R>,
         served: &Served<ListSnapshot<SddcEntry>>,
         parts: fn(&SddcEntry) -> &[R],
-    ) -> Result<Listed, ApiError> {
-        self.page(topic, question, 0, served, &self.visibility, parts).await
+    ) -> Result<EncodedPage, ApiError> {
+        self.page(topic, query, 0, served, &self.visibility, parts).await
     }
 
     /// Goes on with what the caller may see now, about the same topic: everything, or the org that
     /// the path names.
-    fn see_as(&mut self, reader: &Admitted, topic: &mut Topic) {
+    fn see_as(&mut self, reader: &Admitted, topic: &mut ListTarget) {
         let visibility = Visibility::from(reader);
         if visibility == self.visibility {
             return;
@@ -263,8 +263,12 @@ impl Ask {
     }
 
     /// What the query says by itself, with what the caller's view has had since start.
-    pub(super) fn draft<R: Resource>(&self, takes: Takes, scope: &OrgSelector) -> Draft<R> {
-        self.query.draft::<R>(takes).with_history(|| SeenBy {
+    pub(super) fn parser<R: Resource>(
+        &self,
+        allowed: AllowedParams,
+        scope: &OrgSelector,
+    ) -> QueryParser<R> {
+        self.raw_query.parser::<R>(allowed).with_history(|| SeenBy {
             history: self.state.history.clone(),
             visibility: self.visibility.clone(),
             scope: scope.clone(),
@@ -274,49 +278,49 @@ impl Ask {
     /// A question about SDDCs or parts of them, and the view of which it is asked.
     pub(super) async fn settle<R: Resource>(
         &self,
-        topic: &Topic,
-        takes: Takes,
-        stay: Stay,
+        topic: &ListTarget,
+        allowed: AllowedParams,
+        stay: WatchMode,
         parts: fn(&SddcEntry) -> &[R],
-    ) -> Result<Settled<R>, ApiError> {
+    ) -> Result<FetchedList<R>, ApiError> {
         let sees = |entry: &SddcEntry| self.visibility.sees(entry);
-        let draft = self.draft::<R>(takes, &topic.scope);
-        let with_deleted = draft.includes_deleted();
+        let parser = self.parser::<R>(allowed, &topic.scope);
+        let with_deleted = parser.includes_deleted();
         let inventory = &self.state.inventory;
         let known = inventory.known();
         let known = known.entries.iter().filter(|entry| topic.scope.holds(entry.org()));
-        let asking = draft.begin(known.filter(|it| sees(it)).flat_map(|it| parts(it)))?;
+        let pending = parser.begin(known.filter(|it| sees(it)).flat_map(|it| parts(it)))?;
 
         // Before the first look, so that no change is missed.
-        let watch = stay.is_longer_than_a_look(&asking).then(|| inventory.watch());
+        let watch = stay.is_longer_than_a_look(&pending).then(|| inventory.watch());
         let of = if with_deleted { List::WithDeleted } else { List::Sddcs };
         let applied = match stay {
-            Stay::AsAsked => self.freshness(&[of], &topic.scope),
-            Stay::Forever => AppliedFreshness::default(),
+            WatchMode::AsAsked => self.freshness(&[of], &topic.scope),
+            WatchMode::Forever => AppliedFreshness::default(),
         };
         let served = inventory.sddcs(with_deleted, &topic.scope, &applied.requirement).await?;
         let served = applied.note(served);
         let view = &served.content;
         let shown = visible(view, &topic.scope, sees, parts);
-        let question = self.judge(asking, &view.missing, shown)?;
-        Ok(Settled { question, served, watch, requirement: applied.requirement })
+        let query = self.judge(pending, &view.missing, shown)?;
+        Ok(FetchedList { query, served, watch, requirement: applied.requirement })
     }
 
     /// Settles a question by all that is shown. While orgs are missing nobody can tell a new value
     /// that only they have from a typing error.
     pub(super) fn judge<'a, R: Resource>(
         &self,
-        asking: Asking<R>,
+        pending: PendingQuery<R>,
         missing: &[Missing],
         shown: impl Iterator<Item = &'a R> + Clone,
-    ) -> Result<Question<R>, ApiError> {
+    ) -> Result<ListQuery<R>, ApiError> {
         if missing.is_empty() {
-            return asking.finish(shown);
+            return pending.finish(shown);
         }
-        if !asking.allows_part() {
+        if !pending.allows_part() {
             self.admit_missing(missing, false)?;
         }
-        asking.trust()
+        pending.trust()
     }
 
     /// The page that a question gives of a view.
@@ -325,17 +329,17 @@ impl Ask {
     /// 503 where orgs are missing that may not, or where it would have to wait too long to be encoded.
     pub(super) async fn page<E: Entry, R: Resource>(
         &self,
-        topic: &Topic,
-        question: &Question<R>,
+        topic: &ListTarget,
+        query: &ListQuery<R>,
         seen_by: u64,
         served: &Served<ListSnapshot<E>>,
-        visibility: impl Sees<E>,
+        visibility: impl EntryFilter<E>,
         parts: fn(&E) -> &[R],
-    ) -> Result<Listed, ApiError> {
+    ) -> Result<EncodedPage, ApiError> {
         let view = &served.content;
-        let missing = self.admit_missing(&view.missing, question.allows_part())?;
-        let subject = self.subject(topic, question, seen_by, view.content.revision, missing);
-        let encode = encoder(&subject, topic, question, view, visibility, parts);
+        let missing = self.admit_missing(&view.missing, query.allows_part())?;
+        let subject = self.subject(topic, query, seen_by, view.content.revision, missing);
+        let encode = encoder(&subject, topic, query, view, visibility, parts);
         let ApiState { answers, clock, .. } = &*self.state;
         let entries = view.content.entries.len();
         let encoded =
@@ -344,40 +348,40 @@ impl Ask {
             topic.scope.holds(entry.org()) && view.shows(entry.org()) && visibility.entry(entry)
         };
         let without_content = served.without_content().with_held_back(view, shows);
-        Ok(Listed { encoded, served: without_content })
+        Ok(EncodedPage { encoded, served: without_content })
     }
 
     /// What an answer to a question is made from.
     pub(super) fn subject<R: Resource>(
         &self,
-        topic: &Topic,
-        question: &Question<R>,
+        topic: &ListTarget,
+        query: &ListQuery<R>,
         seen_by: u64,
         revision: u64,
         missing: Vec<MissingPart>,
-    ) -> Subject {
-        Subject {
+    ) -> AnswerSubject {
+        AnswerSubject {
             what: topic.what,
             within: topic.within.clone(),
             revision,
             seen_by,
             visibility: self.visibility.clone(),
             missing,
-            question: question.canonical().into(),
+            query: query.canonical().into(),
         }
     }
 
     /// Encodes a page, unless that was done before.
     pub(super) fn encode<E: Entry, R: Resource>(
         &self,
-        subject: Subject,
-        topic: &Topic,
-        question: &Question<R>,
+        subject: AnswerSubject,
+        topic: &ListTarget,
+        query: &ListQuery<R>,
         view: &ListSnapshot<E>,
-        visibility: impl Sees<E>,
+        visibility: impl EntryFilter<E>,
         parts: fn(&E) -> &[R],
-    ) -> Arc<Encoded> {
-        let encode = encoder(&subject, topic, question, view, visibility, parts);
+    ) -> Arc<EncodedAnswer> {
+        let encode = encoder(&subject, topic, query, view, visibility, parts);
         self.state.answers.encoded(subject, self.caller(), encode)
     }
 
@@ -389,49 +393,50 @@ impl Ask {
     /// The page that a question gives of documents, and what is missing among them.
     pub(super) fn page_of<R: Resource>(
         &self,
-        topic: &Topic,
-        question: &Question<R>,
+        topic: &ListTarget,
+        query: &ListQuery<R>,
         served: &Served<u64>,
         documents: &[R],
         missing: Vec<MissingPart>,
-    ) -> Listed {
-        let subject = self.subject(topic, question, 0, served.content, Vec::new());
+    ) -> EncodedPage {
+        let subject = self.subject(topic, query, 0, served.content, Vec::new());
         let encoded = self.state.answers.encoded(subject, self.caller(), || {
-            let selection = question.select(documents.iter());
-            Encoded::json(&selection.page(missing)).followed_by(selection.next)
+            let selection = query.select(documents.iter());
+            EncodedAnswer::json(&selection.page(missing)).followed_by(selection.next)
         });
-        Listed { encoded, served: served.without_content() }
+        EncodedPage { encoded, served: served.without_content() }
     }
 
     /// The question about one document.
-    pub(super) fn document_question<R: Resource>(&self) -> Result<Question<R>, ApiError> {
-        self.query.draft::<R>(Takes::DOCUMENT).finish(iter::empty())
+    pub(super) fn document_query<R: Resource>(&self) -> Result<ListQuery<R>, ApiError> {
+        self.raw_query.parser::<R>(AllowedParams::DOCUMENT).finish(iter::empty())
     }
 
     /// One document as the question shows it.
     pub(super) fn document<E: Entry, R: Resource>(
         &self,
-        what: What,
-        question: &Question<R>,
+        what: ResourceType,
+        query: &ListQuery<R>,
         served: &Served<Found<E>>,
         document: fn(&E) -> &R,
     ) -> Response {
         let found = &served.content;
-        let topic = Topic { what, scope: OrgSelector::Hidden, within: Some(within(&*found.entry)) };
-        let subject = self.subject(&topic, question, 0, found.revision, Vec::new());
+        let topic =
+            ListTarget { what, scope: OrgSelector::Hidden, within: Some(within(&*found.entry)) };
+        let subject = self.subject(&topic, query, 0, found.revision, Vec::new());
         let encoded = self.state.answers.encoded(subject, self.caller(), || {
-            Encoded::json(&question.show(document(&found.entry)))
+            EncodedAnswer::json(&query.show(document(&found.entry)))
         });
-        self.answer(&Listed { encoded, served: served.without_content() })
+        self.answer(&EncodedPage { encoded, served: served.without_content() })
     }
 
     /// The answer, as the request's header fields want it.
-    pub(super) fn answer(&self, listed: &Listed) -> Response {
-        self.answer_with(listed, Reuse::WhileFresh)
+    pub(super) fn answer(&self, page: &EncodedPage) -> Response {
+        self.answer_with(page, ClientCaching::WhileFresh)
     }
 
-    fn answer_with(&self, listed: &Listed, reuse: Reuse) -> Response {
-        let link = listed.encoded.next().map(|next| self.query.next_link(next));
-        self.state.answers.answer(&listed.encoded, &listed.served, &self.asked, reuse, link)
+    fn answer_with(&self, page: &EncodedPage, reuse: ClientCaching) -> Response {
+        let link = page.encoded.next().map(|next| self.raw_query.next_link(next));
+        self.state.answers.answer(&page.encoded, &page.served, &self.conditions, reuse, link)
     }
 }

@@ -9,9 +9,9 @@ const MOST: usize = 100;
 
 /// The faults of one query, each with its place in it.
 #[derive(Debug, Default)]
-pub(super) struct Faults(Vec<(usize, ParameterFault)>);
+pub(super) struct QueryFaults(Vec<(usize, ParameterFault)>);
 
-impl Faults {
+impl QueryFaults {
     /// Adds the fault of the parameter at that place. The same fault is told once.
     pub(super) fn push(&mut self, at: usize, fault: ParameterFault) {
         if !self.are_many() && self.0.iter().all(|(_, told)| *told != fault) {

@@ -4,11 +4,14 @@ use std::sync::LazyLock;
 
 use http::Uri;
 
-use super::{Asking, Query, Question, Takes, cursor::Mark, draft::Draft, read::LONGEST_Q};
+use super::{
+    AllowedParams, ListQuery, PendingQuery, RawQuery, cursor::Cursor, parser::QueryParser,
+    read::LONGEST_Q,
+};
 use crate::{
     api::{
         error::ApiError,
-        resource::{Order, Resource},
+        resource::{Resource, SortOrder},
     },
     fuzzing::{input::Input, samples},
     inventory::model::{Cluster, Host, Org, SddcEntry, Task},
@@ -20,21 +23,21 @@ use crate::{
 pub(crate) fn query(data: &[u8]) {
     let mut input = Input::new(data);
     let ask = input.choice(&[
-        |query| sound(query, Takes::LIST, &ENTRIES),
-        |query| sound(query, Takes::EVENTS, &ENTRIES),
-        |query| sound(query, Takes::DISCOVERY, &ENTRIES),
-        |query| sound(query, Takes::DOCUMENT, &ENTRIES),
-        |query| sound::<Host>(query, Takes::LIST, &HOSTS),
-        |query| sound::<Cluster>(query, Takes::LIST, &CLUSTERS),
-        |query| sound::<Task>(query, Takes::LIST, &TASKS),
-        |query: &Query| sound::<Org>(query, Takes::LIST, &ORGS),
+        |query| sound(query, AllowedParams::LIST, &ENTRIES),
+        |query| sound(query, AllowedParams::EVENTS, &ENTRIES),
+        |query| sound(query, AllowedParams::DISCOVERY, &ENTRIES),
+        |query| sound(query, AllowedParams::DOCUMENT, &ENTRIES),
+        |query| sound::<Host>(query, AllowedParams::LIST, &HOSTS),
+        |query| sound::<Cluster>(query, AllowedParams::LIST, &CLUSTERS),
+        |query| sound::<Task>(query, AllowedParams::LIST, &TASKS),
+        |query: &RawQuery| sound::<Org>(query, AllowedParams::LIST, &ORGS),
     ]);
     match Uri::try_from(input.rest()) {
         // No list has another target: ids hold no such signs, and what is no id is not found.
         Ok(target)
             if target.path().starts_with('/') && !target.path().contains(['"', '<', '>']) =>
         {
-            ask(&Query(target));
+            ask(&RawQuery(target));
         }
         _ => {}
     }
@@ -48,40 +51,46 @@ static CLUSTERS: LazyLock<Vec<Cluster>> =
 static TASKS: LazyLock<Vec<Task>> = LazyLock::new(samples::tasks);
 static ORGS: LazyLock<Vec<Org>> = LazyLock::new(samples::orgs);
 
-fn sound<R: Resource>(query: &Query, takes: Takes, view: &[R]) {
-    let draft: Draft<R> = query.draft(takes);
-    let is_settled = !draft.needs_view();
-    match draft.finish(view.iter()) {
+fn sound<R: Resource>(query: &RawQuery, allowed: AllowedParams, view: &[R]) {
+    let parser: QueryParser<R> = query.parser(allowed);
+    let is_settled = !parser.needs_view();
+    match parser.finish(view.iter()) {
         Ok(question) => {
             assert!(question.wait().is_none_or(|wait| wait.as_secs() <= 120));
-            has_one_spelling(query, takes, &question, view);
-            has_all_on_its_pages(query, takes, question, view);
+            has_one_spelling(query, allowed, &question, view);
+            has_all_on_its_pages(query, allowed, question, view);
         }
         Err(ApiError::InvalidParameter(faults)) => are_bounded(&faults),
         Err(other) => panic!("{other}"),
     }
     // What the view cannot change is not changed by it.
-    let trusted = query.draft::<R>(takes).begin(std::iter::empty()).and_then(Asking::trust);
-    let told = query.draft::<R>(takes).finish(view.iter());
+    let trusted =
+        query.parser::<R>(allowed).begin(std::iter::empty()).and_then(PendingQuery::trust);
+    let told = query.parser::<R>(allowed).finish(view.iter());
     assert!(!is_settled || trusted.is_ok() == told.is_ok());
 }
 
-fn has_one_spelling<R: Resource>(query: &Query, takes: Takes, question: &Question<R>, view: &[R]) {
+fn has_one_spelling<R: Resource>(
+    query: &RawQuery,
+    allowed: AllowedParams,
+    question: &ListQuery<R>,
+    view: &[R],
+) {
     if question.q.as_ref().is_some_and(|q| q.chars().count() > LONGEST_Q) {
         // Lower case can be longer.
         return;
     }
     let spelled = target(&format!("{}?{}", query.path(), question.canonical()));
-    let again = spelled.draft::<R>(takes).finish(view.iter()).expect("it was a good question");
+    let again = spelled.parser::<R>(allowed).finish(view.iter()).expect("it was a good question");
     assert_eq!(again.canonical(), question.canonical());
     assert_eq!(page(&again, view), page(question, view));
 }
 
 /// Follows the links from this page on.
 fn has_all_on_its_pages<R: Resource>(
-    query: &Query,
-    takes: Takes,
-    question: Question<R>,
+    query: &RawQuery,
+    allowed: AllowedParams,
+    question: ListQuery<R>,
     view: &[R],
 ) {
     let mut whole = question.clone();
@@ -103,7 +112,7 @@ fn has_all_on_its_pages<R: Resource>(
         // It begins with the query, and is resolved against the path.
         let link = target(&format!("{}{}", query.path(), link.expect("it is a link")));
         drop(selection);
-        question = link.draft(takes).finish(view.iter()).expect("the next link is good");
+        question = link.parser(allowed).finish(view.iter()).expect("the next link is good");
     }
     // Wholly equal documents are told apart by nothing, and may change places.
     whole.sort_unstable();
@@ -115,13 +124,13 @@ fn address<R>(document: &R) -> *const R {
     document
 }
 
-fn page<R: Resource>(question: &Question<R>, view: &[R]) -> Vec<u8> {
+fn page<R: Resource>(question: &ListQuery<R>, view: &[R]) -> Vec<u8> {
     let page = question.select(view.iter()).page(Vec::new());
     serde_json::to_vec(&page).expect("documents have string keys only")
 }
 
-fn target(text: &str) -> Query {
-    Query(text.parse().unwrap_or_else(|_| panic!("{text:?} is no target")))
+fn target(text: &str) -> RawQuery {
+    RawQuery(text.parse().unwrap_or_else(|_| panic!("{text:?} is no target")))
 }
 
 fn are_bounded(faults: &[ParameterFault]) {
@@ -140,13 +149,13 @@ fn are_bounded(faults: &[ParameterFault]) {
 pub(crate) fn cursor(data: &[u8]) {
     let mut input = Input::new(data);
     let judge = input.choice(&[
-        |mark: &Mark<'_>| is_an_end(mark, SddcEntry::ORDER, &ENTRIES),
-        |mark: &Mark<'_>| is_an_end(mark, Host::ORDER, &HOSTS),
-        |mark: &Mark<'_>| is_an_end(mark, Task::ORDER, &TASKS),
-        |mark: &Mark<'_>| {
+        |mark: &Cursor<'_>| is_an_end(mark, SddcEntry::ORDER, &ENTRIES),
+        |mark: &Cursor<'_>| is_an_end(mark, Host::ORDER, &HOSTS),
+        |mark: &Cursor<'_>| is_an_end(mark, Task::ORDER, &TASKS),
+        |mark: &Cursor<'_>| {
             let fields = SddcEntry::FIELDS.iter().filter(|field| field.is_sortable());
             for field in fields {
-                is_an_end(mark, &Order { field, descending: true }, &ENTRIES);
+                is_an_end(mark, &SortOrder { field, descending: true }, &ENTRIES);
             }
         },
     ]);
@@ -155,22 +164,22 @@ pub(crate) fn cursor(data: &[u8]) {
     else {
         return;
     };
-    let read = Mark::read(text, path, question);
-    assert!(read.is_none() || Mark::may_be(text));
-    let given: Option<Mark<'static>> = serde_json::from_str(text).ok();
+    let read = Cursor::read(text, path, question);
+    assert!(read.is_none() || Cursor::may_be(text));
+    let given: Option<Cursor<'static>> = serde_json::from_str(text).ok();
     for mark in read.into_iter().chain(given) {
         let sealed = mark.sealed(path, question);
-        assert!(Mark::may_be(&sealed));
-        let again = Mark::read(&sealed, path, question).expect("it was sealed for this");
+        assert!(Cursor::may_be(&sealed));
+        let again = Cursor::read(&sealed, path, question).expect("it was sealed for this");
         assert_eq!(json(&again), json(&mark));
-        assert!(Mark::read(&sealed, &format!("{path}/x"), question).is_none());
-        assert!(Mark::read(&sealed, path, &format!("{question}&x=")).is_none());
-        assert!(Mark::read(&sealed[1..], path, question).is_none());
+        assert!(Cursor::read(&sealed, &format!("{path}/x"), question).is_none());
+        assert!(Cursor::read(&sealed, path, &format!("{question}&x=")).is_none());
+        assert!(Cursor::read(&sealed[1..], path, question).is_none());
         judge(&mark);
     }
 }
 
-fn is_an_end<R: Resource>(mark: &Mark<'_>, order: &Order<R>, view: &[R]) {
+fn is_an_end<R: Resource>(mark: &Cursor<'_>, order: &SortOrder<R>, view: &[R]) {
     let mut sorted: Vec<&R> = view.iter().collect();
     order.sort(&mut sorted);
     let mut ahead = mark.ahead(order);
@@ -178,6 +187,6 @@ fn is_an_end<R: Resource>(mark: &Mark<'_>, order: &Order<R>, view: &[R]) {
     assert!(shown.is_sorted(), "{shown:?}");
 }
 
-fn json(mark: &Mark<'_>) -> String {
+fn json(mark: &Cursor<'_>) -> String {
     serde_json::to_string(mark).expect("a mark has string keys only")
 }

@@ -19,7 +19,7 @@ use crate::{
 
 /// The SDDCs that a watcher has been told of. Watchers who were told the same share one.
 #[derive(Debug)]
-pub(super) struct State {
+pub(super) struct WatchedState {
     /// Told once, in this process.
     pub(super) number: u64,
     pub(super) sddcs: Vec<Arc<SddcEntry>>,
@@ -27,13 +27,13 @@ pub(super) struct State {
 
 /// The way from one state to another.
 #[derive(Debug)]
-pub(super) struct Step {
-    pub(super) to: Arc<State>,
+pub(super) struct EventDiff {
+    pub(super) to: Arc<WatchedState>,
     /// Events that tell it; empty if there is nothing to tell.
     pub(super) events: Bytes,
 }
 
-impl State {
+impl WatchedState {
     pub(super) fn new(sddcs: Vec<Arc<SddcEntry>>) -> Self {
         static NUMBERS: AtomicU64 = AtomicU64::new(0);
         Self { number: NUMBERS.fetch_add(1, Ordering::Relaxed), sddcs }
@@ -50,7 +50,7 @@ impl State {
         now: Arc<Self>,
         missing: &[OrgId],
         tag: impl FnOnce() -> String,
-    ) -> Step {
+    ) -> EventDiff {
         let missing: HashSet<_> = missing.iter().collect();
         let kept = self.sddcs.iter().filter(|entry| missing.contains(&entry.sddc.org_id));
         let kept: Vec<_> = kept.cloned().collect();
@@ -66,25 +66,29 @@ impl State {
         } else {
             written(&changes, is_whole.then(tag).as_deref())
         };
-        Step { to, events }
+        EventDiff { to, events }
     }
 
-    fn changes<'a>(&'a self, now: &'a [Arc<SddcEntry>]) -> Vec<Change<'a>> {
+    fn changes<'a>(&'a self, now: &'a [Arc<SddcEntry>]) -> Vec<SddcChange<'a>> {
         let mut before: HashMap<_, &Arc<SddcEntry>> =
             self.sddcs.iter().map(|entry| (key(entry), entry)).collect();
         let mut changes = Vec::new();
         for entry in now {
             match before.remove(&key(entry)) {
-                None => changes.push(Change::new("added", entry, Vec::new())),
+                None => changes.push(SddcChange::new("added", entry, Vec::new())),
                 Some(old) if Arc::ptr_eq(old, entry) || old.sddc == entry.sddc => {}
                 Some(old) => {
-                    changes.push(Change::new("changed", entry, differing(&old.sddc, &entry.sddc)));
+                    changes.push(SddcChange::new(
+                        "changed",
+                        entry,
+                        differing(&old.sddc, &entry.sddc),
+                    ));
                 }
             }
         }
         // In the order in which they were told.
         let gone = self.sddcs.iter().filter(|entry| before.contains_key(&key(entry)));
-        changes.extend(gone.map(|entry| Change::new("removed", entry, Vec::new())));
+        changes.extend(gone.map(|entry| SddcChange::new("removed", entry, Vec::new())));
         changes
     }
 }
@@ -95,24 +99,24 @@ fn key(entry: &SddcEntry) -> (&OrgId, &SddcId) {
 }
 
 /// One event of a step.
-struct Change<'a> {
+struct SddcChange<'a> {
     event: &'static str,
-    data: Data<'a>,
+    data: ChangeEvent<'a>,
 }
 
 /// The data of `event: added`, `event: changed` and `event: removed`.
 #[derive(Serialize)]
 #[cfg_attr(test, derive(utoipa::ToSchema), schema(as = ChangeEvent))]
-pub(in crate::api) struct Data<'a> {
+pub(in crate::api) struct ChangeEvent<'a> {
     /// The SDDC as it is now; as it was last told if it was removed.
     sddc: &'a Sddc,
     /// If it has changed: the names of the fields that differ. Else empty.
     changed: Vec<String>,
 }
 
-impl<'a> Change<'a> {
+impl<'a> SddcChange<'a> {
     fn new(event: &'static str, entry: &'a SddcEntry, changed: Vec<String>) -> Self {
-        Self { event, data: Data { sddc: &entry.sddc, changed } }
+        Self { event, data: ChangeEvent { sddc: &entry.sddc, changed } }
     }
 }
 
@@ -129,7 +133,7 @@ fn differing(before: &Sddc, now: &Sddc) -> Vec<String> {
 
 /// Events as they are sent. The id is on the last one only: who is cut off in between is told the
 /// whole step again.
-fn written(changes: &[Change<'_>], tag: Option<&str>) -> Bytes {
+fn written(changes: &[SddcChange<'_>], tag: Option<&str>) -> Bytes {
     let mut text = String::new();
     let last = changes.len().saturating_sub(1);
     for (at, change) in changes.iter().enumerate() {
@@ -143,11 +147,11 @@ fn written(changes: &[Change<'_>], tag: Option<&str>) -> Bytes {
 /// What a stream may tell of these SDDCs, for the published document.
 #[cfg(test)]
 pub(in crate::api) fn example(sddcs: &[SddcEntry]) -> String {
-    use crate::api::{page::Completeness, watch::Status};
+    use crate::api::{page::Completeness, watch::StatusEvent};
 
-    let change = |entry| Change::new("changed", entry, vec!["state".to_owned()]);
+    let change = |entry| SddcChange::new("changed", entry, vec!["state".to_owned()]);
     let changes: Vec<_> = sddcs.iter().take(1).map(change).collect();
-    let status = Status { age_s: Some(61), completeness: Completeness::Complete }.event();
+    let status = StatusEvent { age_s: Some(61), completeness: Completeness::Complete }.event();
     let events = written(&changes, Some("W/\"XDGAyab19VyTjohvYIwFrA\""));
     status + &String::from_utf8_lossy(&events)
 }

@@ -8,13 +8,13 @@ use serde_json::Value as Json;
 
 use super::{
     finish,
-    paging::{Asked, asked},
+    paging::{ConditionalHeaders, asked},
     query,
     samples::{Sample, id},
 };
 use crate::{
     access::View as Limits,
-    api::{ask::visible, caller::Visibility, question::Takes, resource::Resource},
+    api::{caller::Visibility, query::AllowedParams, request::visible, resource::Resource},
     inventory::{
         Content, Entry, ListSnapshot, Missing, OrgSelector,
         model::{Cluster, Host, SddcEntry, Task, TaskEntry},
@@ -171,7 +171,7 @@ impl World {
     fn select<R: Resource>(
         &self,
         limited: &Limited,
-        asked: &Asked,
+        asked: &ConditionalHeaders,
         parts: fn(&SddcEntry) -> &[R],
     ) -> Vec<Json> {
         let (view, visibility) = (self.view(&self.sddcs), limited.visibility());
@@ -179,7 +179,7 @@ impl World {
         selected(asked, visible(&view, &scope, |entry| visibility.sees(entry), parts))
     }
 
-    fn select_tasks(&self, limited: &Limited, asked: &Asked) -> Vec<Json> {
+    fn select_tasks(&self, limited: &Limited, asked: &ConditionalHeaders) -> Vec<Json> {
         let (view, visibility, sddcs) =
             (self.view(&self.tasks), limited.visibility(), self.view(&self.sddcs));
         let scope = visibility.scope();
@@ -188,10 +188,13 @@ impl World {
     }
 }
 
-fn selected<'a, R: Resource>(asked: &Asked, seen: impl Iterator<Item = &'a R>) -> Vec<Json> {
+fn selected<'a, R: Resource>(
+    asked: &ConditionalHeaders,
+    seen: impl Iterator<Item = &'a R>,
+) -> Vec<Json> {
     let query = query(&format!("/list?{}", asked.query(None, None)));
     let view: Vec<R> = seen.cloned().collect();
-    let question = finish(query.draft(Takes::LIST), &view).unwrap();
+    let question = finish(query.parser(AllowedParams::LIST), &view).unwrap();
     let items = question.select(view.iter()).items.into_iter();
     items.map(|it| serde_json::to_value(it.document()).unwrap()).collect()
 }
@@ -233,8 +236,8 @@ proptest! {
         let (view, visibility) = (world.view(&world.sddcs), limited.visibility());
         let scope: OrgSelector = visibility.scope();
         let seen = visible(&view, &scope, |entry| visibility.sees(entry), slice::from_ref);
-        let draft = query("/list?state=SOMETHING_NEW").draft::<SddcEntry>(Takes::LIST);
+        let parser = query("/list?state=SOMETHING_NEW").parser::<SddcEntry>(AllowedParams::LIST);
         let is_new = |entry: &&SddcEntry| entry.sddc.state.as_deref() == Some("SOMETHING_NEW");
-        prop_assert_eq!(draft.finish(seen).is_ok(), world.shown(&limited).iter().any(is_new));
+        prop_assert_eq!(parser.finish(seen).is_ok(), world.shown(&limited).iter().any(is_new));
     }
 }

@@ -22,7 +22,7 @@ use std::{
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
-use super::Key;
+use super::AnswerKey;
 use crate::access::CallerName;
 
 /// An answer that would wait longer is shed: its caller may have gone by then.
@@ -35,7 +35,7 @@ const MEAN_OF: u64 = 16;
 
 /// Turns of encoding. Cheap to clone.
 #[derive(Debug, Clone)]
-pub(super) struct Encoders(Arc<State>);
+pub(super) struct EncodingLimit(Arc<State>);
 
 #[derive(Debug)]
 struct State {
@@ -45,7 +45,7 @@ struct State {
     /// Mean duration of an encoding, in microseconds.
     mean_us: AtomicU64,
     waiting: Mutex<Waiting>,
-    under_way: Mutex<HashMap<Key, CancellationToken>>,
+    under_way: Mutex<HashMap<AnswerKey, CancellationToken>>,
 }
 
 #[derive(Debug, Default)]
@@ -59,7 +59,7 @@ struct Waiting {
 pub(in crate::api) struct Overloaded;
 
 /// Whose work an answer is.
-pub(super) enum Claim {
+pub(super) enum EncodingClaim {
     /// The one who has this encodes.
     Leader(LeaderGuard),
     /// Another one does: this ends when that has ended, well or not.
@@ -69,7 +69,7 @@ pub(super) enum Claim {
 /// Ends the wait of followers when dropped.
 pub(super) struct LeaderGuard {
     state: Arc<State>,
-    key: Key,
+    key: AnswerKey,
 }
 
 /// A place among those who wait or encode; given back when dropped.
@@ -79,19 +79,19 @@ struct WaitGuard {
 }
 
 /// The right to encode, until it is dropped.
-pub(super) struct TurnPermit {
+pub(super) struct EncodingPermit {
     _turn: OwnedSemaphorePermit,
     wait: WaitGuard,
 }
 
-impl Default for Encoders {
+impl Default for EncodingLimit {
     fn default() -> Self {
         let processors = thread::available_parallelism().map_or(1, std::num::NonZero::get);
         Self::new((processors - 1).max(1))
     }
 }
 
-impl Encoders {
+impl EncodingLimit {
     fn new(at_once: usize) -> Self {
         Self(Arc::new(State {
             turns: Arc::new(Semaphore::new(at_once)),
@@ -103,24 +103,24 @@ impl Encoders {
     }
 
     /// Makes the caller of this the one who encodes, unless another one is.
-    pub(super) fn claim(&self, key: &Key) -> Claim {
+    pub(super) fn claim(&self, key: &AnswerKey) -> EncodingClaim {
         let mut under_way = lock(&self.0.under_way);
         if let Some(other) = under_way.get(key) {
-            return Claim::Follower(other.clone());
+            return EncodingClaim::Follower(other.clone());
         }
         under_way.insert(key.clone(), CancellationToken::new());
-        Claim::Leader(LeaderGuard { state: self.0.clone(), key: key.clone() })
+        EncodingClaim::Leader(LeaderGuard { state: self.0.clone(), key: key.clone() })
     }
 
     /// Waits for a turn of this caller.
     ///
     /// # Errors
     /// [`Overloaded`], at once, where the wait would be too long.
-    pub(super) async fn turn(&self, caller: &CallerName) -> Result<TurnPermit, Overloaded> {
+    pub(super) async fn turn(&self, caller: &CallerName) -> Result<EncodingPermit, Overloaded> {
         let wait = self.enter(caller).ok_or(Overloaded)?;
         let turn = self.0.turns.clone().acquire_owned().await;
         // It is never closed.
-        Ok(TurnPermit { _turn: turn.map_err(|_| Overloaded)?, wait })
+        Ok(EncodingPermit { _turn: turn.map_err(|_| Overloaded)?, wait })
     }
 
     /// One caller's wait is at most half of the longest: a turn of another one is never far.
@@ -146,7 +146,7 @@ impl Encoders {
     }
 }
 
-impl TurnPermit {
+impl EncodingPermit {
     /// Remembers how long the encoding took.
     pub(super) fn took(&self, span: Duration) {
         let took_us = u64::try_from(span.as_micros()).unwrap_or(u64::MAX);
@@ -194,15 +194,15 @@ mod tests {
         name.parse().unwrap()
     }
 
-    fn key(tag: &'static str) -> Key {
-        Key::Content { etag: HeaderValue::from_static(tag) }
+    fn key(tag: &'static str) -> AnswerKey {
+        AnswerKey::Content { etag: HeaderValue::from_static(tag) }
     }
 
     /// Takes turns, or waits for them, until one is refused.
     fn wait_until_refused(
-        encoders: &Encoders,
+        encoders: &EncodingLimit,
         name: &str,
-    ) -> Vec<BoxFuture<'static, Result<TurnPermit, Overloaded>>> {
+    ) -> Vec<BoxFuture<'static, Result<EncodingPermit, Overloaded>>> {
         let mut waiting = Vec::new();
         loop {
             let (encoders, caller) = (encoders.clone(), caller(name));
@@ -217,7 +217,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_would_wait_too_long_is_shed_and_one_caller_has_half_of_the_waiting() {
-        let encoders = Encoders::new(1);
+        let encoders = EncodingLimit::new(1);
         let first = encoders.turn(&caller("first")).await.unwrap();
         first.took(Duration::from_millis(10));
         let greedy = wait_until_refused(&encoders, "greedy");
@@ -236,7 +236,7 @@ mod tests {
 
     #[tokio::test]
     async fn where_encoding_takes_long_a_few_may_wait_all_the_same() {
-        let encoders = Encoders::new(1);
+        let encoders = EncodingLimit::new(1);
         let first = encoders.turn(&caller("first")).await.unwrap();
         first.took(Duration::from_secs(1));
         let waiting = ["a", "b"].map(|name| wait_until_refused(&encoders, name));
@@ -245,7 +245,7 @@ mod tests {
 
     #[tokio::test]
     async fn quick_encodings_let_many_wait() {
-        let encoders = Encoders::new(1);
+        let encoders = EncodingLimit::new(1);
         let first = encoders.turn(&caller("first")).await.unwrap();
         first.took(Duration::from_micros(100));
         assert!(wait_until_refused(&encoders, "a").len() > 900);
@@ -253,13 +253,17 @@ mod tests {
 
     #[tokio::test]
     async fn one_encodes_and_all_who_ask_the_same_wait_for_it() {
-        let encoders = Encoders::new(1);
-        let Claim::Leader(leader) = encoders.claim(&key("a")) else { panic!("nobody else") };
-        let Claim::Follower(end) = encoders.claim(&key("a")) else { panic!("one is enough") };
-        assert!(matches!(encoders.claim(&key("b")), Claim::Leader(_)));
+        let encoders = EncodingLimit::new(1);
+        let EncodingClaim::Leader(leader) = encoders.claim(&key("a")) else {
+            panic!("nobody else")
+        };
+        let EncodingClaim::Follower(end) = encoders.claim(&key("a")) else {
+            panic!("one is enough")
+        };
+        assert!(matches!(encoders.claim(&key("b")), EncodingClaim::Leader(_)));
         assert!(end.cancelled().now_or_never().is_none());
         drop(leader);
         end.cancelled().await;
-        assert!(matches!(encoders.claim(&key("a")), Claim::Leader(_)));
+        assert!(matches!(encoders.claim(&key("a")), EncodingClaim::Leader(_)));
     }
 }

@@ -7,25 +7,25 @@ use proptest::{option, prelude::*, sample::Index};
 use serde_json::Value as Json;
 use sha2::{Digest, Sha256};
 
-use super::{Question, ask, samples::Sample};
+use super::{ListQuery, parse, samples::Sample};
 use crate::{
-    api::{page::Page, question::select::Selection, resource::Resource},
+    api::{page::Page, query::select::Selection, resource::Resource},
     inventory::model::{Cluster, Host, SddcEntry, Task},
 };
 
 /// A valid question.
 #[derive(Debug, Clone)]
-pub(super) struct Asked {
+pub(super) struct ConditionalHeaders {
     filters: Vec<(&'static str, &'static str)>,
     q: Option<&'static str>,
     sort: Option<(&'static str, bool)>,
 }
 
-pub(super) fn asked<R: Sample>() -> impl Strategy<Value = Asked> {
+pub(super) fn asked<R: Sample>() -> impl Strategy<Value = ConditionalHeaders> {
     let filters = proptest::sample::subsequence(R::FILTERS, 0..=2);
     let q = option::of(proptest::sample::select(&["ALPHA", "a", "ÜM", "delete", "2", "& C"][..]));
     let sort = option::of((proptest::sample::select(R::SORTS), any::<bool>()));
-    (filters, q, sort).prop_map(|(filters, q, sort)| Asked { filters, q, sort })
+    (filters, q, sort).prop_map(|(filters, q, sort)| ConditionalHeaders { filters, q, sort })
 }
 
 /// Documents, some of them several times.
@@ -35,7 +35,7 @@ fn snapshot<R: Sample>() -> impl Strategy<Value = Vec<R>> {
     proptest::collection::vec(several, 0..20).prop_map(|documents| documents.concat())
 }
 
-impl Asked {
+impl ConditionalHeaders {
     pub(super) fn query(&self, limit: Option<usize>, cursor: Option<&str>) -> String {
         let mut query = url::form_urlencoded::Serializer::new(String::new());
         query.extend_pairs(&self.filters);
@@ -164,14 +164,14 @@ impl<R: Resource> Change<R> {
 
 /// All pages, as a reader gets them who follows the cursors while the snapshot changes.
 fn pages<R: Resource>(
-    asked: &Asked,
+    asked: &ConditionalHeaders,
     limit: usize,
     snapshot: &mut Vec<R>,
     mut change: impl FnMut(&mut Vec<R>),
 ) -> Vec<Json> {
     let (mut read, mut cursor) = (Vec::new(), None::<String>);
     loop {
-        let question = ask(&asked.query(Some(limit), cursor.as_deref()), snapshot).unwrap();
+        let question = parse(&asked.query(Some(limit), cursor.as_deref()), snapshot).unwrap();
         let selection = question.select(snapshot.iter());
         assert!(selection.items.len() <= limit);
         read.extend(json(&selection));
@@ -191,8 +191,8 @@ fn counts(documents: impl IntoIterator<Item = Json>) -> HashMap<String, usize> {
     })
 }
 
-fn selects_as_the_naive<R: Sample>(asked: &Asked, documents: &[R], limit: usize) {
-    let question = ask(&asked.query(None, None), documents).unwrap();
+fn selects_as_the_naive<R: Sample>(asked: &ConditionalHeaders, documents: &[R], limit: usize) {
+    let question = parse(&asked.query(None, None), documents).unwrap();
     let selection = question.select(documents.iter());
     let expected = asked.naive(documents);
     assert_eq!(json(&selection), expected);
@@ -202,7 +202,7 @@ fn selects_as_the_naive<R: Sample>(asked: &Asked, documents: &[R], limit: usize)
 }
 
 fn loses_and_doubles_nothing<R: Sample>(
-    asked: &Asked,
+    asked: &ConditionalHeaders,
     mut snapshot: Vec<R>,
     limit: usize,
     changes: Vec<Change<R>>,
@@ -263,7 +263,7 @@ properties! {
 }
 
 fn cursor_of(documents: &[Host], query: &str) -> Option<String> {
-    ask(query, documents).unwrap().select(documents.iter()).next
+    parse(query, documents).unwrap().select(documents.iter()).next
 }
 
 proptest! {
@@ -283,7 +283,7 @@ proptest! {
             _ => changed.truncate(at),
         }
         let encoded: String = url::form_urlencoded::byte_serialize(changed.as_bytes()).collect();
-        let asked = ask(&format!("limit=1&cursor={encoded}"), &documents);
+        let asked = parse(&format!("limit=1&cursor={encoded}"), &documents);
         prop_assert_eq!(asked.is_ok(), changed == cursor);
     }
 }
@@ -299,14 +299,14 @@ fn a_cursor_is_good_for_its_own_question_only_but_for_any_page_size_and_fields()
             .unwrap();
     let ids = "sddc_id=5&sddc_id=1&sddc_id=2&sddc_id=3&sddc_id=4&sddc_id=4";
     for good in ["sort=-state", "sort=-state&limit=7", "fields=id&sort=-state&partial=allow"] {
-        assert!(ask(&format!("{ids}&{good}&cursor={cursor}"), &hosts).is_ok(), "{good}");
+        assert!(parse(&format!("{ids}&{good}&cursor={cursor}"), &hosts).is_ok(), "{good}");
     }
     for other in ["sort=state", "limit=2", "sort=-state&q=a", "sort=-state&state=READY"] {
-        assert!(ask(&format!("{ids}&{other}&cursor={cursor}"), &hosts).is_err(), "{other}");
+        assert!(parse(&format!("{ids}&{other}&cursor={cursor}"), &hosts).is_err(), "{other}");
     }
     let elsewhere = super::query(&format!("/elsewhere?{ids}&sort=-state&cursor={cursor}"));
-    let draft = elsewhere.draft::<Host>(super::Takes::LIST);
-    assert!(super::finish(draft, &hosts).is_err());
+    let parser = elsewhere.parser::<Host>(super::AllowedParams::LIST);
+    assert!(super::finish(parser, &hosts).is_err());
 }
 
 #[test]
@@ -315,14 +315,15 @@ fn the_plain_page_has_the_bytes_of_the_whole_documents() {
     let mut runner = TestRunner::deterministic();
     let strategy = proptest::collection::vec(SddcEntry::any(), 5);
     let entries = strategy.new_tree(&mut runner).unwrap().current();
-    let plain = Question::<SddcEntry>::default();
+    let plain = ListQuery::<SddcEntry>::default();
     let selection = plain.select(entries.iter());
     let whole = Page::whole(selection.items.iter().map(|it| &it.sddc).collect(), Vec::new());
     assert_eq!(selection.write(Vec::new()), serde_json::to_vec(&whole).unwrap());
 
     // Every field by name is the whole too, and the question is the plain one.
     let names: Vec<_> = SddcEntry::FIELDS.iter().map(|it| it.name).collect();
-    let all = ask::<SddcEntry>(&format!("fields={}&sort=name", names.join(",")), &entries).unwrap();
+    let all =
+        parse::<SddcEntry>(&format!("fields={}&sort=name", names.join(",")), &entries).unwrap();
     assert_eq!(all.canonical(), "");
     assert_eq!(all.select(entries.iter()).write(Vec::new()), selection.write(Vec::new()));
 }

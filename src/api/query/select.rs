@@ -5,26 +5,26 @@ use std::time::Duration;
 use serde::{Serialize, Serializer, ser::SerializeMap};
 use url::form_urlencoded;
 
-use super::{cursor::Mark, read, takes::Parameter};
+use super::{allowed_params::Parameter, cursor::Cursor, read};
 use crate::{
     api::{
         page::Page,
-        resource::{Field, Order, Resource, Scalar},
+        resource::{Field, Resource, Scalar, SortOrder},
     },
     problem::MissingPart,
 };
 
 /// A question about the documents of one resource. The plain one allocates nothing.
 #[derive(Debug, Clone)]
-pub(in crate::api) struct Question<R: Resource> {
-    pub(super) filters: Vec<Filter<R>>,
+pub(in crate::api) struct ListQuery<R: Resource> {
+    pub(super) filters: Vec<FieldFilter<R>>,
     /// Lower case.
     pub(super) q: Option<String>,
     /// In the document's order; empty: the whole document.
     pub(super) fields: Vec<&'static Field<R>>,
     pub(super) includes: Vec<&'static Field<R>>,
     /// `None`: the resource's own.
-    pub(super) order: Option<Order<R>>,
+    pub(super) order: Option<SortOrder<R>>,
     pub(super) limit: Option<u16>,
     pub(super) partial: bool,
     pub(super) include_deleted: bool,
@@ -32,7 +32,7 @@ pub(in crate::api) struct Question<R: Resource> {
     pub(super) target: Option<Target>,
     /// Empty where no cursor is read or made.
     pub(super) path: String,
-    begin: Option<Mark<'static>>,
+    begin: Option<Cursor<'static>>,
     canonical: String,
     /// Bytes of `canonical` that a cursor is bound to.
     bound: usize,
@@ -40,7 +40,7 @@ pub(in crate::api) struct Question<R: Resource> {
 
 /// Documents whose field is one of the wanted values.
 #[derive(Debug, Clone)]
-pub(super) struct Filter<R: 'static> {
+pub(super) struct FieldFilter<R: 'static> {
     pub(super) field: &'static Field<R>,
     pub(super) wanted: Vec<Scalar<'static>>,
 }
@@ -52,7 +52,7 @@ pub(in crate::api) enum Target {
     Nsx,
 }
 
-impl<R: Resource> Default for Question<R> {
+impl<R: Resource> Default for ListQuery<R> {
     fn default() -> Self {
         Self {
             filters: Vec::new(),
@@ -73,7 +73,7 @@ impl<R: Resource> Default for Question<R> {
     }
 }
 
-impl<R: Resource> Question<R> {
+impl<R: Resource> ListQuery<R> {
     /// The question in its one spelling: equal for questions that have equal answers about equal
     /// documents, empty for the plain one. Leaves out `partial` and `wait`, which say when there is
     /// an answer and not which.
@@ -142,20 +142,20 @@ impl<R: Resource> Question<R> {
         order.sort(&mut items);
         let limit = self.limit.map_or(usize::MAX, usize::from);
         let next = items.split_at_checked(limit).and_then(|(page, rest)| {
-            let mark = Mark::after(order, page, rest, self.begin.as_ref())?;
+            let mark = Cursor::after(order, page, rest, self.begin.as_ref())?;
             Some(mark.sealed(&self.path, self.bound()))
         });
         items.truncate(limit);
-        Selection { items, next, question: self }
+        Selection { items, next, query: self }
     }
 
     /// The document as this question shows it.
     pub(in crate::api) fn show<'a>(&'a self, document: &'a R) -> Shown<'a, R> {
-        Shown { document, question: self }
+        Shown { document, query: self }
     }
 
     /// Takes the cursor that was read, and its text.
-    pub(super) fn resume(&mut self, cursor: &str, mark: Option<Mark<'static>>) {
+    pub(super) fn resume(&mut self, cursor: &str, mark: Option<Cursor<'static>>) {
         self.begin = mark;
         let text = std::mem::take(&mut self.canonical);
         let text = form_urlencoded::Serializer::for_suffix(text, 0)
@@ -224,7 +224,7 @@ impl<R: Resource> Question<R> {
     }
 }
 
-impl<R> Filter<R> {
+impl<R> FieldFilter<R> {
     fn holds(&self, document: &R) -> bool {
         let value = (self.field.value)(document);
         self.wanted.iter().any(|wanted| value.is(wanted))
@@ -250,13 +250,13 @@ pub(in crate::api) struct Selection<'a, R: Resource> {
     pub(in crate::api) items: Vec<&'a R>,
     /// The cursor of the next page, if there is one.
     pub(in crate::api) next: Option<String>,
-    question: &'a Question<R>,
+    query: &'a ListQuery<R>,
 }
 
 impl<'a, R: Resource> Selection<'a, R> {
     /// The page, to be encoded.
     pub(in crate::api) fn page(&self, missing: Vec<MissingPart>) -> Page<Shown<'a, R>> {
-        let items = self.items.iter().map(|document| self.question.show(document)).collect();
+        let items = self.items.iter().map(|document| self.query.show(document)).collect();
         Page { next_cursor: self.next.clone(), ..Page::whole(items, missing) }
     }
 
@@ -271,12 +271,12 @@ impl<'a, R: Resource> Selection<'a, R> {
 #[derive(Debug)]
 pub(in crate::api) struct Shown<'a, R: Resource> {
     document: &'a R,
-    question: &'a Question<R>,
+    query: &'a ListQuery<R>,
 }
 
 impl<R: Resource> Serialize for Shown<'_, R> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Question { fields, includes, .. } = self.question;
+        let ListQuery { fields, includes, .. } = self.query;
         if fields.is_empty() && includes.is_empty() {
             return self.document.document().serialize(serializer);
         }

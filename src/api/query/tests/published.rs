@@ -2,23 +2,24 @@
 
 use serde_json::{Value, json};
 
-use super::{Takes, draft};
+use super::{AllowedParams, parser};
 use crate::{
     api::resource::Resource,
     inventory::model::{Cluster, Host, Org, SddcEntry, Task},
 };
 
-const ALL: [Takes; 4] = [Takes::LIST, Takes::EVENTS, Takes::DISCOVERY, Takes::DOCUMENT];
+const ALL: [AllowedParams; 4] =
+    [AllowedParams::LIST, AllowedParams::EVENTS, AllowedParams::DISCOVERY, AllowedParams::DOCUMENT];
 
-fn published<R: Resource>(takes: Takes) -> Vec<Value> {
-    takes.published::<R>().iter().map(|it| serde_json::to_value(it).unwrap()).collect()
+fn published<R: Resource>(allowed: AllowedParams) -> Vec<Value> {
+    allowed.published::<R>().iter().map(|it| serde_json::to_value(it).unwrap()).collect()
 }
 
 fn agrees<R: Resource>() {
-    for takes in ALL {
-        let published = published::<R>(takes);
+    for allowed in ALL {
+        let published = published::<R>(allowed);
         let mut names: Vec<_> = published.iter().map(|it| it["name"].as_str().unwrap()).collect();
-        let mut taken = takes.names::<R>();
+        let mut taken = allowed.names::<R>();
         names.sort_unstable();
         taken.sort_unstable();
         assert_eq!(names, taken);
@@ -47,7 +48,7 @@ fn what_is_published_is_what_is_taken() {
 
 #[test]
 fn a_filter_is_published_with_its_values_form_and_repetition() {
-    let published = published::<SddcEntry>(Takes::LIST);
+    let published = published::<SddcEntry>(AllowedParams::LIST);
     let of = |name: &str| published.iter().find(|it| it["name"] == name).unwrap().clone();
     assert_eq!(
         of("region"),
@@ -68,5 +69,5 @@ fn a_filter_is_published_with_its_values_form_and_repetition() {
     assert_eq!(of("limit")["schema"], json!({"type": "integer", "minimum": 1, "maximum": 500}));
     assert_eq!(of("sort")["schema"]["default"], "name");
     assert!(of("q")["description"].as_str().unwrap().contains("`name`"));
-    assert!(draft::<SddcEntry>(Takes::LIST, "sort=name").finish([].iter()).is_ok());
+    assert!(parser::<SddcEntry>(AllowedParams::LIST, "sort=name").finish([].iter()).is_ok());
 }

@@ -3,8 +3,8 @@
 use proptest::prelude::*;
 use serde_json::json;
 
-use super::{Takes, ask, draft, finish, query};
-use crate::api::question::draft::Draft;
+use super::{AllowedParams, finish, parse, parser, query};
+use crate::api::query::parser::QueryParser;
 use crate::{
     api::{error::ApiError, resource::Resource},
     inventory::model::{Cluster, Host, Org, SddcEntry, Task},
@@ -19,18 +19,18 @@ fn host(state: &str, zone: &str) -> Host {
     serde_json::from_value(host).unwrap()
 }
 
-fn faults<R: Resource>(takes: Takes, text: &str, view: &[R]) -> Vec<ParameterFault> {
-    finish::<R>(draft(takes, text), view).err().unwrap_or_default()
+fn faults<R: Resource>(allowed: AllowedParams, text: &str, view: &[R]) -> Vec<ParameterFault> {
+    finish::<R>(parser(allowed, text), view).err().unwrap_or_default()
 }
 
 /// Each fault as one line: parameter, problem, the first allowed ones, the nearest.
-fn told<R: Resource>(takes: Takes, text: &str, view: &[R]) -> Vec<String> {
+fn told<R: Resource>(allowed: AllowedParams, text: &str, view: &[R]) -> Vec<String> {
     let line = |fault: ParameterFault| {
         let allowed = fault.allowed.iter().take(3).cloned().collect::<Vec<_>>().join(" | ");
         let nearest = fault.did_you_mean.map(|it| format!(" ({it}?)")).unwrap_or_default();
         format!("{}: {}: {allowed}{nearest}", fault.parameter, fault.problem)
     };
-    faults(takes, text, view).into_iter().map(line).collect()
+    faults(allowed, text, view).into_iter().map(line).collect()
 }
 
 #[test]
@@ -89,50 +89,55 @@ fn each_fault_says_what_is_wrong_and_what_is_allowed() {
         ("cursor=", "cursor: a value is needed: the next_cursor of the page before"),
     ];
     for (text, expected) in cases {
-        assert_eq!(told::<SddcEntry>(Takes::LIST, text, &[]), [expected]);
+        assert_eq!(told::<SddcEntry>(AllowedParams::LIST, text, &[]), [expected]);
     }
 }
 
 #[test]
 fn paths_take_what_they_take() {
     let refused = [
-        (Takes::EVENTS, "wait=1", "wait"),
-        (Takes::EVENTS, "include_deleted=true", "include_deleted"),
-        (Takes::EVENTS, "limit=1", "limit"),
-        (Takes::EVENTS, "fields=id", "fields"),
-        (Takes::DISCOVERY, "target=nsx&partial=allow", "partial"),
-        (Takes::DOCUMENT, "state=READY", "state"),
-        (Takes::DOCUMENT, "partial=allow", "partial"),
+        (AllowedParams::EVENTS, "wait=1", "wait"),
+        (AllowedParams::EVENTS, "include_deleted=true", "include_deleted"),
+        (AllowedParams::EVENTS, "limit=1", "limit"),
+        (AllowedParams::EVENTS, "fields=id", "fields"),
+        (AllowedParams::DISCOVERY, "target=nsx&partial=allow", "partial"),
+        (AllowedParams::DOCUMENT, "state=READY", "state"),
+        (AllowedParams::DOCUMENT, "partial=allow", "partial"),
     ];
-    for (takes, text, parameter) in refused {
-        let faults = faults::<SddcEntry>(takes, text, &[]);
+    for (allowed, text, parameter) in refused {
+        let faults = faults::<SddcEntry>(allowed, text, &[]);
         assert_eq!(faults.len(), 1, "{text}");
         assert_eq!((&*faults[0].parameter, &*faults[0].problem), (parameter, "unknown parameter"));
     }
     for parameter in ["wait", "include_deleted"] {
-        let faults = faults::<Host>(Takes::LIST, &format!("{parameter}=1"), &[]);
+        let faults = faults::<Host>(AllowedParams::LIST, &format!("{parameter}=1"), &[]);
         assert_eq!((&*faults[0].parameter, &*faults[0].problem), (parameter, "unknown parameter"));
     }
     assert_eq!(
-        told::<Host>(Takes::DOCUMENT, "include=hosts", &[]),
+        told::<Host>(AllowedParams::DOCUMENT, "include=hosts", &[]),
         ["include: unknown parameter: fields"]
     );
     assert_eq!(
-        told::<SddcEntry>(Takes::DISCOVERY, "", &[]),
+        told::<SddcEntry>(AllowedParams::DISCOVERY, "", &[]),
         ["target: a value is needed: vcenter | nsx"]
     );
     assert!(
-        faults::<SddcEntry>(Takes::DISCOVERY, "target=vcenter&state=READY&q=x", &[]).is_empty()
+        faults::<SddcEntry>(AllowedParams::DISCOVERY, "target=vcenter&state=READY&q=x", &[])
+            .is_empty()
     );
-    assert!(faults::<SddcEntry>(Takes::EVENTS, "partial=allow&state=READY", &[]).is_empty());
-    assert!(faults::<SddcEntry>(Takes::DOCUMENT, "include=hosts&fields=id", &[]).is_empty());
+    assert!(
+        faults::<SddcEntry>(AllowedParams::EVENTS, "partial=allow&state=READY", &[]).is_empty()
+    );
+    assert!(
+        faults::<SddcEntry>(AllowedParams::DOCUMENT, "include=hosts&fields=id", &[]).is_empty()
+    );
 }
 
 #[test]
 fn every_fault_is_told_at_once_in_the_querys_order() {
     let text = "state=REDY&x=1&limit=0&state=READY&availability_zone=here&cursor=!&state=NEW&x=2";
     let view = [host("NEW", "odd zone")];
-    let faults = faults(Takes::LIST, text, &view);
+    let faults = faults(AllowedParams::LIST, text, &view);
     let parameters: Vec<_> = faults.iter().map(|fault| &*fault.parameter).collect();
     assert_eq!(parameters, ["state", "x", "limit", "availability_zone", "cursor"]);
     assert!(faults[0].allowed.contains(&"NEW".to_owned()));
@@ -142,46 +147,51 @@ fn every_fault_is_told_at_once_in_the_querys_order() {
 #[test]
 fn a_value_in_view_is_good_however_odd() {
     let view = [host("NEW", "odd zone")];
-    assert!(ask("state=NEW&availability_zone=odd+zone", &view).is_ok());
-    assert!(ask::<Host>("state=NEW", &[]).is_err());
-    assert!(draft::<Host>(Takes::LIST, "state=NEW").needs_view());
+    assert!(parse("state=NEW&availability_zone=odd+zone", &view).is_ok());
+    assert!(parse::<Host>("state=NEW", &[]).is_err());
+    assert!(parser::<Host>(AllowedParams::LIST, "state=NEW").needs_view());
     for plain in ["state=READY", "availability_zone=us-west-2a", "nothing=1", ""] {
-        assert!(!draft::<Host>(Takes::LIST, plain).needs_view(), "{plain}");
+        assert!(!parser::<Host>(AllowedParams::LIST, plain).needs_view(), "{plain}");
     }
 }
 
 #[test]
 fn a_good_cursor_is_not_blamed_for_other_faults() {
     let view = [host("READY", "a"), host("READY", "b")];
-    let cursor = ask("limit=1", &view).unwrap().select(view.iter()).next.unwrap();
-    let faults = faults(Takes::LIST, &format!("cursor={cursor}&state=REDY"), &view);
+    let cursor = parse("limit=1", &view).unwrap().select(view.iter()).next.unwrap();
+    let faults = faults(AllowedParams::LIST, &format!("cursor={cursor}&state=REDY"), &view);
     assert_eq!(faults.len(), 1);
 }
 
 #[test]
 fn what_a_query_costs_and_echoes_is_bounded() {
     let many = "x=1&".repeat(2000);
-    let faults_of_many = faults::<Host>(Takes::LIST, &many, &[]);
+    let faults_of_many = faults::<Host>(AllowedParams::LIST, &many, &[]);
     assert_eq!(faults_of_many.len(), 2);
     assert!(faults_of_many[1].problem.contains("100 parameters"));
     let many: Vec<_> = (0..2000).map(|it| format!("x{it}")).collect();
-    assert_eq!(faults::<Host>(Takes::LIST, &many.join("&"), &[]).len(), 100);
+    assert_eq!(faults::<Host>(AllowedParams::LIST, &many.join("&"), &[]).len(), 100);
     let fields = format!("fields={}", many.join(","));
-    assert_eq!(faults::<Host>(Takes::LIST, &fields, &[]).len(), 100);
+    assert_eq!(faults::<Host>(AllowedParams::LIST, &fields, &[]).len(), 100);
 
     let long = "y".repeat(500);
     let text = format!("{long}=1&state={long}&limit={long}&fields={long}");
     let view: Vec<_> = (0..200).map(|it| host(&format!("NEW_{it}"), "a")).collect();
-    for fault in faults(Takes::LIST, &text, &view) {
+    for fault in faults(AllowedParams::LIST, &text, &view) {
         assert!(fault.parameter.len() <= 64 && fault.problem.len() < 110, "{fault:?}");
         assert!(fault.allowed.len() <= 40, "{fault:?}");
     }
 }
 
 fn survives<R: Resource>(text: &str) {
-    for takes in [Takes::LIST, Takes::EVENTS, Takes::DISCOVERY, Takes::DOCUMENT] {
-        let draft: Draft<R> = query(&format!("/list?{text}")).draft(takes);
-        match draft.finish(std::iter::empty()) {
+    for allowed in [
+        AllowedParams::LIST,
+        AllowedParams::EVENTS,
+        AllowedParams::DISCOVERY,
+        AllowedParams::DOCUMENT,
+    ] {
+        let parser: QueryParser<R> = query(&format!("/list?{text}")).parser(allowed);
+        match parser.finish(std::iter::empty()) {
             Ok(question) => assert!(question.select(std::iter::empty()).items.is_empty()),
             Err(ApiError::InvalidParameter(faults)) => assert!((1..=100).contains(&faults.len())),
             Err(other) => panic!("{other}"),
@@ -211,23 +221,24 @@ proptest! {
 
 #[test]
 fn what_is_in_doubt_is_trusted_where_a_part_of_the_view_is_missing() {
-    let begin = |text| draft::<SddcEntry>(Takes::LIST, text).begin(std::iter::empty());
-    let asking = begin("state=NEW&partial=allow").unwrap();
-    assert!(asking.allows_part());
-    assert_eq!(asking.trust().unwrap().canonical(), "state=NEW");
-    let asking = begin("state=NEW").unwrap();
-    assert!(!asking.allows_part() && asking.finish(std::iter::empty()).is_err());
+    let begin = |text| parser::<SddcEntry>(AllowedParams::LIST, text).begin(std::iter::empty());
+    let pending = begin("state=NEW&partial=allow").unwrap();
+    assert!(pending.allows_part());
+    assert_eq!(pending.trust().unwrap().canonical(), "state=NEW");
+    let pending = begin("state=NEW").unwrap();
+    assert!(!pending.allows_part() && pending.finish(std::iter::empty()).is_err());
     // Other faults are told whatever is missing.
     assert!(begin("state=NEW&limit=0").is_err());
-    assert!(begin("state=NEW&cursor=AAAA").map_or(true, |asking| asking.trust().is_err()));
+    assert!(begin("state=NEW&cursor=AAAA").map_or(true, |pending| pending.trust().is_err()));
 }
 
 #[test]
 fn a_text_to_look_for_has_at_most_256_characters() {
     assert!(
-        faults::<SddcEntry>(Takes::LIST, &format!("q={}", "%C3%BC".repeat(256)), &[]).is_empty()
+        faults::<SddcEntry>(AllowedParams::LIST, &format!("q={}", "%C3%BC".repeat(256)), &[])
+            .is_empty()
     );
-    let told = faults::<SddcEntry>(Takes::LIST, &format!("q={}", "x".repeat(257)), &[]);
+    let told = faults::<SddcEntry>(AllowedParams::LIST, &format!("q={}", "x".repeat(257)), &[]);
     let [fault] = &*told else { panic!("{told:?}") };
     assert_eq!(fault.allowed, ["a part of the name, or an id, in at most 256 characters"]);
     assert!(fault.problem.len() < 200, "{}", fault.problem);

@@ -4,13 +4,13 @@ use http::{HeaderMap, HeaderValue, header::IF_NONE_MATCH};
 
 /// The fields of `If-None-Match` (RFC 9110 section 13.1.2), not read before there is an answer.
 #[derive(Debug, Default)]
-pub(in crate::api) struct Known {
+pub(in crate::api) struct IfNoneMatch {
     /// Apart from the others: one field is what callers send, and a list of one costs an allocation.
     first: Option<HeaderValue>,
     others: Vec<HeaderValue>,
 }
 
-impl Known {
+impl IfNoneMatch {
     pub(super) fn of(headers: &HeaderMap) -> Self {
         let mut fields = headers.get_all(IF_NONE_MATCH).iter().cloned();
         Self { first: fields.next(), others: fields.collect() }
@@ -91,12 +91,12 @@ mod tests {
 
     use super::*;
 
-    fn known(fields: &[&[u8]]) -> Known {
+    fn known(fields: &[&[u8]]) -> IfNoneMatch {
         let mut headers = HeaderMap::new();
         for field in fields {
             headers.append(IF_NONE_MATCH, HeaderValue::from_bytes(field).unwrap());
         }
-        Known::of(&headers)
+        IfNoneMatch::of(&headers)
     }
 
     fn holds(fields: &[&[u8]]) -> bool {

@@ -5,32 +5,32 @@ use std::{borrow::Cow, cmp::Ordering};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::api::resource::{Order, Resource, Scalar};
+use crate::api::resource::{Resource, Scalar, SortOrder};
 
 /// Bytes of a text by which it is sorted, so that a cursor, which holds them, fits into a URL.
 const SORTED_BYTES: usize = 256;
 
 /// Where a document stands in a list of some order, whatever the other documents are.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Place<'a> {
+pub(super) struct SortKey<'a> {
     key: Option<Scalar<'a>>,
     id: Option<Cow<'a, str>>,
     holder: Cow<'a, str>,
 }
 
-impl<R: Resource> Order<R> {
+impl<R: Resource> SortOrder<R> {
     /// Where the document stands. Copies nothing.
-    pub(super) fn place<'a>(&self, document: &'a R) -> Place<'a> {
+    pub(super) fn place<'a>(&self, document: &'a R) -> SortKey<'a> {
         let (id, holder) = document.identity();
         let key = match (self.field.value)(document).scalar() {
             Some(Scalar::Text(Cow::Borrowed(text))) => Some(Scalar::Text(clipped(text).into())),
             key => key,
         };
-        Place { key, id: id.map(|id| clipped(id).into()), holder: clipped(holder).into() }
+        SortKey { key, id: id.map(|id| clipped(id).into()), holder: clipped(holder).into() }
     }
 
     /// What is null comes last, in both directions.
-    pub(super) fn compare(&self, one: &Place<'_>, other: &Place<'_>) -> Ordering {
+    pub(super) fn compare(&self, one: &SortKey<'_>, other: &SortKey<'_>) -> Ordering {
         let keys = nulls_last(one.key.as_ref(), other.key.as_ref(), |one, other| {
             if self.descending { other.cmp(one) } else { one.cmp(other) }
         });

@@ -3,29 +3,29 @@
 use axum::extract::FromRequestParts;
 use http::request::Parts;
 
-use super::{coding::Codings, directives::Directives, known::Known};
+use super::{coding::AcceptedCodings, directives::CacheDirectives, if_none_match::IfNoneMatch};
 
 /// The fields that choose among answers of one content. Never rejects: what cannot be read in them
 /// is left out.
 #[derive(Debug, Default)]
-pub(in crate::api) struct Asked {
+pub(in crate::api) struct ConditionalHeaders {
     /// `If-None-Match`.
-    pub(in crate::api) known: Known,
+    pub(in crate::api) known: IfNoneMatch,
     /// `Accept-Encoding`.
-    pub(in crate::api) accepts: Codings,
+    pub(in crate::api) accepts: AcceptedCodings,
     /// `Cache-Control`.
-    pub(in crate::api) directives: Directives,
+    pub(in crate::api) directives: CacheDirectives,
 }
 
-impl<S: Sync> FromRequestParts<S> for Asked {
+impl<S: Sync> FromRequestParts<S> for ConditionalHeaders {
     type Rejection = std::convert::Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Self::Rejection> {
         let headers = &parts.headers;
         Ok(Self {
-            known: Known::of(headers),
-            accepts: Codings::of(headers),
-            directives: Directives::of(headers),
+            known: IfNoneMatch::of(headers),
+            accepts: AcceptedCodings::of(headers),
+            directives: CacheDirectives::of(headers),
         })
     }
 }

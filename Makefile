@@ -35,18 +35,18 @@ lint: ## format, clippy, docs, shell scripts, Dockerfile, dependencies, API docu
 	  || { echo 'the linters are missing: make test-setup' >&2; exit 1; }
 	cargo fmt --all --check
 	cargo fmt --manifest-path fuzz/Cargo.toml --check
-	cargo clippy --all-targets --locked -- -D warnings
+	cargo clippy --workspace --all-targets --locked -- -D warnings
 	cargo clippy --lib --features fuzzing --locked -- -D warnings
 	# Whether its lock file is as it should be: `make fuzz` alone builds it.
 	cargo tree --manifest-path fuzz/Cargo.toml --locked --depth 0 > /dev/null
-	RUSTDOCFLAGS=-Dwarnings cargo doc --no-deps --locked
+	RUSTDOCFLAGS=-Dwarnings cargo doc --workspace --no-deps --locked
 	$(TOOLS)/bin/cargo-deny --locked check bans licenses sources
 	$(TOOLS)/python/bin/shellcheck .ci/run $$(git ls-files '*.sh')
 	$(TOOLS)/python/bin/hadolint Dockerfile
 	npm --prefix tests/openapi run --silent lint -- $(addprefix $(CURDIR)/openapi/openapi.,json yaml)
 
 test-rust: ## unit and integration tests, two minutes of soak among them
-	cargo test --locked
+	cargo test --workspace --locked
 
 test-browser: ## the API page in Chromium, against `demo`
 	# The build that the Rust tests have made already.

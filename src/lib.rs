@@ -44,10 +44,11 @@ pub mod os_error;
 pub mod problem;
 pub mod public_path;
 pub mod reload;
-pub mod simulator;
 pub mod single_flight;
 pub mod tasks;
 pub mod telemetry;
 pub mod upstream;
 pub mod validity;
 pub mod vmc;
+
+pub use sddc_simulator as simulator;

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::{Store, decode};
-use crate::simulator::documents::{Dice, Kind};
+use crate::documents::{Dice, Kind};
 
 /// The stream of chance for changes.
 const CHANGES: u64 = 0xC4A6;
@@ -24,7 +24,7 @@ pub(super) fn dice(seed: u64) -> Dice {
 impl Store {
     /// One small change, drawn from the seed: a task moves on or begins, a host fails or recovers,
     /// an SDDC is renamed, a guest comes or goes.
-    pub(in crate::simulator) fn step(&mut self, now: Timestamp) {
+    pub(crate) fn step(&mut self, now: Timestamp) {
         match self.dice.below(14) {
             0..4 => self.step_task(now),
             4..8 => self.step_host(now),

@@ -65,7 +65,8 @@ async fn a_token_has_the_shape_of_the_sample_and_opens_vmc() {
     let simulator = simulator();
     let answer = mint_with(&simulator, "grant_type=client_credentials").await;
     let sample: Value =
-        serde_json::from_str(include_str!("../../tests/fixtures/upstream/csp-token.json")).unwrap();
+        serde_json::from_str(include_str!("../../../tests/fixtures/upstream/csp-token.json"))
+            .unwrap();
     let keys = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
     assert_eq!(keys(&answer.body), keys(&sample));
     assert_eq!((answer.text("/token_type"), &answer.body["expires_in"]), ("bearer", &json!(1800)));

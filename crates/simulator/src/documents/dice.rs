@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 /// A stream of numbers fixed by its seed.
 #[derive(Debug, Clone)]
-pub(in crate::simulator) struct Dice(u64);
+pub(crate) struct Dice(u64);
 
 const GOLDEN_GAMMA: u64 = 0x9E37_79B9_7F4A_7C15;
 
@@ -18,7 +18,7 @@ const DAY_SECONDS: u64 = 86_400;
 
 impl Dice {
     /// The stream for one thing (`stream` tells its kind, `index` its place) of a seed.
-    pub(in crate::simulator) fn new(seed: u64, stream: u64, index: u64) -> Self {
+    pub(crate) fn new(seed: u64, stream: u64, index: u64) -> Self {
         let mut dice = Self(seed);
         dice.0 = dice.roll() ^ stream;
         dice.0 = dice.roll() ^ index;
@@ -26,7 +26,7 @@ impl Dice {
     }
 
     /// The next number.
-    pub(in crate::simulator) fn roll(&mut self) -> u64 {
+    pub(crate) fn roll(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(GOLDEN_GAMMA);
         let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
         let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
@@ -34,22 +34,22 @@ impl Dice {
     }
 
     /// A number below `end`, which is not 0. The bias is too small to matter for scenery.
-    pub(in crate::simulator) fn below(&mut self, end: u64) -> u64 {
+    pub(crate) fn below(&mut self, end: u64) -> u64 {
         self.roll() % end
     }
 
     /// An index into something of `len` elements, which is not empty.
-    pub(in crate::simulator) fn index(&mut self, len: usize) -> usize {
+    pub(crate) fn index(&mut self, len: usize) -> usize {
         usize::try_from(self.below(len as u64)).expect("below a usize")
     }
 
     /// One of `choices`, which is not empty.
-    pub(in crate::simulator) fn pick<T: Copy>(&mut self, choices: &[T]) -> T {
+    pub(crate) fn pick<T: Copy>(&mut self, choices: &[T]) -> T {
         choices[self.index(choices.len())]
     }
 
     /// A version 4 UUID.
-    pub(in crate::simulator) fn uuid(&mut self) -> Uuid {
+    pub(crate) fn uuid(&mut self) -> Uuid {
         let bits = (u128::from(self.roll()) << 64) | u128::from(self.roll());
         uuid::Builder::from_random_bytes(bits.to_be_bytes()).into_uuid()
     }
@@ -65,7 +65,7 @@ impl Dice {
 }
 
 /// The upstream's spelling of a time: six digits of a second, `Z`.
-pub(in crate::simulator) fn wire_time(time: Timestamp) -> String {
+pub(crate) fn wire_time(time: Timestamp) -> String {
     time.strftime("%Y-%m-%dT%H:%M:%S.%6fZ").to_string()
 }
 

@@ -156,7 +156,7 @@ mod tests {
     #[test]
     fn every_modelled_key_is_present() {
         let samples: Vec<Value> =
-            serde_json::from_str(include_str!("../../../tests/fixtures/upstream/sddcs.json"))
+            serde_json::from_str(include_str!("../../../../tests/fixtures/upstream/sddcs.json"))
                 .unwrap();
         for (index, sample) in samples.iter().enumerate() {
             let (mut expected, mut found) = (BTreeSet::new(), BTreeSet::new());
@@ -324,7 +324,7 @@ mod tests {
     fn tasks_and_organizations_have_the_shape_of_the_samples() {
         let documents = Documents::new(1);
         let sample: Value =
-            serde_json::from_str(include_str!("../../../tests/fixtures/upstream/task.json"))
+            serde_json::from_str(include_str!("../../../../tests/fixtures/upstream/task.json"))
                 .unwrap();
         let sddc = ("id".to_owned(), "name".to_owned(), "READY".to_owned());
         for task in documents.tasks(0, "org", &[sddc]) {
@@ -334,7 +334,7 @@ mod tests {
             assert!(task["params"].to_string().contains("CANARY-"));
         }
         let samples: Vec<Value> =
-            serde_json::from_str(include_str!("../../../tests/fixtures/upstream/orgs.json"))
+            serde_json::from_str(include_str!("../../../../tests/fixtures/upstream/orgs.json"))
                 .unwrap();
         let org: Value = serde_json::from_str(&documents.org(0).1).unwrap();
         let (mut expected, mut found) = (BTreeSet::new(), BTreeSet::new());

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::Store;
-use crate::simulator::documents::{Kind, wire_time};
+use crate::documents::{Kind, wire_time};
 
 /// Guests at a time.
 const MOST_GUESTS: usize = 2;

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::{Store, merge, next_version};
-use crate::simulator::documents::{self, wire_time};
+use crate::documents::{self, wire_time};
 
 /// How many SDDCs an organization's first tasks are about.
 const TASK_SDDCS: usize = 4;
@@ -16,7 +16,7 @@ impl Store {
     /// Adds a task to an organization: one that has just begun, about the SDDC that `resource_id` of
     /// the patch names, if any, with `patch` merged over it. Its `id` is honoured; a task of that id
     /// is replaced. `None` when there is no such organization.
-    pub(in crate::simulator) fn create_task(
+    pub(crate) fn create_task(
         &mut self,
         org: &str,
         patch: Value,
@@ -40,12 +40,7 @@ impl Store {
     }
 
     /// Merges `patch` into a task of whatever organization; false when there is none of this id.
-    pub(in crate::simulator) fn patch_task(
-        &mut self,
-        id: &str,
-        patch: Value,
-        now: Timestamp,
-    ) -> bool {
+    pub(crate) fn patch_task(&mut self, id: &str, patch: Value, now: Timestamp) -> bool {
         let mut all = self.orgs.iter_mut().flat_map(|org| &mut org.tasks);
         let Some(task) = all.find(|task| task["id"] == *id) else { return false };
         task["version"] = json!(next_version(task));

@@ -13,7 +13,7 @@ const SDDCS: u64 = 0x5DDC;
 
 /// What becomes of a VMC organization's SDDCs, roughly as often as in real ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::simulator) enum Kind {
+pub(crate) enum Kind {
     /// One zone, one to three clusters.
     Ready,
     /// A ready one of a single small cluster.

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::{Org, Store, decode, merge};
-use crate::simulator::documents::wire_time;
+use crate::documents::wire_time;
 
 impl Org {
     /// An organization without tasks.
@@ -17,27 +17,27 @@ impl Org {
 }
 
 impl Store {
-    pub(in crate::simulator) fn orgs(&self) -> &[Org] {
+    pub(crate) fn orgs(&self) -> &[Org] {
         &self.orgs
     }
 
-    pub(in crate::simulator) fn org(&self, id: &str) -> Option<&Org> {
+    pub(crate) fn org(&self, id: &str) -> Option<&Org> {
         self.orgs.iter().find(|org| *org.id == *id)
     }
 
     /// The id of the app's own organization, also when that was deleted.
-    pub(in crate::simulator) fn home(&self) -> &str {
+    pub(crate) fn home(&self) -> &str {
         &self.first_orgs[0]
     }
 
     /// Whether there was an organization of this id that was deleted since.
-    pub(in crate::simulator) fn is_gone(&self, id: &str) -> bool {
+    pub(crate) fn is_gone(&self, id: &str) -> bool {
         self.gone.contains(id)
     }
 
     /// Adds an organization: a generated one with `patch` merged over it, without SDDCs and tasks.
     /// Its `id` is honoured; of one that is there already only the document is replaced.
-    pub(in crate::simulator) fn create_org(&mut self, patch: Value, now: Timestamp) -> String {
+    pub(crate) fn create_org(&mut self, patch: Value, now: Timestamp) -> String {
         let (mut id, json) = self.documents.org(self.made_orgs);
         self.made_orgs += 1;
         let mut document = decode(json.as_bytes());
@@ -57,7 +57,7 @@ impl Store {
     }
 
     /// Removes an organization with all that is in it; false when there is none of this id.
-    pub(in crate::simulator) fn delete_org(&mut self, id: &str) -> bool {
+    pub(crate) fn delete_org(&mut self, id: &str) -> bool {
         let Some(at) = self.orgs.iter().position(|org| *org.id == *id) else { return false };
         self.gone.insert(self.orgs.remove(at).id);
         self.retain(|sddc| *sddc.org != *id);

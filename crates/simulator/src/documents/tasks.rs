@@ -72,7 +72,7 @@ pub(super) fn first(
 }
 
 /// Moves a running task on by `percent`; true once that finished it.
-pub(in crate::simulator) fn advance(task: &mut Value, percent: u64, now: Timestamp) -> bool {
+pub(crate) fn advance(task: &mut Value, percent: u64, now: Timestamp) -> bool {
     let percent = task["progress_percent"].as_u64().unwrap_or(0).saturating_add(percent);
     task["version"] = json!(task["version"].as_u64().unwrap_or(0).saturating_add(1));
     task["updated"] = json!(wire_time(now));
@@ -86,7 +86,7 @@ pub(in crate::simulator) fn advance(task: &mut Value, percent: u64, now: Timesta
 }
 
 /// A task that has just begun, perhaps on an SDDC (id and name).
-pub(in crate::simulator) fn started(
+pub(crate) fn started(
     id: &str,
     org: &str,
     kind: &str,

@@ -27,7 +27,8 @@ use crate::{
         host::HostRule,
         io::Limits,
         ops,
-        routes::{Routes, WATCHED},
+        record::Recorder,
+        routes::{self, RouteMatcher},
         tls::{Tls, TlsFault},
     },
     os_error::{describe, in_words},
@@ -219,8 +220,7 @@ impl Gateway {
         };
         let (answers, steps) = (state.answers.clone(), state.steps.clone());
         let made_bytes = Arc::new(move || answers.bytes() + steps.bytes());
-        let logs = Logs { access_log, audit: audit.clone() };
-        let edge = edge(config, state, policy.clone(), logs);
+        let edge = edge(config, state, policy.clone(), access_log);
         let ops = ops::Ops {
             figures: InventoryMetrics::new(inventory.clone(), tokens, clock.clone(), made_bytes),
             inventory,
@@ -379,12 +379,6 @@ fn awaited_keys(config: &Config, oidc: Option<&Oidc>) -> Option<Oidc> {
     oidc.filter(|_| tokens_only).cloned()
 }
 
-/// What is written of each request.
-struct Logs {
-    access_log: AccessLog,
-    audit: Audit,
-}
-
 fn open_audit(
     config: &Config,
     metrics: &Metrics,
@@ -406,16 +400,15 @@ fn watch_audit(guard: &mut AuditGuard, tasks: &Tasks) {
 }
 
 /// The API listener's edge, with the routes behind it.
-fn edge(config: &Config, state: ApiState, policy: Policy, logs: Logs) -> Edge {
-    let readiness = state.readiness.clone();
+fn edge(config: &Config, state: ApiState, policy: Policy, access_log: AccessLog) -> Edge {
+    let (readiness, audit) = (state.readiness.clone(), state.audit.clone());
     let (clock, metrics) = (state.clock.clone(), state.metrics.clone());
-    let router = api::router(state);
-    let (facade, pages) = api::templates();
-    let templates = Routes::new(facade, pages);
-    metrics.expect_routes(templates.labels(), &WATCHED);
+    for route in routes::labelled() {
+        metrics.expect_route(route.template, route.may_wait());
+    }
     Edge {
-        router,
-        routes: templates,
+        router: api::router(state),
+        routes: RouteMatcher::default(),
         host: HostRule::new(config.api.listen.ip(), policy.is_open(), &config.api.hosts),
         policy,
         proxies: TrustedProxies::new(config.api.trusted_proxies.clone()),
@@ -426,10 +419,7 @@ fn edge(config: &Config, state: ApiState, policy: Policy, logs: Logs) -> Edge {
         in_flight: InFlight::new(config.api.max_in_flight, metrics.clone()),
         request_timeout: config.api.request_timeout,
         body_timeout: config.api.header_timeout,
-        clock,
-        metrics,
-        access_log: logs.access_log,
-        audit: logs.audit,
+        recorder: Recorder::new(audit, access_log, metrics, clock),
     }
 }
 

@@ -34,7 +34,7 @@ use axum::{
 use http::StatusCode;
 
 pub use self::{
-    answer::{AnswerCache, Outcome},
+    answer::{AnswerCache, CacheStatus},
     budget::Budget,
     docs::Docs,
     history::ValueHistory,
@@ -133,12 +133,13 @@ fn pages() -> [Route; 8] {
 }
 
 /// The templates of the routes that ask for a caller, and of those that do not.
+#[cfg(test)]
 pub(crate) fn templates() -> (Vec<String>, Vec<String>) {
     let of = |routes: &[Route]| routes.iter().map(|(path, _)| (*path).to_owned()).collect();
     (of(&facade()), of(&pages()))
 }
 
-/// The whole API listener's router.
+/// The API listener's router. What the edge knows of its routes is in `listener::routes`.
 pub fn router(state: ApiState) -> Router {
     let routes = facade().into_iter().chain(pages());
     routes

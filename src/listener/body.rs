@@ -1,21 +1,48 @@
-//! The body of an answer, which tells the connection when it is done with.
+//! Bodies: a request's, which no handler wants, and an answer's, which tells the connection when it is
+//! done with.
 
 use std::{
     pin::Pin,
-    sync::Arc,
     task::{Context, Poll, ready},
 };
 
 use axum::body::Body;
 use bytes::Bytes;
 use http_body::{Body as _, Frame, SizeHint};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use hyper::body::Incoming;
 
 use super::{io::Exchange, multiplex::PIECE_BYTES};
 use crate::{
     clock::{Clock, Instant},
     in_flight::Permit,
+    problem::{Code, Problem},
     telemetry::Metrics,
 };
+
+pub(super) const MAX_BODY_BYTES: usize = 64 * 1024;
+
+/// Reads a body away, within its bound.
+///
+/// # Errors
+/// The problem to answer: 413, or 400 for a body that breaks off.
+pub(super) async fn drain_body(body: Incoming) -> Result<(), Problem> {
+    let mut body = Limited::new(body, MAX_BODY_BYTES);
+    while let Some(frame) = body.frame().await {
+        if let Err(error) = frame {
+            return Err(if error.is::<LengthLimitError>() {
+                body_too_large()
+            } else {
+                Problem::new(Code::BadRequest, "the body breaks off")
+            });
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn body_too_large() -> Problem {
+    Problem::new(Code::TooLarge, "a body may have 64 KiB")
+}
 
 /// A body that holds its request's permit until it is handed out, and its request open until the
 /// connection has taken it whole or given it up. What is still going out then has the write limit.
@@ -39,7 +66,7 @@ pub struct AnswerBody {
 pub(super) struct WatchedStream {
     pub(super) metrics: Metrics,
     pub(super) clock: Clock,
-    pub(super) route: Arc<str>,
+    pub(super) route: &'static str,
     pub(super) began: Instant,
 }
 
@@ -123,7 +150,7 @@ impl http_body::Body for AnswerBody {
 impl Drop for AnswerBody {
     fn drop(&mut self) {
         let Some(stream) = &self.watched else { return };
-        stream.metrics.wait(stream.route.clone(), stream.clock.now().since(stream.began));
+        stream.metrics.wait(stream.route, stream.clock.now().since(stream.began));
         if self.exchange.was_cut() {
             stream.metrics.watcher_dropped();
         }

@@ -1,7 +1,9 @@
-//! The edge: what every request to the API passes, from top to bottom.
+//! The edge: what every request to the API passes, a numbered list of steps from top to bottom.
 //!
 //! One function instead of a stack of layers: measured, the usual stack costs more than everything
-//! else that a cached answer needs. No span is opened here.
+//! else that a cached answer needs. No span is opened here. The steps 1 to 4 and 10 to 15 are in
+//! [`Edge::answer`] and belong to every request; those between them, in [`Edge::work`], stop at the
+//! first that has an answer.
 
 use std::{
     panic::AssertUnwindSafe,
@@ -17,9 +19,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use futures_util::FutureExt;
-use http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode, Version, header};
-use http_body::Body as _;
-use http_body_util::{BodyExt, LengthLimitError, Limited};
+use http::{HeaderMap, HeaderValue, Request, StatusCode, Version, header};
 use hyper::body::Incoming;
 use tokio::{sync::Semaphore, time::error::Elapsed};
 use tokio_util::sync::CancellationToken;
@@ -27,40 +27,37 @@ use tower::ServiceExt;
 
 use super::{
     Peer,
-    body::{AnswerBody, WatchedStream},
+    body::{AnswerBody, drain_body},
+    head,
     host::{HostRule, check_any_host},
     io::Activity,
-    record::{Departure, End, Judged, Seen, decided, refusal, unrecorded},
-    request_id::{X_REQUEST_ID, accept_or_new},
-    routes::Routes,
-    target,
+    outcome::{Outcome, add_common_headers, render},
+    record::{Recorder, RequestLog},
+    request_id::accept_or_new,
+    request_info::RequestInfo,
+    routes::RouteMatcher,
 };
 use crate::{
-    access::{Policy, Sender, TrustedProxies},
-    api::{Outcome, StreamMarker},
-    clock::Clock,
+    access::{self, Policy, Sender, TrustedProxies},
     in_flight::{InFlight, Permit},
     lifecycle::Readiness,
     problem::{Code, Problem},
     public_path::PublicPath,
-    telemetry::{AccessLog, Audit, Decision, Metrics},
+    telemetry::Decision,
 };
-
-const MOST_BODY_BYTES: u64 = 64 * 1024;
-const MOST_HEADER_BYTES: usize = 16 * 1024;
 
 /// Everything the edge needs. Shared by all connections.
 #[derive(Debug)]
 pub struct Edge {
     /// The routes behind it.
     pub router: Router,
-    /// What they are called, and which of them ask who calls.
-    pub routes: Routes,
+    /// Which route a path leads to.
+    pub routes: RouteMatcher,
     /// Who may call.
     pub policy: Policy,
-    /// Whose word counts for where a request comes from.
+    /// The proxies whose `X-Forwarded-For` tells where a request comes from.
     pub proxies: TrustedProxies,
-    /// Which names it answers for.
+    /// The names that the listener answers for.
     pub host: HostRule,
     /// Where callers reach it: the `type` of problems begins with it.
     pub public_path: PublicPath,
@@ -76,14 +73,8 @@ pub struct Edge {
     pub request_timeout: Duration,
     /// How long a body may take to arrive: `api.header_timeout`.
     pub body_timeout: Duration,
-    /// Time.
-    pub clock: Clock,
-    /// Counters.
-    pub metrics: Metrics,
-    /// One line per request.
-    pub access_log: AccessLog,
-    /// One record per decision.
-    pub audit: Audit,
+    /// What is kept of each request.
+    pub recorder: Recorder,
 }
 
 impl Edge {
@@ -94,33 +85,41 @@ impl Edge {
         peer: &Peer,
         activity: &Arc<Activity>,
     ) -> Response<AnswerBody> {
+        // 1. The connection is in use until its peer has taken the answer: it is not closed as idle.
         let exchange = activity.begin();
-        let seen = self.look_at(&request, peer);
-        let mut departure = Departure::of(self, &seen);
-        let permit = self.in_flight.enter(seen.route.is_probe());
-        let judged = match &permit {
-            Some(permit) => self.work_until_cut(request, peer, permit, &mut departure).await,
-            None => (overloaded("too many requests at once").into_response(), None),
+        // 2. The head is read once, for all later steps.
+        let info = self.inspect(&request, peer);
+        // 3. From here on the request leaves its line, count and record, also if its caller leaves.
+        let mut log = RequestLog::new(&self.recorder, &info);
+        // 4. Above `api.max_in_flight` requests are shed at once, so that the others stay fast.
+        let permit = self.in_flight.enter(info.route.is_probe());
+        let mut outcome = match &permit {
+            Some(permit) => self.work_until_cut(request, permit, &mut log).await,
+            None => Outcome::unjudged(overloaded("too many requests at once")),
         };
-        let judged = departure.record(judged).await;
-        departure.end();
-        let response = self.finish(judged, &seen);
-        let watched = is_stream(&response).then(|| WatchedStream {
-            metrics: self.metrics.clone(),
-            clock: self.clock.clone(),
-            route: seen.route.label.clone(),
-            began: seen.began,
-        });
-        response.map(|body| AnswerBody::new(body, exchange, permit, watched))
+        // 10. Without its audit record no answer goes out.
+        log.write_record(&mut outcome).await;
+        // 11. A problem becomes a document here, where the request's id and path are known.
+        self.render_problem(&mut outcome, &info);
+        // 12. A caller with a rate learns what is left of it.
+        self.add_rate_limit(&mut outcome, &info);
+        // 13. Every answer has the same security headers and its request id.
+        self.add_headers(&mut outcome.response, &info);
+        // 14. The answer is counted and logged as it is sent, refusals too.
+        log.finish(&outcome);
+        // 15. The permit is given back once the body is handed out, and a stream is timed at its end.
+        let watched = outcome.is_stream().then(|| self.recorder.watch_stream(&info));
+        outcome.response.map(|body| AnswerBody::new(body, exchange, permit, watched))
     }
 
-    fn look_at(&self, request: &Request<Incoming>, peer: &Peer) -> Seen {
+    /// Reads off the head what the steps ask for.
+    fn inspect(&self, request: &Request<Incoming>, peer: &Peer) -> RequestInfo {
         let headers = request.headers();
         let route = self.routes.find(request.uri().path());
         let certificate = peer.certificate.as_ref();
         let identity = self.policy.identify(headers, certificate, route.asks_for_caller());
-        Seen {
-            began: self.clock.now(),
+        RequestInfo {
+            began: self.recorder.clock.now(),
             client: self.proxies.client(peer.address.ip(), headers),
             id: accept_or_new(headers), // only a sane one of the caller's is kept
             traceparent: headers.get("traceparent").cloned(),
@@ -133,79 +132,91 @@ impl Edge {
         }
     }
 
-    /// Works on a request until it is answered, or until the time of the drain is up: then it is
-    /// told so before its connection is cut.
+    /// Works on a request until it is answered, or until the time of the drain is up: then its caller
+    /// is told so before the connection is cut.
     async fn work_until_cut(
         &self,
         request: Request<Incoming>,
-        peer: &Peer,
         permit: &Permit,
-        departure: &mut Departure<'_>,
-    ) -> Judged {
+        log: &mut RequestLog<'_>,
+    ) -> Outcome {
         tokio::select! {
             biased;
-            judged = self.work(request, peer, permit, departure) => return judged,
+            outcome = self.work(request, permit, log) => return outcome,
             () = self.cutting.cancelled() => {}
         }
-        (shutting_down().into_response(), departure.decision())
+        Outcome::new(shutting_down().into_response(), log.decision())
     }
 
     async fn work(
         &self,
         request: Request<Incoming>,
-        peer: &Peer,
         permit: &Permit,
-        departure: &mut Departure<'_>,
-    ) -> Judged {
-        let seen = departure.seen();
-        if let Err(problem) = self.admit(&request, seen) {
-            let decision = refusal(&problem);
-            if decision.is_some() && departure.reserve().await.is_err() {
-                return (unrecorded().into_response(), None);
+        log: &mut RequestLog<'_>,
+    ) -> Outcome {
+        let info = log.info();
+        // 5. What is no request for this listener costs nothing more. A refusal is recorded too.
+        if let Err(problem) = self.admit(&request, info) {
+            let refused = Outcome::refused(problem);
+            if refused.decision.is_some() && log.reserve_record().await.is_err() {
+                return Outcome::unrecorded(None);
             }
-            return (problem.into_response(), decision);
+            return refused;
         }
-        let request = match self.take_in(request, permit).await {
+        // 6. No handler wants a body: it is read away, so that the connection can be used again.
+        let request = match self.take_body(request, permit).await {
             Ok(request) => request,
-            Err(problem) => return (problem.into_response(), None),
+            Err(problem) => return Outcome::unjudged(problem),
         };
-        self.wait_for_keys(request.headers(), peer, permit, seen).await;
-        // Before anything is decided: there is no decision without a record.
-        if seen.route.asks_for_caller() && departure.reserve().await.is_err() {
-            return (unrecorded().into_response(), None);
+        // 7. A token whose key is not known yet waits for the issuer's newest keys.
+        self.wait_for_keys(request.headers(), permit, info).await;
+        // 8. The audit's place is taken before anything is decided: no decision is without a record.
+        if info.route.asks_for_caller() && log.reserve_record().await.is_err() {
+            return Outcome::unrecorded(None);
         }
-        self.route(request, permit, departure).await
+        // 9. The handler answers in time, and its panic is a 500.
+        self.call_handler(request, permit, log).await
     }
 
-    /// Reads away the body, which no handler wants, so that the connection can be used again.
-    async fn take_in(
+    /// Refuses what is no request for this listener.
+    fn admit(&self, request: &Request<Incoming>, info: &RequestInfo) -> Result<(), Problem> {
+        head::check(request)?;
+        head::check_size(request)?;
+        // A load balancer asks its probes by address.
+        if info.route.is_probe() {
+            return check_any_host(info.version, request.uri(), request.headers());
+        }
+        self.host.check(info.version, request.uri(), request.headers())
+    }
+
+    async fn take_body(
         &self,
         request: Request<Incoming>,
         permit: &Permit,
     ) -> Result<Request<Body>, Problem> {
         let (parts, body) = request.into_parts();
-        if !body.is_end_stream() {
+        if !http_body::Body::is_end_stream(&body) {
             let waiting = self.waiting.try_acquire();
-            let _place =
+            let _permit =
                 waiting.map_err(|_| overloaded("too many requests with a body at once"))?;
             // To wait for bytes is no work: callers who send none would shed everybody else.
             permit.park();
-            let swallowed = tokio::time::timeout(self.body_timeout, swallow(body)).await;
+            let drained = tokio::time::timeout(self.body_timeout, drain_body(body)).await;
             permit.resume();
-            let late = || Problem::new(Code::BadRequest, "the body did not arrive in time");
-            swallowed.map_err(|_| late())??;
+            let late = |_| Problem::new(Code::BadRequest, "the body did not arrive in time");
+            drained.map_err(late)??;
         }
         Ok(Request::from_parts(parts, Body::empty()))
     }
 
     /// Where it is not known yet who asks, because the issuer's keys are not the newest: waits for
     /// these, if not too many do already.
-    async fn wait_for_keys(&self, headers: &HeaderMap, peer: &Peer, permit: &Permit, seen: &Seen) {
-        if seen.identity.get().is_some() {
+    async fn wait_for_keys(&self, headers: &HeaderMap, permit: &Permit, info: &RequestInfo) {
+        if info.identity.get().is_some() {
             return;
         }
         let retry_in = match self.waiting.try_acquire() {
-            Ok(_place) => {
+            Ok(_permit) => {
                 permit.park();
                 let retry_in = self.policy.fetch_keys(headers).await;
                 permit.resume();
@@ -214,40 +225,38 @@ impl Edge {
             // Others have taken every place: that says nothing of the token.
             Err(_) => Some(Duration::from_secs(1)),
         };
-        let certificate = peer.certificate.as_ref();
-        seen.identity.get_or_init(|| self.policy.judge(headers, certificate, retry_in));
+        let certificate = info.certificate.as_ref();
+        info.identity.get_or_init(|| self.policy.judge(headers, certificate, retry_in));
     }
 
-    async fn route(
+    async fn call_handler(
         &self,
         mut request: Request<Body>,
         permit: &Permit,
-        departure: &mut Departure<'_>,
-    ) -> Judged {
-        let seen = departure.seen();
-        let (policy, identity) = (self.policy.clone(), seen.identity().clone());
-        let (client, request_id) = (seen.client, seen.id.clone());
+        log: &mut RequestLog<'_>,
+    ) -> Outcome {
+        let info = log.info();
+        let (policy, identity) = (self.policy.clone(), info.identity().clone());
+        let (client, request_id) = (info.client, info.id.clone());
         request.extensions_mut().insert(Sender { policy, identity, client, request_id });
         request.extensions_mut().insert(permit.clone());
         let work = AssertUnwindSafe(self.router.clone().oneshot(request)).catch_unwind();
         let mut work = std::pin::pin!(work);
-        // An answer from the snapshot is there at once: only what waits pays for a timer.
+        let admitted = info.route.asks_for_caller().then_some(Decision::Allow);
+        // A cached answer is there at once: only what waits pays for a timer.
         let worked = match futures_util::poll!(&mut work) {
             Poll::Ready(worked) => Ok(worked),
             Poll::Pending => {
-                // Who is refused is refused at once: this one was let in.
-                departure.decide(seen.route.asks_for_caller().then_some(Decision::Allow));
+                // A refusal is there at once: this caller was let in.
+                log.set_decision(admitted);
                 self.in_time(work, permit).await
             }
         };
         let problem = match worked {
-            Ok(Ok(Ok(response))) => {
-                let decision = decided(&response, seen);
-                return (response, decision);
-            }
+            Ok(Ok(Ok(response))) => return Outcome::of_handler(response, info.route),
             Ok(Ok(Err(never))) => match never {},
             Ok(Err(_panic)) => {
-                tracing::error!(http.route = &*seen.route.label, "a handler panicked");
+                tracing::error!(http.route = info.route.template, "a handler panicked");
                 Problem::new(Code::Internal, "internal error")
             }
             Err(_late) => {
@@ -255,7 +264,7 @@ impl Edge {
                 Problem::new(Code::UpstreamTimeout, detail)
             }
         };
-        (problem.into_response(), seen.route.asks_for_caller().then_some(Decision::Allow))
+        Outcome::new(problem.into_response(), admitted)
     }
 
     /// Waits for at most `api.request_timeout`, not counting while the request is parked.
@@ -272,106 +281,65 @@ impl Edge {
         }
     }
 
-    /// Refuses what is no request for this listener.
-    fn admit(&self, request: &Request<Incoming>, seen: &Seen) -> Result<(), Problem> {
-        target::check(request)?;
-        let fields = request.headers().iter();
-        // As on the wire: the colon, the blank and the line's end count too.
-        let size: usize = fields.map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
-        if size > MOST_HEADER_BYTES {
-            let detail = "all header fields together may have 16 KiB";
-            return Err(Problem::new(Code::TooLarge, detail)
-                .with_status(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE));
-        }
-        if request.body().size_hint().lower() > MOST_BODY_BYTES {
-            return Err(body_too_large());
-        }
-        // A load balancer asks its probes by address.
-        if seen.route.is_probe() {
-            return check_any_host(seen.version, request.uri(), request.headers());
-        }
-        self.host.check(seen.version, request.uri(), request.headers())
-    }
-
-    /// Makes a problem a document, adds what every answer has, counts it and writes its line.
-    fn finish(&self, judged: Judged, seen: &Seen) -> Response {
-        let (response, decision) = judged;
-        let (response, reason) = self.render(response, seen);
-        let mut judged = (response, decision);
-        self.tell_rate(&mut judged, seen);
-        let (mut response, _) = judged;
-        let headers = response.headers_mut();
-        common_headers(headers);
-        headers.insert(X_REQUEST_ID, seen.id.clone());
-        // HTTP/2 has GOAWAY for it.
-        if self.readiness.is_ending() && seen.version != Version::HTTP_2 {
-            headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
-        }
-        let end = End {
-            is_stream: is_stream(&response),
-            status: response.status(),
-            bytes: response.body().size_hint().exact(),
-            outcome: response.extensions().get::<Outcome>(),
-            decision,
-            reason,
-        };
-        self.observe(seen, &end);
-        response
-    }
-
-    fn render(&self, mut response: Response, seen: &Seen) -> (Response, Option<&'static str>) {
+    fn render_problem(&self, outcome: &mut Outcome, info: &RequestInfo) {
+        let response = &mut outcome.response;
         let status = response.status();
         if !status.is_client_error() && !status.is_server_error() {
-            return (response, None);
+            return;
         }
         let problem = match response.extensions_mut().remove::<Problem>() {
             Some(problem) => problem,
             // On this listener a probe shows its status only.
-            None if seen.route.is_probe() => return (response, None),
+            None if info.route.is_probe() => return,
             // axum's own rejections carry none.
             None => Problem::new(code_of(status), "the request cannot be read"),
         };
-        if refusal(&problem).is_some() {
-            self.metrics.access_denied(problem.reason());
+        if Outcome::is_refusal(&problem) {
+            self.recorder.metrics.access_denied(problem.reason());
         }
-        let id = seen.id.to_str().unwrap_or_default();
-        let mut rendered = problem.render(&self.public_path, seen.uri.path(), id);
-        if let Some(allow) = response.headers_mut().remove(header::ALLOW) {
-            rendered.headers_mut().insert(header::ALLOW, allow);
+        render(response, &problem, &self.public_path, info.uri.path(), &info.id);
+        outcome.reason = Some(problem.reason());
+    }
+
+    /// Gives a 304 back to its caller's rate, and says what is left of it. A refusal has said so
+    /// itself, and what was not judged has cost nothing.
+    fn add_rate_limit(&self, outcome: &mut Outcome, info: &RequestInfo) {
+        let Some(caller) = info.authenticated_caller() else { return };
+        let Some(limiter) = caller.limiter() else { return };
+        match (outcome.decision, outcome.response.status()) {
+            (Some(Decision::Allow), StatusCode::NOT_MODIFIED) => limiter.give_back(),
+            (Some(Decision::Allow), _) => {}
+            (Some(Decision::Deny), StatusCode::TOO_MANY_REQUESTS) => {
+                self.recorder.metrics.rate_limited(caller.name().label());
+                return;
+            }
+            _ => return,
         }
-        (rendered, Some(problem.reason()))
+        let left = limiter.standing(self.recorder.clock.now()).field(access::CALLER);
+        let headers = outcome.response.headers_mut();
+        headers.insert(access::RATELIMIT_POLICY, limiter.policy());
+        headers.insert(access::RATELIMIT, left);
+    }
+
+    fn add_headers(&self, response: &mut Response, info: &RequestInfo) {
+        let headers = response.headers_mut();
+        add_common_headers(headers, info.id.clone());
+        // HTTP/2 has GOAWAY for it.
+        if self.readiness.is_ending() && info.version != Version::HTTP_2 {
+            headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
     }
 }
 
-/// What every answer has, on both listeners. A page that needs more has set its own policy.
-pub(super) fn common_headers(headers: &mut HeaderMap) {
-    const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
-    const NOTHING: HeaderValue =
-        HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
-    const CSP: HeaderName = header::CONTENT_SECURITY_POLICY;
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, NOSNIFF);
-    if !headers.contains_key(CSP) {
-        headers.insert(CSP, NOTHING);
-    }
-}
-
-fn is_stream(response: &Response) -> bool {
-    response.extensions().get::<StreamMarker>().is_some()
-}
-
-/// Try again in a moment.
-pub(super) fn overloaded(detail: &'static str) -> Problem {
+/// The caller may try again in a moment.
+fn overloaded(detail: &'static str) -> Problem {
     Problem::new(Code::Overloaded, detail).with_retry_after(Some(Duration::from_secs(1)))
 }
 
-/// Try again elsewhere.
-pub(super) fn shutting_down() -> Problem {
+/// The caller may try again elsewhere.
+fn shutting_down() -> Problem {
     Problem::new(Code::ShuttingDown, "the gateway is ending, and time is up for what was in flight")
         .with_retry_after(Some(Duration::from_secs(1)))
-}
-
-fn body_too_large() -> Problem {
-    Problem::new(Code::TooLarge, "a body may have 64 KiB")
 }
 
 fn code_of(status: StatusCode) -> Code {
@@ -382,20 +350,4 @@ fn code_of(status: StatusCode) -> Code {
         400..=499 => Code::BadRequest,
         _ => Code::Internal,
     }
-}
-
-/// Reads a body away, within its bound.
-async fn swallow(body: Incoming) -> Result<(), Problem> {
-    let limit = usize::try_from(MOST_BODY_BYTES).unwrap_or(usize::MAX);
-    let mut body = Limited::new(body, limit);
-    while let Some(frame) = body.frame().await {
-        if let Err(error) = frame {
-            return Err(if error.is::<LengthLimitError>() {
-                body_too_large()
-            } else {
-                Problem::new(Code::BadRequest, "the body breaks off")
-            });
-        }
-    }
-    Ok(())
 }

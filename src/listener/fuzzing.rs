@@ -9,15 +9,12 @@ use tower::ServiceExt;
 use url::Url;
 
 use super::{
+    head::check_target,
     host::HostRule,
     request_id::{X_REQUEST_ID, accept_or_new, trace_id},
-    routes::Routes,
-    target,
+    routes::{ROUTES, RouteMatcher},
 };
-use crate::{
-    api,
-    fuzzing::input::{Input, headers},
-};
+use crate::fuzzing::input::{Input, headers};
 
 /// The request's target: refused as a naive reading of the rule does, and labelled with the route
 /// that the router takes it to.
@@ -31,20 +28,16 @@ pub(crate) fn request_target(data: &[u8]) {
     let (path, query) = (uri.path(), uri.query().unwrap_or_default());
     let is_short = uri.path_and_query().is_none_or(|target| target.as_str().len() <= 8 * 1024);
     let is_good = is_short && is_encoded(path) && is_encoded(query);
-    assert_eq!(target::check_target(&uri).is_ok(), is_good, "{uri}");
+    assert_eq!(check_target(&uri).is_ok(), is_good, "{uri}");
     if is_good {
-        assert_eq!(&*ROUTES.find(path).label, routed(&uri), "{uri}");
+        assert_eq!(MATCHER.find(path).template, routed(&uri), "{uri}");
     }
 }
 
-static TEMPLATES: LazyLock<Vec<String>> = LazyLock::new(|| {
-    let (facade, pages) = api::templates();
-    facade.into_iter().chain(pages).collect()
-});
-static ROUTES: LazyLock<Routes> = LazyLock::new(|| Routes::new(TEMPLATES.iter().cloned(), []));
+static MATCHER: LazyLock<RouteMatcher> = LazyLock::new(RouteMatcher::default);
 static ROUTER: LazyLock<Router> = LazyLock::new(|| {
-    let routes = TEMPLATES.iter().fold(Router::new(), |router, template| {
-        router.route(template, get(async || template.as_str()))
+    let routes = ROUTES.iter().fold(Router::new(), |router, route| {
+        router.route(route.template, get(async || route.template))
     });
     routes.fallback(async || "unmatched")
 });
@@ -57,7 +50,7 @@ fn routed(uri: &Uri) -> &'static str {
         ROUTER.clone().oneshot(request).now_or_never().expect("no handler waits for anything");
     let body = axum::body::to_bytes(response.into_body(), usize::MAX).now_or_never();
     let body = body.expect("it is there").expect("it is whole");
-    let known = TEMPLATES.iter().map(String::as_str).chain(["unmatched"]);
+    let known = ROUTES.iter().map(|route| route.template).chain(["unmatched"]);
     known.into_iter().find(|template| template.as_bytes() == body).expect("a handler of ours")
 }
 

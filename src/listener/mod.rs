@@ -10,19 +10,21 @@ pub mod connections;
 pub mod edge;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
+mod head;
 pub mod host;
 mod http2;
 pub mod io;
 mod metrics_format;
 mod multiplex;
 pub mod ops;
+mod outcome;
 mod peer_watch;
-mod record;
+pub mod record;
 mod refusals;
 pub mod request_id;
+mod request_info;
 pub mod routes;
 mod settings;
-mod target;
 pub mod tls;
 
 use std::{

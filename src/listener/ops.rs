@@ -16,11 +16,11 @@ use serde::Serialize;
 use tower::ServiceExt;
 
 use super::{
-    edge::common_headers,
+    head,
     host::HostRule,
     metrics_format::MetricsFormat,
-    request_id::{X_REQUEST_ID, accept_or_new},
-    target,
+    outcome::{add_common_headers, render},
+    request_id::accept_or_new,
 };
 use crate::{
     access::{Policy, oidc::Oidc},
@@ -209,20 +209,15 @@ pub async fn answer<B>(router: Router, host: &HostRule, request: Request<B>) -> 
     let worked = worked.unwrap_or_else(|_| Err(Problem::new(Code::Internal, "internal error")));
     let mut response = worked.unwrap_or_else(Problem::into_response);
     if let Some(problem) = response.extensions_mut().remove::<Problem>() {
-        let allow = response.headers_mut().remove(header::ALLOW);
-        response = problem.render(&PublicPath::default(), &path, id.to_str().unwrap_or_default());
-        if let Some(allow) = allow {
-            response.headers_mut().insert(header::ALLOW, allow);
-        }
+        render(&mut response, &problem, &PublicPath::default(), &path, &id);
     }
-    common_headers(response.headers_mut());
-    response.headers_mut().insert(X_REQUEST_ID, id);
+    add_common_headers(response.headers_mut(), id);
     response
 }
 
 /// Refuses what is no request for this listener.
 fn admit(host: &HostRule, request: &Request<Body>) -> Result<(), Problem> {
-    target::check(request)?;
+    head::check(request)?;
     let (version, uri, headers) = (request.version(), request.uri(), request.headers());
     if matches!(uri.path(), "/livez" | "/readyz") {
         return host.check_probe(version, uri, headers);

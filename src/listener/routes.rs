@@ -1,35 +1,49 @@
-//! From a path to its route: the label of metrics and log lines, and what kind it is.
-
-use std::sync::Arc;
+//! The one table of the API listener's routes, and the way from a path to its row.
 
 use crate::ids::{OrgId, SddcId};
 
-/// Routes that take `wait`, or answer by an event stream.
-pub const WATCHED: [&str; 3] = ["/sddcs", "/sddcs/events", "/orgs/{org_id}/sddcs"];
+/// Every route of the API listener. A test compares the table with the router's own templates.
+pub static ROUTES: [Route; 22] = [
+    facade("/sddcs").which_may_wait(),
+    facade("/sddcs/events").which_may_wait(),
+    facade("/sddcs/{sddc_id}"),
+    facade("/sddcs/{sddc_id}/clusters"),
+    facade("/sddcs/{sddc_id}/hosts"),
+    facade("/sddcs/{sddc_id}/tasks"),
+    facade("/clusters"),
+    facade("/hosts"),
+    facade("/tasks"),
+    facade("/tasks/{task_id}"),
+    facade("/orgs"),
+    facade("/orgs/{org_id}"),
+    facade("/orgs/{org_id}/sddcs").which_may_wait(),
+    facade("/sd/prometheus"),
+    page("/"),
+    page("/docs"),
+    page("/docs/{asset}"),
+    page("/openapi.json"),
+    page("/openapi.yaml"),
+    page("/problems/{code}"),
+    probe("/livez"),
+    probe("/readyz"),
+];
 
-/// The routes of a router, a closed set.
-#[derive(Debug)]
-pub struct Routes {
-    templates: matchit::Router<Route>,
-    labels: Vec<Arc<str>>,
-    unmatched: Route,
-    nobody: Arc<str>,
-}
+static UNMATCHED: Route = Route { kind: RouteKind::Unmatched, ..page("unmatched") };
 
-/// What a path leads to. Cheap to clone.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A row of the table.
+#[derive(Debug, PartialEq, Eq)]
 pub struct Route {
-    /// Its template (`/sddcs/{sddc_id}`), or `unmatched`.
-    pub label: Arc<str>,
-    kind: Kind,
+    /// As the router has it (`/sddcs/{sddc_id}`), or `unmatched`: the label of metrics and log lines.
+    pub template: &'static str,
+    kind: RouteKind,
     may_wait: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    /// Answers a caller: whether it may is judged.
+enum RouteKind {
+    /// Answers authenticated callers: each request is allowed or denied.
     Facade,
-    /// Docs: answer everybody.
+    /// Docs: answers everybody.
     Page,
     /// Never shed, and asked by address.
     Probe,
@@ -37,98 +51,107 @@ enum Kind {
     Unmatched,
 }
 
-impl Routes {
-    /// Takes the router's own templates (`/sddcs/{sddc_id}`): those that ask for a caller, and those
-    /// that do not.
-    ///
-    /// # Panics
-    /// If two templates conflict; the router has refused such before.
-    #[must_use]
-    pub fn new(
-        facade: impl IntoIterator<Item = String>,
-        pages: impl IntoIterator<Item = String>,
-    ) -> Self {
-        let mut router = matchit::Router::new();
-        let mut labels = Vec::new();
-        let facade = facade.into_iter().map(|template| (template, Kind::Facade));
-        let pages = pages.into_iter().map(|template| {
-            let is_probe = matches!(template.as_str(), "/livez" | "/readyz");
-            (template, if is_probe { Kind::Probe } else { Kind::Page })
-        });
-        for (template, kind) in facade.chain(pages) {
-            let label: Arc<str> = template.as_str().into();
-            labels.push(label.clone());
-            let may_wait = WATCHED.contains(&&*label);
-            router
-                .insert(template, Route { label, kind, may_wait })
-                .expect("the router took these templates");
-        }
-        let unmatched = Route { label: "unmatched".into(), kind: Kind::Unmatched, may_wait: false };
-        labels.push(unmatched.label.clone());
-        Self { templates: router, labels, unmatched, nobody: "none".into() }
-    }
+const fn facade(template: &'static str) -> Route {
+    Route { template, kind: RouteKind::Facade, may_wait: false }
+}
 
-    /// The label of each.
-    pub fn labels(&self) -> impl Iterator<Item = &Arc<str>> {
-        self.labels.iter()
-    }
+const fn page(template: &'static str) -> Route {
+    Route { template, kind: RouteKind::Page, may_wait: false }
+}
 
-    /// What a path leads to.
-    #[must_use]
-    pub fn find(&self, path: &str) -> Route {
-        self.templates.at(path).map_or_else(|_| self.unmatched.clone(), |found| found.value.clone())
-    }
-
-    /// The org and the SDDC that a path names, if they are ids at all.
-    #[must_use]
-    pub fn ids(&self, path: &str) -> (Option<OrgId>, Option<SddcId>) {
-        let Ok(found) = self.templates.at(path) else { return (None, None) };
-        let named = |name| found.params.get(name);
-        let org = named("org_id").and_then(|id| id.parse().ok());
-        (org, named("sddc_id").and_then(|id| id.parse().ok()))
-    }
-
-    /// The caller's label where nobody is known.
-    #[must_use]
-    pub fn nobody(&self) -> Arc<str> {
-        self.nobody.clone()
-    }
+const fn probe(template: &'static str) -> Route {
+    Route { template, kind: RouteKind::Probe, may_wait: false }
 }
 
 impl Route {
+    const fn which_may_wait(self) -> Self {
+        Self { may_wait: true, ..self }
+    }
+
     /// Whether it is a probe's.
     #[must_use]
     pub fn is_probe(&self) -> bool {
-        self.kind == Kind::Probe
+        self.kind == RouteKind::Probe
     }
 
-    /// Whether a request to it may wait for a change.
+    /// Whether a request to it may wait for a change, by `wait` or as an event stream.
     #[must_use]
     pub fn may_wait(&self) -> bool {
         self.may_wait
     }
 
-    /// Whether it asks who calls.
+    /// Whether it answers authenticated callers only.
     #[must_use]
     pub fn asks_for_caller(&self) -> bool {
-        self.kind == Kind::Facade
+        self.kind == RouteKind::Facade
     }
+
+    /// The org and the SDDC that a path of this route names, if they are ids at all.
+    #[must_use]
+    pub fn ids(&self, path: &str) -> (Option<OrgId>, Option<SddcId>) {
+        let named = |name| {
+            let mut segments = self.template.split('/').zip(path.split('/'));
+            segments.find_map(|(segment, value)| (segment == name).then_some(value))
+        };
+        let org = named("{org_id}").and_then(|id| id.parse().ok());
+        (org, named("{sddc_id}").and_then(|id| id.parse().ok()))
+    }
+}
+
+/// Finds the route that a path leads to.
+#[derive(Debug)]
+pub struct RouteMatcher(matchit::Router<&'static Route>);
+
+impl Default for RouteMatcher {
+    fn default() -> Self {
+        let mut matcher = matchit::Router::new();
+        for route in &ROUTES {
+            matcher.insert(route.template, route).expect("the router takes these templates too");
+        }
+        Self(matcher)
+    }
+}
+
+impl RouteMatcher {
+    /// What a path leads to.
+    #[must_use]
+    pub fn find(&self, path: &str) -> &'static Route {
+        self.0.at(path).map_or(&UNMATCHED, |found| *found.value)
+    }
+}
+
+/// What metrics have series for from the start: every route, and what leads nowhere.
+pub fn labelled() -> impl Iterator<Item = &'static Route> {
+    ROUTES.iter().chain([&UNMATCHED])
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api;
 
-    fn routes() -> Routes {
-        let facade = ["/sddcs", "/sddcs/{sddc_id}", "/orgs/{org_id}/sddcs"].map(str::to_owned);
-        Routes::new(facade, ["/docs", "/livez"].map(str::to_owned))
+    #[test]
+    fn the_table_has_the_routers_routes() {
+        let sorted = |mut templates: Vec<String>| {
+            templates.sort_unstable();
+            templates
+        };
+        let of_table = |asks| {
+            let routes = ROUTES.iter().filter(|route| route.asks_for_caller() == asks);
+            sorted(routes.map(|route| route.template.to_owned()).collect())
+        };
+        let (facade, pages) = api::templates();
+        assert_eq!(of_table(true), sorted(facade));
+        assert_eq!(of_table(false), sorted(pages));
     }
 
     #[test]
     fn a_path_is_labelled_by_its_template_and_any_other_alike() {
-        let label = |path: &str| routes().find(path).label.to_string();
+        let matcher = RouteMatcher::default();
+        let label = |path| matcher.find(path).template;
         assert_eq!(label("/sddcs/abc"), "/sddcs/{sddc_id}");
         assert_eq!(label("/sddcs"), "/sddcs");
+        assert_eq!(label("/sddcs/events"), "/sddcs/events");
         for other in ["/sddcs/", "/x", "/sddcs/a/b"] {
             assert_eq!(label(other), "unmatched", "{other}");
         }
@@ -136,25 +159,28 @@ mod tests {
 
     #[test]
     fn a_route_knows_whether_it_asks_for_a_caller() {
+        let matcher = RouteMatcher::default();
         for (path, asks, probe) in [
             ("/sddcs/a", true, false),
             ("/docs", false, false),
             ("/livez", false, true),
             ("/x", false, false),
         ] {
-            let route = routes().find(path);
+            let route = matcher.find(path);
             assert_eq!((route.asks_for_caller(), route.is_probe()), (asks, probe), "{path}");
         }
     }
 
     #[test]
     fn ids_are_told_only_of_what_is_one() {
+        let matcher = RouteMatcher::default();
         let ids = |path: &str| {
-            let (org, sddc) = routes().ids(path);
+            let (org, sddc) = matcher.find(path).ids(path);
             (org.map(|id| id.to_string()), sddc.map(|id| id.to_string()))
         };
         assert_eq!(ids("/orgs/o-1/sddcs"), (Some("o-1".to_owned()), None));
         assert_eq!(ids("/sddcs/s-1"), (None, Some("s-1".to_owned())));
+        assert_eq!(ids("/sddcs/s-1/hosts"), (None, Some("s-1".to_owned())));
         for odd in ["/sddcs", "/x", "/sddcs/%0a", "/sddcs/a%22b"] {
             assert_eq!(ids(odd), (None, None), "{odd}");
         }

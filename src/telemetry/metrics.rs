@@ -103,7 +103,7 @@ struct OutcomeLabels {
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct HttpLabels {
-    route: Arc<str>,
+    route: &'static str,
     method: &'static str,
     status: u16,
     caller: Arc<str>,
@@ -111,7 +111,7 @@ struct HttpLabels {
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct RouteLabels {
-    route: Arc<str>,
+    route: &'static str,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -163,7 +163,7 @@ struct BuildLabels {
 #[derive(Debug)]
 pub struct HttpCall {
     /// The route's template.
-    pub route: Arc<str>,
+    pub route: &'static str,
     /// The method, or `other`.
     pub method: &'static str,
     /// The status.
@@ -318,18 +318,12 @@ impl Metrics {
         }
     }
 
-    /// Requests to these routes will be timed; those of `watched` may wait.
-    pub fn expect_routes<'a>(
-        &self,
-        routes: impl IntoIterator<Item = &'a Arc<str>>,
-        watched: &[&'static str],
-    ) {
-        for route in routes {
-            let labels = RouteLabels { route: route.clone() };
-            drop(self.0.http_duration.get_or_create(&labels));
-            if watched.contains(&&**route) {
-                drop(self.0.wait_duration.get_or_create(&labels));
-            }
+    /// Requests to a route will be timed, also those that wait where it has such.
+    pub fn expect_route(&self, route: &'static str, may_wait: bool) {
+        let labels = RouteLabels { route };
+        drop(self.0.http_duration.get_or_create(&labels));
+        if may_wait {
+            drop(self.0.wait_duration.get_or_create(&labels));
         }
     }
 
@@ -349,7 +343,7 @@ impl Metrics {
     }
 
     /// Notes how long a request waited for a change, or an event stream was open.
-    pub fn wait(&self, route: Arc<str>, took: Duration) {
+    pub fn wait(&self, route: &'static str, took: Duration) {
         self.0.wait_duration.get_or_create(&RouteLabels { route }).observe(took.as_secs_f64());
     }
 

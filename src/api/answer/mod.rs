@@ -274,7 +274,7 @@ impl AnswerCache {
         }
         let outcome = cache_status::result(served.outcome);
         let result = if revalidated { CacheResult::Revalidated } else { outcome };
-        response.extensions_mut().insert(Outcome { result, age_s });
+        response.extensions_mut().insert(CacheStatus { result, age_s });
         response
     }
 
@@ -365,7 +365,7 @@ fn give_up(kept: &Cache<AnswerKey, Arc<EncodedAnswer>>, encoded: &Arc<EncodedAns
     });
 }
 
-impl Outcome {
+impl CacheStatus {
     /// Of an answer that was just served.
     pub(super) fn of<T>(served: &Served<T>) -> Self {
         Self { result: cache_status::result(served.outcome), age_s: served.age.as_secs() }
@@ -374,7 +374,7 @@ impl Outcome {
 
 /// How an answer was served, for the edge's access line and metrics.
 #[derive(Debug, Clone, Copy)]
-pub struct Outcome {
+pub struct CacheStatus {
     /// How.
     pub result: CacheResult,
     /// Its `Age`.

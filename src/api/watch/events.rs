@@ -22,7 +22,7 @@ use super::{
 use crate::{
     access::Denied,
     api::{
-        answer::{AnswerSubject, EncodedAnswer, Outcome, ResourceType},
+        answer::{AnswerSubject, CacheStatus, EncodedAnswer, ResourceType},
         caller::SddcReader,
         error::ApiError,
         gaps::gaps,
@@ -87,7 +87,7 @@ pub(in crate::api) async fn watch_sddcs(
     if let Some(permit) = &request.permit {
         permit.park();
     }
-    let outcome = Outcome::of(&served);
+    let cache_status = CacheStatus::of(&served);
     let last = headers.get(LAST_EVENT_ID).filter(|id| !id.is_empty()).cloned();
     let viewer = WatchedList { request: request.without_head(), topic, query };
     let stream = EventStream::begin(viewer, watch, place, &served, &page, last.as_ref());
@@ -101,7 +101,7 @@ pub(in crate::api) async fn watch_sddcs(
     headers.insert(VARY, HeaderValue::from_static("Authorization, X-API-Key"));
     // nginx would hold small events back until its buffer is full.
     headers.insert(ACCEL_BUFFERING, HeaderValue::from_static("no"));
-    response.extensions_mut().insert(outcome);
+    response.extensions_mut().insert(cache_status);
     response.extensions_mut().insert(StreamMarker);
     Ok(response)
 }

@@ -1,13 +1,16 @@
-//! Whether a request can be read at all: its target, and where its body ends.
+//! Whether a request can be read at all: its target, its size, and where its body ends.
 
 use http::{
     HeaderMap, HeaderValue, Method, Request, StatusCode, Uri,
     header::{ALLOW, CONNECTION, TRANSFER_ENCODING},
 };
+use http_body::Body;
 
+use super::body::{MAX_BODY_BYTES, body_too_large};
 use crate::problem::{Code, Problem};
 
-const MOST_TARGET_BYTES: usize = 8 * 1024;
+const MAX_TARGET_BYTES: usize = 8 * 1024;
+const MAX_HEADER_BYTES: usize = 16 * 1024;
 
 /// Refuses what cannot be read, or asks about the server instead of a path (`OPTIONS *`).
 ///
@@ -20,6 +23,25 @@ pub(super) fn check<B>(request: &Request<B>) -> Result<(), Problem> {
         let detail = "this server takes GET and HEAD only";
         return Err(Problem::new(Code::MethodNotAllowed, detail)
             .with_header(ALLOW, HeaderValue::from_static("GET,HEAD")));
+    }
+    Ok(())
+}
+
+/// Refuses header fields that are too large together, and a body that is known to be.
+///
+/// # Errors
+/// The problem to answer: 431 or 413.
+pub(super) fn check_size(request: &Request<impl Body>) -> Result<(), Problem> {
+    let fields = request.headers().iter();
+    // As on the wire: the colon, the blank and the line's end count too.
+    let size: usize = fields.map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
+    if size > MAX_HEADER_BYTES {
+        let detail = "all header fields together may have 16 KiB";
+        return Err(Problem::new(Code::TooLarge, detail)
+            .with_status(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE));
+    }
+    if request.body().size_hint().lower() > MAX_BODY_BYTES as u64 {
+        return Err(body_too_large());
     }
     Ok(())
 }
@@ -45,7 +67,7 @@ fn check_framing(headers: &HeaderMap) -> Result<(), Problem> {
 pub(super) fn check_target(uri: &Uri) -> Result<(), Problem> {
     let (path, query) = (uri.path(), uri.query().unwrap_or_default());
     let mark = usize::from(uri.query().is_some());
-    if path.len() + mark + query.len() > MOST_TARGET_BYTES {
+    if path.len() + mark + query.len() > MAX_TARGET_BYTES {
         let detail = "a target may have 8 KiB";
         return Err(Problem::new(Code::TooLarge, detail).with_status(StatusCode::URI_TOO_LONG));
     }

@@ -1,0 +1,90 @@
+//! What is known of a request once its head has been read.
+
+use std::{
+    net::IpAddr,
+    sync::{Arc, OnceLock},
+};
+
+use http::{HeaderValue, Method, Uri, Version};
+
+use super::routes::Route;
+use crate::{
+    access::{Caller, ClientCertificate, CredentialId, Identity, Refusal},
+    clock::Instant,
+    telemetry::Waits,
+};
+
+/// More names of one certificate are left out of a log line.
+const MAX_LOGGED_NAMES: usize = 8;
+
+/// What all steps of the edge know of a request.
+#[derive(Debug)]
+pub(super) struct RequestInfo {
+    pub(super) began: Instant,
+    pub(super) client: IpAddr,
+    pub(super) id: HeaderValue,
+    pub(super) traceparent: Option<HeaderValue>,
+    pub(super) version: Version,
+    pub(super) uri: Uri,
+    pub(super) method: Method,
+    pub(super) route: &'static Route,
+    /// Empty until it is known.
+    pub(super) identity: OnceLock<Identity>,
+    /// The certificate that the connection's peer has shown.
+    pub(super) certificate: Option<Arc<ClientCertificate>>,
+}
+
+impl RequestInfo {
+    /// The sender's identity: nobody's until it is known.
+    pub(super) fn identity(&self) -> &Identity {
+        const UNKNOWN: &Identity = &Identity::Refused(Refusal::Missing);
+        self.identity.get().unwrap_or(UNKNOWN)
+    }
+
+    /// The caller, where it is known.
+    pub(super) fn authenticated_caller(&self) -> Option<&Caller> {
+        match self.identity() {
+            Identity::Known(known) => Some(known.caller()),
+            Identity::Refused(_) => None,
+        }
+    }
+
+    /// The credential that the caller has shown.
+    pub(super) fn credential(&self) -> Option<CredentialId> {
+        match self.identity() {
+            Identity::Known(known) => known.credential(),
+            Identity::Refused(_) => None,
+        }
+    }
+
+    /// The names of a certificate that is good and names no caller: what a caller may be given to be
+    /// known by it. One of our CAs has signed them, so they are no text of a stranger's making.
+    pub(super) fn unnamed_san(&self) -> Option<String> {
+        let is_unnamed = matches!(self.identity(), Identity::Refused(Refusal::UnnamedCertificate));
+        let certificate = self.certificate.as_ref().filter(|_| is_unnamed)?;
+        let names = certificate.names().iter().take(MAX_LOGGED_NAMES).map(ToString::to_string);
+        let names: Vec<_> = names.collect();
+        Some(if names.is_empty() { "none".to_owned() } else { names.join(" ") })
+    }
+
+    /// Whether it asks to wait for a change.
+    pub(super) fn waits(&self) -> Waits {
+        let asks =
+            || self.uri.query().is_some_and(|it| it.split('&').any(|it| it.starts_with("wait=")));
+        if self.route.may_wait() && asks() { Waits::Poll } else { Waits::No }
+    }
+
+    /// The method for metrics and log lines, where methods are a closed set.
+    pub(super) fn method_name(&self) -> &'static str {
+        match self.method.as_str() {
+            "GET" => "GET",
+            "HEAD" => "HEAD",
+            "POST" => "POST",
+            "PUT" => "PUT",
+            "DELETE" => "DELETE",
+            "PATCH" => "PATCH",
+            "OPTIONS" => "OPTIONS",
+            _ => "other",
+        }
+    }
+}

@@ -22,11 +22,11 @@ use crate::{
     lifecycle::{Drain, Readiness, Reason, Signals},
     listener::{
         ConnectionBounds, Listener,
-        apart::Apart,
         edge::Edge,
         host::HostRule,
         io::Limits,
         ops,
+        ops_runtime::OpsRuntime,
         record::Recorder,
         routes::{self, RouteMatcher},
         tls::{Tls, TlsFault},
@@ -158,8 +158,8 @@ impl Gateway {
         let tls = tls.map(|tls| tls.recorded_by(audit.clone()));
         let api_socket = bind("api.listen", config.api.listen).await?;
         let ops_socket = bind("ops.listen", config.ops.listen).await?;
-        let apart = Apart::with("ops", ops_socket);
-        let (apart, ops_socket) = apart.map_err(|error| StartError::Ops(error.kind()))?;
+        let started = OpsRuntime::with("ops", ops_socket);
+        let (ops_runtime, ops_socket) = started.map_err(|error| StartError::Ops(error.kind()))?;
 
         let (tokens, readers) = token_sources(config, &upstreams, &clock, &metrics, &tasks);
         let inventory = Inventory::new(
@@ -249,7 +249,7 @@ impl Gateway {
             _audit: audit_guard,
         };
         gateway.listen(edge, api_socket, tls, &metrics);
-        gateway.listen_ops(ops, ops_socket, apart, &config.api.hosts, &metrics);
+        gateway.listen_ops(ops, ops_socket, ops_runtime, &config.api.hosts, &metrics);
         Ok(gateway)
     }
 
@@ -314,11 +314,11 @@ impl Gateway {
             metrics: metrics.clone(),
         };
         let edge = Arc::new(edge);
-        let serve = listener.serve(move |request, peer, activity| {
+        let serve = listener.serve(move |request, peer, connection| {
             let edge = edge.clone();
             // hyper keeps room for a request's future as long as its connection: boxed, those that
             // are idle, and event streams, do without.
-            async move { edge.answer(request, &peer, &activity).await }.boxed()
+            async move { edge.answer(request, &peer, &connection).await }.boxed()
         });
         self.tasks.spawn("api", self.close_api.clone(), serve);
     }
@@ -327,7 +327,7 @@ impl Gateway {
         &self,
         ops: ops::Ops,
         socket: TcpListener,
-        apart: Apart,
+        ops_runtime: OpsRuntime,
         hosts: &[String],
         metrics: &Metrics,
     ) {
@@ -344,14 +344,14 @@ impl Gateway {
             connections: TaskTracker::new(),
             metrics: metrics.clone(),
         };
-        let serve = listener.serve(move |request, _peer, activity| {
+        let serve = listener.serve(move |request, _peer, connection| {
             let (router, host) = (router.clone(), host.clone());
             async move {
-                let _exchange = activity.begin();
+                let _guard = connection.begin();
                 ops::answer(router, &host, request).await
             }
         });
-        let serve = async move { apart.run(serve).await };
+        let serve = async move { ops_runtime.run(serve).await };
         self.tasks.spawn("ops", self.close_ops.clone(), serve);
     }
 }

@@ -12,7 +12,7 @@ use http_body::{Body as _, Frame, SizeHint};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Incoming;
 
-use super::{io::Exchange, multiplex::PIECE_BYTES};
+use super::{http2_guard::CHUNK_BYTES, io::RequestGuard};
 use crate::{
     clock::{Clock, Instant},
     in_flight::Permit,
@@ -53,7 +53,7 @@ pub(super) fn body_too_large() -> Problem {
 #[derive(Debug)]
 pub struct AnswerBody {
     body: Body,
-    exchange: Exchange,
+    guard: RequestGuard,
     /// What is there of it, and not handed out yet.
     rest: Bytes,
     permit: Option<Permit>,
@@ -74,27 +74,27 @@ impl AnswerBody {
     /// `watched` is for the body of an event stream.
     pub(super) fn new(
         body: Body,
-        exchange: Exchange,
+        guard: RequestGuard,
         permit: Option<Permit>,
         watched: Option<WatchedStream>,
     ) -> Self {
-        let mut answer = Self { body, exchange, rest: Bytes::new(), permit, watched };
-        answer.note_the_end();
+        let mut answer = Self { body, guard, rest: Bytes::new(), permit, watched };
+        answer.mark_end();
         answer
     }
 
-    fn note_the_end(&mut self) {
+    fn mark_end(&mut self) {
         if self.is_end_stream() {
-            self.exchange.is_whole();
+            self.guard.mark_whole();
         }
     }
 
     /// The next piece, or what the body has to say instead of one.
-    fn poll_piece(
+    fn poll_chunk(
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        self.exchange.back();
+        self.guard.chunk_polled();
         if self.rest.is_empty() {
             match ready!(Pin::new(&mut self.body).poll_frame(cx)) {
                 Some(Ok(frame)) => match frame.into_data() {
@@ -102,16 +102,16 @@ impl AnswerBody {
                     Err(other) => return Poll::Ready(Some(Ok(other))),
                 },
                 None => {
-                    self.exchange.is_whole();
+                    self.guard.mark_whole();
                     return Poll::Ready(None);
                 }
                 failed => return Poll::Ready(failed),
             }
         }
-        let piece = self.rest.split_to(self.rest.len().min(PIECE_BYTES));
+        let piece = self.rest.split_to(self.rest.len().min(CHUNK_BYTES));
         self.permit = None;
-        self.note_the_end();
-        self.exchange.handed();
+        self.mark_end();
+        self.guard.chunk_sent();
         Poll::Ready(Some(Ok(Frame::data(piece))))
     }
 }
@@ -124,8 +124,8 @@ impl http_body::Body for AnswerBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        if self.exchange.in_pieces() {
-            return self.poll_piece(cx);
+        if self.guard.is_in_chunks() {
+            return self.poll_chunk(cx);
         }
         Pin::new(&mut self.body).poll_frame(cx)
     }
@@ -151,7 +151,7 @@ impl Drop for AnswerBody {
     fn drop(&mut self) {
         let Some(stream) = &self.watched else { return };
         stream.metrics.wait(stream.route, stream.clock.now().since(stream.began));
-        if self.exchange.was_cut() {
+        if self.guard.was_cut() {
             stream.metrics.watcher_dropped();
         }
     }

@@ -25,7 +25,7 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-use super::io::Activity;
+use super::io::ConnectionState;
 use crate::telemetry::Metrics;
 
 /// How long a connection may be idle without being closed for another: time for the head of who has
@@ -84,7 +84,7 @@ struct State {
 
 #[derive(Debug)]
 struct Entry {
-    activity: Arc<Activity>,
+    connection: Arc<ConnectionState>,
     client: IpAddr,
     /// Where it stands in the order of all, and in its client's: since when it was idle when it was
     /// put there.
@@ -125,7 +125,7 @@ pub(super) struct ConnectionGuard {
     id: u64,
 }
 
-/// How a connection is known to its pool; see [`Activity`].
+/// How a connection is known to its pool; see [`ConnectionState`].
 #[derive(Debug)]
 pub(super) struct PoolEntry {
     pool: Weak<Shared>,
@@ -158,7 +158,10 @@ impl ConnectionPool {
 
     /// Takes a place for a new connection of `client`, and waits until there is one. `None`: this
     /// client has as many as it may, all with requests in flight.
-    pub(super) async fn admit(&self, client: IpAddr) -> Option<(ConnectionGuard, Arc<Activity>)> {
+    pub(super) async fn admit(
+        &self,
+        client: IpAddr,
+    ) -> Option<(ConnectionGuard, Arc<ConnectionState>)> {
         let told = self.admit_client(client)?;
         self.make_room(told).await;
         Some(self.enter(client))
@@ -170,13 +173,13 @@ impl ConnectionPool {
     }
 
     /// Takes a place, whether there is room or not.
-    pub(super) fn enter(&self, client: IpAddr) -> (ConnectionGuard, Arc<Activity>) {
+    pub(super) fn enter(&self, client: IpAddr) -> (ConnectionGuard, Arc<ConnectionState>) {
         let mut state = self.0.lock();
         state.last_id += 1;
         let id = state.last_id;
         let entry = PoolEntry::new(&self.0, id);
         let since = entry.idle_since.load(Ordering::Relaxed);
-        let activity = Arc::new(Activity::pooled(entry));
+        let connection = Arc::new(ConnectionState::pooled(entry));
         let mut listed = [Some(since), None];
         state.by_idle.insert((since, id));
         if self.0.bounds.per_client.is_some() {
@@ -185,10 +188,10 @@ impl ConnectionPool {
             of_client.by_idle.insert((since, id));
             listed[OF_CLIENT] = Some(since);
         }
-        state.open.insert(id, Entry { activity: activity.clone(), client, listed });
+        state.open.insert(id, Entry { connection: connection.clone(), client, listed });
         drop(state);
         self.0.gauge.inc();
-        (ConnectionGuard { pool: self.clone(), id }, activity)
+        (ConnectionGuard { pool: self.clone(), id }, connection)
     }
 
     /// `None` if a client may have no other connection. Else which one of its own, the longest idle,
@@ -276,13 +279,13 @@ fn longest_idle(
     min_idle: Duration,
 ) -> Candidate {
     while let Some((listed, id)) = order.pop_first() {
-        let Some(Entry { activity, listed: places, .. }) = open.get_mut(&id) else { continue };
+        let Some(Entry { connection, listed: places, .. }) = open.get_mut(&id) else { continue };
         places[which] = None;
-        let Some(entry) = activity.pool_entry().filter(|it| !it.is_evicted()) else { continue };
-        if !activity.is_idle() {
+        let Some(entry) = connection.pool_entry().filter(|it| !it.is_evicted()) else { continue };
+        if !connection.is_idle() {
             entry.unlisted.store(true, Ordering::SeqCst);
             // It may have become idle before it could see that.
-            if !(activity.is_idle() && entry.unlisted.swap(false, Ordering::SeqCst)) {
+            if !(connection.is_idle() && entry.unlisted.swap(false, Ordering::SeqCst)) {
                 continue;
             }
         }
@@ -322,7 +325,8 @@ impl Shared {
 
     /// Tells a connection to close.
     fn evict(&self, state: &mut State, id: u64) {
-        let Some(entry) = state.open.get(&id).and_then(|entry| entry.activity.pool_entry()) else {
+        let Some(entry) = state.open.get(&id).and_then(|entry| entry.connection.pool_entry())
+        else {
             return;
         };
         entry.evicted.store(true, Ordering::SeqCst);
@@ -356,8 +360,8 @@ impl Shared {
     fn relist(&self, id: u64) {
         let mut state = self.lock();
         let State { open, by_idle, clients, .. } = &mut *state;
-        let Some(Entry { activity, client, listed }) = open.get_mut(&id) else { return };
-        let Some(entry) = activity.pool_entry() else { return };
+        let Some(Entry { connection, client, listed }) = open.get_mut(&id) else { return };
+        let Some(entry) = connection.pool_entry() else { return };
         let since = entry.idle_since.load(Ordering::SeqCst);
         if listed[OF_ALL].is_none() {
             listed[OF_ALL] = Some(since);

@@ -30,7 +30,7 @@ use super::{
     body::{AnswerBody, drain_body},
     head,
     host::{HostRule, check_any_host},
-    io::Activity,
+    io::ConnectionState,
     outcome::{Outcome, add_common_headers, render},
     record::{Recorder, RequestLog},
     request_id::accept_or_new,
@@ -83,10 +83,10 @@ impl Edge {
         &self,
         request: Request<Incoming>,
         peer: &Peer,
-        activity: &Arc<Activity>,
+        connection: &Arc<ConnectionState>,
     ) -> Response<AnswerBody> {
         // 1. The connection is in use until its peer has taken the answer: it is not closed as idle.
-        let exchange = activity.begin();
+        let guard = connection.begin();
         // 2. The head is read once, for all later steps.
         let info = self.inspect(&request, peer);
         // 3. From here on the request leaves its line, count and record, also if its caller leaves.
@@ -109,7 +109,7 @@ impl Edge {
         log.finish(&outcome);
         // 15. The permit is given back once the body is handed out, and a stream is timed at its end.
         let watched = outcome.is_stream().then(|| self.recorder.watch_stream(&info));
-        outcome.response.map(|body| AnswerBody::new(body, exchange, permit, watched))
+        outcome.response.map(|body| AnswerBody::new(body, guard, permit, watched))
     }
 
     /// Reads off the head what the steps ask for.

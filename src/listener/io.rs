@@ -23,13 +23,13 @@ use tokio::{
 use super::{
     Settings,
     connections::PoolEntry,
-    multiplex::{Multiplex, RESET},
+    http2_guard::{Http2Guard, RESET},
     peer_watch::PeerWatch,
 };
 
 /// What a connection is doing: shared between its IO and its requests.
 #[derive(Debug)]
-pub struct Activity {
+pub struct ConnectionState {
     /// Whether a head is awaited or arriving, unless a request is open.
     head: AtomicBool,
     /// Requests so far, and those that are not over: at most one at a time in HTTP/1.1.
@@ -40,7 +40,7 @@ pub struct Activity {
     /// Something of an answer is still going out.
     sending: AtomicBool,
     /// HTTP/2 only: others do not pay for it.
-    multiplex: OnceLock<Box<Multiplex>>,
+    http2: OnceLock<Box<Http2Guard>>,
     /// How its listener knows it.
     pool: Option<PoolEntry>,
 }
@@ -55,7 +55,7 @@ enum Phase {
     Idle,
 }
 
-impl Default for Activity {
+impl Default for ConnectionState {
     fn default() -> Self {
         Self {
             head: AtomicBool::new(true),
@@ -63,13 +63,13 @@ impl Default for Activity {
             open: AtomicU32::new(0),
             stalled: AtomicBool::new(false),
             sending: AtomicBool::new(false),
-            multiplex: OnceLock::new(),
+            http2: OnceLock::new(),
             pool: None,
         }
     }
 }
 
-impl Activity {
+impl ConnectionState {
     /// That of a connection which may have to make room for another.
     pub(super) fn pooled(entry: PoolEntry) -> Self {
         Self { pool: Some(entry), ..Self::default() }
@@ -118,24 +118,24 @@ impl Activity {
 
     /// A whole head is there. The request is open until what is given is dropped.
     #[must_use]
-    pub fn begin(self: &Arc<Self>) -> Exchange {
+    pub fn begin(self: &Arc<Self>) -> RequestGuard {
         let request = self.requests.fetch_add(1, Ordering::Relaxed);
         self.open.fetch_add(1, Ordering::SeqCst);
         self.head.store(false, Ordering::Relaxed);
-        if let Some(multiplex) = self.multiplex() {
-            multiplex.asked(request, RESET.try_with(Clone::clone).unwrap_or_default());
+        if let Some(http2) = self.http2() {
+            http2.begin(request, RESET.try_with(Clone::clone).unwrap_or_default());
         }
-        Exchange { activity: self.clone(), request, whole: false }
+        RequestGuard { state: self.clone(), request, whole: false }
     }
 
     /// The connection has many requests at once from now on.
     #[expect(clippy::disallowed_methods, reason = "socket timers are tokio's, like the sockets")]
-    pub(super) fn multiplexed(&self) {
-        let _ = self.multiplex.set(Box::new(Multiplex::new(Instant::now())));
+    pub(super) fn set_http2(&self) {
+        let _ = self.http2.set(Box::new(Http2Guard::new(Instant::now())));
     }
 
-    pub(super) fn multiplex(&self) -> Option<&Multiplex> {
-        self.multiplex.get().map(|multiplex| &**multiplex)
+    pub(super) fn http2(&self) -> Option<&Http2Guard> {
+        self.http2.get().map(|http2| &**http2)
     }
 
     /// Whether anything was asked yet.
@@ -149,11 +149,11 @@ impl Activity {
     }
 
     /// Between requests, bytes are a next head's; with many at once they may be anything.
-    fn came(&self, bytes: usize) -> bool {
-        if let Some(multiplex) = self.multiplex() {
+    fn on_read(&self, bytes: usize) -> bool {
+        if let Some(http2) = self.http2() {
             let open = self.open.load(Ordering::Relaxed);
             #[expect(clippy::disallowed_methods, reason = "as above")]
-            return multiplex.read(bytes, open, Instant::now());
+            return http2.on_read(bytes, open, Instant::now());
         }
         if self.phase() == Phase::Idle {
             self.head.store(true, Ordering::Relaxed);
@@ -174,53 +174,53 @@ impl Activity {
 
 /// A request from its whole head to the end of its answer, or to its sender's going.
 #[derive(Debug)]
-pub struct Exchange {
-    activity: Arc<Activity>,
+pub struct RequestGuard {
+    state: Arc<ConnectionState>,
     request: u32,
     whole: bool,
 }
 
-impl Exchange {
+impl RequestGuard {
     /// The answer has been handed out whole.
-    pub(super) fn is_whole(&mut self) {
+    pub(super) fn mark_whole(&mut self) {
         self.whole = true;
     }
 
     /// Whether it ends because the peer took nothing: of this answer, or at all.
     pub(super) fn was_cut(&self) -> bool {
-        let activity = &self.activity;
-        activity.stalled.load(Ordering::Relaxed)
-            || activity.multiplex().is_some_and(|multiplex| multiplex.was_reset(self.request))
+        let state = &self.state;
+        state.stalled.load(Ordering::Relaxed)
+            || state.http2().is_some_and(|http2| http2.was_reset(self.request))
     }
 
     /// Whether the answer goes out in pieces.
-    pub(super) fn in_pieces(&self) -> bool {
-        self.activity.multiplex().is_some()
+    pub(super) fn is_in_chunks(&self) -> bool {
+        self.state.http2().is_some()
     }
 
     /// The answer was handed a piece.
     #[expect(clippy::disallowed_methods, reason = "socket timers are tokio's, like the sockets")]
-    pub(super) fn handed(&self) {
-        if let Some(multiplex) = self.activity.multiplex() {
-            multiplex.handed(self.request, Instant::now());
+    pub(super) fn chunk_sent(&self) {
+        if let Some(http2) = self.state.http2() {
+            http2.chunk_sent(self.request, Instant::now());
         }
     }
 
     /// The connection comes back for more.
-    pub(super) fn back(&self) {
-        if let Some(multiplex) = self.activity.multiplex() {
-            multiplex.back(self.request);
+    pub(super) fn chunk_polled(&self) {
+        if let Some(http2) = self.state.http2() {
+            http2.chunk_polled(self.request);
         }
     }
 }
 
-impl Drop for Exchange {
+impl Drop for RequestGuard {
     #[expect(clippy::disallowed_methods, reason = "socket timers are tokio's, like the sockets")]
     fn drop(&mut self) {
-        let activity = &self.activity;
-        let left = activity.ends(|| activity.open.fetch_sub(1, Ordering::SeqCst) - 1);
-        if let Some(multiplex) = self.activity.multiplex() {
-            multiplex.over(self.request, self.whole, left, Instant::now());
+        let state = &self.state;
+        let left = state.ends(|| state.open.fetch_sub(1, Ordering::SeqCst) - 1);
+        if let Some(http2) = self.state.http2() {
+            http2.done(self.request, self.whole, left, Instant::now());
         }
     }
 }
@@ -250,7 +250,7 @@ impl From<&Settings> for Limits {
 #[derive(Debug)]
 pub struct TimedIo<S> {
     stream: S,
-    activity: Arc<Activity>,
+    state: Arc<ConnectionState>,
     limits: Limits,
     /// Since when reading has waited, and in which phase after which request.
     waiting: Option<(Phase, u32, Instant)>,
@@ -262,9 +262,9 @@ pub struct TimedIo<S> {
 impl<S> TimedIo<S> {
     /// The header limit runs from here on.
     #[expect(clippy::disallowed_methods, reason = "socket timers are tokio's, like the sockets")]
-    pub fn new(stream: S, activity: Arc<Activity>, limits: Limits) -> Self {
+    pub fn new(stream: S, state: Arc<ConnectionState>, limits: Limits) -> Self {
         let waiting = Some((Phase::Head, 0, Instant::now()));
-        Self { stream, activity, limits, waiting, reading: None, writing: None, stalled: None }
+        Self { stream, state, limits, waiting, reading: None, writing: None, stalled: None }
     }
 
     /// Whether the wait for the peer has lasted too long.
@@ -275,13 +275,13 @@ impl<S> TimedIo<S> {
             self.waiting = None;
             return false;
         }
-        let phase = self.activity.phase();
+        let phase = self.state.phase();
         let limit = match phase {
             Phase::Head => self.limits.header,
             Phase::Idle => self.limits.idle,
             Phase::Busy => return false,
         };
-        let request = self.activity.requests.load(Ordering::Relaxed);
+        let request = self.state.requests.load(Ordering::Relaxed);
         let since = match self.waiting {
             Some((known, after, since)) if (known, after) == (phase, request) => since,
             _ => Instant::now(),
@@ -294,7 +294,7 @@ impl<S> TimedIo<S> {
 impl TimedIo<TcpStream> {
     /// Waits for the peer's first byte, without taking it. False if it goes without one. Has no
     /// time limit.
-    pub(super) async fn speaks(&self) -> io::Result<bool> {
+    pub(super) async fn has_client_hello(&self) -> io::Result<bool> {
         self.stream.peek(&mut [0]).await.map(|bytes| bytes > 0)
     }
 }
@@ -331,7 +331,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for TimedIo<S> {
         match Pin::new(&mut this.stream).poll_read(cx, buffer) {
             Poll::Ready(result) => {
                 let came = buffer.filled().len() - before;
-                if came > 0 && !this.activity.came(came) {
+                if came > 0 && !this.state.on_read(came) {
                     return Poll::Ready(Err(io::ErrorKind::QuotaExceeded.into()));
                 }
                 Poll::Ready(result)
@@ -344,30 +344,30 @@ impl<S: AsyncRead + Unpin> AsyncRead for TimedIo<S> {
 }
 
 impl<S: Unpin> TimedIo<S> {
-    fn went(&self, polled: &Poll<io::Result<usize>>) {
-        if let (Poll::Ready(Ok(bytes)), Some(multiplex)) = (polled, self.activity.multiplex()) {
-            multiplex.written(*bytes);
+    fn on_write(&self, polled: &Poll<io::Result<usize>>) {
+        if let (Poll::Ready(Ok(bytes)), Some(http2)) = (polled, self.state.http2()) {
+            http2.on_write(*bytes);
         }
     }
 
     #[expect(clippy::disallowed_methods, reason = "socket timers are tokio's, like the sockets")]
-    fn written<T>(
+    fn limit_write<T>(
         &mut self,
         cx: &mut Context<'_>,
         polled: Poll<io::Result<T>>,
     ) -> Poll<io::Result<T>> {
         if polled.is_ready() {
             if self.stalled.take().is_some() {
-                self.activity.has_sent();
+                self.state.has_sent();
             }
             return polled;
         }
         if self.stalled.is_none() {
-            self.activity.set_sending();
+            self.state.set_sending();
         }
         let since = *self.stalled.get_or_insert_with(Instant::now);
         if has_passed(&mut self.writing, since + self.limits.write, cx) {
-            self.activity.stalled.store(true, Ordering::Relaxed);
+            self.state.stalled.store(true, Ordering::Relaxed);
             return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
         }
         Poll::Pending
@@ -381,8 +381,8 @@ impl<S: AsyncWrite + PeerWatch + Unpin> AsyncWrite for TimedIo<S> {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let polled = Pin::new(&mut self.stream).poll_write(cx, bytes);
-        self.went(&polled);
-        self.written(cx, polled)
+        self.on_write(&polled);
+        self.limit_write(cx, polled)
     }
 
     fn poll_write_vectored(
@@ -391,8 +391,8 @@ impl<S: AsyncWrite + PeerWatch + Unpin> AsyncWrite for TimedIo<S> {
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let polled = Pin::new(&mut self.stream).poll_write_vectored(cx, slices);
-        self.went(&polled);
-        self.written(cx, polled)
+        self.on_write(&polled);
+        self.limit_write(cx, polled)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -401,16 +401,16 @@ impl<S: AsyncWrite + PeerWatch + Unpin> AsyncWrite for TimedIo<S> {
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let polled = Pin::new(&mut self.stream).poll_flush(cx);
-        let flushed = self.written(cx, polled);
+        let flushed = self.limit_write(cx, polled);
         // While hyper holds bytes that came behind a request it stops reading, and would not see that
         // the peer has gone: a wait or an event stream would keep its place to its end.
-        let is_waiting = flushed.is_ready() && self.activity.phase() == Phase::Busy;
-        if is_waiting && self.activity.multiplex().is_none() && self.stream.poll_gone(cx) {
+        let is_waiting = flushed.is_ready() && self.state.phase() == Phase::Busy;
+        if is_waiting && self.state.http2().is_none() && self.stream.poll_gone(cx) {
             return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
         }
         // hyper has read ahead by then and may not read again until something comes: without this
         // the idle limit would begin only when the timer of the head that is done with fires.
-        let idle = flushed.is_ready() && self.activity.phase() == Phase::Idle;
+        let idle = flushed.is_ready() && self.state.phase() == Phase::Idle;
         if idle && self.has_waited_too_long(cx) {
             cx.waker().wake_by_ref(); // to the read that ends the connection
         }

@@ -4,7 +4,6 @@
 //! any → hyper (HTTP/1.1, or HTTP/2 where TLS has agreed on it) → [`edge`] → the router. The ops port
 //! has a router and a thread of its own and takes the same way, without TLS.
 
-pub mod apart;
 pub mod body;
 pub mod connections;
 pub mod edge;
@@ -13,10 +12,11 @@ pub(crate) mod fuzzing;
 mod head;
 pub mod host;
 mod http2;
+mod http2_guard;
 pub mod io;
 mod metrics_format;
-mod multiplex;
 pub mod ops;
+pub mod ops_runtime;
 mod outcome;
 mod peer_watch;
 pub mod record;
@@ -54,7 +54,7 @@ pub use self::settings::{ClientAuthSettings, OpsSettings, Settings, TlsSettings}
 use self::tls::Tls;
 use self::{
     connections::{ConnectionGuard, ConnectionPool},
-    io::{Activity, Limits, TimedIo},
+    io::{ConnectionState, Limits, TimedIo},
 };
 use crate::{
     access::{ClientCertificate, watch_for_refusal},
@@ -63,14 +63,14 @@ use crate::{
 
 /// A head may be larger than what the edge lets pass, so that it can answer with a problem.
 const HEAD_BUFFER_BYTES: usize = 64 * 1024;
-const MOST_HEADER_FIELDS: usize = 200;
+const MAX_HEADER_FIELDS: usize = 200;
 /// After an accept that failed, for want of file descriptors perhaps.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// For the first word of who had just connected when the listener closed.
-const FIRST_WORD: Duration = Duration::from_secs(1);
+const FIRST_REQUEST_GRACE: Duration = Duration::from_secs(1);
 /// For an idle connection that makes room for another to close in good order: to be polled once is
 /// enough for a request that has come.
-const LAST_MOMENT: Duration = Duration::from_millis(2);
+const EVICTION_GRACE: Duration = Duration::from_millis(2);
 
 /// Who is at the other end of a connection. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -108,7 +108,7 @@ impl Listener {
     /// Accepts until closed. Each request is answered by `answer`.
     pub async fn serve<A, F, B>(self, answer: A)
     where
-        A: Fn(Request<Incoming>, Peer, Arc<Activity>) -> F + Clone + Send + Sync + 'static,
+        A: Fn(Request<Incoming>, Peer, Arc<ConnectionState>) -> F + Clone + Send + Sync + 'static,
         F: Future<Output = Response<B>> + Send + 'static,
         B: Body<Data: Send, Error: Into<axum::BoxError>> + Send + 'static,
     {
@@ -122,14 +122,14 @@ impl Listener {
                 // What waits for room when the listener closes has come in time.
                 None => Some(pool.enter(client)),
             };
-            if let Some((place, activity)) = admitted {
-                self.begin(stream, peer, place, activity, answer.clone());
+            if let Some((place, state)) = admitted {
+                self.begin(stream, peer, place, state, answer.clone());
             }
         }
         while pool.has_room() {
             let Some((stream, peer)) = self.accept_queued() else { break };
-            let (place, activity) = pool.enter(peer.ip().to_canonical());
-            self.begin(stream, peer, place, activity, answer.clone());
+            let (place, state) = pool.enter(peer.ip().to_canonical());
+            self.begin(stream, peer, place, state, answer.clone());
         }
     }
 
@@ -138,10 +138,10 @@ impl Listener {
         stream: TcpStream,
         peer: SocketAddr,
         place: ConnectionGuard,
-        activity: Arc<Activity>,
+        state: Arc<ConnectionState>,
         answer: A,
     ) where
-        A: Fn(Request<Incoming>, Peer, Arc<Activity>) -> F + Clone + Send + Sync + 'static,
+        A: Fn(Request<Incoming>, Peer, Arc<ConnectionState>) -> F + Clone + Send + Sync + 'static,
         F: Future<Output = Response<B>> + Send + 'static,
         B: Body<Data: Send, Error: Into<axum::BoxError>> + Send + 'static,
     {
@@ -150,7 +150,7 @@ impl Listener {
             limits: self.limits,
             close: self.close.clone(),
             metrics: self.metrics.clone(),
-            activity,
+            state,
         };
         let Some(tls) = &self.tls else {
             return self.spawn(plain.serve(stream, answer), place);
@@ -221,26 +221,26 @@ struct Plain {
     limits: Limits,
     close: CancellationToken,
     metrics: Metrics,
-    activity: Arc<Activity>,
+    state: Arc<ConnectionState>,
 }
 
 impl Plain {
     async fn serve<A, F, B>(self, stream: TcpStream, answer: A)
     where
-        A: Fn(Request<Incoming>, Peer, Arc<Activity>) -> F + Send + Sync,
+        A: Fn(Request<Incoming>, Peer, Arc<ConnectionState>) -> F + Send + Sync,
         F: Future<Output = Response<B>> + Send,
         B: Body<Data: Send, Error: Into<axum::BoxError>> + Send + 'static,
     {
         // Answers are written whole: waiting to fill a segment only delays them.
         let _ = stream.set_nodelay(true);
-        let io = TimedIo::new(stream, self.activity.clone(), self.limits);
+        let io = TimedIo::new(stream, self.state.clone(), self.limits);
         let service = service_fn(|request| {
             let peer = Peer { address: self.address, certificate: None };
-            let answer = answer(request, peer, self.activity.clone());
+            let answer = answer(request, peer, self.state.clone());
             async move { Ok::<_, Infallible>(answer.await) }
         });
         if let Some(Err(error)) = self.serve_http1(io, service).await {
-            note_bad_end(self.address, &error, &self.metrics);
+            record_bad_end(self.address, &error, &self.metrics);
         }
     }
 
@@ -256,16 +256,16 @@ impl Plain {
         tokio::select! {
             biased;
             ended = &mut connection => return Some(ended),
-            () = self.closing_time() => connection.as_mut().graceful_shutdown(),
+            () = self.until_closing() => connection.as_mut().graceful_shutdown(),
         }
         loop {
-            if !self.activity.is_evicted() {
+            if !self.state.is_evicted() {
                 return Some(connection.await);
             }
             // A request may have come in the meantime: it is answered.
-            match tokio::time::timeout(LAST_MOMENT, connection.as_mut()).await {
+            match tokio::time::timeout(EVICTION_GRACE, connection.as_mut()).await {
                 Ok(ended) => return Some(ended),
-                Err(_) if self.activity.is_idle() => return None,
+                Err(_) if self.state.is_idle() => return None,
                 Err(_) => {}
             }
         }
@@ -274,16 +274,16 @@ impl Plain {
     /// Returns when a connection ends on which nothing is being answered: when it has to make room for
     /// another, or at the close, or soon after it if nothing was asked yet, since who has just
     /// connected comes to ask.
-    async fn closing_time(&self) {
+    async fn until_closing(&self) {
         let closed = async {
             self.close.cancelled().await;
-            if !self.activity.was_asked() {
-                tokio::time::sleep(FIRST_WORD).await;
+            if !self.state.was_asked() {
+                tokio::time::sleep(FIRST_REQUEST_GRACE).await;
             }
         };
         tokio::select! {
             () = closed => {}
-            () = self.activity.evicted() => {}
+            () = self.state.evicted() => {}
         }
     }
 }
@@ -294,7 +294,7 @@ fn http1() -> http1::Builder {
         .timer(TokioTimer::new())
         .header_read_timeout(None)
         .max_buf_size(HEAD_BUFFER_BYTES)
-        .max_headers(MOST_HEADER_FIELDS);
+        .max_headers(MAX_HEADER_FIELDS);
     builder
 }
 
@@ -312,20 +312,20 @@ type SecureStream = TlsStream<TimedIo<TcpStream>>;
 impl Secured {
     async fn serve<A, F, B>(self, stream: TcpStream, answer: A)
     where
-        A: Fn(Request<Incoming>, Peer, Arc<Activity>) -> F + Clone + Send + Sync + 'static,
+        A: Fn(Request<Incoming>, Peer, Arc<ConnectionState>) -> F + Clone + Send + Sync + 'static,
         F: Future<Output = Response<B>> + Send + 'static,
         B: Body<Data: Send, Error: Into<axum::BoxError>> + Send + 'static,
     {
         let _ = stream.set_nodelay(true);
-        let Some(stream) = self.shake_hands(stream).await else { return };
+        let Some(stream) = self.handshake(stream).await else { return };
         let peer = Peer { address: self.plain.address, certificate: tls::certificate(&stream) };
-        let activity = self.plain.activity.clone();
+        let state = self.plain.state.clone();
         let is_http2 = tls::is_http2(&stream);
         if is_http2 {
-            activity.multiplexed();
+            state.set_http2();
         }
         let service = service_fn(move |request| {
-            let answer = answer(request, peer.clone(), activity.clone());
+            let answer = answer(request, peer.clone(), state.clone());
             async move { Ok::<_, Infallible>(answer.await) }
         });
         // Boxed: either is large, and only one is needed.
@@ -333,23 +333,23 @@ impl Secured {
             Box::pin(self.serve_http2(stream, service)).await;
         } else {
             let ended = Box::pin(self.plain.serve_http1(stream, service)).await;
-            self.note_end(ended.unwrap_or(Ok(())));
+            self.record_end(ended.unwrap_or(Ok(())));
         }
     }
 
     /// `None` when it failed. The header limit, which runs from accept, is TLS's too.
-    async fn shake_hands(&self, stream: TcpStream) -> Option<SecureStream> {
-        let Plain { activity, limits, .. } = &self.plain;
-        let stream = TimedIo::new(stream, activity.clone(), *limits);
+    async fn handshake(&self, stream: TcpStream) -> Option<SecureStream> {
+        let Plain { state, limits, .. } = &self.plain;
+        let stream = TimedIo::new(stream, state.clone(), *limits);
         let mut refused = None;
         let shaken = async {
             // A probe of the port alone has no handshake that could fail.
-            let speaks = tokio::select! {
+            let has_client_hello = tokio::select! {
                 biased;
-                speaks = stream.speaks() => speaks?,
-                () = self.plain.closing_time() => false,
+                has_client_hello = stream.has_client_hello() => has_client_hello?,
+                () = self.plain.until_closing() => false,
             };
-            if !speaks {
+            if !has_client_hello {
                 return Ok(None);
             }
             let (accepted, certificate) = watch_for_refusal(self.tls.accept(stream)).await;
@@ -361,7 +361,7 @@ impl Secured {
         let shaken = tokio::select! {
             biased;
             shaken = shaken => shaken,
-            () = activity.evicted() => return None,
+            () = state.evicted() => return None,
         };
         let why = match shaken {
             Ok(Ok(stream)) => return stream,
@@ -378,15 +378,15 @@ impl Secured {
 
     /// Notes what ended badly. Who goes between requests without TLS's own farewell, or is sent
     /// away then, has done nothing wrong.
-    fn note_end(&self, ended: hyper::Result<()>) {
+    fn record_end(&self, ended: hyper::Result<()>) {
         let Err(error) = ended else { return };
-        if !(self.plain.activity.is_quiet() && is_farewell(&error)) {
-            note_bad_end(self.plain.address, &error, &self.plain.metrics);
+        if !(self.plain.state.is_quiet() && is_clean_close(&error)) {
+            record_bad_end(self.plain.address, &error, &self.plain.metrics);
         }
     }
 }
 
-fn is_farewell(error: &hyper::Error) -> bool {
+fn is_clean_close(error: &hyper::Error) -> bool {
     use std::io::ErrorKind::{BrokenPipe, ConnectionReset, UnexpectedEof};
     io_kind(error).is_some_and(|kind| matches!(kind, BrokenPipe | ConnectionReset | UnexpectedEof))
 }
@@ -400,7 +400,7 @@ fn io_kind(error: &hyper::Error) -> Option<std::io::ErrorKind> {
     source.downcast_ref::<h2::Error>()?.get_io().map(std::io::Error::kind)
 }
 
-fn note_bad_end(peer: SocketAddr, error: &hyper::Error, metrics: &Metrics) {
+fn record_bad_end(peer: SocketAddr, error: &hyper::Error, metrics: &Metrics) {
     metrics.connection_error(reason(error));
     tracing::debug!(client.address = %peer.ip(), %error, "a connection ended badly");
 }
@@ -418,7 +418,7 @@ fn reason(error: &hyper::Error) -> &'static str {
     } else if error.is_timeout() {
         "timeout"
     } else if error.is_body_write_aborted() {
-        multiplex::ANSWER_NOT_TAKEN
+        http2_guard::ANSWER_NOT_TAKEN
     } else {
         "io"
     }

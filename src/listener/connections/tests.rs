@@ -6,7 +6,7 @@ const TOTAL: usize = 3;
 const ALICE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1));
 const BOB: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 2));
 
-type Connection = (ConnectionGuard, Arc<Activity>);
+type Connection = (ConnectionGuard, Arc<ConnectionState>);
 
 fn pool(per_client: Option<usize>) -> ConnectionPool {
     let bounds = ConnectionBounds { listener: "api", total: TOTAL, per_client };

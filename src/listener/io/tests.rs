@@ -19,11 +19,11 @@ async fn waits(io: &mut TimedIo<tokio::io::DuplexStream>) -> u64 {
 #[tokio::test(start_paused = true)]
 async fn head_and_idle_have_their_own_limits() {
     let (ours, mut theirs) = duplex(64);
-    let activity = Arc::new(Activity::default());
-    let mut io = TimedIo::new(ours, activity.clone(), LIMITS);
+    let state = Arc::new(ConnectionState::default());
+    let mut io = TimedIo::new(ours, state.clone(), LIMITS);
     assert_eq!(waits(&mut io).await, 10, "the first head");
     for _ in 0..2 {
-        drop(activity.begin());
+        drop(state.begin());
         assert_eq!(waits(&mut io).await, 75, "between requests");
     }
     theirs.write_all(b"GET").await.unwrap();
@@ -34,11 +34,11 @@ async fn head_and_idle_have_their_own_limits() {
 #[tokio::test(start_paused = true)]
 async fn the_idle_limit_begins_with_the_flush_of_an_answer() {
     let (ours, _theirs) = duplex(64);
-    let activity = Arc::new(Activity::default());
+    let state = Arc::new(ConnectionState::default());
     let limits = Limits { idle: Duration::from_secs(5), ..LIMITS };
-    let mut io = TimedIo::new(ours, activity.clone(), limits);
+    let mut io = TimedIo::new(ours, state.clone(), limits);
     assert!(futures_util::poll!(std::pin::pin!(io.read(&mut [0; 64]))).is_pending());
-    drop(activity.begin());
+    drop(state.begin());
     io.flush().await.unwrap();
     tokio::time::advance(Duration::from_secs(3)).await;
     assert_eq!(waits(&mut io).await, 2);
@@ -55,10 +55,10 @@ async fn a_peer_that_takes_nothing_is_cut() {
 #[tokio::test(start_paused = true)]
 async fn with_many_requests_at_once_the_idle_limit_begins_when_the_last_is_over() {
     let (ours, mut theirs) = duplex(64);
-    let activity = Arc::new(Activity::default());
-    activity.multiplexed();
-    let mut io = TimedIo::new(ours, activity.clone(), LIMITS);
-    let (one, other) = (activity.begin(), activity.begin());
+    let state = Arc::new(ConnectionState::default());
+    state.set_http2();
+    let mut io = TimedIo::new(ours, state.clone(), LIMITS);
+    let (one, other) = (state.begin(), state.begin());
     drop(one);
     let long = Duration::from_secs(1000);
     assert!(tokio::time::timeout(long, io.read(&mut [0; 64])).await.is_err(), "one is open");
@@ -71,9 +71,9 @@ async fn with_many_requests_at_once_the_idle_limit_begins_when_the_last_is_over(
 #[tokio::test(start_paused = true)]
 async fn a_flood_ends_the_connection() {
     let (ours, mut theirs) = duplex(1 << 20);
-    let activity = Arc::new(Activity::default());
-    activity.multiplexed();
-    let mut io = TimedIo::new(ours, activity.clone(), LIMITS);
+    let state = Arc::new(ConnectionState::default());
+    state.set_http2();
+    let mut io = TimedIo::new(ours, state.clone(), LIMITS);
     theirs.write_all(&vec![0; 300 * 1024]).await.unwrap();
     let mut buffer = vec![0; 1 << 20];
     let error = io.read(&mut buffer).await.unwrap_err();

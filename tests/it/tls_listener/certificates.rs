@@ -142,10 +142,10 @@ async fn name_teller(tls: Tls, clock: Clock) -> (SocketAddr, DropGuard) {
         connections: TaskTracker::new(),
         metrics: Metrics::new(),
     };
-    let serve = listener.serve(move |_, peer, activity| {
+    let serve = listener.serve(move |_, peer, connection| {
         let (tls, clock) = (tls.clone(), clock.clone());
         async move {
-            let _exchange = activity.begin();
+            let _guard = connection.begin();
             let Some(certificate) = peer.certificate else {
                 return "nobody".into_response();
             };

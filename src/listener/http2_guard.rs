@@ -20,11 +20,11 @@ pub(super) const FLOOD: &str = "flood";
 pub(super) const ANSWER_NOT_TAKEN: &str = "answer_not_taken";
 
 /// How much of an answer is handed out at a time.
-pub(super) const PIECE_BYTES: usize = 16 * 1024;
+pub(super) const CHUNK_BYTES: usize = 16 * 1024;
 
 /// Bytes that a peer may send without asking anything. A request with all that it may have is less
 /// than half of it.
-const MOST_BYTES_UNASKED: u64 = 256 * 1024;
+const MAX_BYTES_UNASKED: u64 = 256 * 1024;
 /// More of it for each request that is open: its body, with frames around it.
 const BYTES_OF_A_REQUEST: u64 = 96 * 1024;
 /// Of which so much is forgotten: pings for days are no flood.
@@ -34,24 +34,24 @@ const BYTES_FORGOTTEN_A_SECOND: u64 = 1024;
 const WRITTEN_PER_BYTE_FORGIVEN: u64 = 16;
 /// Requests that may be taken back before their answers are whole, or reset because these are not
 /// taken: all of a connection's, twice. One is forgotten with each whole answer, and each second.
-const MOST_TAKEN_BACK: u64 = 256;
+const MAX_TAKEN_BACK: u64 = 256;
 
 tokio::task_local! {
     /// Resets the request whose task has it.
     pub(super) static RESET: CancellationToken;
 }
 
-/// The account of one connection.
+/// The guard of one connection.
 #[derive(Debug)]
-pub(super) struct Multiplex {
+pub(super) struct Http2Guard {
     state: Mutex<State>,
-    /// Tells the connection to look at its account, and at what it waits for.
+    /// Tells the connection to look at its guard, and at what it waits for.
     pub(super) changed: Notify,
 }
 
 #[derive(Debug)]
 struct State {
-    open: BTreeMap<u32, Open>,
+    open: BTreeMap<u32, OpenRequest>,
     /// Bytes, and requests that were not answered whole, since they were last forgotten.
     unasked: u64,
     taken_back: u64,
@@ -61,13 +61,13 @@ struct State {
 
 /// A request that is not over.
 #[derive(Debug)]
-struct Open {
+struct OpenRequest {
     reset: CancellationToken,
     /// Since when its answer has a piece that has not gone yet.
-    handed: Option<Instant>,
+    chunk_sent: Option<Instant>,
 }
 
-impl Multiplex {
+impl Http2Guard {
     pub(super) fn new(now: Instant) -> Self {
         let state =
             State { open: BTreeMap::new(), unasked: 0, taken_back: 0, looked: now, flooded: false };
@@ -79,17 +79,17 @@ impl Multiplex {
     }
 
     /// A request has come, which `reset` ends: what was sent until here was for it.
-    pub(super) fn asked(&self, request: u32, reset: CancellationToken) {
+    pub(super) fn begin(&self, request: u32, reset: CancellationToken) {
         let mut state = self.state();
         state.unasked = 0;
-        state.open.insert(request, Open { reset, handed: None });
+        state.open.insert(request, OpenRequest { reset, chunk_sent: None });
         drop(state);
         // The first one matters during a drain.
         self.changed.notify_one();
     }
 
     /// A request is over, its answer whole or not. `left` are open.
-    pub(super) fn over(&self, request: u32, whole: bool, left: u32, now: Instant) {
+    pub(super) fn done(&self, request: u32, whole: bool, left: u32, now: Instant) {
         let mut state = self.state();
         state.open.remove(&request);
         state.forget(now);
@@ -98,7 +98,7 @@ impl Multiplex {
         } else {
             state.taken_back += 1;
         }
-        let flooded = state.taken_back > MOST_TAKEN_BACK;
+        let flooded = state.taken_back > MAX_TAKEN_BACK;
         state.flooded |= flooded;
         drop(state);
         // The idle limit begins, and nothing else need come of it.
@@ -107,19 +107,19 @@ impl Multiplex {
         }
     }
 
-    /// The answer to a request was handed a piece.
-    pub(super) fn handed(&self, request: u32, now: Instant) {
-        self.set_handed(request, Some(now));
+    /// The answer to a request was handed a chunk.
+    pub(super) fn chunk_sent(&self, request: u32, now: Instant) {
+        self.set_chunk_sent(request, Some(now));
     }
 
     /// It comes back for more, and may wait for it as long as it likes.
-    pub(super) fn back(&self, request: u32) {
-        self.set_handed(request, None);
+    pub(super) fn chunk_polled(&self, request: u32) {
+        self.set_chunk_sent(request, None);
     }
 
-    fn set_handed(&self, request: u32, handed: Option<Instant>) {
+    fn set_chunk_sent(&self, request: u32, chunk_sent: Option<Instant>) {
         if let Some(open) = self.state().open.get_mut(&request) {
-            open.handed = handed;
+            open.chunk_sent = chunk_sent;
         }
     }
 
@@ -129,16 +129,16 @@ impl Multiplex {
     }
 
     /// Bytes have come. False if they are too many.
-    pub(super) fn read(&self, bytes: usize, open: u32, now: Instant) -> bool {
+    pub(super) fn on_read(&self, bytes: usize, open: u32, now: Instant) -> bool {
         let mut state = self.state();
         state.forget(now);
         state.unasked = state.unasked.saturating_add(bytes as u64);
-        state.flooded |= state.unasked > MOST_BYTES_UNASKED + u64::from(open) * BYTES_OF_A_REQUEST;
+        state.flooded |= state.unasked > MAX_BYTES_UNASKED + u64::from(open) * BYTES_OF_A_REQUEST;
         !state.flooded
     }
 
     /// Bytes have gone.
-    pub(super) fn written(&self, bytes: usize) {
+    pub(super) fn on_write(&self, bytes: usize) {
         let mut state = self.state();
         state.unasked = state.unasked.saturating_sub(bytes as u64 / WRITTEN_PER_BYTE_FORGIVEN);
     }
@@ -153,7 +153,7 @@ impl Multiplex {
         let is_late = |since: &mut Instant| now.saturating_duration_since(*since) > write_limit;
         let mut late = 0;
         for open in self.state().open.values_mut() {
-            if open.handed.take_if(is_late).is_some() {
+            if open.chunk_sent.take_if(is_late).is_some() {
                 open.reset.cancel();
                 late += 1;
             }
@@ -181,93 +181,93 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
     const LIMIT: Duration = Duration::from_secs(30);
 
-    fn ask(account: &Multiplex, id: u32) -> CancellationToken {
+    fn ask(guard: &Http2Guard, id: u32) -> CancellationToken {
         let reset = CancellationToken::new();
-        account.asked(id, reset.clone());
+        guard.begin(id, reset.clone());
         reset
     }
 
     #[test]
     fn frames_without_a_request_are_a_flood() {
         let now = Instant::now();
-        let account = Multiplex::new(now);
-        let pings = (0..100_000).take_while(|_| account.read(17, 0, now)).count();
+        let guard = Http2Guard::new(now);
+        let pings = (0..100_000).take_while(|_| guard.on_read(17, 0, now)).count();
         assert_eq!(pings, 256 * 1024 / 17);
-        assert!(account.is_flooded());
+        assert!(guard.is_flooded());
     }
 
     #[test]
     fn honest_traffic_is_no_flood() {
         let mut now = Instant::now();
-        let account = Multiplex::new(now);
-        ask(&account, 0);
+        let guard = Http2Guard::new(now);
+        ask(&guard, 0);
         // A ping every ten seconds, for a week.
         for _ in 0..7 * 24 * 360 {
             now += 10 * SECOND;
-            assert!(account.read(39, 1, now));
+            assert!(guard.on_read(39, 1, now));
         }
         // Window updates, for each 16 KiB of 1 GiB in a moment.
         for _ in 0..65_536 {
-            account.written(PIECE_BYTES);
-            assert!(account.read(140, 1, now));
+            guard.on_write(CHUNK_BYTES);
+            assert!(guard.on_read(140, 1, now));
         }
         // Bodies, on all of a connection's streams at once.
         for id in 0..100 {
-            ask(&account, id);
+            ask(&guard, id);
         }
         for _ in 0..100 {
-            assert!(account.read(66 * 1024, 100, now));
+            assert!(guard.on_read(66 * 1024, 100, now));
         }
-        assert!(!account.is_flooded());
+        assert!(!guard.is_flooded());
     }
 
     #[test]
     fn requests_that_are_taken_back_without_end_are_a_flood() {
         let now = Instant::now();
-        let account = Multiplex::new(now);
+        let guard = Http2Guard::new(now);
         let request = |id, whole| {
-            ask(&account, id);
-            account.over(id, whole, 0, now);
+            ask(&guard, id);
+            guard.done(id, whole, 0, now);
         };
         for id in 0..1000 {
             request(id, id % 2 == 0);
         }
-        assert!(!account.is_flooded(), "half of them, by a hasty client");
+        assert!(!guard.is_flooded(), "half of them, by a hasty client");
         for id in 0..256 {
             request(id, false);
         }
-        assert!(account.is_flooded());
+        assert!(guard.is_flooded());
     }
 
     #[test]
     fn taking_back_one_a_second_is_no_flood() {
         let mut now = Instant::now();
-        let account = Multiplex::new(now);
+        let guard = Http2Guard::new(now);
         for id in 0..10_000 {
             now += SECOND;
-            ask(&account, id);
-            account.over(id, false, 0, now);
+            ask(&guard, id);
+            guard.done(id, false, 0, now);
         }
-        assert!(!account.is_flooded());
+        assert!(!guard.is_flooded());
     }
 
     #[test]
     fn an_answer_that_is_not_taken_is_reset_once_and_the_others_are_not() {
         let now = Instant::now();
-        let account = Multiplex::new(now);
-        let [stalled, waiting, working] = [1, 2, 3].map(|id| ask(&account, id));
-        account.handed(1, now);
-        account.handed(2, now);
-        account.back(2);
-        assert_eq!(account.reset_late(LIMIT, now + LIMIT), 0);
-        account.handed(3, now + SECOND);
-        assert_eq!(account.reset_late(LIMIT, now + LIMIT + SECOND), 1);
-        assert_eq!(account.reset_late(LIMIT, now + LIMIT + SECOND), 0);
-        assert!(stalled.is_cancelled() && account.was_reset(1));
-        assert!(!waiting.is_cancelled() && !working.is_cancelled() && !account.was_reset(3));
-        account.over(1, false, 2, now);
-        account.over(3, true, 1, now);
-        assert_eq!(account.reset_late(LIMIT, now + 1000 * SECOND), 0);
-        assert!(!account.is_flooded());
+        let guard = Http2Guard::new(now);
+        let [stalled, waiting, working] = [1, 2, 3].map(|id| ask(&guard, id));
+        guard.chunk_sent(1, now);
+        guard.chunk_sent(2, now);
+        guard.chunk_polled(2);
+        assert_eq!(guard.reset_late(LIMIT, now + LIMIT), 0);
+        guard.chunk_sent(3, now + SECOND);
+        assert_eq!(guard.reset_late(LIMIT, now + LIMIT + SECOND), 1);
+        assert_eq!(guard.reset_late(LIMIT, now + LIMIT + SECOND), 0);
+        assert!(stalled.is_cancelled() && guard.was_reset(1));
+        assert!(!waiting.is_cancelled() && !working.is_cancelled() && !guard.was_reset(3));
+        guard.done(1, false, 2, now);
+        guard.done(3, true, 1, now);
+        assert_eq!(guard.reset_late(LIMIT, now + 1000 * SECOND), 0);
+        assert!(!guard.is_flooded());
     }
 }

@@ -14,9 +14,9 @@ use tokio_util::task::TaskTracker;
 
 /// The thread. It ends, with all that runs on it, when this is dropped.
 #[derive(Debug)]
-pub struct Apart(Option<Runtime>);
+pub struct OpsRuntime(Option<Runtime>);
 
-impl Apart {
+impl OpsRuntime {
     /// Starts it, and has it wait for connections of a socket.
     ///
     /// # Errors
@@ -24,13 +24,13 @@ impl Apart {
     pub fn with(name: &str, socket: TcpListener) -> io::Result<(Self, TcpListener)> {
         let runtime =
             Builder::new_multi_thread().worker_threads(1).thread_name(name).enable_all().build()?;
-        let apart = Self(Some(runtime));
+        let ops = Self(Some(runtime));
         let socket = socket.into_std()?;
         let socket = {
-            let _there = apart.runtime().enter();
+            let _entered = ops.runtime().enter();
             TcpListener::from_std(socket)?
         };
-        Ok((apart, socket))
+        Ok((ops, socket))
     }
 
     /// Runs a task on it to its end, and panics if it does.
@@ -46,7 +46,7 @@ impl Apart {
     }
 }
 
-impl Drop for Apart {
+impl Drop for OpsRuntime {
     fn drop(&mut self) {
         // Waiting for it is not for a task to do.
         if let Some(runtime) = self.0.take() {

@@ -3,12 +3,14 @@
 //!
 //! Label values come from closed sets: nothing a caller sends can grow the number of series.
 
+mod events;
+mod labels;
+
 use std::{fmt, sync::Arc, time::Duration};
 
-use http::StatusCode;
 use prometheus_client::{
     collector::Collector,
-    encoding::{EncodeLabelSet, text},
+    encoding::text,
     metrics::{
         counter::{ConstCounter, Counter},
         family::Family,
@@ -18,6 +20,12 @@ use prometheus_client::{
     registry::Registry,
 };
 
+pub use self::events::{CacheResult, HttpCall, MintOutcome, UpstreamCall, Waits};
+use self::labels::{
+    BuildLabels, CacheLabels, CallerLabels, EndpointLabels, HttpLabels, IncompleteLabels,
+    ListenerLabels, MintLabels, OutcomeLabels, ReasonLabels, RouteLabels, TaskLabels,
+    UpstreamLabels,
+};
 use super::process::{Process, Runtime};
 
 /// Seconds; from a cached answer to a request's deadline.
@@ -84,172 +92,6 @@ struct Inner {
     snapshot_writes: Family<OutcomeLabels, Counter>,
     rate_limited: Family<CallerLabels, Counter>,
     audit_failures: Counter,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct CallerLabels {
-    caller: Arc<str>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct IncompleteLabels {
-    answer: &'static str,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct OutcomeLabels {
-    outcome: &'static str,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct HttpLabels {
-    route: &'static str,
-    method: &'static str,
-    status: u16,
-    caller: Arc<str>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct RouteLabels {
-    route: &'static str,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct CacheLabels {
-    result: &'static str,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct MintLabels {
-    org_id: Arc<str>,
-    outcome: &'static str,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct UpstreamLabels {
-    upstream: &'static str,
-    endpoint: &'static str,
-    status: String,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct EndpointLabels {
-    upstream: &'static str,
-    endpoint: &'static str,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct ReasonLabels {
-    reason: &'static str,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct ListenerLabels {
-    listener: &'static str,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct TaskLabels {
-    task: &'static str,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct BuildLabels {
-    version: &'static str,
-    commit: &'static str,
-}
-
-/// A request that was answered.
-#[derive(Debug)]
-pub struct HttpCall {
-    /// The route's template.
-    pub route: &'static str,
-    /// The method, or `other`.
-    pub method: &'static str,
-    /// The status.
-    pub status: StatusCode,
-    /// The caller's name, `none` when nobody is known.
-    pub caller: Arc<str>,
-    /// From the request's head to the answer's.
-    pub took: Duration,
-    /// Whether it is a wait, whose duration says nothing of the gateway.
-    pub waits: Waits,
-}
-
-/// Whether a request is answered as soon as it can be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Waits {
-    /// It is.
-    No,
-    /// It waits for a change (`wait=`).
-    Poll,
-    /// It is answered by an event stream, which is timed at its own end.
-    Stream,
-}
-
-/// A try at an upstream.
-#[derive(Debug)]
-pub struct UpstreamCall {
-    /// Which one.
-    pub upstream: &'static str,
-    /// What was asked: a closed set.
-    pub endpoint: &'static str,
-    /// The status, once a head arrived.
-    pub status: Option<StatusCode>,
-    /// Whether the deadline ended it.
-    pub timed_out: bool,
-    /// How long it took.
-    pub took: Duration,
-}
-
-/// How the inventory served a request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum CacheResult {
-    /// From a fresh snapshot.
-    Hit,
-    /// From a snapshot older than `inventory.fresh`.
-    Stale,
-    /// From a read that this request began.
-    Miss,
-    /// From a read that another request or the poller began.
-    Collapsed,
-    /// The caller had it already: 304.
-    Revalidated,
-}
-
-impl CacheResult {
-    /// The metric label and log field.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Hit => "hit",
-            Self::Stale => "stale",
-            Self::Miss => "miss",
-            Self::Collapsed => "collapsed",
-            Self::Revalidated => "revalidated",
-        }
-    }
-}
-
-/// How a mint ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum MintOutcome {
-    /// A token came.
-    Minted,
-    /// CSP refused our credentials.
-    Refused,
-    /// Anything else.
-    Failed,
-}
-
-impl MintOutcome {
-    const fn as_str(self) -> &'static str {
-        match self {
-            Self::Minted => "minted",
-            Self::Refused => "refused",
-            Self::Failed => "failed",
-        }
-    }
 }
 
 impl Default for Metrics {

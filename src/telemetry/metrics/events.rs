@@ -1,0 +1,98 @@
+//! What happens and is counted.
+
+use std::{sync::Arc, time::Duration};
+
+use http::StatusCode;
+
+/// A request that was answered.
+#[derive(Debug)]
+pub struct HttpCall {
+    /// The route's template.
+    pub route: &'static str,
+    /// The method, or `other`.
+    pub method: &'static str,
+    /// The status.
+    pub status: StatusCode,
+    /// The caller's name, `none` when nobody is known.
+    pub caller: Arc<str>,
+    /// From the request's head to the answer's.
+    pub took: Duration,
+    /// Whether it is a wait, whose duration says nothing of the gateway.
+    pub waits: Waits,
+}
+
+/// Whether a request is answered as soon as it can be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Waits {
+    /// It is.
+    No,
+    /// It waits for a change (`wait=`).
+    Poll,
+    /// It is answered by an event stream, which is timed at its own end.
+    Stream,
+}
+
+/// A try at an upstream.
+#[derive(Debug)]
+pub struct UpstreamCall {
+    /// Which one.
+    pub upstream: &'static str,
+    /// What was asked: a closed set.
+    pub endpoint: &'static str,
+    /// The status, once a head arrived.
+    pub status: Option<StatusCode>,
+    /// Whether the deadline ended it.
+    pub timed_out: bool,
+    /// How long it took.
+    pub took: Duration,
+}
+
+/// How the inventory served a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum CacheResult {
+    /// From a fresh snapshot.
+    Hit,
+    /// From a snapshot older than `inventory.fresh`.
+    Stale,
+    /// From a read that this request began.
+    Miss,
+    /// From a read that another request or the poller began.
+    Collapsed,
+    /// The caller had it already: 304.
+    Revalidated,
+}
+
+impl CacheResult {
+    /// The metric label and log field.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Hit => "hit",
+            Self::Stale => "stale",
+            Self::Miss => "miss",
+            Self::Collapsed => "collapsed",
+            Self::Revalidated => "revalidated",
+        }
+    }
+}
+
+/// How a mint ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum MintOutcome {
+    /// A token came.
+    Minted,
+    /// CSP refused our credentials.
+    Refused,
+    /// Anything else.
+    Failed,
+}
+
+impl MintOutcome {
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Minted => "minted",
+            Self::Refused => "refused",
+            Self::Failed => "failed",
+        }
+    }
+}

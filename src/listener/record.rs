@@ -1,6 +1,6 @@
 //! What stays of a request: its access line, its figures, and the audit's record of what was decided.
 //!
-//! A place in the audit's queue is taken before anything is decided, and the record is written before
+//! A permit of the audit is taken before anything is decided, and the record is written before
 //! the answer goes out: there is neither a decision without a record nor an answer without one. A
 //! caller who leaves before that is recorded too, with the status that nginx has for it.
 
@@ -16,8 +16,8 @@ use crate::{
     clock::Clock,
     problem::Problem,
     telemetry::{
-        AccessLog, AccessRecord, Audit, AuditFailed, AuditRecord, Decision, HttpCall, Metrics,
-        Slot, Waits,
+        AccessLog, AccessRecord, Audit, AuditFailed, AuditPermit, AuditRecord, Decision, HttpCall,
+        Metrics, Waits,
     },
 };
 
@@ -122,8 +122,8 @@ impl Recorder {
 pub(super) struct RequestLog<'a> {
     recorder: &'a Recorder,
     info: &'a RequestInfo,
-    /// The place of its audit record.
-    slot: Option<Slot>,
+    /// For its audit record.
+    permit: Option<AuditPermit>,
     /// What was decided so far.
     decision: Option<Decision>,
     is_finished: bool,
@@ -131,20 +131,20 @@ pub(super) struct RequestLog<'a> {
 
 impl<'a> RequestLog<'a> {
     pub(super) fn new(recorder: &'a Recorder, info: &'a RequestInfo) -> Self {
-        Self { recorder, info, slot: None, decision: None, is_finished: false }
+        Self { recorder, info, permit: None, decision: None, is_finished: false }
     }
 
     pub(super) fn info(&self) -> &'a RequestInfo {
         self.info
     }
 
-    /// Takes a place for the audit's record, where decisions are recorded.
+    /// Takes a permit for the audit's record, where decisions are recorded.
     ///
     /// # Errors
     /// [`AuditFailed`]: nothing may be decided.
     pub(super) async fn reserve_record(&mut self) -> Result<(), AuditFailed> {
         if self.recorder.audit.is_on() {
-            self.slot = Some(self.recorder.audit.reserve().await?);
+            self.permit = Some(self.recorder.audit.reserve().await?);
         }
         Ok(())
     }
@@ -162,11 +162,11 @@ impl<'a> RequestLog<'a> {
     /// Writes the audit's record, if there was a decision; without it there is another answer.
     pub(super) async fn write_record(&mut self, outcome: &mut Outcome) {
         self.decision = outcome.decision;
-        let (Some(decision), Some(slot)) = (outcome.decision, self.slot.take()) else { return };
+        let (Some(decision), Some(permit)) = (outcome.decision, self.permit.take()) else { return };
         let problem = outcome.response.extensions().get::<Problem>();
         let reason = problem.filter(|_| decision == Decision::Deny).map(Problem::reason);
         let (status, decided) = (outcome.response.status(), (decision, reason));
-        let write = |record: &AuditRecord<'_>| slot.write(record);
+        let write = |record: &AuditRecord<'_>| permit.write(record);
         if self.recorder.with_record(self.info, decided, status, write).await.is_err() {
             *outcome = Outcome::unrecorded(Some(decision));
         }
@@ -185,9 +185,9 @@ impl Drop for RequestLog<'_> {
             return;
         }
         let left = Outcome::client_left(self.decision);
-        if let (Some(slot), Some(decision)) = (self.slot.take(), self.decision) {
+        if let (Some(permit), Some(decision)) = (self.permit.take(), self.decision) {
             let (status, decided) = (left.response.status(), (decision, left.reason));
-            self.recorder.with_record(self.info, decided, status, |record| slot.leave(record));
+            self.recorder.with_record(self.info, decided, status, |record| permit.leave(record));
         }
         self.recorder.observe(self.info, &left);
     }

@@ -8,7 +8,7 @@ use std::{cell::RefCell, fmt, io::Write, sync::Arc, time::Duration};
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::{Decision, Format};
+use super::{audit::Decision, settings::Format};
 
 /// Where access lines go. Cheap to clone; writing never blocks the request.
 #[derive(Clone)]

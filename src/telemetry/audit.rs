@@ -1,7 +1,7 @@
 //! `telemetry.audit`: one JSON record per decision, never sampled, never dropped.
 //!
-//! Flow: [`Audit::reserve`] before the work → [`Slot::write`] before the answer, or [`Slot::leave`]
-//! when the caller has left → a thread of its own → standard output or a file.
+//! Flow: [`Audit::reserve`] before the work → [`AuditPermit::write`] before the answer, or
+//! [`AuditPermit::leave`] when the caller has left → a thread of its own → standard output or a file.
 //!
 //! An answer goes out only when its record was taken by the operating system (`write(2)` has
 //! returned; nothing is synced to the disk, so a machine that loses power may lose the last ones).
@@ -9,10 +9,10 @@
 //! that was answered 503 may come later, or in part on a line of its own.
 
 mod output;
+mod queue;
 mod record;
 #[cfg(test)]
 mod tests;
-mod writer;
 
 use std::{
     convert::Infallible,
@@ -34,12 +34,12 @@ pub(crate) use self::output::probe as probe_audit_file;
 pub use self::record::{AuditRecord, CertificateRecord, Decision};
 use self::{
     output::{AuditFile, Output, Stream},
-    writer::{Desk, Entry},
+    queue::{AuditQueue, AuditWriter, Entry},
 };
-use super::{AuditTarget, Metrics};
+use super::{metrics::Metrics, settings::AuditTarget};
 
-/// How long a request waits for a place in a full queue.
-const PLACE_PATIENCE: Duration = Duration::from_secs(1);
+/// How long a request waits for a permit while the queue is full.
+const PERMIT_PATIENCE: Duration = Duration::from_secs(1);
 /// How long it waits for its record to be written.
 const WRITE_PATIENCE: Duration = Duration::from_secs(5);
 /// After a failure, how long requests are refused until the next may try.
@@ -49,7 +49,7 @@ const END_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Where audit records go. Cheap to clone.
 #[derive(Clone)]
-pub struct Audit(Option<Arc<Desk>>);
+pub struct Audit(Option<Arc<AuditQueue>>);
 
 /// The record cannot be written, or nobody knows whether it was: 503.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -57,39 +57,39 @@ pub struct Audit(Option<Arc<Desk>>);
 pub struct AuditFailed;
 
 /// Keeps the writing thread. Dropping it writes out what is queued, for at most 5 s, and ends it;
-/// after that nobody gets a place.
+/// after that nobody gets a permit.
 #[must_use = "dropping it ends the audit"]
 pub struct AuditGuard {
-    desk: Arc<Desk>,
+    queue: Arc<AuditQueue>,
     /// Say when the thread has ended: their other ends are gone then.
     ended: mpsc::Receiver<()>,
     died: Option<oneshot::Receiver<Infallible>>,
 }
 
-/// A place in the queue for one record. Dropped unused, it is free again and nothing is written.
+/// The right to put one record into the queue. Dropped unused, it is given back and nothing is written.
 #[must_use = "a decision without a record"]
-pub struct Slot(Option<(Arc<Desk>, OwnedSemaphorePermit)>);
+pub struct AuditPermit(Option<(Arc<AuditQueue>, OwnedSemaphorePermit)>);
 
 impl Audit {
-    /// No records: `telemetry.audit` is not set. Every place is there and nothing is written.
+    /// No records: `telemetry.audit` is not set. Every permit is there and nothing is written.
     #[must_use]
     pub fn off() -> Self {
         Self(None)
     }
 
-    /// Opens what is configured. `places` bounds the records waiting and the slots held together:
+    /// Opens what is configured. `max_records` bounds the records waiting and the permits held together:
     /// as many as requests can be there at once, those that watch or wait included.
     ///
     /// # Errors
     /// The file cannot be opened or is no regular file, or the thread not started.
     pub fn open(
         target: &AuditTarget,
-        places: usize,
+        max_records: usize,
         metrics: Metrics,
     ) -> io::Result<(Self, AuditGuard)> {
         match target {
-            AuditTarget::Stdout => Self::to_stdout(places, metrics),
-            AuditTarget::File(path) => Self::to_file(path, places, metrics),
+            AuditTarget::Stdout => Self::to_stdout(max_records, metrics),
+            AuditTarget::File(path) => Self::to_file(path, max_records, metrics),
         }
     }
 
@@ -97,10 +97,10 @@ impl Audit {
     ///
     /// # Errors
     /// As [`Audit::open`].
-    pub fn to_stdout(places: usize, metrics: Metrics) -> io::Result<(Self, AuditGuard)> {
+    pub fn to_stdout(max_records: usize, metrics: Metrics) -> io::Result<(Self, AuditGuard)> {
         // `io::Stdout` keeps what it could not write, and would write it twice.
         let stdout = File::from(io::stdout().as_fd().try_clone_to_owned()?);
-        Self::to_writer(stdout, places, metrics)
+        Self::to_writer(stdout, max_records, metrics)
     }
 
     /// Records are appended to a file, made with mode 0600 if it is not there. When it is renamed
@@ -108,8 +108,12 @@ impl Audit {
     ///
     /// # Errors
     /// As [`Audit::open`].
-    pub fn to_file(path: &Path, places: usize, metrics: Metrics) -> io::Result<(Self, AuditGuard)> {
-        Self::start(Box::new(AuditFile::open(path)?), places, PAUSE, metrics)
+    pub fn to_file(
+        path: &Path,
+        max_records: usize,
+        metrics: Metrics,
+    ) -> io::Result<(Self, AuditGuard)> {
+        Self::start(Box::new(AuditFile::open(path)?), max_records, PAUSE, metrics)
     }
 
     /// Records go to `write`, one call per batch. What it takes counts as written: it is not
@@ -119,27 +123,30 @@ impl Audit {
     /// The thread cannot be started.
     pub fn to_writer(
         write: impl Write + Send + 'static,
-        places: usize,
+        max_records: usize,
         metrics: Metrics,
     ) -> io::Result<(Self, AuditGuard)> {
-        Self::start(Box::new(Stream(write)), places, PAUSE, metrics)
+        Self::start(Box::new(Stream(write)), max_records, PAUSE, metrics)
     }
 
     fn start(
         output: Box<dyn Output>,
-        places: usize,
+        max_records: usize,
         pause: Duration,
         metrics: Metrics,
     ) -> io::Result<(Self, AuditGuard)> {
-        let desk = Arc::new(Desk::new(places, pause, metrics));
+        let (queue, entries) = AuditQueue::new(max_records, metrics);
+        let queue = Arc::new(queue);
         let (alive, ended) = mpsc::channel();
         let (living, died) = oneshot::channel();
-        let writing = desk.clone();
+        let writer = AuditWriter::new(queue.clone(), entries, output, pause);
+        // A runtime of its own: writing blocks, and only the thread waits for it.
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
         std::thread::Builder::new().name("audit".into()).spawn(move || {
             let _alive: (mpsc::Sender<()>, oneshot::Sender<Infallible>) = (alive, living);
-            writing.write_all(output);
+            runtime.block_on(writer.run());
         })?;
-        Ok((Self(Some(desk.clone())), AuditGuard { desk, ended, died: Some(died) }))
+        Ok((Self(Some(queue.clone())), AuditGuard { queue, ended, died: Some(died) }))
     }
 
     /// Why records cannot be written at the moment, from a closed set. `None`: they can, or none are
@@ -155,33 +162,33 @@ impl Audit {
         self.0.is_some()
     }
 
-    /// Takes a place in the queue. Held from before the work, so that a caller who leaves can still
+    /// Takes a permit for a record. Held from before the work, so that a caller who leaves can still
     /// be recorded. Costs a count where one is free.
     ///
     /// # Errors
-    /// [`AuditFailed`] when no place comes free for 1 s, or at once when the last try to write
+    /// [`AuditFailed`] when no permit comes free for 1 s, or at once when the last try to write
     /// failed less than 1 s ago.
-    pub async fn reserve(&self) -> Result<Slot, AuditFailed> {
-        let Some(desk) = &self.0 else { return Ok(Slot(None)) };
-        if desk.is_broken() {
-            desk.failed(1);
+    pub async fn reserve(&self) -> Result<AuditPermit, AuditFailed> {
+        let Some(queue) = &self.0 else { return Ok(AuditPermit(None)) };
+        if queue.is_broken() {
+            queue.count_failures(1);
             return Err(AuditFailed);
         }
-        let place = match desk.places.clone().try_acquire_owned() {
-            Ok(place) => place,
-            Err(_) => match timeout(PLACE_PATIENCE, desk.places.clone().acquire_owned()).await {
-                Ok(Ok(place)) => place,
+        let permit = match queue.permits.clone().try_acquire_owned() {
+            Ok(permit) => permit,
+            Err(_) => match timeout(PERMIT_PATIENCE, queue.permits.clone().acquire_owned()).await {
+                Ok(Ok(permit)) => permit,
                 Ok(Err(_ended)) => {
-                    desk.failed(1);
+                    queue.count_failures(1);
                     return Err(AuditFailed);
                 }
                 Err(_late) => {
-                    desk.is_full();
+                    queue.on_full();
                     return Err(AuditFailed);
                 }
             },
         };
-        Ok(Slot(Some((desk.clone(), place))))
+        Ok(AuditPermit(Some((queue.clone(), permit))))
     }
 }
 
@@ -189,8 +196,8 @@ impl Audit {
     /// Records a certificate that was refused in a handshake, and does not wait for it to be written:
     /// nobody is answered. If it cannot be written that is counted.
     pub async fn record_certificate(&self, record: &CertificateRecord<'_>) {
-        if let Ok(Slot(Some((desk, place)))) = self.reserve().await {
-            desk.hand_over(Entry { line: record.line(), written: None, _place: place });
+        if let Ok(AuditPermit(Some((queue, permit)))) = self.reserve().await {
+            queue.send(Entry { line: record.line(), written: None, _permit: permit });
         }
     }
 }
@@ -216,7 +223,7 @@ fn word(kind: io::ErrorKind) -> &'static str {
     }
 }
 
-impl Slot {
+impl AuditPermit {
     /// Hands the record over, at once, and returns a future that is ready once it is written. To
     /// drop that future takes nothing back.
     ///
@@ -226,18 +233,18 @@ impl Slot {
         self,
         record: &AuditRecord<'_>,
     ) -> impl Future<Output = Result<(), AuditFailed>> + Send + use<> {
-        let waiting = self.0.map(|(desk, place)| {
+        let waiting = self.0.map(|(queue, permit)| {
             let (written, result) = oneshot::channel();
-            let entry = Entry { line: record.line(), written: Some(written), _place: place };
-            desk.hand_over(entry);
-            (desk, result)
+            let entry = Entry { line: record.line(), written: Some(written), _permit: permit };
+            queue.send(entry);
+            (queue, result)
         });
         async move {
-            let Some((desk, result)) = waiting else { return Ok(()) };
+            let Some((queue, result)) = waiting else { return Ok(()) };
             match timeout(WRITE_PATIENCE, result).await {
                 Ok(written) => written.map_err(|_lost| AuditFailed),
                 Err(_late) => {
-                    desk.is_late();
+                    queue.on_late();
                     Err(AuditFailed)
                 }
             }
@@ -247,8 +254,8 @@ impl Slot {
     /// Hands the record over and does not wait: there is nobody to answer. If it cannot be written
     /// that is counted.
     pub fn leave(self, record: &AuditRecord<'_>) {
-        if let Some((desk, place)) = self.0 {
-            desk.hand_over(Entry { line: record.line(), written: None, _place: place });
+        if let Some((queue, permit)) = self.0 {
+            queue.send(Entry { line: record.line(), written: None, _permit: permit });
         }
     }
 }
@@ -269,7 +276,7 @@ impl AuditGuard {
 
 impl Drop for AuditGuard {
     fn drop(&mut self) {
-        self.desk.end();
+        self.queue.stop.cancel();
         if self.ended.recv_timeout(END_PATIENCE) == Err(mpsc::RecvTimeoutError::Timeout) {
             tracing::error!("audit records that were still queued could not be written");
         }
@@ -288,8 +295,8 @@ impl fmt::Debug for AuditGuard {
     }
 }
 
-impl fmt::Debug for Slot {
+impl fmt::Debug for AuditPermit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Slot")
+        f.write_str("AuditPermit")
     }
 }

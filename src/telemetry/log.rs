@@ -17,7 +17,11 @@ use tracing_subscriber::{
     Layer, Registry, filter::Targets, layer::SubscriberExt, util::SubscriberInitExt,
 };
 
-use super::{AccessLog, Format, Settings, log_writer::LogWriter};
+use super::{
+    access_log::AccessLog,
+    log_writer::LogWriter,
+    settings::{Format, Settings},
+};
 
 /// Lines waiting for the writer; above it they are dropped and counted.
 const WAITING_LINES: usize = 16_384;

@@ -11,6 +11,8 @@ use std::{
     },
 };
 
+use super::line_buffer::LineBuffer;
+
 /// Lines gather up to here while more are waiting.
 const BUFFER_BYTES: usize = 8 * 1024;
 
@@ -18,45 +20,20 @@ const BUFFER_BYTES: usize = 8 * 1024;
 #[derive(Debug)]
 pub(super) struct LogWriter<W> {
     output: W,
-    lines: Vec<u8>,
-    /// The last thing written is a part of a line.
-    is_torn: bool,
+    lines: LineBuffer,
     lost: Arc<AtomicU64>,
 }
 
 impl<W: Write> LogWriter<W> {
     /// Counts into `lost`.
     pub(super) fn new(output: W, lost: Arc<AtomicU64>) -> Self {
-        Self { output, lines: Vec::with_capacity(BUFFER_BYTES), is_torn: false, lost }
+        Self { output, lines: LineBuffer::with_capacity(BUFFER_BYTES), lost }
     }
 
     fn write_out(&mut self) {
-        let Self { output, lines, is_torn, lost } = self;
-        if std::mem::take(is_torn) {
-            // What was written of a lost line stands on a line of its own.
-            lines.insert(0, b'\n');
-        }
-        let taken = put(output, lines);
-        let (written, left) = lines.split_at(taken);
-        *is_torn = written.last().is_some_and(|last| *last != b'\n');
-        let lost_lines = left.split(|byte| *byte == b'\n').count() - 1;
-        lost.fetch_add(lost_lines as u64, Ordering::Relaxed);
-        lines.clear();
+        let written = self.lines.write_to(&mut self.output);
+        self.lost.fetch_add(written.lost as u64, Ordering::Relaxed);
     }
-}
-
-/// As [`Write::write_all`], and says how many bytes were taken.
-fn put(output: &mut impl Write, bytes: &[u8]) -> usize {
-    let mut taken = 0;
-    while taken < bytes.len() {
-        match output.write(&bytes[taken..]) {
-            Ok(0) => break,
-            Ok(more) => taken += more,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(_) => break,
-        }
-    }
-    taken
 }
 
 impl<W: Write> Write for LogWriter<W> {
@@ -64,12 +41,12 @@ impl<W: Write> Write for LogWriter<W> {
         if self.lines.len() + bytes.len() > BUFFER_BYTES {
             self.write_out();
         }
-        self.lines.extend_from_slice(bytes);
+        self.lines.push(bytes);
         Ok(bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        if !self.lines.is_empty() {
+        if self.lines.len() > 0 {
             self.write_out();
         }
         Ok(())
@@ -132,6 +109,19 @@ mod tests {
         writer.write_all(b"four\n").unwrap();
         writer.flush().unwrap();
         assert_eq!(writer.output.0, b"one\ntw\nfour\n");
+        assert_eq!(lost.load(Ordering::Relaxed), 2);
+    }
+
+    #[test]
+    fn a_torn_line_is_ended_also_after_another_failure_and_counted_once() {
+        let lost = Arc::default();
+        let mut writer = LogWriter::new(Room(Vec::new(), 2), Arc::clone(&lost));
+        for (line, room) in [("one\n", 0), ("two\n", 100), ("three\n", 100)] {
+            writer.write_all(line.as_bytes()).unwrap();
+            writer.flush().unwrap();
+            writer.output.1 = room;
+        }
+        assert_eq!(writer.output.0, b"on\nthree\n");
         assert_eq!(lost.load(Ordering::Relaxed), 2);
     }
 

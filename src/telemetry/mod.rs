@@ -5,6 +5,7 @@
 
 mod access_log;
 mod audit;
+mod line_buffer;
 mod log;
 mod log_writer;
 mod metrics;
@@ -16,7 +17,9 @@ mod settings;
 pub(crate) use self::audit::probe_audit_file;
 pub use self::{
     access_log::{AccessLog, AccessRecord},
-    audit::{Audit, AuditFailed, AuditGuard, AuditRecord, CertificateRecord, Decision, Slot},
+    audit::{
+        Audit, AuditFailed, AuditGuard, AuditPermit, AuditRecord, CertificateRecord, Decision,
+    },
     log::{LogGuard, LostLines, start},
     metrics::{CacheResult, HttpCall, Metrics, MintOutcome, UpstreamCall, Waits},
     prometheus_text::prometheus_text,

@@ -15,8 +15,8 @@ pub(super) trait Output: Send {
     /// that ends in the middle of a line.
     fn ready(&mut self) -> io::Result<Option<bool>>;
 
-    /// As [`Write::write`]: what it has taken is out of the process.
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize>;
+    /// Takes the bytes: what it has taken is out of the process.
+    fn writer(&mut self) -> &mut dyn Write;
 }
 
 /// Standard output, or what a test looks at.
@@ -27,12 +27,12 @@ impl<W: Write + Send> Output for Stream<W> {
         Ok(None)
     }
 
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.write(bytes)
+    fn writer(&mut self) -> &mut dyn Write {
+        &mut self.0
     }
 }
 
-/// A file that is appended to, and opened anew once its name means another one.
+/// A file that is appended to, and opened again once its name means another one.
 pub(super) struct AuditFile {
     path: PathBuf,
     file: File,
@@ -77,8 +77,8 @@ impl Output for AuditFile {
         Ok(self.torn.take())
     }
 
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        (&self.file).write(bytes)
+    fn writer(&mut self) -> &mut dyn Write {
+        &mut self.file
     }
 }
 

@@ -1,0 +1,83 @@
+//! Whole lines on their way to an output that may fail in the midst of one.
+
+use std::io::{self, Write};
+
+/// What the buffer of many lines is cut down to once they are written.
+const MAX_IDLE_BYTES: usize = 256 * 1024;
+
+/// Gathers lines, and writes them so that each begins on a line of its own, whatever became of the
+/// last one.
+#[derive(Debug, Default)]
+pub(super) struct LineBuffer {
+    bytes: Vec<u8>,
+    /// The last thing written is a part of a line.
+    is_torn: bool,
+}
+
+impl LineBuffer {
+    pub(super) fn with_capacity(bytes: usize) -> Self {
+        Self { bytes: Vec::with_capacity(bytes), is_torn: false }
+    }
+
+    /// The output is another one, which ends in the midst of a line or does not.
+    pub(super) fn set_torn(&mut self, is_torn: bool) {
+        self.is_torn = is_torn;
+    }
+
+    /// Adds a line, or a part of one, with its line end.
+    pub(super) fn push(&mut self, bytes: &[u8]) {
+        self.bytes.extend_from_slice(bytes);
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Writes out what was gathered, and forgets it.
+    pub(super) fn write_to(&mut self, output: &mut (impl Write + ?Sized)) -> Written {
+        let prefix = usize::from(self.is_torn);
+        if self.is_torn {
+            // A part of a line stands on a line of its own.
+            self.bytes.insert(0, b'\n');
+        }
+        let (taken, result) = write_all(output, &self.bytes);
+        if let Some(last) = self.bytes[..taken].last() {
+            self.is_torn = *last != b'\n';
+        }
+        let split = taken.max(prefix);
+        let whole = count_lines(&self.bytes[prefix..split]);
+        let lost = count_lines(&self.bytes[split..]);
+        self.bytes.clear();
+        self.bytes.shrink_to(MAX_IDLE_BYTES);
+        Written { whole, lost, result }
+    }
+}
+
+/// What became of lines.
+#[derive(Debug)]
+pub(super) struct Written {
+    /// Lines that are out as a whole, the first ones.
+    pub(super) whole: usize,
+    /// The others.
+    pub(super) lost: usize,
+    /// Why there are others.
+    pub(super) result: io::Result<()>,
+}
+
+fn count_lines(bytes: &[u8]) -> usize {
+    bytes.split(|byte| *byte == b'\n').count() - 1
+}
+
+/// As [`Write::write_all`], and says how many bytes were taken.
+fn write_all(output: &mut (impl Write + ?Sized), bytes: &[u8]) -> (usize, io::Result<()>) {
+    let mut taken = 0;
+    while taken < bytes.len() {
+        match output.write(&bytes[taken..]) {
+            Ok(0) => return (taken, Err(io::ErrorKind::WriteZero.into())),
+            Ok(more) => taken += more,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return (taken, Err(error)),
+        }
+    }
+    (taken, Ok(()))
+}

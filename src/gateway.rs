@@ -21,7 +21,8 @@ use crate::{
     inventory::{Inventory, InventoryMetrics, Readers, SnapshotFile, Source},
     lifecycle::{Drain, Readiness, Reason, Signals},
     listener::{
-        ConnectionBounds, Listener,
+        ConnectionBounds, Handler, Listener,
+        body::AnswerBody,
         edge::Edge,
         host::HostRule,
         io::Limits,
@@ -314,13 +315,11 @@ impl Gateway {
             metrics: metrics.clone(),
         };
         let edge = Arc::new(edge);
-        let serve = listener.serve(move |request, peer, connection| {
+        let handler: Handler = Arc::new(move |request, peer, connection| {
             let edge = edge.clone();
-            // hyper keeps room for a request's future as long as its connection: boxed, those that
-            // are idle, and event streams, do without.
-            async move { edge.answer(request, &peer, &connection).await }.boxed()
+            async move { edge.answer(request, &peer, connection.begin()).await }.boxed()
         });
-        self.tasks.spawn("api", self.close_api.clone(), serve);
+        self.tasks.spawn("api", self.close_api.clone(), listener.serve(handler));
     }
 
     fn listen_ops(
@@ -344,14 +343,16 @@ impl Gateway {
             connections: TaskTracker::new(),
             metrics: metrics.clone(),
         };
-        let serve = listener.serve(move |request, _peer, connection| {
+        let handler: Handler = Arc::new(move |request, _peer, connection| {
             let (router, host) = (router.clone(), host.clone());
             async move {
-                let _guard = connection.begin();
-                ops::answer(router, &host, request).await
+                let guard = connection.begin();
+                let response = ops::answer(router, &host, request).await;
+                response.map(|body| AnswerBody::new(body, guard))
             }
+            .boxed()
         });
-        let serve = async move { ops_runtime.run(serve).await };
+        let serve = async move { ops_runtime.run(listener.serve(handler)).await };
         self.tasks.spawn("ops", self.close_ops.clone(), serve);
     }
 }

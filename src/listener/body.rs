@@ -12,7 +12,7 @@ use http_body::{Body as _, Frame, SizeHint};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Incoming;
 
-use super::{http2_guard::CHUNK_BYTES, io::RequestGuard};
+use super::{http2_guard::CHUNK_BYTES, state::RequestGuard};
 use crate::{
     clock::{Clock, Instant},
     in_flight::Permit,
@@ -71,16 +71,22 @@ pub(super) struct WatchedStream {
 }
 
 impl AnswerBody {
-    /// `watched` is for the body of an event stream.
-    pub(super) fn new(
-        body: Body,
-        guard: RequestGuard,
+    /// The body of an answer to a request that is open until then.
+    #[must_use]
+    pub fn new(body: Body, guard: RequestGuard) -> Self {
+        let mut answer = Self { body, guard, rest: Bytes::new(), permit: None, watched: None };
+        answer.mark_end();
+        answer
+    }
+
+    /// Holds the permit of the request, and counts an event stream at its end.
+    pub(super) fn holding(
+        mut self,
         permit: Option<Permit>,
         watched: Option<WatchedStream>,
     ) -> Self {
-        let mut answer = Self { body, guard, rest: Bytes::new(), permit, watched };
-        answer.mark_end();
-        answer
+        (self.permit, self.watched) = (permit, watched);
+        self
     }
 
     fn mark_end(&mut self) {

@@ -5,13 +5,7 @@
 //! [`Edge::answer`] and belong to every request; those between them, in [`Edge::work`], stop at the
 //! first that has an answer.
 
-use std::{
-    panic::AssertUnwindSafe,
-    pin::Pin,
-    sync::{Arc, OnceLock},
-    task::Poll,
-    time::Duration,
-};
+use std::{panic::AssertUnwindSafe, pin::Pin, sync::OnceLock, task::Poll, time::Duration};
 
 use axum::{
     Router,
@@ -26,16 +20,16 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 use super::{
-    Peer,
     body::{AnswerBody, drain_body},
+    connection::Peer,
     head,
     host::{HostRule, check_any_host},
-    io::ConnectionState,
     outcome::{Outcome, add_common_headers, render},
     record::{Recorder, RequestLog},
     request_id::accept_or_new,
     request_info::RequestInfo,
     routes::RouteMatcher,
+    state::RequestGuard,
 };
 use crate::{
     access::{self, Policy, Sender, TrustedProxies},
@@ -83,10 +77,9 @@ impl Edge {
         &self,
         request: Request<Incoming>,
         peer: &Peer,
-        connection: &Arc<ConnectionState>,
-    ) -> Response<AnswerBody> {
         // 1. The connection is in use until its peer has taken the answer: it is not closed as idle.
-        let guard = connection.begin();
+        guard: RequestGuard,
+    ) -> Response<AnswerBody> {
         // 2. The head is read once, for all later steps.
         let info = self.inspect(&request, peer);
         // 3. From here on the request leaves its line, count and record, also if its caller leaves.
@@ -109,7 +102,7 @@ impl Edge {
         log.finish(&outcome);
         // 15. The permit is given back once the body is handed out, and a stream is timed at its end.
         let watched = outcome.is_stream().then(|| self.recorder.watch_stream(&info));
-        outcome.response.map(|body| AnswerBody::new(body, guard, permit, watched))
+        outcome.response.map(|body| AnswerBody::new(body, guard).holding(permit, watched))
     }
 
     /// Reads off the head what the steps ask for.
@@ -170,7 +163,7 @@ impl Edge {
         };
         // 7. A token whose key is not known yet waits for the issuer's newest keys.
         self.wait_for_keys(request.headers(), permit, info).await;
-        // 8. The audit's place is taken before anything is decided: no decision is without a record.
+        // 8. The audit's permit is taken before anything is decided: no decision is without a record.
         if info.route.asks_for_caller() && log.reserve_record().await.is_err() {
             return Outcome::unrecorded(None);
         }
@@ -222,7 +215,7 @@ impl Edge {
                 permit.resume();
                 retry_in
             }
-            // Others have taken every place: that says nothing of the token.
+            // Others have taken every permit: that says nothing of the token.
             Err(_) => Some(Duration::from_secs(1)),
         };
         let certificate = info.certificate.as_ref();

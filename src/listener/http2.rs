@@ -4,17 +4,17 @@
 //! told so (GOAWAY) and what it has asked by then is answered: at once where something was asked
 //! already, else after its first request, since a client that has just connected comes to ask.
 
-use std::{convert::Infallible, future::Future, time::Duration};
+use std::{future::Future, time::Duration};
 
-use http_body::Body;
-use hyper::{body::Incoming, rt::Executor, server::conn::http2, service::HttpService};
+use hyper::{rt::Executor, server::conn::http2};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::time::{Interval, MissedTickBehavior};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
-    EVICTION_GRACE, Plain, SecureStream, Secured,
+    connection::{Connection, EVICTION_GRACE, MaybeTls},
     http2_guard::{ANSWER_NOT_TAKEN, CHUNK_BYTES, FLOOD, Http2Guard, RESET},
+    state::now,
 };
 
 const MAX_STREAMS: u32 = 100;
@@ -27,7 +27,7 @@ const CONNECTION_WINDOW_BYTES: u32 = 256 * 1024;
 /// Streams that the peer, or a fault of its, has reset and that are still remembered.
 const MAX_RESET_STREAMS: usize = 20;
 const MAX_FAULTY_STREAMS: usize = 100;
-/// An event stream's peer that is gone without a word is found out so.
+/// Finds out that the peer of an event stream is gone without a word.
 const PING_EVERY: Duration = Duration::from_secs(30);
 const PING_TIMEOUT: Duration = Duration::from_secs(20);
 /// For a peer to take GOAWAY when nothing is open any more.
@@ -64,91 +64,75 @@ fn http2(requests: TaskTracker) -> http2::Builder<Requests> {
     builder
 }
 
-/// Why the library ended a connection: a closed set.
-pub(super) fn reason(error: &h2::Error) -> &'static str {
-    match error.reason() {
-        Some(h2::Reason::ENHANCE_YOUR_CALM) if error.is_library() => FLOOD,
-        Some(_) if error.is_library() => "bad_request",
-        _ => "io",
+/// Serves HTTP/2 until the connection ends, or is not wanted any longer.
+pub(super) async fn serve(connection: &Connection, stream: MaybeTls) {
+    let Connection { shared, state, .. } = connection;
+    let Some(guard) = state.http2() else { return };
+    let builder = http2(shared.connections.clone());
+    let serving = builder.serve_connection(TokioIo::new(stream), connection.clone());
+    let mut serving = std::pin::pin!(serving);
+    let mut tick = every(shared.limits.write / 4);
+    let mut has_goaway = false;
+    let mut is_closing = false;
+    loop {
+        if is_leaving(connection) && !has_goaway {
+            serving.as_mut().graceful_shutdown();
+            has_goaway = true;
+        }
+        let is_evicted = state.is_evicted();
+        if (is_evicted || shared.close.is_cancelled()) && !is_closing {
+            tick = every(if is_evicted { EVICTION_GRACE } else { GOAWAY_GRACE });
+            tick.reset();
+            is_closing = true;
+        }
+        let has_ticked = tokio::select! {
+            ended = &mut serving => {
+                // A flood ends it from below, as a fault of the socket.
+                if !record_flood(connection, guard) {
+                    connection.record_end(ended);
+                }
+                return;
+            }
+            () = shared.ending.cancelled(), if !shared.ending.is_cancelled() => false,
+            () = shared.close.cancelled(), if !is_closing => false,
+            () = state.evicted(), if !is_closing => false,
+            () = guard.changed.notified() => false,
+            _ = tick.tick() => true,
+        };
+        if record_flood(connection, guard) {
+            return;
+        }
+        if has_ticked {
+            reset_late(connection, guard);
+            if is_closing && state.is_quiet() {
+                return;
+            }
+        }
     }
 }
 
-impl Secured {
-    pub(super) async fn serve_http2<S, B>(&self, stream: SecureStream, service: S)
-    where
-        S: HttpService<Incoming, ResBody = B, Error = Infallible>,
-        S::Future: Send + 'static,
-        B: Body<Data: Send, Error: Into<axum::BoxError>> + Send + 'static,
-    {
-        let Plain { state, limits, close, .. } = &self.plain;
-        let Some(guard) = state.http2() else { return };
-        let builder = http2(self.requests.clone());
-        let connection = builder.serve_connection(TokioIo::new(stream), service);
-        let mut connection = std::pin::pin!(connection);
-        let mut look = every(limits.write / 4);
-        let mut told = false;
-        let mut closing = false;
-        loop {
-            if self.is_leaving() && !told {
-                connection.as_mut().graceful_shutdown();
-                told = true;
-            }
-            let is_evicted = state.is_evicted();
-            if (is_evicted || close.is_cancelled()) && !closing {
-                look = every(if is_evicted { EVICTION_GRACE } else { GOAWAY_GRACE });
-                look.reset();
-                closing = true;
-            }
-            let ticked = tokio::select! {
-                ended = &mut connection => {
-                    // A flood ends it from below, as a fault of the socket.
-                    if !self.is_flooded(guard) {
-                        self.record_end(ended);
-                    }
-                    return;
-                }
-                () = self.ending.cancelled(), if !self.ending.is_cancelled() => false,
-                () = close.cancelled(), if !closing => false,
-                () = state.evicted(), if !closing => false,
-                () = guard.changed.notified() => false,
-                _ = look.tick() => true,
-            };
-            if self.is_flooded(guard) {
-                return;
-            }
-            if ticked {
-                self.reset_late(guard);
-                if closing && state.is_quiet() {
-                    return;
-                }
-            }
-        }
-    }
+/// Whether the connection is not wanted any longer.
+fn is_leaving(Connection { shared, state, .. }: &Connection) -> bool {
+    shared.close.is_cancelled()
+        || state.is_evicted()
+        || shared.ending.is_cancelled() && state.has_requests()
+}
 
-    /// Whether the connection is not wanted any more.
-    fn is_leaving(&self) -> bool {
-        let Plain { state, close, .. } = &self.plain;
-        close.is_cancelled()
-            || state.is_evicted()
-            || self.ending.is_cancelled() && state.was_asked()
+/// Whether the connection is cut because of a flood, which is counted.
+fn record_flood(Connection { shared, peer, .. }: &Connection, guard: &Http2Guard) -> bool {
+    let is_flooded = guard.is_flooded();
+    if is_flooded {
+        shared.metrics.connection_error(FLOOD);
+        tracing::debug!(client.address = %peer.address.ip(), "a connection was cut: a flood");
     }
+    is_flooded
+}
 
-    fn is_flooded(&self, guard: &Http2Guard) -> bool {
-        let flooded = guard.is_flooded();
-        if flooded {
-            self.plain.metrics.connection_error(FLOOD);
-            tracing::debug!(client.address = %self.plain.address.ip(), "a connection was cut: a flood");
-        }
-        flooded
-    }
-
-    #[expect(clippy::disallowed_methods, reason = "socket timers are tokio's, like the sockets")]
-    fn reset_late(&self, guard: &Http2Guard) {
-        let Plain { limits, metrics, address, .. } = &self.plain;
-        for _ in 0..guard.reset_late(limits.write, tokio::time::Instant::now()) {
-            metrics.connection_error(ANSWER_NOT_TAKEN);
-            tracing::debug!(client.address = %address.ip(), "an answer was not taken: reset");
-        }
+/// Resets the requests whose answers the peer does not take.
+fn reset_late(Connection { shared, peer, .. }: &Connection, guard: &Http2Guard) {
+    for _ in 0..guard.reset_late(shared.limits.write, now()) {
+        shared.metrics.connection_error(ANSWER_NOT_TAKEN);
+        tracing::debug!(client.address = %peer.address.ip(), "an answer was not taken: reset");
     }
 }
 

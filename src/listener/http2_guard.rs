@@ -36,6 +36,15 @@ const WRITTEN_PER_BYTE_FORGIVEN: u64 = 16;
 /// taken: all of a connection's, twice. One is forgotten with each whole answer, and each second.
 const MAX_TAKEN_BACK: u64 = 256;
 
+/// Why the library ended a connection: a closed set.
+pub(super) fn reason(error: &h2::Error) -> &'static str {
+    match error.reason() {
+        Some(h2::Reason::ENHANCE_YOUR_CALM) if error.is_library() => FLOOD,
+        Some(_) if error.is_library() => "bad_request",
+        _ => "io",
+    }
+}
+
 tokio::task_local! {
     /// Resets the request whose task has it.
     pub(super) static RESET: CancellationToken;
@@ -44,13 +53,13 @@ tokio::task_local! {
 /// The guard of one connection.
 #[derive(Debug)]
 pub(super) struct Http2Guard {
-    state: Mutex<State>,
+    state: Mutex<GuardState>,
     /// Tells the connection to look at its guard, and at what it waits for.
     pub(super) changed: Notify,
 }
 
 #[derive(Debug)]
-struct State {
+struct GuardState {
     open: BTreeMap<u32, OpenRequest>,
     /// Bytes, and requests that were not answered whole, since they were last forgotten.
     unasked: u64,
@@ -69,12 +78,17 @@ struct OpenRequest {
 
 impl Http2Guard {
     pub(super) fn new(now: Instant) -> Self {
-        let state =
-            State { open: BTreeMap::new(), unasked: 0, taken_back: 0, looked: now, flooded: false };
+        let state = GuardState {
+            open: BTreeMap::new(),
+            unasked: 0,
+            taken_back: 0,
+            looked: now,
+            flooded: false,
+        };
         Self { state: Mutex::new(state), changed: Notify::new() }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, GuardState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -162,7 +176,7 @@ impl Http2Guard {
     }
 }
 
-impl State {
+impl GuardState {
     fn forget(&mut self, now: Instant) {
         let seconds = now.saturating_duration_since(self.looked).as_secs();
         if seconds > 0 {

@@ -1,5 +1,5 @@
-//! Client certificates that a handshake refuses: counted by reason, told in the log, recorded in the
-//! audit. Without this their owner sees an alert of TLS, and the operator nothing.
+//! Client certificates that a handshake refuses: counted by reason, logged, recorded in
+//! the audit. Without this their owner sees an alert of TLS, and the operator nothing.
 
 use std::{
     collections::HashMap,
@@ -19,17 +19,17 @@ use crate::{
 /// One line for each reason in this time: anybody who reaches the port can cause them.
 const BETWEEN_LINES: Duration = Duration::from_secs(10);
 
-/// Tells of refused certificates. Cheap to clone.
+/// Records refused certificates. Cheap to clone.
 #[derive(Debug, Clone)]
 pub(super) struct Refusals {
     clock: Clock,
     audit: Audit,
-    lines: Arc<Mutex<HashMap<CertificateFault, Lines>>>,
+    lines: Arc<Mutex<HashMap<CertificateFault, LogBudget>>>,
 }
 
 /// The last line of one reason, and how many were left out since.
 #[derive(Debug, Default)]
-struct Lines {
+struct LogBudget {
     last: Option<Instant>,
     left_out: u64,
 }
@@ -45,8 +45,8 @@ impl Refusals {
         Self { audit, ..self }
     }
 
-    /// Tells of one. Its names are not repeated: nobody has vouched for them.
-    pub(super) async fn tell(
+    /// Logs, counts and records one. Its names are not repeated: nobody has vouched for them.
+    pub(super) async fn record(
         &self,
         refused: RefusedCertificate,
         client: IpAddr,

@@ -24,9 +24,9 @@ use rustls::{
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
-use super::{TlsSettings, refusals::Refusals};
+use super::{refusals::Refusals, settings::TlsSettings};
 use crate::{
-    access::{AuthorityFault, CertificateFault, ClientAuthorities, ClientCertificate},
+    access::{AuthorityFault, ClientAuthorities},
     clock::Clock,
     crypto::provider,
     reload::{LoadedFile, Rejection},
@@ -34,8 +34,10 @@ use crate::{
     validity::Validity,
 };
 
+/// HTTP/2, as ALPN calls it.
+pub(super) const HTTP2: &[u8] = b"h2";
 /// In the order of preference.
-const PROTOCOLS: [&[u8]; 2] = [b"h2", b"http/1.1"];
+const PROTOCOLS: [&[u8]; 2] = [HTTP2, b"http/1.1"];
 /// How long, and for how many bytes, a peer whose handshake has failed is listened to.
 const PARTING: Duration = Duration::from_secs(1);
 const PARTING_BYTES: u64 = 64 * 1024;
@@ -190,11 +192,11 @@ pub(crate) fn check_key(pem: &[u8]) -> Result<(), IdentityFault> {
 
 /// What a TLS listener offers. Cheap to clone.
 #[derive(Clone)]
-pub struct Tls(Arc<Offer>);
+pub struct Tls(Arc<TlsOffer>);
 
-struct Offer {
+struct TlsOffer {
     acceptor: TlsAcceptor,
-    shown: Arc<Shown>,
+    shown: Arc<CertificateResolver>,
     authorities: Option<ClientAuthorities>,
     refusals: Refusals,
 }
@@ -208,7 +210,7 @@ impl Tls {
         let (cert, key) = (settings.cert.content(), settings.key.content());
         let identity = ServerIdentity::from_pem(cert, key)?;
         identity.check_dates(clock.wall())?;
-        let shown = Arc::new(Shown::new(identity, clock.clone()));
+        let shown = Arc::new(CertificateResolver::new(identity, clock.clone()));
         let authorities = settings.client.as_ref().map(|client| {
             let (ca, crl) = (client.ca.content(), client.crl.as_ref().map(LoadedFile::content));
             ClientAuthorities::from_pem(ca, crl, client.required, provider())
@@ -217,7 +219,7 @@ impl Tls {
         let config = configure(shown.clone(), authorities.as_ref(), clock);
         let acceptor = TlsAcceptor::from(Arc::new(config));
         let refusals = Refusals::new(clock.clone());
-        Ok(Self(Arc::new(Offer { acceptor, shown, authorities, refusals })))
+        Ok(Self(Arc::new(TlsOffer { acceptor, shown, authorities, refusals })))
     }
 
     /// Takes new contents of `api.tls_cert` and `api.tls_key`. Connections stay, new
@@ -238,10 +240,10 @@ impl Tls {
     /// Has refused client certificates recorded in the audit.
     #[must_use]
     pub fn recorded_by(self, audit: Audit) -> Self {
-        let Offer { acceptor, shown, authorities, refusals } = &*self.0;
+        let TlsOffer { acceptor, shown, authorities, refusals } = &*self.0;
         let (acceptor, shown) = (acceptor.clone(), shown.clone());
         let refusals = refusals.clone().recorded_by(audit);
-        Self(Arc::new(Offer { acceptor, shown, authorities: authorities.clone(), refusals }))
+        Self(Arc::new(TlsOffer { acceptor, shown, authorities: authorities.clone(), refusals }))
     }
 
     /// Whose certificates callers may show; `None` where they are asked for none.
@@ -283,7 +285,7 @@ async fn part<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S) -> io::Result<()
 /// TLS 1.3 and 1.2 with rustls' safe defaults: it has no older version, no renegotiation, no
 /// compression, and no cipher suite without forward secrecy.
 fn configure(
-    shown: Arc<Shown>,
+    shown: Arc<CertificateResolver>,
     authorities: Option<&ClientAuthorities>,
     clock: &Clock,
 ) -> ServerConfig {
@@ -306,47 +308,14 @@ fn configure(
     config
 }
 
-/// Whether HTTP/2 was agreed on.
-pub(super) fn is_http2<S>(stream: &TlsStream<S>) -> bool {
-    stream.get_ref().1.alpn_protocol() == Some(PROTOCOLS[0])
-}
-
-/// What the caller has shown, if anything.
-pub(super) fn certificate<S>(stream: &TlsStream<S>) -> Option<Arc<ClientCertificate>> {
-    let chain = stream.get_ref().1.peer_certificates()?;
-    ClientCertificate::of_chain(chain).map(Arc::new)
-}
-
-/// Why a handshake failed, in words of ours: what the peer sent is not repeated.
-pub(super) fn failure(error: &io::Error) -> &'static str {
-    let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
-    if let Some(fault) = inner.and_then(CertificateFault::of) {
-        return fault.text();
-    }
-    match inner {
-        None if error.kind() == io::ErrorKind::UnexpectedEof => {
-            "it was broken off, or took too long"
-        }
-        None => "the connection broke",
-        Some(rustls::Error::NoCertificatesPresented) => "no client certificate",
-        Some(rustls::Error::InvalidMessage(_) | rustls::Error::InappropriateMessage { .. }) => {
-            "that is no TLS"
-        }
-        Some(rustls::Error::PeerIncompatible(_)) => "no common version or cipher suite",
-        Some(rustls::Error::NoApplicationProtocol) => "no common application protocol",
-        Some(rustls::Error::AlertReceived(_)) => "the client refused",
-        Some(_) => "protocol error",
-    }
-}
-
 /// The certificate that is shown at the moment.
-struct Shown {
+struct CertificateResolver {
     now: ArcSwap<CertifiedKey>,
     identity: Mutex<ServerIdentity>,
     clock: Clock,
 }
 
-impl Shown {
+impl CertificateResolver {
     fn new(identity: ServerIdentity, clock: Clock) -> Self {
         Self { now: ArcSwap::new(identity.key.clone()), identity: Mutex::new(identity), clock }
     }
@@ -365,15 +334,15 @@ impl Shown {
     }
 }
 
-impl ResolvesServerCert for Shown {
+impl ResolvesServerCert for CertificateResolver {
     fn resolve(&self, _hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         Some(self.now.load_full())
     }
 }
 
-impl fmt::Debug for Shown {
+impl fmt::Debug for CertificateResolver {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Shown")
+        f.write_str("CertificateResolver")
     }
 }
 
@@ -431,7 +400,7 @@ mod tests {
     fn a_broken_new_pair_leaves_the_old_one() {
         let ((cert, key), (new_cert, new_key)) = (pair(), pair());
         let identity = ServerIdentity::from_pem(cert.as_bytes(), key.as_bytes()).unwrap();
-        let shown = Shown::new(identity, Clock::system());
+        let shown = CertificateResolver::new(identity, Clock::system());
         let old = shown.now.load_full();
         for (cert, key) in [(&*new_cert, &*key), (&new_cert, ""), ("", &new_key)] {
             assert!(shown.replace(cert.as_bytes(), key.as_bytes()).is_err());

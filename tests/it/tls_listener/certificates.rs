@@ -1,13 +1,14 @@
 //! Callers' certificates in the handshake: whose, until when, revoked or not, and none at all.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::response::IntoResponse;
+use futures_util::FutureExt;
 use http::StatusCode;
 use rustls::AlertDescription;
 use sddc_gateway::{
     clock::Clock,
-    listener::{ConnectionBounds, Listener, io::Limits, tls::Tls},
+    listener::{ConnectionBounds, Handler, Listener, Peer, body::AnswerBody, io::Limits, tls::Tls},
     telemetry::{AuditTarget, Metrics},
 };
 use tokio::net::TcpListener;
@@ -142,21 +143,21 @@ async fn name_teller(tls: Tls, clock: Clock) -> (SocketAddr, DropGuard) {
         connections: TaskTracker::new(),
         metrics: Metrics::new(),
     };
-    let serve = listener.serve(move |_, peer, connection| {
-        let (tls, clock) = (tls.clone(), clock.clone());
-        async move {
-            let _guard = connection.begin();
-            let Some(certificate) = peer.certificate else {
-                return "nobody".into_response();
-            };
-            if !tls.authorities().unwrap().admits(&certificate, clock.wall()) {
-                return StatusCode::FORBIDDEN.into_response();
-            }
-            let names: Vec<_> = certificate.names().iter().map(ToString::to_string).collect();
-            names.join(" ").into_response()
+    let answer = move |peer: Peer| {
+        let Some(certificate) = peer.certificate else {
+            return "nobody".into_response();
+        };
+        if !tls.authorities().unwrap().admits(&certificate, clock.wall()) {
+            return StatusCode::FORBIDDEN.into_response();
         }
+        let names: Vec<_> = certificate.names().iter().map(ToString::to_string).collect();
+        names.join(" ").into_response()
+    };
+    let handler: Handler = Arc::new(move |_, peer, connection| {
+        let response = answer(peer);
+        async move { response.map(|body| AnswerBody::new(body, connection.begin())) }.boxed()
     });
-    TaskTracker::new().spawn(serve);
+    TaskTracker::new().spawn(listener.serve(handler));
     (address, close.drop_guard())
 }
 

@@ -14,7 +14,7 @@ use std::{
     net::IpAddr,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, Weak,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicBool, Ordering},
     },
     time::Duration,
 };
@@ -25,7 +25,7 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-use super::io::ConnectionState;
+use super::state::{ConnectionState, IdleEntry, IdleOrder, micros_since, now};
 use crate::telemetry::Metrics;
 
 /// How long a connection may be idle without being closed for another: time for the head of who has
@@ -45,7 +45,7 @@ const CLIENT_LIMIT: &str = "client_limit";
 
 /// The open connections of one listener. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct ConnectionPool(Arc<Shared>);
+pub struct ConnectionPool(Arc<PoolShared>);
 
 /// The bounds of a pool.
 #[derive(Debug, Clone, Copy)]
@@ -59,10 +59,10 @@ pub struct ConnectionBounds {
 }
 
 #[derive(Debug)]
-struct Shared {
+struct PoolShared {
     bounds: ConnectionBounds,
     began: Instant,
-    state: Mutex<State>,
+    state: Mutex<PoolState>,
     /// Somebody waits for room: told of a connection that has ended, or is idle again.
     wanted: AtomicBool,
     room: Notify,
@@ -71,19 +71,19 @@ struct Shared {
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct PoolState {
     last_id: u64,
-    open: HashMap<u64, Entry>,
-    by_idle: IdleOrder,
+    open: HashMap<u64, PooledConnection>,
+    by_idle: IdleSet,
     /// Kept only where connections are bounded per client.
     clients: HashMap<IpAddr, ClientConnections>,
-    evictions: Spell,
-    pauses: Spell,
-    refusals: Spell,
+    evictions: EventSpell,
+    pauses: EventSpell,
+    refusals: EventSpell,
 }
 
 #[derive(Debug)]
-struct Entry {
+struct PooledConnection {
     connection: Arc<ConnectionState>,
     client: IpAddr,
     /// Where it stands in the order of all, and in its client's: since when it was idle when it was
@@ -92,7 +92,7 @@ struct Entry {
 }
 
 /// Connections by the time since when they have been idle, as it was last looked at.
-type IdleOrder = BTreeSet<(u64, u64)>;
+type IdleSet = BTreeSet<(u64, u64)>;
 
 const OF_ALL: usize = 0;
 const OF_CLIENT: usize = 1;
@@ -100,16 +100,16 @@ const OF_CLIENT: usize = 1;
 #[derive(Debug, Default)]
 struct ClientConnections {
     open: usize,
-    by_idle: IdleOrder,
+    by_idle: IdleSet,
 }
 
 /// A warning is for the first event of a spell.
 #[derive(Debug, Default)]
-struct Spell(Option<Instant>);
+struct EventSpell(Option<Instant>);
 
 /// Which connection makes room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Candidate {
+enum EvictionCandidate {
     /// The longest idle one.
     Idle(u64),
     /// One is idle, but has not been for [`MIN_IDLE`]: for so long it is left alone.
@@ -125,29 +125,13 @@ pub(super) struct ConnectionGuard {
     id: u64,
 }
 
-/// How a connection is known to its pool; see [`ConnectionState`].
-#[derive(Debug)]
-pub(super) struct PoolEntry {
-    pool: Weak<Shared>,
-    id: u64,
-    began: Instant,
-    /// Microseconds since the pool began.
-    idle_since: AtomicU64,
-    /// It was busy when its turn came, and has to be put into the order again.
-    unlisted: AtomicBool,
-    /// Told to make room.
-    evicted: AtomicBool,
-    eviction: Notify,
-}
-
 impl ConnectionPool {
     /// None is open yet.
     #[must_use]
-    #[expect(clippy::disallowed_methods, reason = "socket timers are tokio's, like the sockets")]
     pub fn new(bounds: ConnectionBounds, metrics: Metrics) -> Self {
-        Self(Arc::new(Shared {
+        Self(Arc::new(PoolShared {
             bounds,
-            began: Instant::now(),
+            began: now(),
             state: Mutex::default(),
             wanted: AtomicBool::new(false),
             room: Notify::new(),
@@ -177,8 +161,9 @@ impl ConnectionPool {
         let mut state = self.0.lock();
         state.last_id += 1;
         let id = state.last_id;
-        let entry = PoolEntry::new(&self.0, id);
-        let since = entry.idle_since.load(Ordering::Relaxed);
+        let pool: Weak<PoolShared> = Arc::downgrade(&self.0);
+        let entry = IdleEntry::new(pool, id, self.0.began);
+        let since = entry.idle_since();
         let connection = Arc::new(ConnectionState::pooled(entry));
         let mut listed = [Some(since), None];
         state.by_idle.insert((since, id));
@@ -188,7 +173,7 @@ impl ConnectionPool {
             of_client.by_idle.insert((since, id));
             listed[OF_CLIENT] = Some(since);
         }
-        state.open.insert(id, Entry { connection: connection.clone(), client, listed });
+        state.open.insert(id, PooledConnection { connection: connection.clone(), client, listed });
         drop(state);
         self.0.gauge.inc();
         (ConnectionGuard { pool: self.clone(), id }, connection)
@@ -202,14 +187,14 @@ impl ConnectionPool {
         let Some(most) = shared.bounds.per_client else { return Some(None) };
         let now = shared.now();
         let mut state = shared.lock();
-        let State { open, clients, .. } = &mut *state;
+        let PoolState { open, clients, .. } = &mut *state;
         let Some(of_client) = clients.get_mut(&client).filter(|it| it.open >= most) else {
             return Some(None);
         };
         // One that is idle for a moment only is the client's own to lose.
         let order = (&mut of_client.by_idle, OF_CLIENT);
         let candidate = longest_idle(order, open, now, Duration::ZERO);
-        if let Candidate::Idle(id) = candidate {
+        if let EvictionCandidate::Idle(id) = candidate {
             shared.evict(&mut state, id);
             return Some(Some(id));
         }
@@ -243,7 +228,7 @@ impl ConnectionPool {
                     Some(CLOSING_PATIENCE)
                 } else {
                     match shared.evict_longest_idle(&mut state) {
-                        Candidate::Idle(id) => {
+                        EvictionCandidate::Idle(id) => {
                             for _ in 1..shared.bounds.total / ROOM_AHEAD {
                                 shared.evict_longest_idle(&mut state);
                             }
@@ -251,8 +236,8 @@ impl ConnectionPool {
                             told = Some(id);
                             Some(CLOSING_PATIENCE)
                         }
-                        Candidate::Soon(wait) => Some(wait),
-                        Candidate::None => {
+                        EvictionCandidate::Soon(wait) => Some(wait),
+                        EvictionCandidate::None => {
                             shared.warn_of_pause(&mut state);
                             None
                         }
@@ -273,23 +258,25 @@ impl ConnectionPool {
 
 /// The connection that has been idle longest; puts an order right on the way to it.
 fn longest_idle(
-    (order, which): (&mut IdleOrder, usize),
-    open: &mut HashMap<u64, Entry>,
+    (order, which): (&mut IdleSet, usize),
+    open: &mut HashMap<u64, PooledConnection>,
     now: u64,
     min_idle: Duration,
-) -> Candidate {
+) -> EvictionCandidate {
     while let Some((listed, id)) = order.pop_first() {
-        let Some(Entry { connection, listed: places, .. }) = open.get_mut(&id) else { continue };
+        let Some(PooledConnection { connection, listed: places, .. }) = open.get_mut(&id) else {
+            continue;
+        };
         places[which] = None;
-        let Some(entry) = connection.pool_entry().filter(|it| !it.is_evicted()) else { continue };
+        let Some(entry) = connection.idle_entry().filter(|it| !it.is_evicted()) else { continue };
         if !connection.is_idle() {
-            entry.unlisted.store(true, Ordering::SeqCst);
+            entry.set_unlisted();
             // It may have become idle before it could see that.
-            if !(connection.is_idle() && entry.unlisted.swap(false, Ordering::SeqCst)) {
+            if !(connection.is_idle() && entry.take_unlisted()) {
                 continue;
             }
         }
-        let since = entry.idle_since.load(Ordering::SeqCst);
+        let since = entry.idle_since();
         places[which] = Some(since);
         order.insert((since, id));
         if since > listed {
@@ -297,15 +284,15 @@ fn longest_idle(
         }
         let idle = Duration::from_micros(now.saturating_sub(since));
         return match min_idle.saturating_sub(idle) {
-            Duration::ZERO => Candidate::Idle(id),
-            wait => Candidate::Soon(wait),
+            Duration::ZERO => EvictionCandidate::Idle(id),
+            wait => EvictionCandidate::Soon(wait),
         };
     }
-    Candidate::None
+    EvictionCandidate::None
 }
 
-impl Shared {
-    fn lock(&self) -> MutexGuard<'_, State> {
+impl PoolShared {
+    fn lock(&self) -> MutexGuard<'_, PoolState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -314,27 +301,26 @@ impl Shared {
     }
 
     /// Tells the connection that has been idle longest to close.
-    fn evict_longest_idle(&self, state: &mut State) -> Candidate {
-        let State { open, by_idle, .. } = state;
+    fn evict_longest_idle(&self, state: &mut PoolState) -> EvictionCandidate {
+        let PoolState { open, by_idle, .. } = state;
         let candidate = longest_idle((by_idle, OF_ALL), open, self.now(), MIN_IDLE);
-        if let Candidate::Idle(id) = candidate {
+        if let EvictionCandidate::Idle(id) = candidate {
             self.evict(state, id);
         }
         candidate
     }
 
     /// Tells a connection to close.
-    fn evict(&self, state: &mut State, id: u64) {
-        let Some(entry) = state.open.get(&id).and_then(|entry| entry.connection.pool_entry())
+    fn evict(&self, state: &mut PoolState, id: u64) {
+        let Some(entry) = state.open.get(&id).and_then(|entry| entry.connection.idle_entry())
         else {
             return;
         };
-        entry.evicted.store(true, Ordering::SeqCst);
-        entry.eviction.notify_one();
+        entry.evict();
         self.metrics.connection_error(IDLE_EVICTED);
     }
 
-    fn warn_of_eviction(&self, state: &mut State) {
+    fn warn_of_eviction(&self, state: &mut PoolState) {
         if state.evictions.begins() {
             tracing::warn!(
                 listener = self.bounds.listener,
@@ -345,7 +331,7 @@ impl Shared {
         }
     }
 
-    fn warn_of_pause(&self, state: &mut State) {
+    fn warn_of_pause(&self, state: &mut PoolState) {
         if state.pauses.begins() {
             tracing::warn!(
                 listener = self.bounds.listener,
@@ -356,13 +342,22 @@ impl Shared {
         }
     }
 
-    /// Puts a connection that was busy into the orders again that it was taken out of.
+    fn signal_room(&self) {
+        if self.wanted.load(Ordering::SeqCst) {
+            self.room.notify_one();
+        }
+    }
+}
+
+impl IdleOrder for PoolShared {
     fn relist(&self, id: u64) {
         let mut state = self.lock();
-        let State { open, by_idle, clients, .. } = &mut *state;
-        let Some(Entry { connection, client, listed }) = open.get_mut(&id) else { return };
-        let Some(entry) = connection.pool_entry() else { return };
-        let since = entry.idle_since.load(Ordering::SeqCst);
+        let PoolState { open, by_idle, clients, .. } = &mut *state;
+        let Some(PooledConnection { connection, client, listed }) = open.get_mut(&id) else {
+            return;
+        };
+        let Some(entry) = connection.idle_entry() else { return };
+        let since = entry.idle_since();
         if listed[OF_ALL].is_none() {
             listed[OF_ALL] = Some(since);
             by_idle.insert((since, id));
@@ -372,13 +367,7 @@ impl Shared {
             of_client.by_idle.insert((since, id));
         }
         drop(state);
-        self.tell_of_room();
-    }
-
-    fn tell_of_room(&self) {
-        if self.wanted.load(Ordering::SeqCst) {
-            self.room.notify_one();
-        }
+        self.signal_room();
     }
 }
 
@@ -386,9 +375,9 @@ impl Drop for ConnectionGuard {
     fn drop(&mut self) {
         let shared = &*self.pool.0;
         let mut state = shared.lock();
-        let State { open, by_idle, clients, .. } = &mut *state;
+        let PoolState { open, by_idle, clients, .. } = &mut *state;
         let ended = open.remove(&self.id);
-        if let Some(Entry { client, listed, .. }) = &ended {
+        if let Some(PooledConnection { client, listed, .. }) = &ended {
             if let Some(since) = listed[OF_ALL] {
                 by_idle.remove(&(since, self.id));
             }
@@ -404,65 +393,17 @@ impl Drop for ConnectionGuard {
         }
         drop(state);
         shared.gauge.dec();
-        shared.tell_of_room();
+        shared.signal_room();
     }
 }
 
-impl PoolEntry {
-    fn new(pool: &Arc<Shared>, id: u64) -> Self {
-        Self {
-            pool: Arc::downgrade(pool),
-            id,
-            began: pool.began,
-            idle_since: AtomicU64::new(pool.now()),
-            unlisted: AtomicBool::new(false),
-            evicted: AtomicBool::new(false),
-            eviction: Notify::new(),
-        }
-    }
-
-    /// The connection is about to be idle: called before anybody can see that it is.
-    pub(super) fn idle_from_now(&self) {
-        self.idle_since.store(micros_since(self.began), Ordering::SeqCst);
-    }
-
-    /// The connection is idle.
-    pub(super) fn is_idle_again(&self) {
-        if self.unlisted.load(Ordering::SeqCst)
-            && self.unlisted.swap(false, Ordering::SeqCst)
-            && let Some(pool) = self.pool.upgrade()
-        {
-            pool.relist(self.id);
-        }
-    }
-
-    /// Whether it was told to make room.
-    pub(super) fn is_evicted(&self) -> bool {
-        self.evicted.load(Ordering::SeqCst)
-    }
-
-    /// Returns once it is told to make room.
-    pub(super) async fn evicted(&self) {
-        while !self.is_evicted() {
-            self.eviction.notified().await;
-        }
-    }
-}
-
-impl Spell {
+impl EventSpell {
     /// Notes an event. Whether it is the first of a spell.
-    #[expect(clippy::disallowed_methods, reason = "a spell of the sockets' own clock")]
     fn begins(&mut self) -> bool {
-        let now = Instant::now();
+        let now = now();
         let last = self.0.replace(now);
         last.is_none_or(|last| now.saturating_duration_since(last) > SPELL)
     }
-}
-
-#[expect(clippy::disallowed_methods, reason = "socket timers are tokio's, like the sockets")]
-fn micros_since(began: Instant) -> u64 {
-    let span = Instant::now().saturating_duration_since(began);
-    u64::try_from(span.as_micros()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

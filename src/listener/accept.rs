@@ -1,0 +1,163 @@
+//! A listening socket: accepts connections, and serves each in a task of its own.
+
+use std::{net::SocketAddr, os::fd::AsFd, panic::AssertUnwindSafe, sync::Arc, time::Duration};
+
+use futures_util::FutureExt;
+use tokio::net::{TcpListener, TcpStream};
+use tokio_util::{either::Either, sync::CancellationToken, task::TaskTracker};
+
+use super::{
+    connection::{Connection, Handler, Shared},
+    handshake::handshake,
+    http2,
+    io::{Limits, TimedIo},
+    pool::{ConnectionBounds, ConnectionGuard, ConnectionPool},
+    state::ConnectionState,
+    tls::Tls,
+};
+use crate::telemetry::Metrics;
+
+/// After an accept that failed, for want of file descriptors perhaps.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// One listening socket and how it is served.
+#[derive(Debug)]
+pub struct Listener {
+    /// The bound socket.
+    pub socket: TcpListener,
+    /// Connections open at once; at it the longest idle one makes room, see [`super::pool`].
+    pub bounds: ConnectionBounds,
+    /// Time limits of each connection.
+    pub limits: Limits,
+    /// TLS instead of plaintext.
+    pub tls: Option<Tls>,
+    /// HTTP/2 connections say GOAWAY from here on; what comes is still answered.
+    pub ending: CancellationToken,
+    /// Ends accepting and idle connections.
+    pub close: CancellationToken,
+    /// Ends what is left of the connections, amidst their requests.
+    pub cut: CancellationToken,
+    /// Tracks the connections, and their requests where these are tasks of their own.
+    pub connections: TaskTracker,
+    /// Counts connections that end badly.
+    pub metrics: Metrics,
+}
+
+impl Listener {
+    /// Accepts until closed. Each request is answered by `handler`.
+    pub async fn serve(self, handler: Handler) {
+        let Self { socket, bounds, limits, tls, ending, close, cut, connections, metrics } = self;
+        // While some are still let in, the tracker is not empty.
+        let _accepting = connections.token();
+        let pool = ConnectionPool::new(bounds, metrics.clone());
+        let shared = Shared { handler, limits, tls, ending, close, connections, metrics };
+        let acceptor = Acceptor { socket, cut, shared: Arc::new(shared) };
+        acceptor.run(&pool).await;
+    }
+}
+
+/// A socket that is listened on, and what its connections share.
+struct Acceptor {
+    socket: TcpListener,
+    cut: CancellationToken,
+    shared: Arc<Shared>,
+}
+
+impl Acceptor {
+    async fn run(self, pool: &ConnectionPool) {
+        let close = &self.shared.close;
+        while let Some((stream, peer)) = close.run_until_cancelled(self.accept()).await {
+            let client = peer.ip().to_canonical();
+            let admitted = match close.run_until_cancelled(pool.admit(client)).await {
+                Some(admitted) => admitted,
+                // What waits for room when the listener closes has come in time.
+                None => Some(pool.enter(client)),
+            };
+            if let Some((guard, state)) = admitted {
+                self.spawn(stream, peer, state, guard);
+            }
+        }
+        while pool.has_room() {
+            let Some((stream, peer)) = self.accept_queued() else { break };
+            let (guard, state) = pool.enter(peer.ip().to_canonical());
+            self.spawn(stream, peer, state, guard);
+        }
+    }
+
+    /// Runs a connection until it ends or is cut. What it drops then ends its requests: those of
+    /// HTTP/2 see that their connection is gone. A panic (one of a request is caught before) ends the
+    /// connection alone, and is counted.
+    fn spawn(
+        &self,
+        stream: TcpStream,
+        peer: SocketAddr,
+        state: Arc<ConnectionState>,
+        guard: ConnectionGuard,
+    ) {
+        let connection = serve(Connection::new(self.shared.clone(), peer, state), stream);
+        // One of its own: each poll takes a token's lock.
+        let cut = self.cut.child_token();
+        let metrics = self.shared.metrics.clone();
+        self.shared.connections.spawn(async move {
+            let connection = AssertUnwindSafe(cut.run_until_cancelled(connection)).catch_unwind();
+            if connection.await.is_err() {
+                tracing::error!("a connection's task panicked");
+                metrics.task_failure("connection");
+            }
+            drop(guard);
+        });
+    }
+
+    async fn accept(&self) -> (TcpStream, SocketAddr) {
+        let mut is_failing = false;
+        loop {
+            match self.socket.accept().await {
+                Ok(accepted) => return accepted,
+                Err(error) => {
+                    self.shared.metrics.connection_error("accept");
+                    // Once a spell: want of file descriptors lasts, and comes back at each try.
+                    if !std::mem::replace(&mut is_failing, true) {
+                        let error = crate::os_error::describe(&error);
+                        tracing::warn!(%error, "connections cannot be accepted");
+                    }
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            }
+        }
+    }
+
+    /// A connection that came before the socket is closed. Its client may have sent a request as well,
+    /// and would get a reset. Does not wait: tokio's own accept would, for its driver.
+    fn accept_queued(&self) -> Option<(TcpStream, SocketAddr)> {
+        let socket = self.socket.as_fd().try_clone_to_owned().ok()?;
+        let socket = std::net::TcpListener::from(socket);
+        let (stream, peer) = loop {
+            match socket.accept() {
+                Err(error) if error.kind() == std::io::ErrorKind::ConnectionAborted => {}
+                accepted => break accepted.ok()?,
+            }
+        };
+        stream.set_nonblocking(true).ok()?;
+        Some((TcpStream::from_std(stream).ok()?, peer))
+    }
+}
+
+/// Serves a connection to its end: with or without TLS, over HTTP/1.1 or HTTP/2.
+async fn serve(mut connection: Connection, stream: TcpStream) {
+    // Answers are written whole: waiting to fill a segment only delays them.
+    let _ = stream.set_nodelay(true);
+    let stream = TimedIo::new(stream, connection.state.clone(), connection.shared.limits);
+    // Large futures are boxed: an idle HTTP/1.1 connection keeps no room for them.
+    let (stream, is_http2) = match connection.shared.tls.clone() {
+        None => (Either::Left(stream), false),
+        Some(tls) => match Box::pin(handshake(&mut connection, tls, stream)).await {
+            Some((stream, is_http2)) => (Either::Right(stream), is_http2),
+            None => return,
+        },
+    };
+    if is_http2 {
+        Box::pin(http2::serve(&connection, stream)).await;
+    } else {
+        connection.serve_http1(stream).await;
+    }
+}

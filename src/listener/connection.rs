@@ -1,0 +1,199 @@
+//! One connection: what it is served with, HTTP/1.1, and how it ends.
+
+use std::{
+    convert::Infallible, error::Error as _, fmt, io::ErrorKind, net::SocketAddr, sync::Arc,
+    time::Duration,
+};
+
+use axum::response::Response;
+use futures_util::{FutureExt, future::BoxFuture, future::Map};
+use http::Request;
+use hyper::{body::Incoming, server::conn::http1, service::Service};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::TcpStream;
+use tokio_rustls::server::TlsStream;
+use tokio_util::{either::Either, sync::CancellationToken, task::TaskTracker};
+
+use super::{
+    body::AnswerBody,
+    http2_guard,
+    io::{Limits, TimedIo},
+    state::ConnectionState,
+    tls::Tls,
+};
+use crate::{access::ClientCertificate, telemetry::Metrics};
+
+/// A head may be larger than what the edge lets pass, so that it can answer with a problem.
+const HEAD_BUFFER_BYTES: usize = 64 * 1024;
+const MAX_HEADER_FIELDS: usize = 200;
+/// For the first request of a client that had just connected when the listener closed.
+const FIRST_REQUEST_GRACE: Duration = Duration::from_secs(1);
+/// For an idle connection that makes room for another to close in good order: to be polled once is
+/// enough for a request that has come.
+pub(super) const EVICTION_GRACE: Duration = Duration::from_millis(2);
+
+/// Answers the requests of a listener. The request is open until the guard that
+/// [`ConnectionState::begin`] gives is dropped, which the answer's body holds. Boxed: hyper keeps room
+/// for a request's future as long as its connection, also while it is idle.
+pub type Handler = Arc<
+    dyn Fn(
+            Request<Incoming>,
+            Peer,
+            Arc<ConnectionState>,
+        ) -> BoxFuture<'static, Response<AnswerBody>>
+        + Send
+        + Sync,
+>;
+
+/// The other end of a connection. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Peer {
+    /// As the socket has it.
+    pub address: SocketAddr,
+    /// What was shown and verified in the TLS handshake.
+    pub certificate: Option<Arc<ClientCertificate>>,
+}
+
+/// A connection's stream, with or without TLS.
+pub(super) type MaybeTls = Either<TimedIo<TcpStream>, Box<TlsStream<TimedIo<TcpStream>>>>;
+
+/// What the connections of a listener share.
+pub(super) struct Shared {
+    pub(super) handler: Handler,
+    pub(super) limits: Limits,
+    pub(super) tls: Option<Tls>,
+    pub(super) ending: CancellationToken,
+    pub(super) close: CancellationToken,
+    /// Where the requests of an HTTP/2 connection run beside each other.
+    pub(super) connections: TaskTracker,
+    pub(super) metrics: Metrics,
+}
+
+/// A connection, and what it needs to be served. As an HTTP service it hands each request to the
+/// listener's handler.
+#[derive(Clone)]
+pub(super) struct Connection {
+    pub(super) shared: Arc<Shared>,
+    pub(super) peer: Peer,
+    pub(super) state: Arc<ConnectionState>,
+}
+
+impl Service<Request<Incoming>> for Connection {
+    type Response = Response<AnswerBody>;
+    type Error = Infallible;
+    type Future = Map<
+        BoxFuture<'static, Response<AnswerBody>>,
+        fn(Response<AnswerBody>) -> Result<Response<AnswerBody>, Infallible>,
+    >;
+
+    fn call(&self, request: Request<Incoming>) -> Self::Future {
+        (self.shared.handler)(request, self.peer.clone(), self.state.clone()).map(Ok)
+    }
+}
+
+impl Connection {
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        address: SocketAddr,
+        state: Arc<ConnectionState>,
+    ) -> Self {
+        Self { shared, peer: Peer { address, certificate: None }, state }
+    }
+
+    /// Serves HTTP/1.1 until the connection ends, or makes room for another.
+    pub(super) async fn serve_http1(&self, stream: MaybeTls) {
+        let connection = http1().serve_connection(TokioIo::new(stream), self.clone());
+        let mut connection = std::pin::pin!(connection);
+        tokio::select! {
+            biased;
+            ended = &mut connection => return self.record_end(ended),
+            () = self.until_closing() => connection.as_mut().graceful_shutdown(),
+        }
+        while self.state.is_evicted() {
+            // A request may have come in the meantime: it is answered.
+            match tokio::time::timeout(EVICTION_GRACE, connection.as_mut()).await {
+                Ok(ended) => return self.record_end(ended),
+                Err(_) if self.state.is_idle() => return,
+                Err(_) => {}
+            }
+        }
+        self.record_end(connection.await);
+    }
+
+    /// Returns when a connection ends on which nothing is being answered: when it has to make room for
+    /// another, or at the close, or soon after it if nothing was asked yet, since a client that has
+    /// just connected comes to ask.
+    pub(super) async fn until_closing(&self) {
+        let closed = async {
+            self.shared.close.cancelled().await;
+            if !self.state.has_requests() {
+                tokio::time::sleep(FIRST_REQUEST_GRACE).await;
+            }
+        };
+        tokio::select! {
+            () = closed => {}
+            () = self.state.evicted() => {}
+        }
+    }
+
+    /// Counts a connection that ended badly. A client that goes between requests without TLS's own
+    /// close, or is sent away then, has done nothing wrong.
+    pub(super) fn record_end(&self, ended: hyper::Result<()>) {
+        let Err(error) = ended else { return };
+        let has_tls = self.shared.tls.is_some();
+        if has_tls && self.state.is_quiet() && is_clean_close(&error) {
+            return;
+        }
+        self.shared.metrics.connection_error(reason(&error));
+        tracing::debug!(client.address = %self.peer.address.ip(), %error, "a connection ended badly");
+    }
+}
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection").field("peer", &self.peer).finish_non_exhaustive()
+    }
+}
+
+fn http1() -> http1::Builder {
+    let mut builder = http1::Builder::new();
+    builder
+        .timer(TokioTimer::new())
+        .header_read_timeout(None)
+        .max_buf_size(HEAD_BUFFER_BYTES)
+        .max_headers(MAX_HEADER_FIELDS);
+    builder
+}
+
+fn is_clean_close(error: &hyper::Error) -> bool {
+    use ErrorKind::{BrokenPipe, ConnectionReset, UnexpectedEof};
+    io_kind(error).is_some_and(|kind| matches!(kind, BrokenPipe | ConnectionReset | UnexpectedEof))
+}
+
+/// What happened to the socket, if that is what ended the connection.
+fn io_kind(error: &hyper::Error) -> Option<ErrorKind> {
+    let source = error.source()?;
+    if let Some(error) = source.downcast_ref::<std::io::Error>() {
+        return Some(error.kind());
+    }
+    source.downcast_ref::<h2::Error>()?.get_io().map(std::io::Error::kind)
+}
+
+/// Why a connection ended badly: a closed set.
+fn reason(error: &hyper::Error) -> &'static str {
+    if let Some(error) = error.source().and_then(|source| source.downcast_ref::<h2::Error>()) {
+        http2_guard::reason(error)
+    } else if error.is_parse_too_large() {
+        "head_too_large"
+    } else if error.is_parse() {
+        "bad_request"
+    } else if error.is_incomplete_message() {
+        "incomplete_head"
+    } else if error.is_timeout() {
+        "timeout"
+    } else if error.is_body_write_aborted() {
+        http2_guard::ANSWER_NOT_TAKEN
+    } else {
+        "io"
+    }
+}

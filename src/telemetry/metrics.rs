@@ -4,13 +4,12 @@
 //! Label values come from closed sets: nothing a caller sends can grow the number of series.
 
 mod events;
-mod labels;
 
 use std::{fmt, sync::Arc, time::Duration};
 
 use prometheus_client::{
     collector::Collector,
-    encoding::text,
+    encoding::{EncodeLabelSet, text},
     metrics::{
         counter::{ConstCounter, Counter},
         family::Family,
@@ -21,11 +20,6 @@ use prometheus_client::{
 };
 
 pub use self::events::{CacheResult, HttpCall, MintOutcome, UpstreamCall, Waits};
-use self::labels::{
-    BuildLabels, CacheLabels, CallerLabels, EndpointLabels, HttpLabels, IncompleteLabels,
-    ListenerLabels, MintLabels, OutcomeLabels, ReasonLabels, RouteLabels, TaskLabels,
-    UpstreamLabels,
-};
 use super::process::{Process, Runtime};
 
 /// Seconds; from a cached answer to a request's deadline.
@@ -67,6 +61,35 @@ const TASKS: [&str; 13] = [
     "token",
 ];
 
+/// Name and value of a label; the value is from a closed set.
+type Label = (&'static str, &'static str);
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct HttpLabels {
+    route: &'static str,
+    method: &'static str,
+    status: u16,
+    caller: Arc<str>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RouteLabels {
+    route: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct MintLabels {
+    org_id: Arc<str>,
+    outcome: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct UpstreamLabels {
+    upstream: &'static str,
+    endpoint: &'static str,
+    status: String,
+}
+
 /// One gateway's metrics. Cheap to clone.
 #[derive(Clone)]
 pub struct Metrics(Arc<Inner>);
@@ -76,21 +99,21 @@ struct Inner {
     http_duration: Family<RouteLabels, Histogram, fn() -> Histogram>,
     wait_duration: Family<RouteLabels, Histogram, fn() -> Histogram>,
     http_in_flight: Gauge,
-    cache: Family<CacheLabels, Counter>,
+    cache: Family<[Label; 1], Counter>,
     token_mints: Family<MintLabels, Counter>,
     runtime: Runtime,
     upstream_requests: Family<UpstreamLabels, Counter>,
-    upstream_duration: Family<EndpointLabels, Histogram, fn() -> Histogram>,
-    access_denied: Family<ReasonLabels, Counter>,
-    connection_errors: Family<ReasonLabels, Counter>,
-    connections: Family<ListenerLabels, Gauge>,
+    upstream_duration: Family<[Label; 2], Histogram, fn() -> Histogram>,
+    access_denied: Family<[Label; 1], Counter>,
+    connection_errors: Family<[Label; 1], Counter>,
+    connections: Family<[Label; 1], Gauge>,
     odd_documents: Counter,
-    task_failures: Family<TaskLabels, Counter>,
+    task_failures: Family<[Label; 1], Counter>,
     watchers: Gauge,
     watchers_dropped: Counter,
-    incomplete: Family<IncompleteLabels, Counter>,
-    snapshot_writes: Family<OutcomeLabels, Counter>,
-    rate_limited: Family<CallerLabels, Counter>,
+    incomplete: Family<[Label; 1], Counter>,
+    snapshot_writes: Family<[Label; 1], Counter>,
+    rate_limited: Family<[(&'static str, Arc<str>); 1], Counter>,
     audit_failures: Counter,
 }
 
@@ -136,19 +159,19 @@ impl Metrics {
         use CacheResult::{Collapsed, Hit, Miss, Revalidated, Stale};
         let inner = &*self.0;
         for result in [Hit, Stale, Miss, Collapsed, Revalidated] {
-            drop(inner.cache.get_or_create(&CacheLabels { result: result.as_str() }));
+            drop(inner.cache.get_or_create(&[("result", result.as_str())]));
         }
         for reason in CONNECTION_ERRORS {
-            drop(inner.connection_errors.get_or_create(&ReasonLabels { reason }));
+            drop(inner.connection_errors.get_or_create(&[("reason", reason)]));
         }
         for task in TASKS {
-            drop(inner.task_failures.get_or_create(&TaskLabels { task }));
+            drop(inner.task_failures.get_or_create(&[("task", task)]));
         }
         for answer in ["partial", "refused"] {
-            drop(inner.incomplete.get_or_create(&IncompleteLabels { answer }));
+            drop(inner.incomplete.get_or_create(&[("answer", answer)]));
         }
         for outcome in ["written", "failed"] {
-            drop(inner.snapshot_writes.get_or_create(&OutcomeLabels { outcome }));
+            drop(inner.snapshot_writes.get_or_create(&[("outcome", outcome)]));
         }
     }
 
@@ -197,7 +220,7 @@ impl Metrics {
 
     /// Counts how an answer was served.
     pub fn cache(&self, result: CacheResult) {
-        self.0.cache.get_or_create(&CacheLabels { result: result.as_str() }).inc();
+        self.0.cache.get_or_create(&[("result", result.as_str())]).inc();
     }
 
     /// Counts a mint. `org_id` is `default` for the app's own organization.
@@ -216,31 +239,31 @@ impl Metrics {
         };
         let labels = UpstreamLabels { upstream, endpoint, status };
         self.0.upstream_requests.get_or_create(&labels).inc();
-        let labels = EndpointLabels { upstream, endpoint };
+        let labels = [("upstream", upstream), ("endpoint", endpoint)];
         self.0.upstream_duration.get_or_create(&labels).observe(call.took.as_secs_f64());
     }
 
     /// Shows the reasons for which callers may be refused at 0: a rule sees the first refusal of each.
     pub fn start_access_denied(&self, reasons: impl Iterator<Item = &'static str>) {
         for reason in reasons {
-            let _ = self.0.access_denied.get_or_create(&ReasonLabels { reason });
+            let _ = self.0.access_denied.get_or_create(&[("reason", reason)]);
         }
     }
 
     /// Counts a refused caller.
     pub fn access_denied(&self, reason: &'static str) {
-        self.0.access_denied.get_or_create(&ReasonLabels { reason }).inc();
+        self.0.access_denied.get_or_create(&[("reason", reason)]).inc();
     }
 
     /// The number of connections that are open to a listener.
     #[must_use]
     pub fn connections(&self, listener: &'static str) -> Gauge {
-        self.0.connections.get_or_create(&ListenerLabels { listener }).clone()
+        self.0.connections.get_or_create(&[("listener", listener)]).clone()
     }
 
     /// Counts a connection that ended badly, or was closed for another.
     pub fn connection_error(&self, reason: &'static str) {
-        self.0.connection_errors.get_or_create(&ReasonLabels { reason }).inc();
+        self.0.connection_errors.get_or_create(&[("reason", reason)]).inc();
     }
 
     /// Counts upstream documents with something unreadable in them.
@@ -250,7 +273,7 @@ impl Metrics {
 
     /// Counts a background task that ended unasked.
     pub fn task_failure(&self, task: &'static str) {
-        self.0.task_failures.get_or_create(&TaskLabels { task }).inc();
+        self.0.task_failures.get_or_create(&[("task", task)]).inc();
     }
 
     /// The number of long polls that wait and of open event streams.
@@ -259,7 +282,7 @@ impl Metrics {
         &self.0.watchers
     }
 
-    /// Counts an event stream that was cut because its reader took nothing any more.
+    /// Counts an event stream that was cut because its reader no longer took anything.
     pub fn watcher_dropped(&self) {
         self.0.watchers_dropped.inc();
     }
@@ -267,19 +290,19 @@ impl Metrics {
     /// Counts a question that some orgs were missing for: answered in part, or refused.
     pub fn incomplete(&self, answered: bool) {
         let answer = if answered { "partial" } else { "refused" };
-        self.0.incomplete.get_or_create(&IncompleteLabels { answer }).inc();
+        self.0.incomplete.get_or_create(&[("answer", answer)]).inc();
     }
 
     /// Counts a write of the snapshot file.
     pub fn snapshot_write(&self, good: bool) {
         let outcome = if good { "written" } else { "failed" };
-        self.0.snapshot_writes.get_or_create(&OutcomeLabels { outcome }).inc();
+        self.0.snapshot_writes.get_or_create(&[("outcome", outcome)]).inc();
     }
 
     /// Counts a request refused by a rate limit. `caller` is a configured name, or `none` for who
     /// failed to show who it is too often.
     pub fn rate_limited(&self, caller: Arc<str>) {
-        self.0.rate_limited.get_or_create(&CallerLabels { caller }).inc();
+        self.0.rate_limited.get_or_create(&[("caller", caller)]).inc();
     }
 
     /// Counts an audit record that was not written, or not known to be.
@@ -409,9 +432,9 @@ impl Metrics {
     }
 }
 
-fn build_info() -> Family<BuildLabels, Gauge> {
-    let build = Family::<BuildLabels, Gauge>::default();
-    let labels = BuildLabels { version: env!("CARGO_PKG_VERSION"), commit: crate::COMMIT };
+fn build_info() -> Family<[Label; 2], Gauge> {
+    let build = Family::<[Label; 2], Gauge>::default();
+    let labels = [("version", env!("CARGO_PKG_VERSION")), ("commit", crate::COMMIT)];
     build.get_or_create(&labels).set(1);
     build
 }

@@ -13,7 +13,7 @@ pub struct HttpCall {
     pub method: &'static str,
     /// The status.
     pub status: StatusCode,
-    /// The caller's name, `none` when nobody is known.
+    /// The caller's name, `none` when no caller is known.
     pub caller: Arc<str>,
     /// From the request's head to the answer's.
     pub took: Duration,

@@ -1,7 +1,7 @@
 //! How many requests are being worked on, and the bound above which more are shed.
 //!
-//! What is counted is work: who only waits, a long poll or an event stream, [parks](Permit::park)
-//! and is not counted meanwhile.
+//! Only work is counted: a long poll or an event stream that waits is [parked](Permit::park), and not
+//! counted meanwhile.
 
 use std::sync::{
     Arc,
@@ -12,43 +12,43 @@ use crate::telemetry::Metrics;
 
 /// Counts requests being worked on, up to a bound.
 #[derive(Debug, Clone)]
-pub struct InFlight(Arc<Count>);
+pub struct InFlight(Arc<RequestCount>);
 
 #[derive(Debug)]
-struct Count {
+struct RequestCount {
     now: AtomicUsize,
-    most: usize,
+    max: usize,
     metrics: Metrics,
 }
 
 /// The right to be worked on; given back when the last clone is dropped.
 #[derive(Debug, Clone)]
-pub struct Permit(Arc<Held>);
+pub struct Permit(Arc<HeldPermit>);
 
 #[derive(Debug)]
-struct Held {
-    count: Arc<Count>,
-    parked: AtomicBool,
+struct HeldPermit {
+    count: Arc<RequestCount>,
+    is_parked: AtomicBool,
 }
 
 impl InFlight {
-    /// At most `most` at once.
+    /// At most `max` at once.
     #[must_use]
-    pub fn new(most: usize, metrics: Metrics) -> Self {
-        Self(Arc::new(Count { now: AtomicUsize::new(0), most, metrics }))
+    pub fn new(max: usize, metrics: Metrics) -> Self {
+        Self(Arc::new(RequestCount { now: AtomicUsize::new(0), max, metrics }))
     }
 
     /// `None` when too many are; a probe always gets in.
     #[must_use]
-    pub fn enter(&self, probe: bool) -> Option<Permit> {
+    pub fn enter(&self, is_probe: bool) -> Option<Permit> {
         let before = self.0.enter();
-        let held = Held { count: self.0.clone(), parked: AtomicBool::new(false) };
+        let held = HeldPermit { count: self.0.clone(), is_parked: AtomicBool::new(false) };
         let permit = Permit(Arc::new(held));
-        (probe || before < self.0.most).then_some(permit)
+        (is_probe || before < self.0.max).then_some(permit)
     }
 }
 
-impl Count {
+impl RequestCount {
     fn enter(&self) -> usize {
         self.metrics.http_in_flight().inc();
         self.now.fetch_add(1, Ordering::Relaxed)
@@ -63,7 +63,7 @@ impl Count {
 impl Permit {
     /// Makes room for another request while this one only waits.
     pub fn park(&self) {
-        if !self.0.parked.swap(true, Ordering::Relaxed) {
+        if !self.0.is_parked.swap(true, Ordering::Relaxed) {
             self.0.count.leave();
         }
     }
@@ -71,7 +71,7 @@ impl Permit {
     /// Counts again. Never refused: the work that is left is little, and shedding it would waste
     /// the wait.
     pub fn resume(&self) {
-        if self.0.parked.swap(false, Ordering::Relaxed) {
+        if self.0.is_parked.swap(false, Ordering::Relaxed) {
             self.0.count.enter();
         }
     }
@@ -79,13 +79,13 @@ impl Permit {
     /// Whether the request only waits.
     #[must_use]
     pub fn is_parked(&self) -> bool {
-        self.0.parked.load(Ordering::Relaxed)
+        self.0.is_parked.load(Ordering::Relaxed)
     }
 }
 
-impl Drop for Held {
+impl Drop for HeldPermit {
     fn drop(&mut self) {
-        if !*self.parked.get_mut() {
+        if !*self.is_parked.get_mut() {
             self.count.leave();
         }
     }

@@ -29,8 +29,8 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{access::oidc::Oidc, inventory::Inventory, telemetry::Audit};
 
-/// For the answers of requests that were still in flight when the time was up: they are short, and
-/// who does not take them is cut.
+/// For the answers of requests that were still in flight when the time was up: they are short, and a
+/// client that does not take them is cut.
 const LAST_ANSWERS: Duration = Duration::from_millis(500);
 
 /// Whether the gateway wants requests. Cheap to clone.
@@ -65,8 +65,8 @@ impl Collector for Readiness {
 }
 
 impl Readiness {
-    /// Follows an inventory, the first key set of whom is given, and the audit
-    /// without which no request is answered.
+    /// Follows an inventory, the audit without which no request is answered, and the first key set
+    /// where `keys` is given.
     #[must_use]
     pub fn new(inventory: Inventory, keys: Option<Oidc>, audit: Audit) -> Self {
         Self(Arc::new(ReadinessState {
@@ -136,7 +136,7 @@ pub struct Signals {
 pub enum Reason {
     /// SIGTERM: a load balancer has to learn of it first.
     Terminate,
-    /// SIGINT: somebody waits at a terminal.
+    /// SIGINT: a person waits at a terminal.
     Interrupt,
     /// A background task ended unasked.
     TaskFailed,

@@ -47,9 +47,9 @@ pub(super) fn body_too_large() -> Problem {
 /// A body that holds its request's permit until it is handed out, and its request open until the
 /// connection has taken it whole or given it up. What is still going out then has the write limit.
 ///
-/// HTTP/2 gets it in pieces, so that it can be seen whether the peer takes it; else it is reset.
+/// HTTP/2 gets it in chunks, so that it can be seen whether the peer takes it; else it is reset.
 /// Meanwhile it holds no permit, as in HTTP/1.1, where it is handed out whole: to wait for a peer is
-/// no work, and those who take nothing would shed everybody else.
+/// no work, and peers that take nothing would shed all other callers.
 #[derive(Debug)]
 pub struct AnswerBody {
     body: Body,
@@ -95,7 +95,7 @@ impl AnswerBody {
         }
     }
 
-    /// The next piece, or what the body has to say instead of one.
+    /// The next chunk, or the body's end, error or trailers in its place.
     fn poll_chunk(
         &mut self,
         cx: &mut Context<'_>,
@@ -114,11 +114,11 @@ impl AnswerBody {
                 failed => return Poll::Ready(failed),
             }
         }
-        let piece = self.rest.split_to(self.rest.len().min(CHUNK_BYTES));
+        let chunk = self.rest.split_to(self.rest.len().min(CHUNK_BYTES));
         self.permit = None;
         self.mark_end();
         self.guard.chunk_sent();
-        Poll::Ready(Some(Ok(Frame::data(piece))))
+        Poll::Ready(Some(Ok(Frame::data(chunk))))
     }
 }
 

@@ -47,7 +47,7 @@ pub struct Edge {
     pub router: Router,
     /// Which route a path leads to.
     pub routes: RouteMatcher,
-    /// Who may call.
+    /// Decides which callers are let in.
     pub policy: Policy,
     /// The proxies whose `X-Forwarded-For` tells where a request comes from.
     pub proxies: TrustedProxies,
@@ -88,7 +88,7 @@ impl Edge {
         let permit = self.in_flight.enter(info.route.is_probe());
         let mut outcome = match &permit {
             Some(permit) => self.work_until_cut(request, permit, &mut log).await,
-            None => Outcome::unjudged(overloaded("too many requests at once")),
+            None => Outcome::undecided(overloaded("too many requests at once")),
         };
         // 10. Without its audit record no answer goes out.
         log.write_record(&mut outcome).await;
@@ -159,7 +159,7 @@ impl Edge {
         // 6. No handler wants a body: it is read away, so that the connection can be used again.
         let request = match self.take_body(request, permit).await {
             Ok(request) => request,
-            Err(problem) => return Outcome::unjudged(problem),
+            Err(problem) => return Outcome::undecided(problem),
         };
         // 7. A token whose key is not known yet waits for the issuer's newest keys.
         self.wait_for_keys(request.headers(), permit, info).await;
@@ -202,8 +202,8 @@ impl Edge {
         Ok(Request::from_parts(parts, Body::empty()))
     }
 
-    /// Where it is not known yet who asks, because the issuer's keys are not the newest: waits for
-    /// these, if not too many do already.
+    /// Waits for the issuer's newest keys where the caller's token needs them, unless too many requests
+    /// wait already.
     async fn wait_for_keys(&self, headers: &HeaderMap, permit: &Permit, info: &RequestInfo) {
         if info.identity.get().is_some() {
             return;

@@ -48,7 +48,7 @@ pub(super) fn check_size(request: &Request<impl Body>) -> Result<(), Problem> {
 
 /// Refuses every `Transfer-Encoding` but a single `chunked`. hyper looks at the last coding of the
 /// last field only, and a proxy in front may look at another: where the two disagree about the end
-/// of a body, the rest of it is a request that nobody has checked. So the connection ends too.
+/// of a body, the rest of it is a request that was not checked. So the connection ends too.
 fn check_framing(headers: &HeaderMap) -> Result<(), Problem> {
     let mut fields = headers.get_all(TRANSFER_ENCODING).iter();
     let is_chunked = |field: &HeaderValue| field.as_bytes().eq_ignore_ascii_case(b"chunked");
@@ -94,7 +94,7 @@ fn is_well_encoded(text: &str) -> bool {
         decoded.push(u8::try_from(high * 16 + low).unwrap_or_default());
         rest = after;
     }
-    // A control character in a name is nobody's honest question.
+    // No honest client puts a NUL into a name.
     std::str::from_utf8(&decoded).is_ok() && !decoded.contains(&0)
 }
 

@@ -22,7 +22,7 @@ const MAX_STREAMS: u32 = 100;
 const HEADER_LIST_BYTES: u32 = 64 * 1024;
 /// A whole body.
 const STREAM_WINDOW_BYTES: u32 = 64 * 1024;
-/// What may lie here of bodies that nobody has read yet.
+/// Bytes of request bodies that may lie here before they are read.
 const CONNECTION_WINDOW_BYTES: u32 = 256 * 1024;
 /// Streams that the peer, or a fault of its, has reset and that are still remembered.
 const MAX_RESET_STREAMS: usize = 20;
@@ -30,7 +30,7 @@ const MAX_FAULTY_STREAMS: usize = 100;
 /// Finds out that the peer of an event stream is gone without a word.
 const PING_EVERY: Duration = Duration::from_secs(30);
 const PING_TIMEOUT: Duration = Duration::from_secs(20);
-/// For a peer to take GOAWAY when nothing is open any more.
+/// For a peer to take GOAWAY when no request is open any longer.
 const GOAWAY_GRACE: Duration = Duration::from_secs(1);
 
 /// Runs each request as a task of its own, which ends when it is reset: the library tells the peer

@@ -1,10 +1,10 @@
 //! What a connection with many requests at once (HTTP/2) may do, beyond its time limits.
 //!
-//! A socket that is written to says nothing of a peer that never opens its flow-control window, and
-//! one that is read from nothing of a peer that sends frames without asking anything. Here both are
-//! accounted for: pieces of answers that nobody comes back from, bytes between requests, requests
-//! that are taken back. An answer that is not taken is reset, and only that: behind a proxy the
-//! others on the connection are somebody else's. A flood ends the connection: its sender pays.
+//! Writing to a socket does not show that a peer never opens its flow-control window, and reading from
+//! it does not show that a peer sends frames without a request. The guard counts both: chunks of
+//! answers that the peer does not take, bytes between requests, requests that are taken back. An answer
+//! that is not taken is reset, and only that: behind a proxy the others on the connection belong to
+//! other callers. A flood ends the connection: its sender pays.
 
 use std::{
     collections::BTreeMap,
@@ -50,7 +50,7 @@ tokio::task_local! {
     pub(super) static RESET: CancellationToken;
 }
 
-/// The guard of one connection.
+/// Counts what the peer of one HTTP/2 connection does.
 #[derive(Debug)]
 pub(super) struct Http2Guard {
     state: Mutex<GuardState>,

@@ -54,7 +54,7 @@ pub struct Ops {
     pub dates: CertificateDates,
     /// The policy: which callers there are, and until when.
     pub policy: Policy,
-    /// Who verifies callers' tokens, if any are taken.
+    /// Verifies callers' tokens, if any are taken.
     pub oidc: Option<Oidc>,
     /// Counters.
     pub metrics: Metrics,

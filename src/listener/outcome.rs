@@ -19,14 +19,14 @@ use crate::{
     telemetry::Decision,
 };
 
-/// Nobody gets this status: it is nginx's for a client that has closed its connection.
+/// No client gets this status: it is nginx's for one that has closed its connection.
 const CLIENT_LEFT: u16 = 499;
 
 /// An answer on its way out.
 #[derive(Debug)]
 pub(super) struct Outcome {
     pub(super) response: Response,
-    /// Whether the caller was let in; `None` where nobody was judged.
+    /// Whether the caller was let in; `None` where that was not decided.
     pub(super) decision: Option<Decision>,
     /// The reason of the problem that it is, once that is rendered.
     pub(super) reason: Option<&'static str>,
@@ -37,18 +37,18 @@ impl Outcome {
         Self { response, decision, reason: None }
     }
 
-    /// A problem from before anybody was judged.
-    pub(super) fn unjudged(problem: Problem) -> Self {
+    /// A problem from before anything was decided.
+    pub(super) fn undecided(problem: Problem) -> Self {
         Self::new(problem.into_response(), None)
     }
 
-    /// A problem from before the handler, which may be that somebody may not.
+    /// A problem from before the handler, which may be a refusal of the caller.
     pub(super) fn refused(problem: Problem) -> Self {
         let decision = Self::is_refusal(&problem).then_some(Decision::Deny);
         Self::new(problem.into_response(), decision)
     }
 
-    /// A handler's answer. A route that asks for a caller lets in everybody whom it does not refuse.
+    /// A handler's answer. A route that asks for a caller admits every caller that it does not refuse.
     pub(super) fn of_handler(response: Response, route: &Route) -> Self {
         if !route.asks_for_caller() || response.status() == StatusCode::METHOD_NOT_ALLOWED {
             return Self::new(response, None);
@@ -72,7 +72,7 @@ impl Outcome {
         Self { response, decision, reason: Some("client_left") }
     }
 
-    /// Whether a problem is that somebody may not.
+    /// Whether a problem says that the caller may not.
     pub(super) fn is_refusal(problem: &Problem) -> bool {
         match problem.code() {
             Code::Unauthenticated

@@ -1,8 +1,8 @@
 //! The open connections of a listener, and which of them makes room for a new one.
 //!
 //! At its bound a listener closes the connection that has been idle longest, which HTTP allows at any
-//! time (RFC 9112 section 9.5): who connects and asks nothing keeps nobody else out. Idle is a
-//! connection without a request in flight, also before its first head is whole. Accepting pauses only
+//! time (RFC 9112 section 9.5): a client that asks nothing keeps no other out. A connection is idle
+//! without a request in flight, also before its first head is whole. Accepting pauses only
 //! while none is idle.
 //!
 //! The order by idle time is brought up to date only when room is wanted. A request costs no lock:
@@ -28,13 +28,13 @@ use tokio::{
 use super::state::{ConnectionState, IdleEntry, IdleOrder, micros_since, now};
 use crate::telemetry::Metrics;
 
-/// How long a connection may be idle without being closed for another: time for the head of who has
-/// just connected, and for the next request of who has just been answered.
+/// How long a connection may be idle without being closed for another: time for the first head of a
+/// client that has just connected, and for the next request of one that has just been answered.
 const MIN_IDLE: Duration = Duration::from_millis(20);
 /// How long a new connection waits for one that was told to close, until the next is told.
 const CLOSING_PATIENCE: Duration = Duration::from_millis(20);
 /// One connection of so many is closed at once where room is wanted: one at a time would let a flood
-/// of half heads fill the queue of those who wait to be accepted.
+/// of half heads fill the queue of connections that wait to be accepted.
 const ROOM_AHEAD: usize = 256;
 /// Without an event for so long, a spell of warnings is over.
 const SPELL: Duration = Duration::from_secs(60);
@@ -63,7 +63,7 @@ struct PoolShared {
     bounds: ConnectionBounds,
     began: Instant,
     state: Mutex<PoolState>,
-    /// Somebody waits for room: told of a connection that has ended, or is idle again.
+    /// Accepting waits for room: a connection that ends, or is idle again, signals it.
     wanted: AtomicBool,
     room: Notify,
     gauge: Gauge,
@@ -146,8 +146,8 @@ impl ConnectionPool {
         &self,
         client: IpAddr,
     ) -> Option<(ConnectionGuard, Arc<ConnectionState>)> {
-        let told = self.admit_client(client)?;
-        self.make_room(told).await;
+        let closing = self.admit_client(client)?;
+        self.make_room(closing).await;
         Some(self.enter(client))
     }
 
@@ -184,14 +184,14 @@ impl ConnectionPool {
     #[expect(clippy::option_option, reason = "whether, and then which")]
     fn admit_client(&self, client: IpAddr) -> Option<Option<u64>> {
         let shared = &*self.0;
-        let Some(most) = shared.bounds.per_client else { return Some(None) };
+        let Some(max) = shared.bounds.per_client else { return Some(None) };
         let now = shared.now();
         let mut state = shared.lock();
         let PoolState { open, clients, .. } = &mut *state;
-        let Some(of_client) = clients.get_mut(&client).filter(|it| it.open >= most) else {
+        let Some(of_client) = clients.get_mut(&client).filter(|it| it.open >= max) else {
             return Some(None);
         };
-        // One that is idle for a moment only is the client's own to lose.
+        // The client's own connection may go also after a moment of being idle.
         let order = (&mut of_client.by_idle, OF_CLIENT);
         let candidate = longest_idle(order, open, now, Duration::ZERO);
         if let EvictionCandidate::Idle(id) = candidate {
@@ -204,7 +204,7 @@ impl ConnectionPool {
         if is_first {
             tracing::warn!(
                 client.address = %client,
-                bound = most,
+                bound = max,
                 "a client has api.max_connections_per_client connections with requests in flight: \
                  its new ones are closed"
             );
@@ -212,8 +212,8 @@ impl ConnectionPool {
         None
     }
 
-    /// Waits until there is room; `told` is a connection that is closing already.
-    async fn make_room(&self, mut told: Option<u64>) {
+    /// Waits until there is room; `closing` is a connection that was told to close already.
+    async fn make_room(&self, mut closing: Option<u64>) {
         let shared = &*self.0;
         loop {
             let wait = {
@@ -222,9 +222,9 @@ impl ConnectionPool {
                     shared.wanted.store(false, Ordering::SeqCst);
                     return;
                 }
-                // Before anything is looked at: what changes after that is told.
+                // Before the connections are looked at: a change after that is signalled.
                 shared.wanted.store(true, Ordering::SeqCst);
-                if told.is_some_and(|id| state.open.contains_key(&id)) {
+                if closing.is_some_and(|id| state.open.contains_key(&id)) {
                     Some(CLOSING_PATIENCE)
                 } else {
                     match shared.evict_longest_idle(&mut state) {
@@ -233,7 +233,7 @@ impl ConnectionPool {
                                 shared.evict_longest_idle(&mut state);
                             }
                             shared.warn_of_eviction(&mut state);
-                            told = Some(id);
+                            closing = Some(id);
                             Some(CLOSING_PATIENCE)
                         }
                         EvictionCandidate::Soon(wait) => Some(wait),
@@ -247,7 +247,7 @@ impl ConnectionPool {
             match wait {
                 Some(wait) => {
                     if timeout(wait, shared.room.notified()).await.is_err() {
-                        told = None;
+                        closing = None;
                     }
                 }
                 None => shared.room.notified().await,

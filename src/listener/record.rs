@@ -28,15 +28,15 @@ pub struct Recorder {
     pub(super) access_log: AccessLog,
     pub(super) metrics: Metrics,
     pub(super) clock: Clock,
-    /// The caller's label where nobody is known.
-    nobody: Arc<str>,
+    /// The caller's label where no caller is known.
+    no_caller: Arc<str>,
 }
 
 impl Recorder {
     /// One record per decision, one line and one count per request.
     #[must_use]
     pub fn new(audit: Audit, access_log: AccessLog, metrics: Metrics, clock: Clock) -> Self {
-        Self { audit, access_log, metrics, clock, nobody: "none".into() }
+        Self { audit, access_log, metrics, clock, no_caller: "none".into() }
     }
 
     /// Counts an event stream when it ends.
@@ -52,7 +52,7 @@ impl Recorder {
     /// The caller's name for log lines and metrics.
     fn caller(&self, info: &RequestInfo) -> Arc<str> {
         info.authenticated_caller()
-            .map_or_else(|| self.nobody.clone(), |caller| caller.name().label())
+            .map_or_else(|| self.no_caller.clone(), |caller| caller.name().label())
     }
 
     /// Counts a request and writes its line.
@@ -172,7 +172,7 @@ impl<'a> RequestLog<'a> {
         }
     }
 
-    /// Writes the line and the count of an answer that goes out now: from here on nobody can leave.
+    /// Writes the line and the count of an answer that goes out now: from here on the caller cannot leave.
     pub(super) fn finish(mut self, outcome: &Outcome) {
         self.is_finished = true;
         self.recorder.observe(self.info, outcome);

@@ -16,7 +16,7 @@ use crate::{
     telemetry::{Audit, CertificateRecord, Decision, Metrics},
 };
 
-/// One line for each reason in this time: anybody who reaches the port can cause them.
+/// Each reason gets one line in this time: every client that reaches the port can cause them.
 const BETWEEN_LINES: Duration = Duration::from_secs(10);
 
 /// Records refused certificates. Cheap to clone.
@@ -45,7 +45,7 @@ impl Refusals {
         Self { audit, ..self }
     }
 
-    /// Logs, counts and records one. Its names are not repeated: nobody has vouched for them.
+    /// Logs, counts and records one. Its names are not repeated: no CA of ours has vouched for them.
     pub(super) async fn record(
         &self,
         refused: RefusedCertificate,

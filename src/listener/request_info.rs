@@ -35,7 +35,7 @@ pub(super) struct RequestInfo {
 }
 
 impl RequestInfo {
-    /// The sender's identity: nobody's until it is known.
+    /// The sender's identity: that of a request without credentials until it is known.
     pub(super) fn identity(&self) -> &Identity {
         const UNKNOWN: &Identity = &Identity::Refused(Refusal::Missing);
         self.identity.get().unwrap_or(UNKNOWN)

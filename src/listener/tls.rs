@@ -246,7 +246,7 @@ impl Tls {
         Self(Arc::new(TlsOffer { acceptor, shown, authorities: authorities.clone(), refusals }))
     }
 
-    /// Whose certificates callers may show; `None` where they are asked for none.
+    /// The authorities of callers' certificates; `None` where callers are asked for none.
     #[must_use]
     pub fn authorities(&self) -> Option<&ClientAuthorities> {
         self.0.authorities.as_ref()

@@ -38,7 +38,7 @@ pub struct AccessRecord<'a> {
     /// The trace that the caller's `traceparent` names.
     #[serde(rename = "trace_id", skip_serializing_if = "Option::is_none")]
     pub trace_id: Option<&'a str>,
-    /// The caller's name; `none` when nobody is known.
+    /// The caller's name; `none` when no caller is known.
     pub caller: &'a str,
     /// The client's address.
     #[serde(rename = "client.address")]
@@ -63,7 +63,7 @@ pub struct AccessRecord<'a> {
     /// `Age` of the answer.
     #[serde(rename = "age_s", skip_serializing_if = "Option::is_none")]
     pub age_s: Option<u64>,
-    /// Whether the caller was let in; absent where nobody was judged.
+    /// Whether the caller was let in; absent where that was not decided.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub decision: Option<Decision>,
     /// The problem's code, or why the caller was refused.

@@ -51,13 +51,13 @@ const END_PATIENCE: Duration = Duration::from_secs(5);
 #[derive(Clone)]
 pub struct Audit(Option<Arc<AuditQueue>>);
 
-/// The record cannot be written, or nobody knows whether it was: 503.
+/// The record cannot be written, or it is not known whether it was: 503.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the audit record cannot be written")]
 pub struct AuditFailed;
 
 /// Keeps the writing thread. Dropping it writes out what is queued, for at most 5 s, and ends it;
-/// after that nobody gets a permit.
+/// after that no request gets a permit.
 #[must_use = "dropping it ends the audit"]
 pub struct AuditGuard {
     queue: Arc<AuditQueue>,

@@ -45,7 +45,7 @@ impl Collector for Process {
 
 /// Counts the tasks of the gateway's own runtime, wherever the scrape runs; says nothing outside of
 /// one. Each connection and each watcher is a task, and each background job: a number that stays high
-/// while nobody asks tells of tasks that do not end.
+/// while there are no requests shows tasks that do not end.
 #[derive(Debug, Clone)]
 pub(super) struct Runtime(Option<Handle>);
 

@@ -38,7 +38,7 @@ pub(super) struct AuditFile {
     file: File,
     /// Device and inode of `file`.
     identity: (u64, u64),
-    /// Not yet told: whether the file ended in the middle of a line when it was opened.
+    /// Not yet reported: whether the file ended in the middle of a line when it was opened.
     torn: Option<bool>,
 }
 

@@ -3,7 +3,7 @@
 //! Flow: [`Entry`] → [`AuditQueue::send`] → all that has gathered, in one write → each entry learns
 //! whether its record is out.
 //!
-//! While writing fails nobody is let in. Once per pause the first record that was lost is tried again:
+//! While writing fails no caller is let in. Once per pause the first record that was lost is tried again:
 //! that finds out whether it works again without a request, since a gateway that is not ready gets none.
 
 use std::{
@@ -48,7 +48,7 @@ pub(super) struct AuditQueue {
     pub(super) stop: CancellationToken,
     /// Tells the thread that writing is taken for broken.
     changed: Notify,
-    /// The last try failed: nobody is let in for the time of a pause.
+    /// The last try failed: no caller is let in for the time of a pause.
     is_broken: AtomicBool,
     /// Why writing fails, until it works again; logged already.
     fault: Mutex<Option<io::ErrorKind>>,
@@ -185,7 +185,7 @@ impl AuditWriter {
                 queue.log_fault(&error);
             }
         }
-        // Before anybody learns of it: a request that hears of a failure finds the door closed.
+        // Before any request learns of it: after a failure the next one is refused at once.
         queue.is_broken.store(whole < batch.len(), Ordering::SeqCst);
         for written in batch.drain(..).take(whole).filter_map(|entry| entry.written) {
             // A request that no longer waits has been answered.
@@ -219,7 +219,7 @@ impl AuditWriter {
     }
 }
 
-/// However the thread ends, nobody waits for it any longer.
+/// However the thread ends, no request waits for it any longer.
 impl Drop for AuditWriter {
     fn drop(&mut self) {
         self.entries.close();

@@ -21,7 +21,7 @@ pub struct AuditRecord<'a> {
     /// `X-Request-Id` of the answer.
     #[serde(rename = "http.request_id")]
     pub request_id: &'a str,
-    /// The caller's name; `none` when nobody is known.
+    /// The caller's name; `none` when no caller is known.
     pub caller: &'a str,
     /// The first 8 hexadecimal digits of the credential's SHA-256.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -57,7 +57,7 @@ pub struct AuditRecord<'a> {
 pub enum Decision {
     /// The caller may.
     Allow,
-    /// The caller may not, or nobody knows who it is.
+    /// The caller may not, or is not known.
     Deny,
 }
 

@@ -15,10 +15,10 @@ use tokio::sync::watch;
 
 /// tokio's timer stands still while the machine is suspended; a sleep looks at the real clock at
 /// least this often.
-const LONGEST_NAP: Duration = Duration::from_secs(2);
+const MAX_PAUSE: Duration = Duration::from_secs(2);
 
-/// The time of day may be set meanwhile: who waits for one looks again at least this often.
-const LONGEST_REST: Duration = Duration::from_secs(60);
+/// The time of day may be set meanwhile: a sleep until one looks again at least this often.
+const MAX_SLEEP: Duration = Duration::from_secs(60);
 
 /// Moments this long before the machine's start can be told apart: what was read before it has an
 /// age too.
@@ -124,7 +124,7 @@ impl Clock {
                 if left.is_zero() {
                     return;
                 }
-                tokio::time::sleep(left.min(LONGEST_NAP)).await;
+                tokio::time::sleep(left.min(MAX_PAUSE)).await;
             },
             Source::Manual(state) => {
                 // The sender lives in `self`, so the wait can only end by the clock's moving.
@@ -136,8 +136,8 @@ impl Clock {
 
 impl Clock {
     /// As [`Clock::sleep_until`], with one timer: late by the time that the machine was suspended.
-    /// For what only keeps somebody waiting.
-    pub async fn rest_until(&self, deadline: Instant) {
+    /// For sleeps that only keep a caller waiting.
+    pub async fn sleep_until_coarse(&self, deadline: Instant) {
         match &self.0 {
             Source::System => tokio::time::sleep(deadline.since(self.now())).await,
             Source::Manual(_) => self.sleep_until(deadline).await,
@@ -146,14 +146,14 @@ impl Clock {
 
     /// Returns once the time of day is `end`, however it got there; never without one. For what others
     /// have dated: a credential's end.
-    pub async fn rest_until_wall(&self, end: Option<Timestamp>) {
+    pub async fn sleep_until_wall(&self, end: Option<Timestamp>) {
         let Some(end) = end else { return std::future::pending().await };
         loop {
             let left = Duration::try_from(end.duration_since(self.wall())).unwrap_or_default();
             if left.is_zero() {
                 return;
             }
-            self.rest_until(self.now() + left.min(LONGEST_REST)).await;
+            self.sleep_until_coarse(self.now() + left.min(MAX_SLEEP)).await;
         }
     }
 }
@@ -191,9 +191,9 @@ mod tests {
     #[tokio::test]
     async fn who_waits_for_a_time_of_day_waits_for_the_date_and_no_less() {
         let clock = Clock::manual(Timestamp::UNIX_EPOCH);
-        clock.rest_until_wall(Some(Timestamp::UNIX_EPOCH)).await;
+        clock.sleep_until_wall(Some(Timestamp::UNIX_EPOCH)).await;
         let end = Timestamp::from_second(150).unwrap();
-        let mut waiter = std::pin::pin!(clock.rest_until_wall(Some(end)));
+        let mut waiter = std::pin::pin!(clock.sleep_until_wall(Some(end)));
         for _ in 0..2 {
             assert!(futures_util::poll!(&mut waiter).is_pending());
             clock.advance(Duration::from_secs(70));
@@ -201,7 +201,7 @@ mod tests {
         assert!(futures_util::poll!(&mut waiter).is_pending());
         clock.advance(Duration::from_secs(10));
         waiter.await;
-        let never = std::pin::pin!(clock.rest_until_wall(None));
+        let never = std::pin::pin!(clock.sleep_until_wall(None));
         assert!(futures_util::poll!(never).is_pending());
     }
 

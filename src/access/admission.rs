@@ -138,8 +138,8 @@ impl Admitted {
             tokio::select! {
                 // The sender lives in the policy, which is held here.
                 _ = newest.wait_for(|newest| *newest != version) => {}
-                () = clock.rest_until_wall(end) => {}
-                () = clock.rest_until(look), if self.known.may_be_withdrawn() => {}
+                () = clock.sleep_until_wall(end) => {}
+                () = clock.sleep_until_coarse(look), if self.known.may_be_withdrawn() => {}
             }
             self.looked_at = clock.now();
             let known = self.policy.again(&self.known).map_err(Denied::Unauthenticated)?;

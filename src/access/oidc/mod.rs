@@ -253,7 +253,7 @@ impl Oidc {
                 tokio::select! {
                     biased;
                     _ = run.result() => {}
-                    () = self.0.clock.rest_until(deadline) => {}
+                    () = self.0.clock.sleep_until_coarse(deadline) => {}
                 }
             }
             // Without a wait too: a fetch may have ended since the first try.

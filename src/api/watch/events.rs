@@ -273,7 +273,7 @@ impl EventStream {
                     self.begin_anew()?;
                 }
                 () = self.watch.changed() => self.look(),
-                () = state.clock.rest_until(self.heartbeat) => {
+                () = state.clock.sleep_until_coarse(self.heartbeat) => {
                     self.heartbeat = state.clock.now() + HEARTBEAT;
                     return Some(KEEP_ALIVE);
                 }

@@ -69,7 +69,7 @@ impl LongPoll {
                 false
             }
             () = self.watch.changed() => false,
-            () = self.state.clock.rest_until(look) => look == self.end,
+            () = self.state.clock.sleep_until_coarse(look) => look == self.end,
             // Who waits is answered before the end.
             () = self.state.readiness.ending() => true,
         };

@@ -12,12 +12,15 @@ use serde::{Deserialize, Serialize};
 #[error("an id is 1 to 64 characters of [A-Za-z0-9._-] and not only dots")]
 pub struct InvalidId;
 
-fn check(text: &str) -> Result<(), InvalidId> {
+/// Whether a text is 1 to 64 characters of `[A-Za-z0-9._-]`: safe in a URL path and a metric label.
+pub(crate) fn is_plain(text: &str) -> bool {
     let safe = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+    (1..=64).contains(&text.len()) && text.bytes().all(safe)
+}
+
+fn check(text: &str) -> Result<(), InvalidId> {
     let dots = text.bytes().all(|byte| byte == b'.');
-    ((1..=64).contains(&text.len()) && text.bytes().all(safe) && !dots)
-        .then_some(())
-        .ok_or(InvalidId)
+    (is_plain(text) && !dots).then_some(()).ok_or(InvalidId)
 }
 
 macro_rules! id {

@@ -35,11 +35,13 @@ pub mod csp;
 #[doc(hidden)]
 pub mod fuzzing;
 pub mod gateway;
+mod gauges;
 pub mod ids;
 pub mod in_flight;
 pub mod inventory;
 pub mod lifecycle;
 pub mod listener;
+mod loopback;
 pub mod os_error;
 pub mod problem;
 pub mod public_path;

@@ -15,16 +15,13 @@ use std::{
     collections::BTreeMap,
     fmt,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
     time::Duration,
 };
 
 use futures_util::future::{BoxFuture, join_all};
-use prometheus_client::{
-    collector::Collector,
-    encoding::{DescriptorEncoder, EncodeMetric},
-    metrics::{MetricType, gauge::ConstGauge},
-};
+use parking_lot::Mutex;
+use prometheus_client::{collector::Collector, encoding::DescriptorEncoder};
 use sha2::{Digest, Sha256};
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
@@ -34,7 +31,10 @@ use tokio_util::sync::CancellationToken;
 
 use self::file::Looks;
 pub use self::file::{LoadedFile, MAX_BYTES, ReadFault, read};
-use crate::clock::{Clock, Instant};
+use crate::{
+    clock::{Clock, Instant},
+    gauges,
+};
 
 const EVERY: Duration = Duration::from_secs(5);
 /// A content that is another one after this is being written: it is left for the next look.
@@ -215,12 +215,12 @@ impl Reloads {
     /// Each file's key, and why its newest version was refused, if it was.
     #[must_use]
     pub fn status(&self) -> Status {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0.lock().clone()
     }
 
     fn record(&self, file: &Watched, outcome: &Result<(), Rejection>) {
         let (key, reason) = (file.key, outcome.as_ref().err().map(|rejection| rejection.reason));
-        let before = self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(key, reason);
+        let before = self.0.lock().insert(key, reason);
         match outcome {
             Err(Rejection { reason, detail, .. }) if before != Some(Some(reason)) => {
                 let detail = detail.as_deref();
@@ -325,18 +325,10 @@ impl Hangups {
 }
 
 impl Collector for Reloads {
-    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        let mut family = encoder.encode_descriptor(
-            "sddc_gateway_config_reload_ok",
-            "1 while the newest version of a re-read file is in use, else 0",
-            None,
-            MetricType::Gauge,
-        )?;
-        for (file, error) in self.status() {
-            let value = i64::from(error.is_none());
-            ConstGauge::new(value).encode(family.encode_family(&[("file", file)])?)?;
-        }
-        Ok(())
+    fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let files = self.status().into_iter().map(|(file, error)| (file, error.is_none().into()));
+        let help = "1 while the newest version of a re-read file is in use, else 0";
+        gauges::encode_family(encoder, "sddc_gateway_config_reload_ok", help, "file", files)
     }
 }
 
@@ -353,7 +345,7 @@ mod tests {
         let taken: Arc<Mutex<Vec<Vec<u8>>>> = Arc::default();
         let seen = taken.clone();
         let take = take_at_once(move |content| {
-            seen.lock().unwrap().push(content.to_vec());
+            seen.lock().push(content.to_vec());
             if content == b"bad" { Err("bad") } else { Ok(()) }
         });
         let file = LoadedFile::read(&path).unwrap();
@@ -370,6 +362,6 @@ mod tests {
             write(text);
             assert_eq!(known.look(&clock).await, outcome.map_err(Rejection::from), "{text}");
         }
-        assert_eq!(*taken.lock().unwrap(), [b"bad", b"new"]);
+        assert_eq!(*taken.lock(), [b"bad", b"new"]);
     }
 }

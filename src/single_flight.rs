@@ -5,11 +5,9 @@
 //! itself. Only its number and result stay until the next one, for a waiter that asked before it
 //! began and looks after it ended.
 
-use std::{
-    future::Future,
-    sync::{Mutex, PoisonError},
-};
+use std::future::Future;
 
+use parking_lot::Mutex;
 use tokio::sync::watch;
 
 use crate::tasks::BackgroundJobs;
@@ -49,7 +47,7 @@ impl<T: Clone + Send + Sync + 'static> SingleFlight<T> {
     where
         F: Future<Output = T> + Send + 'static,
     {
-        let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut latest = self.latest.lock();
         if let Some(call) = latest.as_ref().filter(|call| call.is_under_way()) {
             return call.clone();
         }
@@ -67,7 +65,7 @@ impl<T: Clone + Send + Sync + 'static> SingleFlight<T> {
 
     /// The call that began last, be it under way or over; `None` before the first.
     pub fn latest(&self) -> Option<InFlightCall<T>> {
-        self.latest.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.latest.lock().clone()
     }
 }
 

@@ -7,26 +7,18 @@
 //! library to say, so a file that it takes is never refused for a field that has nothing to do with
 //! time.
 
-use std::{
-    collections::BTreeMap,
-    fmt,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 
 use der::{
     Decode, Reader, SliceReader, Tag, TagNumber,
     asn1::{GeneralizedTime, UtcTime},
 };
 use jiff::{Timestamp, tz::TimeZone};
-use prometheus_client::{
-    collector::Collector,
-    encoding::{DescriptorEncoder, EncodeMetric},
-    metrics::{MetricType, gauge::ConstGauge},
-};
+use parking_lot::Mutex;
+use prometheus_client::{collector::Collector, encoding::DescriptorEncoder};
 use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, pem::PemObject};
 
-use crate::reload::LoadedFile;
+use crate::{gauges, reload::LoadedFile};
 
 /// How long before its end a certificate is warned of.
 const WARNED_BEFORE: Duration = Duration::from_secs(14 * 24 * 3600);
@@ -295,7 +287,7 @@ impl CertificateDates {
     /// Takes the content that is in use from now on. One without dates leaves no date.
     pub fn set(&self, key: &'static str, kind: DatedKind, content: &[u8]) {
         let end = FileDates::of(kind, content).ok().and_then(|dates| dates.not_after());
-        let mut dates = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut dates = self.0.lock();
         match end {
             Some(end) => dates.insert(key, end),
             None => dates.remove(key),
@@ -304,19 +296,16 @@ impl CertificateDates {
 }
 
 impl Collector for CertificateDates {
-    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        let mut family = encoder.encode_descriptor(
+    fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let ends = self.0.lock().clone();
+        gauges::encode_family(
+            encoder,
             "sddc_gateway_tls_certificate_not_after_timestamp_seconds",
             "End of the certificates or CRLs in a file: the earliest of a pair's and of CRLs, the \
              latest of CAs",
-            None,
-            MetricType::Gauge,
-        )?;
-        let dates = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        for (file, end) in dates {
-            ConstGauge::new(end.as_second()).encode(family.encode_family(&[("file", file)])?)?;
-        }
-        Ok(())
+            "file",
+            ends.into_iter().map(|(file, end)| (file, end.as_second())),
+        )
     }
 }
 

@@ -12,10 +12,10 @@ use std::{
     hash::{BuildHasher, RandomState},
     net::IpAddr,
     num::NonZeroU32,
-    sync::{Mutex, PoisonError},
 };
 
 use http::HeaderValue;
+use parking_lot::Mutex;
 
 use super::rate::{Exceeded, Rate, Standing, since};
 use crate::clock::Instant;
@@ -79,7 +79,7 @@ impl Guesses {
     pub fn note(&self, client: IpAddr, now: Instant) -> Result<(), Exceeded> {
         let client = Client::from(client);
         let now = since(self.start, now);
-        let mut set = self.set(client).lock().unwrap_or_else(PoisonError::into_inner);
+        let mut set = self.set(client).lock();
         let known = set.iter().position(|way| way.client == Some(client));
         let way = match known {
             Some(at) => &mut set[at],

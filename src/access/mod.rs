@@ -47,6 +47,7 @@ pub use self::{
     settings::{CallerSettings, CallersFile, Roll, Settings},
     view::{InvalidNamePattern, NamePattern, View},
 };
+use crate::ids::is_plain;
 
 /// What a caller may do. No scope shows secrets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -128,8 +129,7 @@ impl CallerName {
 impl FromStr for CallerName {
     type Err = InvalidCallerName;
     fn from_str(text: &str) -> Result<Self, InvalidCallerName> {
-        let safe = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
-        if !(1..=64).contains(&text.len()) || !text.bytes().all(safe) {
+        if !is_plain(text) {
             Err(InvalidCallerName::Characters)
         } else if matches!(text, "anonymous" | "none" | "other") {
             Err(InvalidCallerName::Reserved)

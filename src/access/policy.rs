@@ -15,11 +15,7 @@ use std::{
 use arc_swap::ArcSwap;
 use http::HeaderMap;
 use jiff::Timestamp;
-use prometheus_client::{
-    collector::Collector,
-    encoding::{DescriptorEncoder, EncodeMetric},
-    metrics::{MetricType, gauge::ConstGauge},
-};
+use prometheus_client::{collector::Collector, encoding::DescriptorEncoder};
 use tokio::sync::watch;
 
 use super::{
@@ -28,7 +24,10 @@ use super::{
     identity::{Identity, Known, Proof, Refusal, Shown},
     oidc::{ClaimPattern, Claims, JwtFault, Oidc},
 };
-use crate::clock::{Clock, Instant};
+use crate::{
+    clock::{Clock, Instant},
+    gauges,
+};
 
 /// Who may call. Cheap to clone; all clones see a change at once.
 #[derive(Debug, Clone)]
@@ -382,18 +381,15 @@ impl Table {
 }
 
 impl Collector for Policy {
-    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        let mut family = encoder.encode_descriptor(
+    fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let ends = self.ends();
+        gauges::encode_family(
+            encoder,
             "sddc_gateway_caller_not_after_timestamp_seconds",
             "not_after of the callers that have one: from then on none of their credentials is good",
-            None,
-            MetricType::Gauge,
-        )?;
-        for (caller, end) in self.ends() {
-            let labels = [("caller", caller.as_str())];
-            ConstGauge::new(end.as_second()).encode(family.encode_family(&labels)?)?;
-        }
-        Ok(())
+            "caller",
+            ends.iter().map(|(caller, end)| (caller.as_str(), end.as_second())),
+        )
     }
 }
 

@@ -1,10 +1,8 @@
 //! The budget of forced reads: what one caller may make the gateway ask upstream.
 
-use std::{
-    collections::HashMap,
-    sync::{Mutex, PoisonError},
-    time::Duration,
-};
+use std::{collections::HashMap, time::Duration};
+
+use parking_lot::Mutex;
 
 use crate::{access::CallerName, clock::Instant, ids::OrgId};
 
@@ -34,7 +32,7 @@ impl Budget {
     /// Takes one read of each target out of the caller's budget, if there is one left of every one;
     /// else none.
     pub(super) fn spend(&self, caller: &CallerName, targets: &[Target], now: Instant) -> bool {
-        let mut pairs = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut pairs = self.0.lock();
         if pairs.len() + targets.len() > MAX_PAIRS {
             pairs.retain(|_, spent| spent.reads.iter().flatten().any(|read| is_recent(*read, now)));
         }
@@ -135,7 +133,7 @@ mod tests {
         assert!(!budget.spend(&name("late"), &[None], second(59)));
         assert!(budget.spend(&name("caller-0"), &[None], second(59)));
         assert!(budget.spend(&name("late"), &[None], second(60)));
-        assert_eq!(budget.0.lock().unwrap().len(), 2);
+        assert_eq!(budget.0.lock().len(), 2);
     }
 
     proptest! {

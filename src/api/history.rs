@@ -8,8 +8,10 @@
 use std::{
     any::TypeId,
     collections::{HashMap, HashSet, VecDeque},
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
 };
+
+use parking_lot::Mutex;
 
 use super::{
     caller::Visibility,
@@ -61,7 +63,7 @@ impl ValueHistory {
         visibility: &Visibility,
         scope: &OrgSelector,
     ) -> bool {
-        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let all = self.0.lock();
         all.iter().any(|(owner, seen)| {
             let values = seen.values.get(&(TypeId::of::<R>(), field));
             values.is_some_and(|values| values.iter().any(|known| **known == *value))
@@ -95,7 +97,7 @@ impl ValueHistory {
             }
         }
         let owner = Owner { org: org.clone(), sddc: sddc.cloned() };
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = self.0.lock();
         // A task does not say what its SDDC is called: the SDDC's own document does.
         if odd.is_empty() && name.is_none() {
             return;

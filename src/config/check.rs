@@ -2,11 +2,6 @@
 
 use std::net::SocketAddr;
 
-use rustls::{
-    RootCertStore,
-    pki_types::{CertificateDer, pem::PemObject},
-};
-
 use super::{
     caller::Ways,
     callers,
@@ -22,10 +17,12 @@ use crate::{
         Settings::{self as AccessSettings, Callers, Open},
         oidc::{KeysFrom, Settings as OidcSettings, check_keys},
     },
+    crypto::{CaFault, authorities},
     csp::{ClientId, ClientSecret, Settings as CspSettings},
     ids::OrgId,
     inventory::Settings as InventorySettings,
     listener::{OpsSettings, Settings as ListenerSettings},
+    loopback::is_loopback,
     reload::LoadedFile,
     telemetry::{Format, Settings as TelemetrySettings},
     vmc::Settings as VmcSettings,
@@ -198,7 +195,7 @@ pub(super) fn access(reader: &mut Reader<'_>, listen: SocketAddr) -> AccessSetti
             reader.fault(access::open.name, problem, &open);
         }
         (Some(true), None) => return Open,
-        (_, None) if !value::is_loopback(listen.ip()) => refuse_unasked_openness(reader, listen),
+        (_, None) if !is_loopback(listen.ip()) => refuse_unasked_openness(reader, listen),
         // An explicit `false` is a wish: it lets nobody in, on loopback too.
         (None, None) if !reader.is_set(&access::open) => return Open,
         _ => {}
@@ -308,16 +305,6 @@ pub(super) fn telemetry(reader: &mut Reader<'_>, on_terminal: bool) -> Telemetry
     }
 }
 
-/// At least one certificate, and all of them usable: a client that trusts only some of a bundle
-/// fails later, and far from the cause.
-fn check_authorities(pem: &[u8]) -> Result<(), String> {
-    let mut store = RootCertStore::empty();
-    for certificate in CertificateDer::pem_slice_iter(pem) {
-        let certificate = certificate.map_err(|_| "holds broken PEM")?;
-        let number = store.len() + 1;
-        store
-            .add(certificate)
-            .map_err(|_| format!("holds a certificate that is no usable CA: number {number}"))?;
-    }
-    if store.is_empty() { Err("holds no PEM certificate".into()) } else { Ok(()) }
+fn check_authorities(pem: &[u8]) -> Result<(), CaFault> {
+    authorities(pem).map(drop)
 }

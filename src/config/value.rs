@@ -15,7 +15,7 @@ use std::{
 use ipnet::IpNet;
 use url::{Host, Url};
 
-use crate::{csp::ClientSecret, telemetry::AuditTarget};
+use crate::{csp::ClientSecret, loopback::is_loopback_host, telemetry::AuditTarget};
 
 const DURATION_UNITS: &[(&str, u64)] = &[("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)];
 const SIZE_UNITS: &[(&str, u64)] =
@@ -264,19 +264,6 @@ pub(super) fn text(text: &str) -> Result<String, String> {
     } else {
         Ok(text.to_owned())
     }
-}
-
-fn is_loopback_host(host: &Host<&str>) -> bool {
-    match host {
-        Host::Domain(name) => *name == "localhost" || name.ends_with(".localhost"),
-        Host::Ipv4(address) => address.is_loopback(),
-        Host::Ipv6(address) => address.is_loopback(),
-    }
-}
-
-/// Whether only this machine reaches a listener.
-pub(super) fn is_loopback(address: IpAddr) -> bool {
-    address.to_canonical().is_loopback()
 }
 
 /// A path below an upstream's URL.

@@ -3,9 +3,10 @@
 use std::{
     collections::{HashMap, VecDeque},
     fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
 };
 
+use parking_lot::{Mutex, MutexGuard};
 use secrecy::SecretString;
 use tokio::sync::watch;
 
@@ -79,7 +80,7 @@ impl HeldSecrets {
             return scrubber.clone();
         }
         // Not under the lock that every read takes for the generation.
-        let _building = self.0.building.lock().unwrap_or_else(PoisonError::into_inner);
+        let _building = self.0.building.lock();
         let held = self.lock();
         if let Some(scrubber) = &held.scrubber {
             return scrubber.clone();
@@ -107,7 +108,7 @@ impl HeldSecrets {
     }
 
     fn lock(&self) -> MutexGuard<'_, Held> {
-        self.0.held.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.held.lock()
     }
 }
 

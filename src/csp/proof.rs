@@ -3,18 +3,15 @@
 //! Flow: new content of `csp.client_secret_file` → [`ClientSecret`] → one mint of the first
 //! organization → in use for all of them, or refused while the old one stays.
 
-use std::{
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
+
+use parking_lot::Mutex;
 
 use super::{ClientSecret, CspError, InvalidClientSecret, SecretCell, TokenSource};
-use crate::upstream::{Kind, REFUSED_OPEN};
+use crate::upstream::{Kind, REFUSED_OPEN, backoff, jittered};
 
-/// After a try without an answer, doubled with each one more.
-const MIN_BACKOFF: Duration = Duration::from_secs(1);
-const MAX_BACKOFF: Duration = Duration::from_secs(60);
-/// No longer than this is `Retry-After` believed.
+/// No shorter and no longer than this is `Retry-After` believed.
+const MIN_RETRY_AFTER: Duration = Duration::from_secs(1);
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(300);
 
 /// Takes new secrets for all organizations. Cheap to clone.
@@ -99,17 +96,16 @@ impl SecretProof {
             self.count_unanswered(false);
             return REFUSED_OPEN;
         }
-        let doublings = self.count_unanswered(true).min(6);
-        let backoff = (MIN_BACKOFF * (1 << doublings)).min(MAX_BACKOFF);
+        let unanswered = self.count_unanswered(true);
         error.retry_in().map_or_else(
-            || backoff.mul_f64(rand::random_range(0.5..=1.0)),
-            |told| told.clamp(MIN_BACKOFF, MAX_RETRY_AFTER),
+            || jittered(backoff(unanswered)),
+            |told| told.clamp(MIN_RETRY_AFTER, MAX_RETRY_AFTER),
         )
     }
 
     /// How many tries had no answer before this one.
     fn count_unanswered(&self, is_one: bool) -> u32 {
-        let mut count = self.unanswered.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut count = self.unanswered.lock();
         let next = if is_one { count.saturating_add(1) } else { 0 };
         std::mem::replace(&mut *count, next)
     }

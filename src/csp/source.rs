@@ -1,11 +1,12 @@
 //! The shared token of one organization: read, renewed, invalidated.
 
 use std::sync::{
-    Arc, Mutex, PoisonError,
+    Arc,
     atomic::{AtomicUsize, Ordering},
 };
 
 use arc_swap::{ArcSwap, ArcSwapOption};
+use parking_lot::Mutex;
 use tokio::sync::{self, Notify, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -408,8 +409,8 @@ impl TokenSource {
         }
     }
 
-    fn trouble(&self) -> std::sync::MutexGuard<'_, Trouble> {
-        self.0.trouble.lock().unwrap_or_else(PoisonError::into_inner)
+    fn trouble(&self) -> parking_lot::MutexGuard<'_, Trouble> {
+        self.0.trouble.lock()
     }
 }
 

@@ -1,13 +1,9 @@
 //! Client certificates that a handshake refuses: counted by reason, logged, recorded in
 //! the audit. Without this their owner sees an alert of TLS, and the operator nothing.
 
-use std::{
-    collections::HashMap,
-    net::IpAddr,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{collections::HashMap, net::IpAddr, sync::Arc, time::Duration};
 
+use parking_lot::Mutex;
 use uuid::Uuid;
 
 use crate::{
@@ -81,7 +77,7 @@ impl Refusals {
     /// How many lines of this reason were left out before, if the next may be written.
     fn line_is_due(&self, fault: CertificateFault) -> Option<u64> {
         let now = self.clock.now();
-        let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut lines = self.lines.lock();
         let lines = lines.entry(fault).or_default();
         if lines.last.is_some_and(|last| now.since(last) < BETWEEN_LINES) {
             lines.left_out += 1;

@@ -6,14 +6,11 @@
 //! new certificate costs no connection. A new one that is broken, or has another key, leaves the
 //! old one in place. The private key is in no text: faults are a closed set, `Debug` shows nothing.
 
-use std::{
-    fmt, io,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{fmt, io, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
 use jiff::Timestamp;
+use parking_lot::Mutex;
 use rustls::{
     InconsistentKeys, ServerConfig,
     pki_types::{CertificateDer, PrivateKeyDer, UnixTime, pem::PemObject},
@@ -323,7 +320,7 @@ impl CertificateResolver {
     fn replace(&self, cert: &[u8], key: &[u8]) -> Result<(), IdentityFault> {
         let identity = ServerIdentity::from_pem(cert, key)?;
         let now = self.clock.wall();
-        let mut known = self.identity.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.identity.lock();
         if known.check_dates(now).is_ok() {
             identity.check_dates(now)?;
         }

@@ -6,17 +6,13 @@
 //! it for longer. While it is open it tells the failure that opened it, so that a caller that is
 //! held back gets the true reason.
 
-use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
-use super::jittered;
+use parking_lot::{Mutex, MutexGuard};
+
+use super::{MIN_BACKOFF, backoff, jittered};
 use crate::clock::{Clock, Instant};
 
-const MIN_OPEN: Duration = Duration::from_secs(1);
-/// The longest backoff.
-pub const MAX_BACKOFF: Duration = Duration::from_secs(60);
 /// The longest backoff of what has never been read: there is no snapshot to show meanwhile.
 pub const MAX_FIRST_BACKOFF: Duration = Duration::from_secs(10);
 /// The longest `Retry-After` of an upstream that is obeyed.
@@ -157,7 +153,7 @@ impl<E: Clone> CircuitBreaker<E> {
                 true
             }
             State::HalfOpen { because, .. } => {
-                return Err(CircuitOpen { retry_in: MIN_OPEN, because: because.clone() });
+                return Err(CircuitOpen { retry_in: MIN_BACKOFF, because: because.clone() });
             }
         };
         Ok(CallPermit { circuit: self.clone(), is_trial, resets: inner.resets, judged: false })
@@ -169,7 +165,7 @@ impl<E: Clone> CircuitBreaker<E> {
         match &self.lock().state {
             State::Closed => None,
             State::Open { until, .. } => Some(*until),
-            State::HalfOpen { .. } => Some(self.clock.now() + MIN_OPEN),
+            State::HalfOpen { .. } => Some(self.clock.now() + MIN_BACKOFF),
         }
     }
 
@@ -206,7 +202,7 @@ impl<E: Clone> CircuitBreaker<E> {
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner<E>> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+        self.inner.lock()
     }
 }
 
@@ -251,7 +247,7 @@ impl<E: Clone> CallPermit<E> {
         };
         let span = match open_for {
             OpenFor::Backoff(max) => jittered(backoff(failures).min(max)),
-            OpenFor::Given(span) => span.clamp(MIN_OPEN, MAX_RETRY_AFTER),
+            OpenFor::Given(span) => span.clamp(MIN_BACKOFF, MAX_RETRY_AFTER),
         };
         inner.state = State::Open { until: now + span, failures, because };
     }
@@ -272,13 +268,9 @@ impl<E: Clone> Drop for CallPermit<E> {
     }
 }
 
-fn backoff(failures: u32) -> Duration {
-    MIN_OPEN.saturating_mul(2_u32.saturating_pow(failures.min(16))).min(MAX_BACKOFF)
-}
-
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::MAX_BACKOFF, *};
 
     fn circuit() -> (Clock, CircuitBreaker<&'static str>) {
         let clock = Clock::manual(jiff::Timestamp::UNIX_EPOCH);
@@ -291,8 +283,8 @@ mod tests {
         circuit.enter().unwrap().failed(OpenFor::Backoff(MAX_BACKOFF), "down");
         let held = circuit.enter().unwrap_err();
         assert_eq!(held.because, "down");
-        assert!(held.retry_in >= MIN_OPEN / 2 && held.retry_in <= MIN_OPEN);
-        clock.advance(MIN_OPEN);
+        assert!(held.retry_in >= MIN_BACKOFF / 2 && held.retry_in <= MIN_BACKOFF);
+        clock.advance(MIN_BACKOFF);
         let trial = circuit.enter().unwrap();
         assert_eq!(circuit.enter().unwrap_err().because, "down", "only one passes");
         trial.succeeded();
@@ -328,7 +320,7 @@ mod tests {
         for permit in permits {
             permit.failed(OpenFor::Backoff(MAX_BACKOFF), "down");
         }
-        assert!(circuit.enter().unwrap_err().retry_in <= MIN_OPEN);
+        assert!(circuit.enter().unwrap_err().retry_in <= MIN_BACKOFF);
     }
 
     #[test]
@@ -345,7 +337,7 @@ mod tests {
     fn an_abandoned_trial_lets_the_next_one_through() {
         let (clock, circuit) = circuit();
         circuit.enter().unwrap().failed(OpenFor::Backoff(MAX_BACKOFF), "down");
-        clock.advance(MIN_OPEN);
+        clock.advance(MIN_BACKOFF);
         drop(circuit.enter().unwrap());
         assert!(circuit.enter().is_ok());
     }

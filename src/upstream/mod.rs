@@ -19,10 +19,14 @@ mod retry;
 
 use std::time::Duration;
 
+/// The shortest and the longest backoff.
+const MIN_BACKOFF: Duration = Duration::from_secs(1);
+pub(crate) const MAX_BACKOFF: Duration = Duration::from_secs(60);
+
 pub use self::{
     circuit::{
-        CallPermit, CircuitBreaker, CircuitOpen, CircuitState, CircuitStatus, MAX_BACKOFF,
-        MAX_FIRST_BACKOFF, OpenFor, REFUSED_OPEN,
+        CallPermit, CircuitBreaker, CircuitOpen, CircuitState, CircuitStatus, MAX_FIRST_BACKOFF,
+        OpenFor, REFUSED_OPEN,
     },
     client::{Bounds, Client, Reply, Upstream},
     error::{Breach, Detail, Failure, Kind},
@@ -37,7 +41,12 @@ pub(crate) fn seconds(span: Duration) -> String {
     format!("{}s", span.as_secs_f64())
 }
 
+/// After so many failures in a row, the first being 0: a second, doubled with each, at most a minute.
+pub(crate) fn backoff(failures: u32) -> Duration {
+    MIN_BACKOFF.saturating_mul(2_u32.saturating_pow(failures.min(16))).min(MAX_BACKOFF)
+}
+
 /// Half to whole, so that those who failed together do not come back together.
-fn jittered(span: Duration) -> Duration {
+pub(crate) fn jittered(span: Duration) -> Duration {
     span.mul_f64(rand::random_range(0.5..=1.0))
 }

@@ -13,17 +13,14 @@ use std::{sync::Arc, time::Duration};
 use arc_swap::ArcSwap;
 use http::{HeaderMap, HeaderValue, header::ACCEPT};
 use reqwest::redirect;
-use rustls::{
-    ClientConfig, RootCertStore,
-    pki_types::{CertificateDer, pem::PemObject},
-};
+use rustls::{ClientConfig, RootCertStore, pki_types::CertificateDer};
 use tokio::sync::Mutex;
 use url::Url;
 
 use super::{Detail, Route, Upstream};
 use crate::{
     clock::{Clock, Instant},
-    crypto,
+    crypto::{self, CaFault},
     tasks::blocking,
 };
 
@@ -78,7 +75,7 @@ pub enum BuildError {
         /// The configuration key that names it.
         key: &'static str,
         /// What is wrong with it.
-        why: &'static str,
+        why: CaFault,
     },
     /// The system has no CAs, and the extra CA file is not set.
     #[error(
@@ -104,7 +101,7 @@ impl Pool {
         route: Route,
         clock: Clock,
     ) -> Result<Self, BuildError> {
-        let authorities = authorities.map(parse_authorities).transpose();
+        let authorities = authorities.map(crypto::authorities).transpose();
         let unusable = |why| BuildError::CaFile { key: upstream.ca_file_key(), why };
         let authorities = authorities.map_err(unusable)?.unwrap_or_default();
         let (encrypted, base) = (base.scheme() == "https", base.clone());
@@ -154,7 +151,7 @@ impl Pool {
     /// Trusts the CAs of a PEM file from the next call on, instead of those that it held before. What
     /// is under way goes on with the old connections.
     pub(super) async fn take_authorities(&self, pem: &[u8]) -> Result<(), &'static str> {
-        let authorities = parse_authorities(pem)?;
+        let authorities = crypto::authorities(pem).map_err(CaFault::as_str)?;
         let _making = self.making.lock().await;
         let old = self.plan.load_full();
         let plan = Arc::new(Plan { authorities, ..Plan::clone(&old) });
@@ -219,19 +216,6 @@ impl Plan {
         config.alpn_protocols = PROTOCOLS.map(<[u8]>::to_vec).into();
         Ok(config)
     }
-}
-
-/// At least one certificate, and all of them usable: a client that trusts only some of a bundle fails
-/// later, and far from the cause. What is wrong is from a closed set.
-fn parse_authorities(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, &'static str> {
-    let mut store = RootCertStore::empty();
-    let mut authorities = Vec::new();
-    for certificate in CertificateDer::pem_slice_iter(pem) {
-        let certificate = certificate.map_err(|_| "broken pem")?;
-        store.add(certificate.clone()).map_err(|_| "unusable ca")?;
-        authorities.push(certificate);
-    }
-    if authorities.is_empty() { Err("no certificate") } else { Ok(authorities) }
 }
 
 #[cfg(test)]

@@ -17,6 +17,7 @@ use percent_encoding::percent_decode_str;
 use url::{Host, Url};
 
 use self::no_proxy::NoProxy;
+use crate::loopback::is_loopback_host;
 
 const HTTPS: [&str; 2] = ["HTTPS_PROXY", "https_proxy"];
 const HTTP: [&str; 2] = ["HTTP_PROXY", "http_proxy"];
@@ -123,7 +124,7 @@ impl Proxies {
     #[must_use]
     pub fn route(&self, url: &Url) -> Route {
         let (Some(proxy), Some(host)) = (&self.https, url.host()) else { return Route::Direct };
-        if url.scheme() != "https" || is_loopback(&host) {
+        if url.scheme() != "https" || is_loopback_host(&host) {
             return Route::Direct;
         }
         let port = url.port_or_known_default().unwrap_or(443);
@@ -269,15 +270,6 @@ fn parse_credentials(text: &str) -> Option<(String, String)> {
         && !user.contains(':')
         && !format!("{user}{password}").contains(char::is_control);
     is_sound.then_some((user, password))
-}
-
-/// Whether a host is this machine by its name or address.
-pub(super) fn is_loopback(host: &Host<&str>) -> bool {
-    match host {
-        Host::Domain(name) => *name == "localhost" || name.ends_with(".localhost"),
-        Host::Ipv4(address) => address.is_loopback(),
-        Host::Ipv6(address) => address.is_loopback(),
-    }
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::{
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
@@ -10,6 +10,7 @@ use std::{
 
 use bytes::Bytes;
 use http::{Method, StatusCode};
+use parking_lot::Mutex;
 use url::Url;
 
 use super::VmcError;
@@ -392,7 +393,7 @@ impl Reader {
         if now.since(token.minted()) <= TOKEN_TOO_YOUNG_TO_BE_STALE {
             return false;
         }
-        let mut last = self.0.minted_for_403.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut last = self.0.minted_for_403.lock();
         let may = last.is_none_or(|last| now.since(last) >= BETWEEN_MINTS_FOR_403);
         if may {
             *last = Some(now);

@@ -1,22 +1,15 @@
 //! The CAs of callers' certificates, and what these have revoked, as they are now.
 
-use std::{
-    cell::RefCell,
-    fmt,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{cell::RefCell, fmt, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
 use jiff::Timestamp;
+use parking_lot::Mutex;
 use rustls::{
     CertificateError, DigitallySignedStruct, DistinguishedName, RootCertStore, SignatureScheme,
     client::danger::HandshakeSignatureValid,
     crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature},
-    pki_types::{
-        CertificateDer, CertificateRevocationListDer, UnixTime,
-        pem::{PemObject, SliceIter},
-    },
+    pki_types::{CertificateDer, CertificateRevocationListDer, UnixTime, pem::PemObject},
     server::{
         WebPkiClientVerifier,
         danger::{ClientCertVerified, ClientCertVerifier},
@@ -25,7 +18,10 @@ use rustls::{
 use webpki::BorrowedCertRevocationList;
 
 use super::{AuthorityFault, CertificateFault, ClientCertificate, CredentialId, CrlProblem};
-use crate::validity::{Validity, is_der};
+use crate::{
+    crypto,
+    validity::{Validity, is_der},
+};
 
 /// The CAs whose certificates callers may show, and what they have revoked. Replaceable while
 /// connections are open. Cheap to clone.
@@ -152,7 +148,7 @@ impl ClientAuthorities {
     }
 
     fn replace(&self, change: impl FnOnce(&mut Material)) {
-        let mut material = self.0.material.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut material = self.0.material.lock();
         change(&mut material);
         self.renew(&material, Timestamp::UNIX_EPOCH);
         tracing::info!("callers' CAs or CRLs have changed");
@@ -173,7 +169,7 @@ impl ClientAuthorities {
         if holds(&current) {
             return current;
         }
-        let material = self.0.material.lock().unwrap_or_else(PoisonError::into_inner);
+        let material = self.0.material.lock();
         let current = self.0.current.load_full();
         if holds(&current) { current } else { self.renew(&material, now) }
     }
@@ -250,16 +246,11 @@ impl fmt::Debug for ClientAuthorities {
 }
 
 fn read_authorities(pem: &[u8]) -> Result<Vec<Authority>, AuthorityFault> {
-    let mut authorities = Vec::new();
-    let certificates: SliceIter<'_, CertificateDer<'static>> = CertificateDer::pem_slice_iter(pem);
-    for certificate in certificates {
-        let certificate = certificate.map_err(|_| AuthorityFault::BrokenPem)?;
-        let unusable = AuthorityFault::UnusableAuthority(authorities.len() + 1);
-        RootCertStore::empty().add(certificate.clone()).map_err(|_| unusable)?;
+    let authority = |certificate: CertificateDer<'static>| {
         let validity = Validity::of_certificate(&certificate).ok();
-        authorities.push(Authority { certificate, validity });
-    }
-    if authorities.is_empty() { Err(AuthorityFault::NoAuthority) } else { Ok(authorities) }
+        Authority { certificate, validity }
+    };
+    Ok(crypto::authorities(pem)?.into_iter().map(authority).collect())
 }
 
 /// CAs publish their lists in DER (RFC 5280 section 4.2.1.13): one is taken as it was fetched.
@@ -268,7 +259,7 @@ fn read_crls(content: &[u8]) -> Result<Vec<CertificateRevocationListDer<'static>
         vec![CertificateRevocationListDer::from(content.to_vec())]
     } else {
         let crls = CertificateRevocationListDer::pem_slice_iter(content);
-        crls.collect::<Result<Vec<_>, _>>().map_err(|_| AuthorityFault::BrokenPem)?
+        crls.collect::<Result<Vec<_>, _>>().map_err(|_| AuthorityFault::BrokenCrlPem)?
     };
     if crls.is_empty() {
         return Err(AuthorityFault::NoCrl);

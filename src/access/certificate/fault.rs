@@ -2,7 +2,7 @@
 
 use rustls::{CertificateError, Error};
 
-use crate::reload::Rejection;
+use crate::{crypto::CaFault, reload::Rejection};
 
 /// Why a client certificate is refused. The names are a closed set: they are metric labels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -192,15 +192,12 @@ impl CertificateFault {
 /// Why CAs or CRLs cannot be used. A list or CA is told by its number in the file, from 1 on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum AuthorityFault {
-    /// Either file.
+    /// The file of CAs.
+    #[error(transparent)]
+    Authorities(#[from] CaFault),
+    /// The file of CRLs.
     #[error("holds broken PEM")]
-    BrokenPem,
-    /// No certificate.
-    #[error("holds no certificate")]
-    NoAuthority,
-    /// One that is no CA, or that cannot be read.
-    #[error("holds a certificate that is no usable CA: number {0}")]
-    UnusableAuthority(usize),
+    BrokenCrlPem,
     /// No CRL.
     #[error("holds no CRL, neither in PEM nor in DER")]
     NoCrl,
@@ -250,9 +247,8 @@ impl AuthorityFault {
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
-            Self::BrokenPem => "broken pem",
-            Self::NoAuthority => "no certificate",
-            Self::UnusableAuthority(_) => "unusable ca",
+            Self::Authorities(fault) => fault.as_str(),
+            Self::BrokenCrlPem => "broken pem",
             Self::NoCrl => "no crl",
             Self::UnusableCrl(..) => "unusable crl",
         }
@@ -262,8 +258,8 @@ impl AuthorityFault {
     #[must_use]
     pub const fn key(self) -> &'static str {
         match self {
-            Self::NoCrl | Self::UnusableCrl(..) => "api.tls_client_crl",
-            Self::BrokenPem | Self::NoAuthority | Self::UnusableAuthority(_) => "api.tls_client_ca",
+            Self::BrokenCrlPem | Self::NoCrl | Self::UnusableCrl(..) => "api.tls_client_crl",
+            Self::Authorities(_) => "api.tls_client_ca",
         }
     }
 }

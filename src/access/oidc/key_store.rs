@@ -3,13 +3,10 @@
 //! Good keys are replaced by good ones only: whatever an issuer's endpoint or a file turns into, the
 //! last good set stays.
 
-use std::{
-    fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::{fmt, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwapOption;
+use parking_lot::{Mutex, MutexGuard};
 
 use super::jwks::{self, KeySet, SetFault};
 use crate::clock::{Clock, Instant};
@@ -114,6 +111,6 @@ impl KeyStore {
     }
 
     fn renewal(&self) -> MutexGuard<'_, Renewal> {
-        self.renewal.lock().unwrap_or_else(PoisonError::into_inner)
+        self.renewal.lock()
     }
 }

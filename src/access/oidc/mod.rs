@@ -25,14 +25,11 @@ mod signature;
 #[cfg(test)]
 mod tests;
 
-use std::{
-    fmt,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{fmt, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use moka::{policy::EvictionPolicy, sync::Cache};
+use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
 use tokio_util::sync::CancellationToken;
 
@@ -56,7 +53,7 @@ use crate::{
     single_flight::{InFlightCall, SingleFlight},
     tasks::BackgroundJobs,
     telemetry::Metrics,
-    upstream::{BuildError, Proxies},
+    upstream::{BuildError, Proxies, backoff, jittered},
 };
 
 /// Between two fetches that unknown keys ask for, whoever sends them.
@@ -65,9 +62,6 @@ const BETWEEN_REQUESTED_FETCHES: Duration = Duration::from_secs(10);
 const MAX_WAIT: Duration = Duration::from_secs(5);
 /// Between regular fetches: a key that was withdrawn is trusted no longer than this.
 const BETWEEN_FETCHES: Duration = Duration::from_secs(300);
-/// After a failed fetch, doubled with each one more.
-const FIRST_BACKOFF: Duration = Duration::from_secs(1);
-const LONGEST_BACKOFF: Duration = Duration::from_secs(60);
 
 /// What is remembered of verified tokens: 10 000 of them, fewer if they say much.
 const REMEMBERED_BYTES: u64 = 20 * 1024 * 1024;
@@ -364,7 +358,7 @@ impl Oidc {
     fn requested_fetch(&self, fetching: &Fetching) -> Option<InFlightCall<Fetched>> {
         let now = self.0.clock.now();
         // Held until the fetch is begun, so that of many callers only one begins it.
-        let mut requested_at = fetching.requested_at.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut requested_at = fetching.requested_at.lock();
         if let Some(run) = fetching.flight.latest().filter(InFlightCall::is_under_way) {
             return Some(run);
         }
@@ -377,7 +371,7 @@ impl Oidc {
 
     /// Until a fetch may be asked for again.
     fn next_fetch_in(&self, fetching: &Fetching) -> Duration {
-        let requested_at = fetching.requested_at.lock().unwrap_or_else(PoisonError::into_inner);
+        let requested_at = fetching.requested_at.lock();
         let since = requested_at.map(|before| self.0.clock.now().since(before));
         since.map_or(Duration::ZERO, |since| BETWEEN_REQUESTED_FETCHES.saturating_sub(since))
     }
@@ -422,9 +416,6 @@ fn tell(before: &OidcStatus, reason: &'static str, why: &dyn fmt::Display) {
 fn pause(failures: u32) -> Duration {
     match failures.checked_sub(1) {
         None => BETWEEN_FETCHES.mul_f64(rand::random_range(0.9..=1.1)),
-        Some(more) => FIRST_BACKOFF
-            .saturating_mul(2_u32.saturating_pow(more.min(16)))
-            .min(LONGEST_BACKOFF)
-            .mul_f64(rand::random_range(0.5..=1.0)),
+        Some(before) => jittered(backoff(before)),
     }
 }

@@ -3,8 +3,10 @@
 
 use std::{
     collections::{HashMap, VecDeque},
-    sync::{Arc, Mutex, PoisonError, Weak},
+    sync::{Arc, Weak},
 };
+
+use parking_lot::Mutex;
 
 use super::EncodedAnswer;
 use crate::access::CallerName;
@@ -58,7 +60,7 @@ impl CallerShares {
         answer: &Arc<EncodedAnswer>,
         bytes: usize,
     ) -> Vec<Arc<EncodedAnswer>> {
-        let mut shares = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut shares = self.0.lock();
         let share = shares.entry(caller.clone()).or_default();
         share.answers.push_back((Arc::downgrade(answer), bytes));
         share.bytes += bytes;
@@ -132,7 +134,7 @@ mod tests {
             shares.add(&other, &dropped, 1);
         }
         shares.add(&other, &new, 1);
-        let all = shares.0.lock().unwrap();
+        let all = shares.0.lock();
         assert!(all.values().all(|share| share.answers.len() <= MIN_SWEPT));
     }
 }

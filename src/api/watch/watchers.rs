@@ -1,9 +1,8 @@
 //! How many watch at once, and the bounds above which more are refused.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::{collections::HashMap, sync::Arc};
+
+use parking_lot::{Mutex, MutexGuard};
 
 use crate::{access::CallerName, telemetry::Metrics};
 
@@ -58,7 +57,7 @@ impl WatcherLimit {
 
 impl Count {
     fn held(&self) -> MutexGuard<'_, Held> {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+        self.held.lock()
     }
 }
 

@@ -104,7 +104,7 @@ fn what_cannot_be_used_is_told_by_key_and_file_and_never_quoted() {
         ),
         (
             &[("cert", &cert), ("key", &key), ("client_ca", &crl)],
-            "api.tls_client_ca: \"client_ca\" holds no certificate",
+            "api.tls_client_ca: \"client_ca\" holds no PEM certificate",
         ),
         (
             &[("cert", &cert), ("key", &key), ("client_ca", &ca), ("client_crl", &ca)],

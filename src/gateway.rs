@@ -10,7 +10,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     access::{
-        Policy, Refusal, Roll, TrustedProxies, Verifiers,
+        ConfiguredCallers, Policy, Refusal, TrustedProxies, Verifiers,
         oidc::{self, Oidc},
     },
     api::{self, AnswerCache, ApiState, Docs, EventDiffCache, ValueHistory, WatcherLimit},
@@ -364,7 +364,7 @@ fn start_oidc(
     metrics: &Metrics,
     tasks: &Tasks,
 ) -> Result<Option<Oidc>, StartError> {
-    let settings = config.access.roll().and_then(|roll| roll.oidc.as_ref());
+    let settings = config.access.callers().and_then(|configured| configured.oidc.as_ref());
     let Some(settings) = settings else { return Ok(None) };
     let jobs = tasks.jobs.clone();
     let (settings, clock) = (settings.clone(), clock.clone());
@@ -376,7 +376,7 @@ fn start_oidc(
 
 /// The keys without which no caller can be authenticated, if that is so.
 fn awaited_keys(config: &Config, oidc: Option<&Oidc>) -> Option<Oidc> {
-    let tokens_only = config.access.roll().is_some_and(Roll::is_tokens_only);
+    let tokens_only = config.access.callers().is_some_and(ConfiguredCallers::is_tokens_only);
     oidc.filter(|_| tokens_only).cloned()
 }
 

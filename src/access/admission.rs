@@ -1,6 +1,6 @@
 //! The one gate: whether who sent a request may do what it asks for.
 //!
-//! Flow: the edge puts a [`Sender`] on each request → the path asks it to [`Sender::admit`] the scope
+//! Flow: the edge puts a [`RequestIdentity`] on each request → the path asks it to [`RequestIdentity::admit`] the scope
 //! that it needs → [`Admitted`], from which the answer's view comes, or [`Denied`].
 //!
 //! Who stays, an event stream or a long poll, is judged again as soon as the rules change or the
@@ -10,7 +10,9 @@ use std::{net::IpAddr, time::Duration};
 
 use http::HeaderValue;
 
-use super::{Caller, CredentialId, Exceeded, Identity, Known, Policy, Rate, Refusal, Scope};
+use super::{
+    Authenticated, Caller, CredentialId, Exceeded, Identity, Policy, Rate, Refusal, Scope,
+};
 use crate::clock::Instant;
 
 /// How long a look at what may be withdrawn holds for who stays: as long as for a request at most.
@@ -18,7 +20,7 @@ const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(60);
 
 /// Who sent a request, as far as the edge found out.
 #[derive(Debug, Clone)]
-pub struct Sender {
+pub struct RequestIdentity {
     /// By what everyone is judged.
     pub policy: Policy,
     /// Who it is.
@@ -32,7 +34,7 @@ pub struct Sender {
 /// A caller who may do what was asked for.
 #[derive(Debug, Clone)]
 pub struct Admitted {
-    known: Known,
+    known: Authenticated,
     scope: Scope,
     policy: Policy,
     client: IpAddr,
@@ -54,7 +56,7 @@ pub enum Denied {
     Forbidden(Scope),
 }
 
-impl Sender {
+impl RequestIdentity {
     /// Judges whether the sender has a scope and may ask now: 401, then 429, then 403. Counts the
     /// request against its caller's rate.
     ///
@@ -62,7 +64,7 @@ impl Sender {
     /// [`Denied`].
     pub fn admit(&self, scope: Scope) -> Result<Admitted, Denied> {
         let known = match &self.identity {
-            Identity::Known(known) => known.clone(),
+            Identity::Authenticated(known) => known.clone(),
             Identity::Refused(refusal) => return Err(self.refuse(*refusal)),
         };
         if let Some(limiter) = known.caller().limiter() {
@@ -82,11 +84,11 @@ impl Sender {
     }
 }
 
-impl Sender {
+impl RequestIdentity {
     fn refuse(&self, refusal: Refusal) -> Denied {
         if refusal.is_bad_credential() {
             let now = self.policy.clock().now();
-            if let Err(exceeded) = self.policy.guesses().note(self.client, now) {
+            if let Err(exceeded) = self.policy.auth_failures().note(self.client, now) {
                 return Denied::TooManyGuesses(exceeded);
             }
         }
@@ -94,7 +96,7 @@ impl Sender {
     }
 }
 
-fn require(known: &Known, scope: Scope) -> Result<(), Denied> {
+fn require(known: &Authenticated, scope: Scope) -> Result<(), Denied> {
     if known.caller().has(scope) { Ok(()) } else { Err(Denied::Forbidden(scope)) }
 }
 

@@ -17,14 +17,14 @@ const X_API_KEY: http::HeaderName = http::HeaderName::from_static("x-api-key");
 #[derive(Debug, Clone)]
 pub enum Identity {
     /// The credential was good, or none is needed.
-    Known(Known),
+    Authenticated(Authenticated),
     /// 401.
     Refused(Refusal),
 }
 
 /// A caller, and what proved that it is.
 #[derive(Debug, Clone)]
-pub struct Known {
+pub struct Authenticated {
     caller: Caller,
     proof: Proof,
     /// Of the rules by which it was judged.
@@ -64,7 +64,7 @@ pub enum Refusal {
     /// A token that is not good.
     Token(JwtFault),
     /// A good token of nobody who may call.
-    Stranger,
+    NoMatchingCaller,
     /// A good token that fits several callers.
     SeveralCallers,
     /// No credential but the connection's certificate, which is good and names no caller.
@@ -86,7 +86,7 @@ impl Refusal {
             Self::Conflict => "conflicting_credentials",
             Self::Expired => "expired_credential",
             Self::Token(fault) => fault.as_str(),
-            Self::Stranger | Self::UnnamedCertificate => "no_such_caller",
+            Self::NoMatchingCaller | Self::UnnamedCertificate => "no_such_caller",
             Self::SeveralCallers => "several_callers",
             Self::Certificate(fault) => fault.as_str(),
         }
@@ -103,7 +103,7 @@ impl Refusal {
         Self::OtherScheme,
         Self::Conflict,
         Self::Expired,
-        Self::Stranger,
+        Self::NoMatchingCaller,
         Self::SeveralCallers,
     ];
 
@@ -133,7 +133,7 @@ impl Refusal {
     }
 }
 
-impl Known {
+impl Authenticated {
     pub(super) fn new(caller: Caller, proof: Proof, version: u64) -> Self {
         Self { caller, proof, version }
     }
@@ -180,7 +180,7 @@ impl Known {
 }
 
 /// The credentials that a request shows, each a text that cannot be empty.
-pub(super) struct Shown<'a> {
+pub(super) struct PresentedCredentials<'a> {
     bearer: Option<Bearer<'a>>,
     api_key: Option<&'a [u8]>,
     /// `Authorization` is of another scheme: a proxy's in front, say. It is not ours.
@@ -194,7 +194,7 @@ enum Bearer<'a> {
     Key(&'a [u8]),
 }
 
-impl<'a> Shown<'a> {
+impl<'a> PresentedCredentials<'a> {
     /// Reads the fields that credentials come in (RFC 6750 section 2.1).
     pub(super) fn in_headers(headers: &'a HeaderMap) -> Result<Self, Refusal> {
         let authorization = only(headers, &header::AUTHORIZATION)?;

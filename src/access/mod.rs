@@ -1,19 +1,19 @@
 //! Who calls, and what they may do.
 //!
 //! Flow: request headers → [`Identity`] (once per request, at the edge, by the [`Policy`]) →
-//! [`Sender::admit`] (the one gate, which a handler asks for a [`Scope`]) → [`Admitted`], and its
+//! [`RequestIdentity::admit`] (the one gate, which a handler asks for a [`Scope`]) → [`Admitted`], and its
 //! [`View`] of the inventory.
 //!
 //! Keys are 256 random bits; only their SHA-256 is stored, and it is what they are looked up by, so
 //! the work per request does not depend on how much of a guess is right.
 
 mod admission;
+mod auth_failures;
 mod caller;
 mod certificate;
 mod credential;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
-mod guesses;
 mod identity;
 mod key;
 pub mod oidc;
@@ -30,21 +30,21 @@ use serde::Deserialize;
 
 pub(crate) use self::certificate::watch_for_refusal;
 pub use self::{
-    admission::{Admitted, Denied, Sender},
+    admission::{Admitted, Denied, RequestIdentity},
+    auth_failures::AuthFailureLimiter,
     caller::Caller,
     certificate::{
         AuthorityFault, CertificateFault, ClientAuthorities, ClientCertificate, CrlProblem,
         RefusedCertificate,
     },
     credential::CredentialId,
-    guesses::Guesses,
-    identity::{Identity, Known, Refusal},
+    identity::{Authenticated, Identity, Refusal},
     key::{CallerKey, InvalidKeyDigest, KeyDigest},
     policy::{Policy, Verifiers},
     proxies::TrustedProxies,
-    rate::{CALLER, Exceeded, InvalidRate, Limiter, RATELIMIT, RATELIMIT_POLICY, Rate, Standing},
+    rate::{CALLER, Exceeded, InvalidRate, Limiter, Quota, RATELIMIT, RATELIMIT_POLICY, Rate},
     san::{InvalidSanName, SanName},
-    settings::{CallerSettings, CallersFile, Roll, Settings},
+    settings::{CallerSettings, CallersFile, ConfiguredCallers, Settings},
     view::{InvalidNamePattern, NamePattern, View},
 };
 use crate::ids::is_plain;

@@ -19,9 +19,9 @@ use prometheus_client::{collector::Collector, encoding::DescriptorEncoder};
 use tokio::sync::watch;
 
 use super::{
-    Caller, CallerName, CallerSettings, CertificateFault, ClientAuthorities, ClientCertificate,
-    CredentialId, Guesses, KeyDigest, Limiter, SanName, Settings,
-    identity::{Identity, Known, Proof, Refusal, Shown},
+    AuthFailureLimiter, Caller, CallerName, CallerSettings, CertificateFault, ClientAuthorities,
+    ClientCertificate, CredentialId, KeyDigest, Limiter, SanName, Settings,
+    identity::{Authenticated, Identity, PresentedCredentials, Proof, Refusal},
     oidc::{ClaimPattern, Claims, JwtFault, Oidc},
 };
 use crate::{
@@ -49,7 +49,7 @@ struct Inner {
     changes: watch::Sender<u64>,
     /// The callers of the configuration, who stay.
     listed: Vec<CallerSettings>,
-    guesses: Guesses,
+    auth_failures: AuthFailureLimiter,
     verifiers: Verifiers,
     clock: Clock,
 }
@@ -70,11 +70,11 @@ enum Access {
 
 #[derive(Debug, Default)]
 struct Table {
-    holders: HashMap<KeyDigest, Caller>,
+    by_key: HashMap<KeyDigest, Caller>,
     /// Callers who are known by tokens, and by what these must say, in file order.
-    claimants: Vec<(BTreeMap<String, ClaimPattern>, Caller)>,
+    by_claims: Vec<(BTreeMap<String, ClaimPattern>, Caller)>,
     /// Callers who are known by a certificate's name, and their places in file order.
-    named: HashMap<SanName, (usize, Caller)>,
+    by_san: HashMap<SanName, (usize, Caller)>,
     limiters: Limiters,
     /// Until when each caller that has an end may ask.
     ends: BTreeMap<CallerName, Timestamp>,
@@ -92,18 +92,18 @@ impl Policy {
                 let anonymous = Caller::new(&CallerSettings::new(CallerName::anonymous()), None);
                 (Access::Open(anonymous), Vec::new())
             }
-            Settings::Callers(roll) => {
-                let table = Table::of(roll.all(), &HashMap::new(), clock.now());
-                (Access::Callers(Arc::new(table)), roll.callers.clone())
+            Settings::Callers(configured) => {
+                let table = Table::of(configured.all(), &HashMap::new(), clock.now());
+                (Access::Callers(Arc::new(table)), configured.callers.clone())
             }
         };
-        let guesses = Guesses::new(clock.now());
+        let auth_failures = AuthFailureLimiter::new(clock.now());
         let rules = ArcSwap::from_pointee(Rules { version: 0, access });
         Self(Arc::new(Inner {
             rules,
             changes: watch::Sender::new(0),
             listed,
-            guesses,
+            auth_failures,
             verifiers,
             clock,
         }))
@@ -154,8 +154,8 @@ impl Policy {
     }
 
     /// The bad credentials of each client.
-    pub(super) fn guesses(&self) -> &Guesses {
-        &self.0.guesses
+    pub(super) fn auth_failures(&self) -> &AuthFailureLimiter {
+        &self.0.auth_failures
     }
 
     pub(super) fn clock(&self) -> &Clock {
@@ -179,14 +179,16 @@ impl Policy {
         certificate: Option<&Arc<ClientCertificate>>,
         is_asked: bool,
     ) -> Option<Identity> {
-        if !is_asked && Shown::in_headers(headers).is_ok_and(|shown| shown.jwt().is_some()) {
+        if !is_asked
+            && PresentedCredentials::in_headers(headers).is_ok_and(|shown| shown.jwt().is_some())
+        {
             return Some(Identity::Refused(Refusal::Unknown));
         }
         let oidc = self.0.verifiers.oidc.as_ref();
         match self.known(headers, certificate) {
             Err(Refusal::Token(fault)) if oidc.is_some_and(|oidc| oidc.awaits_keys(fault)) => None,
             Err(refusal) => Some(Identity::Refused(refusal)),
-            Ok(known) => Some(Identity::Known(known)),
+            Ok(known) => Some(Identity::Authenticated(known)),
         }
     }
 
@@ -200,7 +202,7 @@ impl Policy {
         retry_in: Option<Duration>,
     ) -> Identity {
         match (self.known(headers, certificate), retry_in) {
-            (Ok(known), _) => Identity::Known(known),
+            (Ok(known), _) => Identity::Authenticated(known),
             (Err(Refusal::Token(fault)), Some(retry_in)) if fault.may_pass() => {
                 Identity::Refused(Refusal::Token(JwtFault::Unavailable { retry_in }))
             }
@@ -212,7 +214,7 @@ impl Policy {
     /// most 5 s, for one fetch that is shared by all. Answers until when to wait if they cannot be
     /// had and the token cannot be judged without.
     pub async fn fetch_keys(&self, headers: &HeaderMap) -> Option<Duration> {
-        let token = Shown::in_headers(headers).ok()?.jwt()?;
+        let token = PresentedCredentials::in_headers(headers).ok()?.jwt()?;
         // What it finds is remembered, and judged together with the rest.
         match self.0.verifiers.oidc.as_ref()?.verify_fresh(token).await {
             Err(JwtFault::Unavailable { retry_in }) => Some(retry_in),
@@ -224,15 +226,15 @@ impl Policy {
         &self,
         headers: &HeaderMap,
         certificate: Option<&Arc<ClientCertificate>>,
-    ) -> Result<Known, Refusal> {
-        let shown = Shown::in_headers(headers)?;
+    ) -> Result<Authenticated, Refusal> {
+        let shown = PresentedCredentials::in_headers(headers)?;
         let rules = self.0.rules.load();
         let named = certificate.map(|shown| self.holder_of(&rules, shown));
         let unnamed = certificate.filter(|_| matches!(named, Some(Ok(None))));
         let certificate = named.and_then(Result::transpose);
         let token = shown.jwt().map(|token| self.bearer_of(&rules, token));
         let keys = shown.keys().map(|key| rules.holder(KeyDigest::of(key)));
-        let mut known: Option<Known> = None;
+        let mut known: Option<Authenticated> = None;
         for found in token.into_iter().chain(keys).chain(certificate) {
             let found = found?;
             if known.as_ref().is_some_and(|known| !known.caller().is(found.caller())) {
@@ -251,7 +253,7 @@ impl Policy {
     }
 
     /// Whose token this is.
-    fn bearer_of(&self, rules: &Rules, token: &str) -> Result<Known, Refusal> {
+    fn bearer_of(&self, rules: &Rules, token: &str) -> Result<Authenticated, Refusal> {
         let oidc = self.0.verifiers.oidc.as_ref().ok_or(Refusal::Unknown)?;
         let verified = oidc.verify_named(token, self.0.clock.wall());
         let (claims, id) = verified.map_err(Refusal::Token)?;
@@ -263,7 +265,7 @@ impl Policy {
         &self,
         rules: &Rules,
         certificate: &Arc<ClientCertificate>,
-    ) -> Result<Option<Known>, Refusal> {
+    ) -> Result<Option<Authenticated>, Refusal> {
         let Some(known) = rules.certified(certificate) else { return Ok(None) };
         self.check(certificate).map_err(Refusal::Certificate)?;
         Ok(Some(known))
@@ -285,7 +287,7 @@ impl Policy {
     }
 
     /// Judges once more, by the rules as they are now, who was let in before.
-    pub(super) fn again(&self, known: &Known) -> Result<Known, Refusal> {
+    pub(super) fn again(&self, known: &Authenticated) -> Result<Authenticated, Refusal> {
         let rules = self.0.rules.load();
         self.in_time(match known.proof() {
             Proof::None => rules.nobody().ok_or(Refusal::Missing)?,
@@ -302,7 +304,7 @@ impl Policy {
         self.0.verifiers.oidc.as_ref().is_some_and(|oidc| oidc.still_trusts(claims))
     }
 
-    fn in_time(&self, known: Known) -> Result<Known, Refusal> {
+    fn in_time(&self, known: Authenticated) -> Result<Authenticated, Refusal> {
         match known.until() {
             Some(end) if self.0.clock.wall() >= end => Err(Refusal::Expired),
             _ => Ok(known),
@@ -312,7 +314,7 @@ impl Policy {
 
 impl Rules {
     /// The caller that a request without a credential is of, where access is open.
-    fn nobody(&self) -> Option<Known> {
+    fn nobody(&self) -> Option<Authenticated> {
         match &self.access {
             Access::Open(anonymous) => Some(self.known(anonymous, Proof::None)),
             Access::Callers(_) => None,
@@ -320,17 +322,17 @@ impl Rules {
     }
 
     /// Whose key this is.
-    fn holder(&self, digest: KeyDigest) -> Result<Known, Refusal> {
+    fn holder(&self, digest: KeyDigest) -> Result<Authenticated, Refusal> {
         let Access::Callers(table) = &self.access else { return Err(Refusal::Unknown) };
-        let caller = table.holders.get(&digest).ok_or(Refusal::Unknown)?;
+        let caller = table.by_key.get(&digest).ok_or(Refusal::Unknown)?;
         Ok(self.known(caller, Proof::Key(digest)))
     }
 
     /// Whom a token is about: the one caller all of whose claims it has.
-    fn named_by(&self, claims: &Arc<Claims>, id: CredentialId) -> Result<Known, Refusal> {
+    fn named_by(&self, claims: &Arc<Claims>, id: CredentialId) -> Result<Authenticated, Refusal> {
         let Access::Callers(table) = &self.access else { return Err(Refusal::Unknown) };
-        let mut named = table.claimants.iter().filter(|(wanted, _)| claims.fit(wanted));
-        let (_, caller) = named.next().ok_or(Refusal::Stranger)?;
+        let mut named = table.by_claims.iter().filter(|(wanted, _)| claims.fit(wanted));
+        let (_, caller) = named.next().ok_or(Refusal::NoMatchingCaller)?;
         if named.next().is_some() {
             return Err(Refusal::SeveralCallers);
         }
@@ -339,15 +341,15 @@ impl Rules {
 
     /// Whose certificate this is: the first caller, in the order of the configuration, whose name it
     /// has.
-    fn certified(&self, certificate: &Arc<ClientCertificate>) -> Option<Known> {
+    fn certified(&self, certificate: &Arc<ClientCertificate>) -> Option<Authenticated> {
         let Access::Callers(table) = &self.access else { return None };
-        let found = certificate.names().iter().filter_map(|name| table.named.get(name));
+        let found = certificate.names().iter().filter_map(|name| table.by_san.get(name));
         let (_, caller) = found.min_by_key(|(place, _)| *place)?;
         Some(self.known(caller, Proof::Certificate(certificate.clone())))
     }
 
-    fn known(&self, caller: &Caller, proof: Proof) -> Known {
-        Known::new(caller.clone(), proof, self.version)
+    fn known(&self, caller: &Caller, proof: Proof) -> Authenticated {
+        Authenticated::new(caller.clone(), proof, self.version)
     }
 }
 
@@ -369,11 +371,11 @@ impl Table {
             table.ends.extend(settings.not_after.map(|end| (settings.name.clone(), end)));
             let caller = Caller::new(settings, limiter);
             let keys = settings.key_sha256.iter();
-            table.holders.extend(keys.map(|digest| (*digest, caller.clone())));
+            table.by_key.extend(keys.map(|digest| (*digest, caller.clone())));
             let name = settings.tls_san.iter().cloned();
-            table.named.extend(name.map(|name| (name, (place, caller.clone()))));
+            table.by_san.extend(name.map(|name| (name, (place, caller.clone()))));
             if !settings.oidc.is_empty() {
-                table.claimants.push((settings.oidc.clone(), caller));
+                table.by_claims.push((settings.oidc.clone(), caller));
             }
         }
         table

@@ -1,7 +1,7 @@
 //! How often a caller may ask: `rate = "600/m"` and `burst`.
 //!
 //! Flow: [`Rate`] (what was configured) → [`Limiter`] (one per caller) → 200, or 429 with
-//! [`Exceeded::retry_after`]; [`Rate::policy`] and [`Standing::field`] say it in header fields.
+//! [`Exceeded::retry_after`]; [`Rate::policy`] and [`Quota::field`] say it in header fields.
 //!
 //! GCRA, the leaky bucket that needs one number per caller: when it would be full again. What is
 //! refused costs nothing, so a caller that goes on knocking is let in as soon as one that waits.
@@ -131,14 +131,14 @@ pub struct Exceeded {
 
 /// What is left at a moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Standing {
+pub struct Quota {
     /// How many may come now.
     pub remaining: u64,
     /// When it will be one more; zero when nothing was taken.
     pub next: Duration,
 }
 
-impl Standing {
+impl Quota {
     /// The value of `RateLimit` (draft-ietf-httpapi-ratelimit-headers): `"caller";r=599;t=1`. With
     /// nothing left `t` is what `Retry-After` says.
     #[must_use]
@@ -148,7 +148,7 @@ impl Standing {
     }
 }
 
-impl From<Exceeded> for Standing {
+impl From<Exceeded> for Quota {
     fn from(exceeded: Exceeded) -> Self {
         Self { remaining: 0, next: exceeded.retry_after }
     }
@@ -198,14 +198,14 @@ impl Cells {
         full_at.saturating_sub(self.interval)
     }
 
-    fn standing(self, full_at: u64, now: u64) -> Standing {
+    fn quota(self, full_at: u64, now: u64) -> Quota {
         let debt = full_at.saturating_sub(now);
         let taken = debt.div_ceil(self.interval);
         let next = match debt % self.interval {
             0 if debt > 0 => self.interval,
             part => part,
         };
-        Standing { remaining: self.burst.saturating_sub(taken), next: nanoseconds(next) }
+        Quota { remaining: self.burst.saturating_sub(taken), next: nanoseconds(next) }
     }
 }
 
@@ -282,8 +282,8 @@ impl Limiter {
 
     /// What is left.
     #[must_use]
-    pub fn standing(&self, now: Instant) -> Standing {
-        self.cells.standing(self.full_at.load(Ordering::Relaxed), since(self.start, now))
+    pub fn quota(&self, now: Instant) -> Quota {
+        self.cells.quota(self.full_at.load(Ordering::Relaxed), since(self.start, now))
     }
 }
 
@@ -379,15 +379,15 @@ mod tests {
             assert_eq!(rate.policy("caller"), policy);
         }
         let (limiter, start) = limiter(rate("600/m"));
-        assert_eq!(limiter.standing(start).field("caller"), "\"caller\";r=600;t=0");
+        assert_eq!(limiter.quota(start).field("caller"), "\"caller\";r=600;t=0");
         limiter.take(start).unwrap();
-        assert_eq!(limiter.standing(start).field("caller"), "\"caller\";r=599;t=1");
+        assert_eq!(limiter.quota(start).field("caller"), "\"caller\";r=599;t=1");
         (1..600).for_each(|_| limiter.take(start).unwrap());
-        assert_eq!(limiter.standing(start).field("caller"), "\"caller\";r=0;t=1");
+        assert_eq!(limiter.quota(start).field("caller"), "\"caller\";r=0;t=1");
         let exceeded = limiter.take(start).unwrap_err();
-        assert_eq!(Standing::from(exceeded), limiter.standing(start));
+        assert_eq!(Quota::from(exceeded), limiter.quota(start));
         let later = start + Duration::from_secs(30);
-        assert_eq!(limiter.standing(later).remaining, 300);
+        assert_eq!(limiter.quota(later).remaining, 300);
     }
 
     #[test]
@@ -457,19 +457,19 @@ mod tests {
             let (limiter, start) = limiter(rate);
             let mut now = start;
             for step in steps {
-                let before = limiter.standing(now);
+                let before = limiter.quota(now);
                 prop_assert!(before.remaining <= u64::from(rate.burst.get()));
                 match step {
                     Step::GiveBack => limiter.give_back(),
                     Step::Wait(span) => now = now + span,
                     Step::Take => match limiter.take(now) {
                         Ok(()) => {
-                            prop_assert_eq!(limiter.standing(now).remaining + 1, before.remaining);
+                            prop_assert_eq!(limiter.quota(now).remaining + 1, before.remaining);
                         }
                         Err(exceeded) => {
                             // What is refused costs nothing, and the wait is long enough.
-                            prop_assert_eq!(limiter.standing(now), before);
-                            prop_assert_eq!(before, Standing::from(exceeded));
+                            prop_assert_eq!(limiter.quota(now), before);
+                            prop_assert_eq!(before, Quota::from(exceeded));
                             prop_assert!(!exceeded.retry_after.is_zero());
                             now = now + exceeded.retry_after;
                             prop_assert_eq!(limiter.take(now), Ok(()));
@@ -478,7 +478,7 @@ mod tests {
                 }
             }
             // All that there is can be had, and no more.
-            let rest = limiter.standing(now).remaining;
+            let rest = limiter.quota(now).remaining;
             let granted = (0..=rate.burst.get()).filter(|_| limiter.take(now).is_ok()).count();
             prop_assert_eq!(granted as u64, rest);
         }

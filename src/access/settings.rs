@@ -16,7 +16,7 @@ pub enum Settings {
     /// `anonymous` with scope `sddc:read`.
     Open,
     /// Some other `access` key is set.
-    Callers(Roll),
+    Callers(ConfiguredCallers),
 }
 
 impl Settings {
@@ -32,7 +32,7 @@ impl Settings {
 
 /// The callers of a configuration, and how they are known.
 #[derive(Debug, Clone, Default)]
-pub struct Roll {
+pub struct ConfiguredCallers {
     /// `access.keys` and `[[access.callers]]`, in their order.
     pub callers: Vec<CallerSettings>,
     /// `access.callers_file`.
@@ -108,15 +108,15 @@ impl CallerSettings {
 impl Settings {
     /// Who is let in, where not everyone is.
     #[must_use]
-    pub fn roll(&self) -> Option<&Roll> {
+    pub fn callers(&self) -> Option<&ConfiguredCallers> {
         match self {
             Self::Open => None,
-            Self::Callers(roll) => Some(roll),
+            Self::Callers(configured) => Some(configured),
         }
     }
 }
 
-impl Roll {
+impl ConfiguredCallers {
     /// Whether tokens are the only credential of every caller: without the issuer's keys nobody is
     /// known then. `false` without callers.
     #[must_use]

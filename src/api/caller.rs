@@ -7,7 +7,7 @@ use http::request::Parts;
 
 use super::error::ApiError;
 use crate::{
-    access::{Admitted, Denied, Refusal, Scope as Right, Sender, View},
+    access::{Admitted, Denied, Refusal, RequestIdentity, Scope as Right, View},
     ids::{OrgId, SddcId},
     inventory::{
         Content, OrgSelector,
@@ -25,7 +25,7 @@ impl<S: Sync> FromRequestParts<S> for SddcReader {
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, ApiError> {
         // Without an edge before it a route lets nobody in.
-        let sender = parts.extensions.get::<Sender>();
+        let sender = parts.extensions.get::<RequestIdentity>();
         let sender = sender.ok_or(Denied::Unauthenticated(Refusal::Missing))?;
         Ok(Self(sender.admit(Right::SddcRead)?))
     }

@@ -8,7 +8,7 @@ use http::{HeaderName, HeaderValue, header::WWW_AUTHENTICATE};
 use super::answer::Overloaded;
 use crate::{
     access::{
-        CALLER, Denied, Exceeded, Guesses, RATELIMIT, RATELIMIT_POLICY, Refusal, Standing,
+        AuthFailureLimiter, CALLER, Denied, Exceeded, Quota, RATELIMIT, RATELIMIT_POLICY, Refusal,
         oidc::JwtFault,
     },
     inventory::{Missing, Unavailable, model::Gap},
@@ -164,13 +164,16 @@ fn denied_problem(denied: &Denied, detail: String) -> Problem {
                 .with_header(name, value)
                 .with_reason(refusal.as_str())
         }
-        Denied::TooManyGuesses(exceeded) => {
-            rate_limited(detail, *exceeded, Guesses::policy(), Guesses::field(*exceeded))
-                .with_reason("too_many_bad_credentials")
-        }
+        Denied::TooManyGuesses(exceeded) => rate_limited(
+            detail,
+            *exceeded,
+            AuthFailureLimiter::policy(),
+            AuthFailureLimiter::field(*exceeded),
+        )
+        .with_reason("too_many_bad_credentials"),
         Denied::RateLimited(rate, exceeded) => {
-            let standing = Standing::from(*exceeded).field(CALLER);
-            rate_limited(detail, *exceeded, rate.policy(CALLER), standing)
+            let quota = Quota::from(*exceeded).field(CALLER);
+            rate_limited(detail, *exceeded, rate.policy(CALLER), quota)
         }
         Denied::Forbidden(_) => Problem::new(Code::Forbidden, detail).with_reason("missing_scope"),
     }
@@ -180,12 +183,12 @@ fn rate_limited(
     detail: String,
     exceeded: Exceeded,
     policy: HeaderValue,
-    standing: HeaderValue,
+    quota: HeaderValue,
 ) -> Problem {
     Problem::new(Code::RateLimited, detail)
         .with_retry_after(Some(exceeded.retry_after))
         .with_header(RATELIMIT_POLICY, policy)
-        .with_header(RATELIMIT, standing)
+        .with_header(RATELIMIT, quota)
         .with_reason("rate_limited")
 }
 
@@ -209,7 +212,7 @@ fn challenge(refusal: Refusal) -> (HeaderName, HeaderValue) {
         Refusal::Unknown
         | Refusal::Conflict
         | Refusal::Expired
-        | Refusal::Stranger
+        | Refusal::NoMatchingCaller
         | Refusal::SeveralCallers
         | Refusal::UnnamedCertificate
         | Refusal::Certificate(_)
@@ -241,7 +244,7 @@ fn refusal_text(refusal: Refusal) -> Cow<'static, str> {
              `Authorization: Bearer <token>`"
         }
         Refusal::Expired => "this caller's not_after has passed: its credentials have expired",
-        Refusal::Stranger => "the credential is good, but names no caller of this gateway",
+        Refusal::NoMatchingCaller => "the credential is good, but names no caller of this gateway",
         Refusal::UnnamedCertificate => {
             "the client certificate is good, but names no caller of this gateway: its operator has its \
              subject alternative names in the log, and a caller may be given one as tls_san"

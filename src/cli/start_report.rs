@@ -16,10 +16,10 @@ pub(super) fn log(config: &Config) {
             access = "open",
             "access is open: everyone who can reach the listener has sddc:read"
         ),
-        access::Settings::Callers(roll) => tracing::info!(
+        access::Settings::Callers(configured) => tracing::info!(
             access = "callers",
-            callers = roll.all().count(),
-            issuer = roll.oidc.as_ref().map(|oidc| oidc.issuer.as_str()),
+            callers = configured.all().count(),
+            issuer = configured.oidc.as_ref().map(|oidc| oidc.issuer.as_str()),
             client_certificates = config.api.tls.as_ref().is_some_and(|tls| tls.client.is_some()),
             "only configured callers have access"
         ),
@@ -47,8 +47,8 @@ pub(super) fn log(config: &Config) {
 fn files(config: &Config) -> Vec<(&'static str, &Path)> {
     let tls = config.api.tls.as_ref();
     let client = tls.and_then(|tls| tls.client.as_ref());
-    let roll = config.access.roll();
-    let oidc = roll.and_then(|roll| roll.oidc.as_ref());
+    let configured = config.access.callers();
+    let oidc = configured.and_then(|configured| configured.oidc.as_ref());
     let keys = oidc.and_then(|oidc| match &oidc.keys {
         KeysFrom::File(file) => Some(file),
         KeysFrom::Url(_) => None,
@@ -57,7 +57,7 @@ fn files(config: &Config) -> Vec<(&'static str, &Path)> {
         Some(AuditTarget::File(path)) => Some(path.as_path()),
         Some(AuditTarget::Stdout) | None => None,
     };
-    let callers = roll.and_then(|roll| roll.file.as_ref());
+    let callers = configured.and_then(|configured| configured.file.as_ref());
     let path = LoadedFile::path;
     [
         ("api.tls_cert", tls.map(|tls| tls.cert.path())),

@@ -43,7 +43,7 @@ const MAX_BURST: u32 = 1_000_000;
 
 /// How callers can be known, beside their keys.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Ways {
+pub struct AuthMethods {
     /// By tokens: `[access.oidc]` is set.
     pub tokens: bool,
     /// By certificates: `api.tls_client_ca` is set.
@@ -54,7 +54,7 @@ pub struct Ways {
 pub(super) struct CallerTable<'t, 'i> {
     /// The key that faults are told of.
     pub(super) subject: &'static str,
-    pub(super) ways: Ways,
+    pub(super) methods: AuthMethods,
     pub(super) table: &'t DeTable<'i>,
     pub(super) origin: Origin,
 }
@@ -159,7 +159,7 @@ impl CallerTable<'_, '_> {
     /// The name of its certificate.
     fn tls_san(&self, reader: &mut Reader<'_>) -> Option<SanName> {
         let (_, origin) = self.find("tls_san")?;
-        if !self.ways.certificates {
+        if !self.methods.certificates {
             let problem = "needs api.tls_client_ca: nobody is asked for a certificate without it";
             reader.fault(&self.field("tls_san"), problem, &origin);
         }
@@ -173,7 +173,7 @@ impl CallerTable<'_, '_> {
         const WANTED: &str = "must be claims and their values, such as { sub = \"billing\" }";
         let (value, origin) = self.find("oidc")?;
         let subject = self.field("oidc");
-        if !self.ways.tokens {
+        if !self.methods.tokens {
             reader.fault(
                 &subject,
                 "needs access.oidc.issuer and its like: see [access.oidc]",

@@ -13,7 +13,7 @@ use std::{
 use toml::de::{DeArray, DeTable, DeValue};
 
 use super::{
-    caller::{CallerTable, Ways, parse_name},
+    caller::{AuthMethods, CallerTable, parse_name},
     faults::{Fault, Faults, Lines, Origin, closest, printable},
     keys::Shape,
     layers::{Layers, Written, unknown, wrong_type},
@@ -25,12 +25,12 @@ use crate::access::{
 };
 
 /// Reads both forms that the configuration itself has. What is wrong is noted and left out.
-pub(super) fn read(reader: &mut Reader<'_>, ways: Ways) -> Vec<CallerSettings> {
-    let mut register = Register::of(access::callers.name, &[], ways);
+pub(super) fn read(reader: &mut Reader<'_>, methods: AuthMethods) -> Vec<CallerSettings> {
+    let mut parser = CallerParser::of(access::callers.name, &[], methods);
     if let Some(entry) = reader.entry(&access::callers) {
         match &entry.written {
             Written::Toml(DeValue::Array(tables)) => {
-                register.read_tables(reader, tables, &entry.origin);
+                parser.read_tables(reader, tables, &entry.origin);
             }
             Written::Toml(other) => {
                 let problem = wrong_type(Shape::Tables, other);
@@ -40,12 +40,12 @@ pub(super) fn read(reader: &mut Reader<'_>, ways: Ways) -> Vec<CallerSettings> {
             Written::Text(_) | Written::Bytes => {}
         }
     }
-    register.read_short(reader);
-    register.callers
+    parser.read_short(reader);
+    parser.callers
 }
 
 /// Reads the text of a callers' file: `[[callers]]`, and nothing else. `listed` are the callers that
-/// the configuration has already, `ways` how callers can be known at all. An empty text is no fault: it lets nobody in.
+/// the configuration has already, `methods` how callers can be known at all. An empty text is no fault: it lets nobody in.
 ///
 /// # Errors
 /// Everything that is wrong, at once, each with its line. No text holds a key.
@@ -53,11 +53,11 @@ pub fn callers_file(
     path: &Path,
     text: &str,
     listed: &[CallerSettings],
-    ways: Ways,
+    methods: AuthMethods,
 ) -> Result<Vec<CallerSettings>, Faults> {
     let layers = Layers::empty();
     let mut reader = Reader::new(&layers, Vec::new());
-    let callers = read_file(&mut reader, path, text, listed, ways);
+    let callers = read_file(&mut reader, path, text, listed, methods);
     let faults = reader.into_faults();
     if faults.is_empty() { Ok(callers) } else { Err(Faults::new(faults)) }
 }
@@ -68,12 +68,12 @@ pub(super) fn read_file(
     path: &Path,
     text: &str,
     listed: &[CallerSettings],
-    ways: Ways,
+    methods: AuthMethods,
 ) -> Vec<CallerSettings> {
-    let mut register = Register::of(access::callers_file.name, listed, ways);
+    let mut parser = CallerParser::of(access::callers_file.name, listed, methods);
     let lines = Arc::new(Lines::new(path.display().to_string().escape_debug().to_string(), text));
     match DeTable::parse(text) {
-        Ok(document) => register.read_document(reader, document.get_ref(), &lines),
+        Ok(document) => parser.read_document(reader, document.get_ref(), &lines),
         // Not the error's `Display`: it quotes the line, which may hold a key.
         Err(error) => {
             let at = lines.position(text, error.span().map_or(0, |span| span.start));
@@ -81,7 +81,7 @@ pub(super) fn read_file(
             reader.note(Fault::of(access::callers_file.name, problem));
         }
     }
-    register.callers
+    parser.callers
 }
 
 pub(super) fn parse_short(text: &str) -> Result<(CallerName, KeyDigest), String> {
@@ -95,38 +95,38 @@ pub(super) fn parse_short(text: &str) -> Result<(CallerName, KeyDigest), String>
 }
 
 /// The callers so far, and whose each credential is.
-struct Register {
+struct CallerParser {
     /// The key that faults are told of.
     subject: &'static str,
-    ways: Ways,
+    methods: AuthMethods,
     callers: Vec<CallerSettings>,
     /// The names of callers who stand elsewhere.
     elsewhere: Vec<CallerName>,
-    holders: HashMap<KeyDigest, CallerName>,
+    by_key: HashMap<KeyDigest, CallerName>,
     /// Whose each certificate's name is.
-    named: HashMap<SanName, CallerName>,
+    by_san: HashMap<SanName, CallerName>,
     /// The claims of each caller who is known by some.
-    claimants: Vec<(BTreeMap<String, ClaimPattern>, CallerName)>,
+    by_claims: Vec<(BTreeMap<String, ClaimPattern>, CallerName)>,
 }
 
-impl Register {
+impl CallerParser {
     /// Nobody yet; the names and keys of `listed` are taken.
-    fn of(subject: &'static str, listed: &[CallerSettings], ways: Ways) -> Self {
+    fn of(subject: &'static str, listed: &[CallerSettings], methods: AuthMethods) -> Self {
         let keys = |caller: &CallerSettings| {
             let name = caller.name.clone();
             caller.key_sha256.clone().into_iter().map(move |digest| (digest, name.clone()))
         };
         Self {
             subject,
-            ways,
+            methods,
             callers: Vec::new(),
             elsewhere: listed.iter().map(|caller| caller.name.clone()).collect(),
-            holders: listed.iter().flat_map(keys).collect(),
-            named: listed
+            by_key: listed.iter().flat_map(keys).collect(),
+            by_san: listed
                 .iter()
                 .filter_map(|caller| Some((caller.tls_san.clone()?, caller.name.clone())))
                 .collect(),
-            claimants: listed
+            by_claims: listed
                 .iter()
                 .filter(|caller| !caller.oidc.is_empty())
                 .map(|caller| (caller.oidc.clone(), caller.name.clone()))
@@ -158,8 +158,8 @@ impl Register {
             let origin = origin.part(&item.span());
             match item.get_ref() {
                 DeValue::Table(table) => {
-                    let (subject, ways) = (self.subject, self.ways);
-                    self.add(reader, &CallerTable { subject, ways, table, origin });
+                    let (subject, methods) = (self.subject, self.methods);
+                    self.add(reader, &CallerTable { subject, methods, table, origin });
                 }
                 other => reader.fault(self.subject, wrong_type(Shape::Tables, other), &origin),
             }
@@ -178,7 +178,7 @@ impl Register {
                 self.hold(reader, &table.field("key_sha256"), name, *digest, origin);
             }
             if let Some(san) = &written.caller.tls_san
-                && let Some(holder) = self.named.insert(san.clone(), name.clone())
+                && let Some(holder) = self.by_san.insert(san.clone(), name.clone())
             {
                 let problem = format!("the certificate of \"{name}\" is already \"{holder}\"'s");
                 reader.fault(&table.field("tls_san"), problem, &table.origin);
@@ -202,12 +202,12 @@ impl Register {
             return;
         }
         let name = &caller.name;
-        match self.claimants.iter().find(|(claims, _)| *claims == caller.oidc) {
+        match self.by_claims.iter().find(|(claims, _)| *claims == caller.oidc) {
             Some((_, holder)) => {
                 let problem = format!("the claims of \"{name}\" are already \"{holder}\"'s");
                 reader.fault(&table.field("oidc"), problem, &table.origin);
             }
-            None => self.claimants.push((caller.oidc.clone(), name.clone())),
+            None => self.by_claims.push((caller.oidc.clone(), name.clone())),
         }
     }
 
@@ -238,7 +238,7 @@ impl Register {
         digest: KeyDigest,
         origin: &Origin,
     ) {
-        if let Some(holder) = self.holders.insert(digest, name.clone()) {
+        if let Some(holder) = self.by_key.insert(digest, name.clone()) {
             reader.fault(subject, format!("a key of \"{name}\" is already \"{holder}\"'s"), origin);
         }
     }

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use super::{
-    caller::Ways,
+    caller::AuthMethods,
     callers,
     faults::Origin,
     keys::Key,
@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     access::{
-        CallersFile, Roll,
+        CallersFile, ConfiguredCallers,
         Settings::{self as AccessSettings, Callers, Open},
         oidc::{KeysFrom, Settings as OidcSettings, check_keys},
     },
@@ -185,7 +185,7 @@ fn oidc_keys() -> impl Iterator<Item = &'static Key> {
 
 pub(super) fn access(reader: &mut Reader<'_>, listen: SocketAddr) -> AccessSettings {
     let open = reader.optional(&access::open);
-    let roll = roll(reader);
+    let configured = configured(reader);
     let caller_key = caller_keys().find(|key| reader.is_set(key));
     match (open, caller_key) {
         (Some(true), Some(key)) => {
@@ -200,22 +200,22 @@ pub(super) fn access(reader: &mut Reader<'_>, listen: SocketAddr) -> AccessSetti
         (None, None) if !reader.is_set(&access::open) => return Open,
         _ => {}
     }
-    Callers(roll)
+    Callers(configured)
 }
 
-fn roll(reader: &mut Reader<'_>) -> Roll {
+fn configured(reader: &mut Reader<'_>) -> ConfiguredCallers {
     let oidc = oidc(reader);
-    let ways = Ways {
+    let methods = AuthMethods {
         tokens: reader.is_set(&oidc::issuer),
         certificates: reader.is_set(&api::tls_client_ca),
     };
-    let callers = callers::read(reader, ways);
+    let callers = callers::read(reader, methods);
     let file = reader.optional(&access::callers_file).map(|path| {
         // One that cannot be read lets nobody in, and is read again while running.
         let loaded = LoadedFile::read(&path).ok();
         let text = loaded.as_ref().map(LoadedFile::content).unwrap_or_default();
         let callers = match std::str::from_utf8(text) {
-            Ok(text) => callers::read_file(reader, &path, text, &callers, ways),
+            Ok(text) => callers::read_file(reader, &path, text, &callers, methods),
             Err(_) => {
                 let origin = reader.origin(&access::callers_file);
                 reader.fault(access::callers_file.name, "is not UTF-8", &origin);
@@ -225,7 +225,7 @@ fn roll(reader: &mut Reader<'_>) -> Roll {
         let loaded = loaded.filter(|file| !file.content().trim_ascii().is_empty());
         CallersFile { path, loaded, callers }
     });
-    Roll { callers, file, oidc }
+    ConfiguredCallers { callers, file, oidc }
 }
 
 fn refuse_unasked_openness(reader: &mut Reader<'_>, listen: SocketAddr) {

@@ -6,7 +6,7 @@ use toml::de::{DeTable, DeValue};
 use tracing::level_filters::LevelFilter;
 
 use super::{
-    Config, Faults, Source, Ways,
+    AuthMethods, Config, Faults, Source,
     faults::Lines,
     keys::Shape,
     layers::{ConfigFile, Layers},
@@ -58,7 +58,7 @@ fn is_sound(config: &Config) {
     assert!(config.api.max_in_flight > 0 && config.api.max_connections > 0);
     match &config.access {
         access::Settings::Open => {}
-        access::Settings::Callers(roll) => are_told_apart(roll.all()),
+        access::Settings::Callers(configured) => are_told_apart(configured.all()),
     }
 }
 
@@ -68,8 +68,9 @@ pub(crate) fn callers_file(data: &[u8]) {
     let Ok(text) = str::from_utf8(data) else { return };
     let mut listed = CallerSettings::new("listed".parse().expect("a good name"));
     listed.key_sha256 = vec![KeyDigest::of(b"listed")];
-    let read = |ways| super::callers_file(Path::new("callers.toml"), text, &[listed.clone()], ways);
-    match read(Ways { tokens: true, certificates: true }) {
+    let read =
+        |methods| super::callers_file(Path::new("callers.toml"), text, &[listed.clone()], methods);
+    match read(AuthMethods { tokens: true, certificates: true }) {
         Ok(callers) => {
             assert!(callers.iter().all(|it| {
                 !it.key_sha256.is_empty() || !it.oidc.is_empty() || it.tls_san.is_some()
@@ -77,7 +78,7 @@ pub(crate) fn callers_file(data: &[u8]) {
             assert!(callers.iter().all(|it| !it.scopes.is_empty()));
             // Where no tokens and certificates are taken nobody can be known by one.
             let others = callers.iter().any(|it| !it.oidc.is_empty() || it.tls_san.is_some());
-            assert_eq!(read(Ways::default()).is_err(), others);
+            assert_eq!(read(AuthMethods::default()).is_err(), others);
             are_told_apart(callers.iter().chain([&listed]));
         }
         Err(faults) => are_fit_to_print(text, &faults),

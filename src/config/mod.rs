@@ -41,7 +41,7 @@ use url::Url;
 
 pub(crate) use self::value::duration;
 pub use self::{
-    caller::Ways,
+    caller::AuthMethods,
     callers::callers_file,
     example::example,
     faults::{Fault, Faults},
@@ -199,7 +199,7 @@ impl Config {
     pub fn dated_files(&self) -> Vec<DatedFile> {
         let tls = self.api.tls.as_ref();
         let client = tls.and_then(|tls| tls.client.as_ref());
-        let oidc = self.access.roll().and_then(|roll| roll.oidc.as_ref());
+        let oidc = self.access.callers().and_then(|configured| configured.oidc.as_ref());
         let dated =
             |key, kind, file: Option<&LoadedFile>| file.map(|file| DatedFile::new(key, kind, file));
         let authorities = DatedKind::Authorities;
@@ -250,10 +250,10 @@ impl Config {
                  for a simulator only"
             )
         }));
-        if let access::Settings::Callers(roll) = &self.access {
-            warnings.extend(roll.file.as_ref().and_then(unread));
-            warnings.extend(roll.all().flat_map(access::CallerSettings::warnings));
-            if roll.all().next().is_none() {
+        if let access::Settings::Callers(configured) = &self.access {
+            warnings.extend(configured.file.as_ref().and_then(unread));
+            warnings.extend(configured.all().flat_map(access::CallerSettings::warnings));
+            if configured.all().next().is_none() {
                 warnings.push("access: no caller is set, so nobody gets in".into());
             }
         }

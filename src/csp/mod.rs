@@ -32,5 +32,5 @@ pub use self::{
     scrub::Scrubber,
     settings::{BasicEncoding, Settings},
     source::{TokenSource, TokenState, TokenStatus},
-    token::{Standing, Token},
+    token::{Token, TokenTrust},
 };

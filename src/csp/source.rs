@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     ClientSecret, CspError, Mint, Scrubber, Token,
-    token::{Lifetime, Standing},
+    token::{Lifetime, TokenTrust},
 };
 use crate::{
     clock::{Clock, Instant},
@@ -249,7 +249,7 @@ impl TokenSource {
         let state = match &*token {
             None => TokenState::None,
             Some(token) if !token.is_usable(now) => TokenState::Expired,
-            Some(token) if matches!(token.standing(), Standing::Refused(_)) => TokenState::Refused,
+            Some(token) if matches!(token.trust(), TokenTrust::Refused(_)) => TokenState::Refused,
             Some(_) => TokenState::Valid,
         };
         let Trouble { consecutive_failures, last_error } = *self.trouble();

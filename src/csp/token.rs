@@ -32,7 +32,7 @@ pub struct Token {
 
 /// What VMC has said of a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Standing {
+pub enum TokenTrust {
     /// Nothing yet.
     Untried,
     /// It was good for at least one call.
@@ -121,11 +121,11 @@ impl Token {
 
     /// What VMC has said of it.
     #[must_use]
-    pub fn standing(&self) -> Standing {
+    pub fn trust(&self) -> TokenTrust {
         match self.refused.get() {
-            _ if self.accepted.load(Ordering::Relaxed) => Standing::Accepted,
-            Some(first) => Standing::Refused(*first),
-            None => Standing::Untried,
+            _ if self.accepted.load(Ordering::Relaxed) => TokenTrust::Accepted,
+            Some(first) => TokenTrust::Refused(*first),
+            None => TokenTrust::Untried,
         }
     }
 
@@ -135,9 +135,9 @@ impl Token {
     }
 
     /// VMC refused it. Tells what is now known of it.
-    pub fn refused(&self, now: Instant) -> Standing {
+    pub fn refused(&self, now: Instant) -> TokenTrust {
         self.refused.get_or_init(|| now);
-        self.standing()
+        self.trust()
     }
 }
 
@@ -145,7 +145,7 @@ impl fmt::Debug for Token {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Token")
             .field("generation", &self.generation)
-            .field("standing", &self.standing())
+            .field("trust", &self.trust())
             .finish_non_exhaustive()
     }
 }
@@ -205,9 +205,9 @@ mod tests {
         let token = Token::new(HeaderValue::from_static("CANARY"), 1, start, plan);
         assert!(!format!("{token:?} {:?}", token.header).contains("CANARY"));
         token.accepted();
-        assert_eq!(token.refused(start), Standing::Accepted);
+        assert_eq!(token.refused(start), TokenTrust::Accepted);
         let other = Token::new(HeaderValue::from_static("CANARY"), 2, start, plan);
-        assert_eq!(other.standing(), Standing::Untried);
-        assert_eq!(other.refused(start), Standing::Refused(start));
+        assert_eq!(other.trust(), TokenTrust::Untried);
+        assert_eq!(other.refused(start), TokenTrust::Refused(start));
     }
 }

@@ -6,10 +6,10 @@ use tokio_util::sync::CancellationToken;
 use super::Upstreams;
 use crate::{
     access::{
-        CallerSettings, Policy, Roll,
+        CallerSettings, ConfiguredCallers, Policy,
         oidc::{KeysFrom, Oidc},
     },
-    config::{Config, Ways, callers_file},
+    config::{AuthMethods, Config, callers_file},
     csp::{SecretProof, TokenSource},
     listener::tls::Tls,
     reload::{Hangups, Rejection, Take, Watched, take_at_once, take_one},
@@ -68,7 +68,7 @@ pub(super) fn issuer_authorities(
     dates: &CertificateDates,
 ) -> Option<Watched> {
     const KEY: &str = "access.oidc.ca_file";
-    let file = config.access.roll()?.oidc.as_ref()?.ca_file.as_ref()?;
+    let file = config.access.callers()?.oidc.as_ref()?.ca_file.as_ref()?;
     let (oidc, dates) = (oidc.clone(), dates.clone());
     let take = take_one(move |pem| {
         let (oidc, dates) = (oidc.clone(), dates.clone());
@@ -83,9 +83,9 @@ pub(super) fn issuer_authorities(
 
 pub(super) fn callers(config: &Config, policy: &Policy) -> Option<Watched> {
     const KEY: &str = "access.callers_file";
-    let Roll { callers: listed, file, oidc } = config.access.roll()?;
+    let ConfiguredCallers { callers: listed, file, oidc } = config.access.callers()?;
     let file = file.as_ref()?;
-    let ways = Ways {
+    let methods = AuthMethods {
         tokens: oidc.is_some(),
         certificates: config.api.tls.as_ref().is_some_and(|tls| tls.client.is_some()),
     };
@@ -96,7 +96,7 @@ pub(super) fn callers(config: &Config, policy: &Policy) -> Option<Watched> {
         if text.trim().is_empty() {
             return Err("empty");
         }
-        let callers = callers_file(&path, text, &listed, ways).map_err(|faults| {
+        let callers = callers_file(&path, text, &listed, methods).map_err(|faults| {
             faults.iter().for_each(|fault| tracing::warn!(%fault, "callers' file refused"));
             "invalid"
         })?;
@@ -114,7 +114,7 @@ pub(super) fn callers(config: &Config, policy: &Policy) -> Option<Watched> {
 }
 
 pub(super) fn keys(config: &Config, oidc: &Oidc) -> Option<Watched> {
-    let KeysFrom::File(file) = &config.access.roll()?.oidc.as_ref()?.keys else { return None };
+    let KeysFrom::File(file) = &config.access.callers()?.oidc.as_ref()?.keys else { return None };
     let oidc = oidc.clone();
     let take = take_at_once(move |content| oidc.take_file(content));
     Some(Watched::new("access.oidc.jwks_file", &[file], take))

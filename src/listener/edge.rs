@@ -32,7 +32,7 @@ use super::{
     state::RequestGuard,
 };
 use crate::{
-    access::{self, Policy, Sender, TrustedProxies},
+    access::{self, Policy, RequestIdentity, TrustedProxies},
     in_flight::{InFlight, Permit},
     lifecycle::Readiness,
     problem::{Code, Problem},
@@ -231,7 +231,7 @@ impl Edge {
         let info = log.info();
         let (policy, identity) = (self.policy.clone(), info.identity().clone());
         let (client, request_id) = (info.client, info.id.clone());
-        request.extensions_mut().insert(Sender { policy, identity, client, request_id });
+        request.extensions_mut().insert(RequestIdentity { policy, identity, client, request_id });
         request.extensions_mut().insert(permit.clone());
         let work = AssertUnwindSafe(self.router.clone().oneshot(request)).catch_unwind();
         let mut work = std::pin::pin!(work);
@@ -308,7 +308,7 @@ impl Edge {
             }
             _ => return,
         }
-        let left = limiter.standing(self.recorder.clock.now()).field(access::CALLER);
+        let left = limiter.quota(self.recorder.clock.now()).field(access::CALLER);
         let headers = outcome.response.headers_mut();
         headers.insert(access::RATELIMIT_POLICY, limiter.policy());
         headers.insert(access::RATELIMIT, left);

@@ -44,7 +44,7 @@ impl RequestInfo {
     /// The caller, where it is known.
     pub(super) fn authenticated_caller(&self) -> Option<&Caller> {
         match self.identity() {
-            Identity::Known(known) => Some(known.caller()),
+            Identity::Authenticated(known) => Some(known.caller()),
             Identity::Refused(_) => None,
         }
     }
@@ -52,7 +52,7 @@ impl RequestInfo {
     /// The credential that the caller has shown.
     pub(super) fn credential(&self) -> Option<CredentialId> {
         match self.identity() {
-            Identity::Known(known) => known.credential(),
+            Identity::Authenticated(known) => known.credential(),
             Identity::Refused(_) => None,
         }
     }

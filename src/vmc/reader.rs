@@ -16,7 +16,7 @@ use url::Url;
 use super::VmcError;
 use crate::{
     clock::{Clock, Instant},
-    csp::{Standing, Token, TokenSource},
+    csp::{Token, TokenSource, TokenTrust},
     ids::OrgId,
     single_flight::TaskLost,
     tasks::blocking,
@@ -313,7 +313,7 @@ impl Reader {
 
     async fn signed(&self, endpoint: Endpoint<'_>, lane: Lane) -> Result<Bytes, VmcError> {
         let mut token = self.0.tokens.token().await?;
-        if let Standing::Refused(first) = token.standing() {
+        if let TokenTrust::Refused(first) = token.trust() {
             // Perhaps to another reader of the same token: it would be refused here too.
             if self.0.clock.now().since(first) < REFUSED_OPEN {
                 return Err(self.refuse(&token, VmcError::Unauthorized));
@@ -324,7 +324,7 @@ impl Reader {
         let mut token = match self.attempt(endpoint, lane, &mut token).await {
             Try::Answer(answer) => return answer,
             // A late 401 to a token that is gone is no verdict on the one that replaced it.
-            Try::Unauthorized if token.refused(now) == Standing::Accepted => {
+            Try::Unauthorized if token.refused(now) == TokenTrust::Accepted => {
                 self.0.tokens.replace(&token).await?
             }
             Try::Unauthorized => return Err(self.refuse(&token, VmcError::Unauthorized)),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use sddc_gateway::{
-    access::{CallerKey, CallerSettings, Roll, Settings},
+    access::{CallerKey, CallerSettings, ConfiguredCallers, Settings},
     clock::Clock,
     config::Config,
     csp::ClientSecret,
@@ -44,7 +44,10 @@ async fn run() -> String {
     let key = CallerKey::generate().expect("random bytes");
     let name = "bench".parse().expect("a name");
     let caller = CallerSettings { key_sha256: vec![key.digest()], ..CallerSettings::new(name) };
-    config.access = Settings::Callers(Roll { callers: vec![caller], ..Roll::default() });
+    config.access = Settings::Callers(ConfiguredCallers {
+        callers: vec![caller],
+        ..ConfiguredCallers::default()
+    });
     config.inventory.poll = Duration::from_secs(30);
     let log = AccessLog::new(Format::Json, |_| {});
     let gateway = Gateway::start(&config, clock.clone(), log, || 0).await.expect("it starts");

@@ -108,8 +108,11 @@ impl Setup {
             key_sha256: vec![key.digest()],
             ..CallerSettings::new("tester".parse().unwrap())
         };
-        let roll = access::Roll { callers: vec![tester], ..access::Roll::default() };
-        config.access = access::Settings::Callers(roll);
+        let configured = access::ConfiguredCallers {
+            callers: vec![tester],
+            ..access::ConfiguredCallers::default()
+        };
+        config.access = access::Settings::Callers(configured);
         config.inventory.poll = Duration::ZERO;
         config.api.drain_delay = Duration::ZERO;
         // Each test counts the calls that it causes; what retries are for has tests of its own.
@@ -145,7 +148,7 @@ impl Setup {
             ..CallerSettings::new(name.parse().unwrap())
         };
         match &mut self.config.access {
-            access::Settings::Callers(roll) => roll.callers.push(caller),
+            access::Settings::Callers(configured) => configured.callers.push(caller),
             access::Settings::Open => panic!("everyone is let in already"),
         }
         (self, key)
@@ -154,7 +157,7 @@ impl Setup {
     /// Changes the caller who asks with [`TestGateway::get`].
     pub fn with_tester(self, change: impl FnOnce(&mut CallerSettings)) -> Self {
         self.with(|config| match &mut config.access {
-            access::Settings::Callers(roll) => change(&mut roll.callers[0]),
+            access::Settings::Callers(configured) => change(&mut configured.callers[0]),
             access::Settings::Open => panic!("everyone is let in already"),
         })
     }

@@ -115,8 +115,8 @@ async fn who_only_waits_takes_nobodys_place() {
     let narrow = |config: &mut Config| {
         (config.api.max_in_flight, config.api.max_watchers) = (2, 1);
         config.telemetry.audit = audit;
-        let access::Settings::Callers(roll) = &mut config.access else { panic!("open") };
-        roll.oidc = Some(issuer.settings());
+        let access::Settings::Callers(configured) = &mut config.access else { panic!("open") };
+        configured.oidc = Some(issuer.settings());
     };
     let gateway = Setup::on_demand(&cloud).with(narrow).start().await;
     let mut bodies = Vec::new();

@@ -213,8 +213,8 @@ async fn a_filters_value_that_was_seen_since_start_stays_good_for_those_who_saw_
     scene.tell("sddcs", &in_state("ODDLY_NEW"));
     let (b, key) = Setup::on_demand(&scene.cloud).with_caller("b", &[Scope::SddcRead]);
     let setup = b.with(|config| {
-        let access::Settings::Callers(roll) = &mut config.access else { panic!("open") };
-        roll.callers[1].view.sddc_ids = Some(["b".parse().unwrap()].into());
+        let access::Settings::Callers(configured) = &mut config.access else { panic!("open") };
+        configured.callers[1].view.sddc_ids = Some(["b".parse().unwrap()].into());
     });
     let gateway = setup.start().await;
     assert_eq!(told(&gateway.get("/sddcs?state=ODDLY_NEW").await).0, ["a"]);

@@ -9,7 +9,7 @@ use std::{io::Write, path::Path};
 use http::Method;
 use sddc_gateway::{
     access::{self, CallerKey, CallersFile},
-    config::{Ways, callers_file},
+    config::{AuthMethods, callers_file},
     reload::LoadedFile,
 };
 use tempfile::NamedTempFile;
@@ -65,11 +65,12 @@ fn caller(key: &CallerKey, fields: &str) -> String {
 /// Reads the file as the configuration does at start.
 fn with_file(setup: Setup, path: &Path) -> Setup {
     setup.with(|config| {
-        let access::Settings::Callers(roll) = &mut config.access else { panic!("open") };
+        let access::Settings::Callers(configured) = &mut config.access else { panic!("open") };
         let text = std::fs::read_to_string(path).unwrap_or_default();
         let loaded = LoadedFile::read(path).ok().filter(|_| !text.trim().is_empty());
-        let callers = callers_file(path, &text, &roll.callers, Ways::default()).unwrap();
-        roll.file = Some(CallersFile { path: path.to_owned(), loaded, callers });
+        let callers =
+            callers_file(path, &text, &configured.callers, AuthMethods::default()).unwrap();
+        configured.file = Some(CallersFile { path: path.to_owned(), loaded, callers });
     })
 }
 

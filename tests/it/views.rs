@@ -56,7 +56,9 @@ impl Limits {
 fn with_viewers(setup: Setup, limits: &[Limits]) -> (Setup, Vec<CallerKey>) {
     let keys: Vec<_> = limits.iter().map(|_| CallerKey::generate().unwrap()).collect();
     let setup = setup.with(|config| {
-        let access::Settings::Callers(access::Roll { callers, .. }) = &mut config.access else {
+        let access::Settings::Callers(access::ConfiguredCallers { callers, .. }) =
+            &mut config.access
+        else {
             panic!("open")
         };
         callers.extend(limits.iter().zip(&keys).enumerate().map(|(at, (limits, key))| {

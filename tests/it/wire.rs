@@ -316,9 +316,10 @@ async fn a_page_of_another_site_is_refused_where_no_key_is_asked_for() {
     let key = CallerKey::generate().unwrap();
     let key_sha256 = vec![key.digest()];
     let page = CallerSettings { key_sha256, ..CallerSettings::new("page".parse().unwrap()) };
-    let roll = access::Roll { callers: vec![page], ..access::Roll::default() };
+    let configured =
+        access::ConfiguredCallers { callers: vec![page], ..access::ConfiguredCallers::default() };
     let keyed = Setup::on_demand(&cloud)
-        .with(|config| config.access = access::Settings::Callers(roll))
+        .with(|config| config.access = access::Settings::Callers(configured))
         .start()
         .await;
     let with_key = format!("X-API-Key: {}\r\n{CROSS_SITE}", key.reveal());

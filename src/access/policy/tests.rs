@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use super::*;
-use crate::access::Roll;
+use crate::access::ConfiguredCallers;
 
 fn policy() -> Policy {
     let callers = vec![caller("billing", &["key-a", "key-a-next"]), caller("backup", &["key-b"])];
     Policy::new(
-        &Settings::Callers(Roll { callers, ..Roll::default() }),
+        &Settings::Callers(ConfiguredCallers { callers, ..ConfiguredCallers::default() }),
         Verifiers::default(),
         clock(),
     )
@@ -91,7 +91,7 @@ fn after_its_end_no_credential_of_a_caller_is_good() {
     let clock = clock();
     let not_after = Some(clock.wall() + Duration::from_secs(60));
     let callers = vec![CallerSettings { not_after, ..caller("billing", &["key-a"]) }];
-    let settings = Settings::Callers(Roll { callers, ..Roll::default() });
+    let settings = Settings::Callers(ConfiguredCallers { callers, ..ConfiguredCallers::default() });
     let policy = Policy::new(&settings, Verifiers::default(), clock.clone());
     let headers = [("x-api-key", "key-a")];
     clock.advance(Duration::from_secs(59));
@@ -141,7 +141,11 @@ fn a_new_version_of_the_file_is_no_new_quota() {
 
 #[test]
 fn without_any_caller_nobody_gets_in() {
-    let policy = Policy::new(&Settings::Callers(Roll::default()), Verifiers::default(), clock());
+    let policy = Policy::new(
+        &Settings::Callers(ConfiguredCallers::default()),
+        Verifiers::default(),
+        clock(),
+    );
     assert!(!policy.is_open());
     assert_eq!(identify(&policy, &[]), Err(Refusal::Missing));
     assert_eq!(identify(&policy, &[("x-api-key", "key-a")]), Err(Refusal::Unknown));

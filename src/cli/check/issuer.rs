@@ -11,7 +11,7 @@ use crate::{
 
 /// `None` where callers have no tokens.
 pub(super) async fn check(config: &Config) -> Option<Step> {
-    let settings = config.access.roll()?.oidc.as_ref()?;
+    let settings = config.access.callers()?.oidc.as_ref()?;
     let (clock, metrics) = (Clock::system(), Metrics::new());
     let jobs = BackgroundJobs::new(metrics.clone());
     let oidc = Oidc::new(settings.clone(), &config.proxies, clock, metrics, jobs);

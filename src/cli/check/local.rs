@@ -18,7 +18,7 @@ use crate::{
 
 /// Whether each upstream is called directly or through a proxy.
 pub(super) fn routes(config: &Config) -> Vec<Step> {
-    let oidc = config.access.roll().and_then(|roll| roll.oidc.as_ref());
+    let oidc = config.access.callers().and_then(|configured| configured.oidc.as_ref());
     let keys = oidc.and_then(|oidc| match &oidc.keys {
         KeysFrom::Url(url) => Some(("access.oidc.jwks_url", url)),
         KeysFrom::File(_) => None,

@@ -82,10 +82,10 @@ fn show_callers(config: &Config, writer: &mut ReportWriter) {
             "callers",
             "access is open: everyone who can reach the listener has sddc:read",
         )),
-        access::Settings::Callers(roll) => {
-            let count = roll.all().count();
+        access::Settings::Callers(configured) => {
+            let count = configured.all().count();
             writer.add(Step::ok("callers", format!("{count} caller(s) may ask")));
-            writer.callers(callers::rows(roll.all(), Clock::system().wall()));
+            writer.callers(callers::rows(configured.all(), Clock::system().wall()));
         }
     }
 }

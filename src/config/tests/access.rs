@@ -148,7 +148,7 @@ fn limited(fields: &str) -> Scene {
 
 fn view(fields: &str) -> crate::access::View {
     match limited(fields).load().access {
-        crate::access::Settings::Callers(mut roll) => roll.callers.remove(0).view,
+        crate::access::Settings::Callers(mut configured) => configured.callers.remove(0).view,
         crate::access::Settings::Open => panic!("open"),
     }
 }
@@ -234,8 +234,8 @@ fn a_callers_file_adds_to_the_configurations_callers() {
         .with("ACCESS__CALLERS_FILE", path.to_str().unwrap());
     let config = scene.load();
     assert_eq!(callers(&config), [("listed".into(), vec![a]), ("filed".into(), vec![b])]);
-    let crate::access::Settings::Callers(roll) = config.access else { panic!("open") };
-    let end = roll.file.unwrap().callers[0].not_after.unwrap();
+    let crate::access::Settings::Callers(configured) = config.access else { panic!("open") };
+    let end = configured.file.unwrap().callers[0].not_after.unwrap();
     assert_eq!(end.to_string(), "2027-01-30T23:00:00Z");
 }
 
@@ -336,13 +336,14 @@ fn a_caller_by_tokens_needs_an_issuer_and_claims_that_a_token_can_have() {
     }
     let claims = "{ sub = \"x\", groups = [\"a\", 1, true], k8s = { ns = \"prod\" }, n = 1.5 }";
     let scene = Scene::minimal().file(by(claims) + issuer);
-    let crate::access::Settings::Callers(roll) = scene.load().access else { panic!("open") };
-    let claims = roll.callers[0].oidc.iter().map(|(claim, pattern)| format!("{claim}={pattern}"));
+    let crate::access::Settings::Callers(configured) = scene.load().access else { panic!("open") };
+    let claims =
+        configured.callers[0].oidc.iter().map(|(claim, pattern)| format!("{claim}={pattern}"));
     assert_eq!(
         claims.collect::<Vec<_>>(),
         ["groups=[\"a\", 1, true]", "k8s={ ns = \"prod\" }", "n=1.5", "sub=\"x\""]
     );
-    assert!(roll.callers[0].key_sha256.is_empty());
+    assert!(configured.callers[0].key_sha256.is_empty());
     let twice = by("{ sub = \"x\" }") + &by("{ sub = \"x\" }").replace("\"ci\"", "\"cd\"") + issuer;
     let told = Scene::minimal().file(twice).fault();
     assert!(
@@ -363,8 +364,10 @@ fn a_caller_by_tokens_needs_an_issuer_and_claims_that_a_token_can_have() {
 fn a_burst_goes_with_a_rate() {
     let rate = |fields: &str| {
         let scene = limited(fields);
-        let crate::access::Settings::Callers(roll) = scene.load().access else { panic!("open") };
-        roll.callers[0].rate.map(|rate| (rate.to_string(), rate.burst().get()))
+        let crate::access::Settings::Callers(configured) = scene.load().access else {
+            panic!("open")
+        };
+        configured.callers[0].rate.map(|rate| (rate.to_string(), rate.burst().get()))
     };
     assert_eq!(rate(""), None);
     assert_eq!(rate("rate = \"600/m\""), Some(("600/m".into(), 600)));

@@ -110,7 +110,7 @@ fn digest(key: &str) -> KeyDigest {
 fn callers(config: &Config) -> Vec<(String, Vec<KeyDigest>)> {
     match &config.access {
         crate::access::Settings::Open => panic!("open"),
-        crate::access::Settings::Callers(roll) => roll
+        crate::access::Settings::Callers(configured) => configured
             .all()
             .map(|caller| {
                 assert_eq!(caller.scopes, [Scope::SddcRead]);

@@ -12,7 +12,7 @@ const KEYS: &str = r#"{"keys": [{"kty": "OKP", "crv": "Ed25519",
 fn oidc(scene: &Scene) -> Option<Settings> {
     match scene.load().access {
         crate::access::Settings::Open => None,
-        crate::access::Settings::Callers(roll) => roll.oidc,
+        crate::access::Settings::Callers(configured) => configured.oidc,
     }
 }
 

@@ -7,7 +7,8 @@ use std::{collections::BTreeMap, hint::black_box, net::Ipv4Addr};
 use http::{HeaderMap, HeaderValue, header::AUTHORIZATION};
 use sddc_gateway::{
     access::{
-        CallerName, CallerSettings, Policy, Roll, Scope, Sender, Settings, Verifiers,
+        CallerName, CallerSettings, ConfiguredCallers, Policy, RequestIdentity, Scope, Settings,
+        Verifiers,
         oidc::{self, KeysFrom, Oidc},
     },
     clock::Clock,
@@ -26,7 +27,7 @@ const BATCH: usize = 100;
 /// What to find out who calls and to let them in takes, each kind of credential.
 pub fn compare() {
     let issuer = Issuer::new();
-    let (open, callers) = (Settings::Open, roll());
+    let (open, callers) = (Settings::Open, configured());
     let policy = |settings| Policy::new(settings, verifiers(&issuer), Clock::system());
     let (open, callers) = (policy(&open), policy(&callers));
     println!("who calls, and whether they may: least of {BATCHES} batches of {BATCH}\n");
@@ -53,7 +54,7 @@ fn batch(policy: &Policy, credential: impl Fn() -> Option<String>) -> f64 {
         let identity = identity.expect("no key has to be fetched");
         let client = Ipv4Addr::LOCALHOST.into();
         let request_id = HeaderValue::from_static("bench");
-        let sender = Sender { policy: policy.clone(), identity, client, request_id };
+        let sender = RequestIdentity { policy: policy.clone(), identity, client, request_id };
         black_box(sender.admit(Scope::SddcRead).expect("it is let in"));
     }
     begun.elapsed().as_secs_f64() * 1e6 / f64::from(u32::try_from(BATCH).expect("it is small"))
@@ -89,7 +90,7 @@ fn verifiers(issuer: &Issuer) -> Verifiers {
     Verifiers { oidc: Some(oidc.expect("its keys are good")), authorities: None }
 }
 
-fn roll() -> Settings {
+fn configured() -> Settings {
     let name = |name: &str| name.parse::<CallerName>().expect("a good name");
     let key = KEY_SHA256.parse().expect("a digest");
     let claims = BTreeMap::from([("sub".to_owned(), SUBJECT.into())]);
@@ -97,5 +98,5 @@ fn roll() -> Settings {
         CallerSettings { key_sha256: vec![key], ..CallerSettings::new(name("key")) },
         CallerSettings { oidc: claims, ..CallerSettings::new(name("token")) },
     ];
-    Settings::Callers(Roll { callers, ..Roll::default() })
+    Settings::Callers(ConfiguredCallers { callers, ..ConfiguredCallers::default() })
 }

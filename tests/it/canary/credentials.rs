@@ -38,13 +38,13 @@ impl Scene {
         let setup = setup.with(|config| {
             config.telemetry.audit = audit;
             config.api.tls = Some(files.settings_with_clients(&ours, None, false));
-            let access::Settings::Callers(roll) = &mut config.access else { panic!("open") };
-            roll.oidc = Some(issuer.settings());
+            let access::Settings::Callers(configured) = &mut config.access else { panic!("open") };
+            configured.oidc = Some(issuer.settings());
             let caller = |name: &str| CallerSettings::new(name.parse().unwrap());
             let oidc = BTreeMap::from([("groups".to_owned(), "ops".into())]);
-            roll.callers.push(CallerSettings { oidc, ..caller("ops") });
+            configured.callers.push(CallerSettings { oidc, ..caller("ops") });
             let tls_san = Some("dns:pod.mesh".parse().unwrap());
-            roll.callers.push(CallerSettings { tls_san, ..caller("pod") });
+            configured.callers.push(CallerSettings { tls_san, ..caller("pod") });
         });
         let gateway = setup.start().await;
         world.keep("caller's key", gateway.key());

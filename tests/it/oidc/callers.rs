@@ -30,9 +30,9 @@ async fn gateway(
     callers: &[(&str, &[(&str, &str)])],
 ) -> TestGateway {
     let setup = Setup::on_demand(cloud).with(|config| {
-        let access::Settings::Callers(roll) = &mut config.access else { panic!("open") };
-        roll.oidc = Some(issuer.settings());
-        roll.callers.extend(callers.iter().map(|(name, wanted)| {
+        let access::Settings::Callers(configured) = &mut config.access else { panic!("open") };
+        configured.oidc = Some(issuer.settings());
+        configured.callers.extend(callers.iter().map(|(name, wanted)| {
             let wanted = wanted.iter().map(|(claim, text)| (claim.to_string(), (*text).into()));
             CallerSettings { oidc: wanted.collect(), ..CallerSettings::new(name.parse().unwrap()) }
         }));
@@ -220,14 +220,14 @@ async fn where_every_caller_comes_by_tokens_readiness_waits_for_the_first_keys()
     issuer.set_answer(Keys::Status(500));
     let start = async |with_key: bool| {
         let setup = Setup::polling(&cloud).with(|config| {
-            let access::Settings::Callers(roll) = &mut config.access else { panic!("open") };
-            roll.oidc = Some(issuer.settings());
+            let access::Settings::Callers(configured) = &mut config.access else { panic!("open") };
+            configured.oidc = Some(issuer.settings());
             let oidc = BTreeMap::from([("sub".to_owned(), "ci".into())]);
             let ci = CallerSettings { oidc, ..CallerSettings::new("ci".parse().unwrap()) };
             if !with_key {
-                roll.callers.clear();
+                configured.callers.clear();
             }
-            roll.callers.push(ci);
+            configured.callers.push(ci);
         });
         setup.start().await
     };
@@ -304,12 +304,12 @@ async fn a_callers_view_holds_for_its_tokens_too() {
     let (cloud, issuer) = (cloud().await, Issuer::start().await);
     let gateway = Setup::on_demand(&cloud)
         .with(|config| {
-            let access::Settings::Callers(roll) = &mut config.access else { panic!("open") };
-            roll.oidc = Some(issuer.settings());
+            let access::Settings::Callers(configured) = &mut config.access else { panic!("open") };
+            configured.oidc = Some(issuer.settings());
             let mut ci = CallerSettings::new("ci".parse().unwrap());
             ci.oidc = BTreeMap::from([("sub".to_owned(), "ci".into())]);
             ci.view.sddc_names = Some(vec!["prod-*".parse::<NamePattern>().unwrap()]);
-            roll.callers.push(ci);
+            configured.callers.push(ci);
         })
         .start()
         .await;

@@ -33,7 +33,7 @@ impl Scene {
         let tls = self.files.settings_with_clients(&self.ours, crl, false);
         let callers = |config: &mut Config| {
             config.api.tls = Some(tls);
-            let access::Settings::Callers(roll) = &mut config.access else { panic!("open") };
+            let access::Settings::Callers(configured) = &mut config.access else { panic!("open") };
             for (name, san, scope) in [
                 ("billing", BILLING, Scope::SddcRead),
                 ("backup", BACKUP, Scope::SddcRead),
@@ -41,7 +41,7 @@ impl Scene {
             ] {
                 let tls_san = Some(san.parse().unwrap());
                 let caller = CallerSettings::new(name.parse().unwrap());
-                roll.callers.push(CallerSettings { tls_san, scopes: vec![scope], ..caller });
+                configured.callers.push(CallerSettings { tls_san, scopes: vec![scope], ..caller });
             }
         };
         Setup::on_demand(&self.cloud).with(callers).start().await

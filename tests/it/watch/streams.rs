@@ -247,7 +247,9 @@ async fn a_callers_view_bounds_what_is_told() {
     let ids = cloud.simulator.sddc_ids();
     let own = [ids[0].parse().unwrap()].into();
     let limit = |config: &mut Config| {
-        if let access::Settings::Callers(access::Roll { callers, .. }) = &mut config.access {
+        if let access::Settings::Callers(access::ConfiguredCallers { callers, .. }) =
+            &mut config.access
+        {
             callers[0].view.sddc_ids = Some(own);
         }
         config.inventory.poll = Duration::from_secs(30);

@@ -154,16 +154,18 @@ impl World {
                 config.inventory.snapshot_file = Some(self.folder.path().join("snapshot"));
             }
             if self.place == Place::Keys {
-                let access::Settings::Callers(roll) = &mut config.access else { panic!("open") };
+                let access::Settings::Callers(configured) = &mut config.access else {
+                    panic!("open")
+                };
                 let url = format!("{}/csp/gateway/am/api/auth/keys", self.jwks.url());
-                roll.oidc = Some(oidc::Settings {
+                configured.oidc = Some(oidc::Settings {
                     issuer: ISSUER.into(),
                     audience: Some("sddc-gateway".into()),
                     client_ids: Vec::new(),
                     keys: oidc::KeysFrom::Url(url.parse().unwrap()),
                     ca_file: None,
                 });
-                roll.callers.push(CallerSettings {
+                configured.callers.push(CallerSettings {
                     oidc: [("sub".to_owned(), "ci".into())].into(),
                     ..CallerSettings::new("ci".parse().unwrap())
                 });

@@ -17,11 +17,11 @@ use std::{
 use http::HeaderValue;
 use parking_lot::Mutex;
 
-use super::rate::{Exceeded, Rate, Standing, since};
+use super::rate::{Exceeded, Quota, Rate, since};
 use crate::clock::Instant;
 
 const SETS: usize = 1024;
-const WAYS: usize = 4;
+const SLOTS: usize = 4;
 
 /// Bad credentials at once; one more each second.
 const RATE: Rate = Rate::one_a_second(NonZeroU32::new(60).expect("it is not zero"));
@@ -30,10 +30,10 @@ const RATE: Rate = Rate::one_a_second(NonZeroU32::new(60).expect("it is not zero
 const NAME: &str = "failed-authentication";
 
 /// The clients that sent bad credentials of late.
-pub struct Guesses {
+pub struct AuthFailureLimiter {
     start: Instant,
     key: RandomState,
-    sets: Box<[Mutex<[Way; WAYS]>]>,
+    sets: Box<[Mutex<[LimiterSlot; SLOTS]>]>,
 }
 
 /// Whom one bucket is for. One customer has a whole IPv6 /64, and can send from each of its
@@ -58,14 +58,14 @@ impl From<IpAddr> for Client {
 }
 
 #[derive(Debug, Clone, Copy, Default)]
-struct Way {
+struct LimiterSlot {
     client: Option<Client>,
     /// See [`super::rate::Cells`]. Whoever is past it owes nothing.
     full_at: u64,
 }
 
-impl Guesses {
-    /// Nobody has guessed yet. `start` is any moment before the first [`Guesses::note`].
+impl AuthFailureLimiter {
+    /// Nobody has guessed yet. `start` is any moment before the first [`AuthFailureLimiter::note`].
     #[must_use]
     pub fn new(start: Instant) -> Self {
         let sets = (0..SETS).map(|_| Mutex::default()).collect();
@@ -80,17 +80,17 @@ impl Guesses {
         let client = Client::from(client);
         let now = since(self.start, now);
         let mut set = self.set(client).lock();
-        let known = set.iter().position(|way| way.client == Some(client));
-        let way = match known {
+        let known = set.iter().position(|slot| slot.client == Some(client));
+        let slot = match known {
             Some(at) => &mut set[at],
             None => {
-                let least = set.iter_mut().min_by_key(|way| way.full_at);
-                let way = least.expect("a set has ways");
-                *way = Way { client: Some(client), full_at: 0 };
-                way
+                let least = set.iter_mut().min_by_key(|slot| slot.full_at);
+                let slot = least.expect("a set has slots");
+                *slot = LimiterSlot { client: Some(client), full_at: 0 };
+                slot
             }
         };
-        way.full_at = RATE.cells().take(way.full_at, now)?;
+        slot.full_at = RATE.cells().take(slot.full_at, now)?;
         Ok(())
     }
 
@@ -103,10 +103,10 @@ impl Guesses {
     /// The value of `RateLimit` for a refused client.
     #[must_use]
     pub fn field(exceeded: Exceeded) -> HeaderValue {
-        Standing::from(exceeded).field(NAME)
+        Quota::from(exceeded).field(NAME)
     }
 
-    fn set(&self, client: Client) -> &Mutex<[Way; WAYS]> {
+    fn set(&self, client: Client) -> &Mutex<[LimiterSlot; SLOTS]> {
         let hash = self.key.hash_one(client);
         let at = usize::try_from(hash % SETS as u64).expect("below 1024");
         &self.sets[at]
@@ -114,9 +114,9 @@ impl Guesses {
 }
 
 /// Addresses are nobody's business in a debug text, and there are thousands.
-impl std::fmt::Debug for Guesses {
+impl std::fmt::Debug for AuthFailureLimiter {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Guesses")
+        f.write_str("AuthFailureLimiter")
     }
 }
 
@@ -129,85 +129,85 @@ mod tests {
     use super::*;
     use crate::clock::Clock;
 
-    fn guesses() -> (Guesses, Instant) {
+    fn limiter() -> (AuthFailureLimiter, Instant) {
         let start = Clock::manual(Timestamp::UNIX_EPOCH).now();
-        (Guesses::new(start), start)
+        (AuthFailureLimiter::new(start), start)
     }
 
     fn address(text: &str) -> IpAddr {
         text.parse().unwrap()
     }
 
-    fn granted(guesses: &Guesses, client: IpAddr, now: Instant) -> usize {
-        (0..100).filter(|_| guesses.note(client, now).is_ok()).count()
+    fn granted(limiter: &AuthFailureLimiter, client: IpAddr, now: Instant) -> usize {
+        (0..100).filter(|_| limiter.note(client, now).is_ok()).count()
     }
 
     #[test]
     fn sixty_bad_credentials_are_told_so_and_then_one_a_second() {
-        let (guesses, start) = guesses();
+        let (limiter, start) = limiter();
         let client = address("192.0.2.1");
-        assert_eq!(granted(&guesses, client, start), 60);
-        let exceeded = guesses.note(client, start).unwrap_err();
+        assert_eq!(granted(&limiter, client, start), 60);
+        let exceeded = limiter.note(client, start).unwrap_err();
         assert_eq!(exceeded.retry_after, Duration::from_secs(1));
-        assert_eq!(Guesses::policy(), "\"failed-authentication\";q=60;w=60");
-        assert_eq!(Guesses::field(exceeded), "\"failed-authentication\";r=0;t=1");
-        assert_eq!(granted(&guesses, client, start + Duration::from_secs(3)), 3);
-        assert_eq!(granted(&guesses, address("192.0.2.2"), start), 60, "another's are another's");
+        assert_eq!(AuthFailureLimiter::policy(), "\"failed-authentication\";q=60;w=60");
+        assert_eq!(AuthFailureLimiter::field(exceeded), "\"failed-authentication\";r=0;t=1");
+        assert_eq!(granted(&limiter, client, start + Duration::from_secs(3)), 3);
+        assert_eq!(granted(&limiter, address("192.0.2.2"), start), 60, "another's are another's");
     }
 
     #[test]
     fn an_ipv6_client_is_its_network_and_a_mapped_one_its_ipv4_address() {
-        let (guesses, start) = guesses();
+        let (limiter, start) = limiter();
         for (one, same, other) in [
             ("2001:db8:0:1::1", "2001:db8:0:1:ffff::2", "2001:db8:0:2::1"),
             ("192.0.2.1", "::ffff:192.0.2.1", "192.0.2.3"),
             ("::ffff:192.0.2.2", "192.0.2.2", "::ffff:192.0.2.4"),
         ] {
-            assert_eq!(granted(&guesses, address(one), start), 60);
-            assert_eq!(granted(&guesses, address(same), start), 0, "{same} is {one}");
-            assert_eq!(granted(&guesses, address(other), start), 60, "{other} is not {one}");
+            assert_eq!(granted(&limiter, address(one), start), 60);
+            assert_eq!(granted(&limiter, address(same), start), 0, "{same} is {one}");
+            assert_eq!(granted(&limiter, address(other), start), 60, "{other} is not {one}");
         }
     }
 
     #[test]
     fn a_flood_of_addresses_makes_only_the_flood_forgotten() {
-        let (guesses, start) = guesses();
+        let (limiter, start) = limiter();
         let client = address("2001:db8::1");
-        assert_eq!(granted(&guesses, client, start), 60);
+        assert_eq!(granted(&limiter, client, start), 60);
         for number in 0..100_000 {
-            guesses.note(Ipv4Addr::from_bits(number).into(), start).unwrap();
+            limiter.note(Ipv4Addr::from_bits(number).into(), start).unwrap();
         }
-        assert!(guesses.note(client, start).is_err(), "the one that owes most is kept");
+        assert!(limiter.note(client, start).is_err(), "the one that owes most is kept");
     }
 
     #[test]
     fn the_table_is_as_small_as_it_says() {
-        let size = SETS * size_of::<Mutex<[Way; WAYS]>>();
+        let size = SETS * size_of::<Mutex<[LimiterSlot; SLOTS]>>();
         assert!(size <= 112 * 1024, "{size}");
-        let (guesses, start) = guesses();
-        (0..10_000).for_each(|n| guesses.note(Ipv4Addr::from_bits(n).into(), start).unwrap());
-        assert_eq!(guesses.sets.len(), SETS);
+        let (limiter, start) = limiter();
+        (0..10_000).for_each(|n| limiter.note(Ipv4Addr::from_bits(n).into(), start).unwrap());
+        assert_eq!(limiter.sets.len(), SETS);
     }
 
     #[test]
     fn addresses_are_spread_over_the_sets_differently_in_each_table() {
-        let (one, _) = guesses();
-        let (other, _) = guesses();
-        let places = |guesses: &Guesses| -> Vec<usize> {
+        let (one, _) = limiter();
+        let (other, _) = limiter();
+        let places = |limiter: &AuthFailureLimiter| -> Vec<usize> {
             let clients = (0..64).map(|n| Client::V4(0x0a00_0000 + n));
-            let first = guesses.sets.as_ptr().addr();
-            clients.map(|client| (&raw const *guesses.set(client)).addr() - first).collect()
+            let first = limiter.sets.as_ptr().addr();
+            clients.map(|client| (&raw const *limiter.set(client)).addr() - first).collect()
         };
         assert_ne!(places(&one), places(&other));
     }
 
     #[test]
     fn threads_together_get_sixty() {
-        let (guesses, start) = guesses();
+        let (limiter, start) = limiter();
         let client = address("192.0.2.9");
         let granted: usize = std::thread::scope(|scope| {
             let threads: Vec<_> =
-                (0..4).map(|_| scope.spawn(|| granted(&guesses, client, start))).collect();
+                (0..4).map(|_| scope.spawn(|| granted(&limiter, client, start))).collect();
             threads.into_iter().map(|thread| thread.join().unwrap()).sum()
         });
         assert_eq!(granted, 60);

@@ -41,7 +41,7 @@ use crate::{
 };
 
 /// Bytes of CSP's answer: a token is some KiB.
-const MOST_TOKEN_BYTES: u64 = 1024 * 1024;
+const MAX_TOKEN_BYTES: u64 = 1024 * 1024;
 /// The ops port has few callers; idle connections above it make room for probes.
 const OPS_CONNECTIONS: usize = 128;
 /// Reasons for which others than a credential's judge refuse a caller.
@@ -125,7 +125,7 @@ impl Upstreams {
             let (proxies, clock) = (&config.proxies, clock.clone());
             Client::new(upstream, base, bounds, authorities, proxies, clock, metrics.clone())
         };
-        let token_bounds = Bounds { max_body: MOST_TOKEN_BYTES, ..bounds };
+        let token_bounds = Bounds { max_body: MAX_TOKEN_BYTES, ..bounds };
         let csp = client(Upstream::Csp, &config.csp.url, token_bounds)?;
         let mint = Mint::new(csp, &config.csp, secret.clone());
         let vmc = Remote {
@@ -177,7 +177,7 @@ impl Gateway {
         let reloads = Reloads::default();
         let stop = || tasks.stop.clone();
         for source in &tokens {
-            tasks.spawn("token", stop(), source.clone().keep_renewed(stop()));
+            tasks.spawn("token", stop(), source.clone().run_renewal(stop()));
         }
         if let Some(path) = &config.inventory.snapshot_file {
             let source = Source::of(&config.csp.url, &config.vmc.url, &config.csp.client_id);
@@ -370,7 +370,7 @@ fn start_oidc(
     let (settings, clock) = (settings.clone(), clock.clone());
     let oidc = Oidc::new(settings, &config.proxies, clock, metrics.clone(), jobs)?;
     let stop = || tasks.stop.clone();
-    tasks.spawn("oidc", stop(), oidc.clone().keep_fetched(stop()));
+    tasks.spawn("oidc", stop(), oidc.clone().run_fetcher(stop()));
     Ok(Some(oidc))
 }
 

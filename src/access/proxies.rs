@@ -14,7 +14,7 @@ use ipnet::{IpNet, Ipv4Net};
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 /// Entries looked at, from the right: more hops than any request has.
-const MOST_ENTRIES: usize = 64;
+const MAX_ENTRIES: usize = 64;
 
 /// The networks of the proxies in front of the gateway.
 #[derive(Debug, Clone, Default)]
@@ -40,7 +40,7 @@ impl TrustedProxies {
         }
         let fields = headers.get_all(X_FORWARDED_FOR).iter().rev();
         let entries = fields.flat_map(|field| field.as_bytes().rsplit(|byte| *byte == b','));
-        for entry in entries.take(MOST_ENTRIES) {
+        for entry in entries.take(MAX_ENTRIES) {
             let Some(hop) = read(entry) else { break };
             client = hop;
             if !self.trusts(client) {

@@ -20,8 +20,8 @@ use crate::{
 /// Taken for `expires_in` when CSP does not tell a life that can be true.
 const ASSUMED_LIFE: Duration = Duration::from_secs(300);
 // CSP counts in seconds, from a minute up; less than one would be a storm of mints.
-const SHORTEST_LIFE: Duration = Duration::from_secs(1);
-const LONGEST_LIFE: Duration = Duration::from_secs(24 * 3600);
+const MIN_LIFE: Duration = Duration::from_secs(1);
+const MAX_LIFE: Duration = Duration::from_secs(24 * 3600);
 
 /// The client secret as it is now: shared by all token sources, swapped when its file changes.
 #[derive(Clone)]
@@ -231,9 +231,9 @@ pub(super) fn read(body: &[u8]) -> Result<Minted, CspError> {
 fn life(expires_in: Option<&RawValue>) -> Duration {
     let told = expires_in.and_then(|raw| raw.get().trim_matches('"').trim().parse::<f64>().ok());
     match told.filter(|seconds| *seconds > 0.0) {
-        Some(seconds) => Duration::try_from_secs_f64(seconds)
-            .unwrap_or(LONGEST_LIFE)
-            .clamp(SHORTEST_LIFE, LONGEST_LIFE),
+        Some(seconds) => {
+            Duration::try_from_secs_f64(seconds).unwrap_or(MAX_LIFE).clamp(MIN_LIFE, MAX_LIFE)
+        }
         None => {
             tracing::warn!(
                 assumed_s = ASSUMED_LIFE.as_secs(),

@@ -167,7 +167,7 @@ impl TokenSource {
     }
 
     /// Renews the token ahead of its expiry, and mints the first one, until `stop`.
-    pub async fn keep_renewed(self, stop: CancellationToken) {
+    pub async fn run_renewal(self, stop: CancellationToken) {
         loop {
             let wait = self.0.clock.sleep_until(self.next_mint_at());
             tokio::select! {

@@ -15,10 +15,10 @@ use secrecy::SecretString;
 
 use crate::clock::Instant;
 
-const LEAST_RENEW_AHEAD: Duration = Duration::from_secs(30);
-const MOST_RENEW_AHEAD: Duration = Duration::from_secs(300);
+const MIN_RENEW_AHEAD: Duration = Duration::from_secs(30);
+const MAX_RENEW_AHEAD: Duration = Duration::from_secs(300);
 // A request sent in a token's last moments may arrive after them.
-const MOST_UNUSED: Duration = Duration::from_secs(10);
+const MAX_UNUSED: Duration = Duration::from_secs(10);
 
 /// An access token of one organization. The JWT is opaque to us.
 pub struct Token {
@@ -59,11 +59,11 @@ impl Lifetime {
     /// a tenth of its lead later, so that replicas started together do not renew together.
     pub(super) fn plan(asked_at: Instant, life: Duration, jitter: f64) -> Self {
         let half = life / 2;
-        let lead = (life / 5).clamp(LEAST_RENEW_AHEAD, MOST_RENEW_AHEAD).min(half);
+        let lead = (life / 5).clamp(MIN_RENEW_AHEAD, MAX_RENEW_AHEAD).min(half);
         let jittered = lead.mul_f64(1.0 - 0.1 * jitter.clamp(0.0, 1.0));
-        let lead = jittered.max(LEAST_RENEW_AHEAD.min(half));
+        let lead = jittered.max(MIN_RENEW_AHEAD.min(half));
         let end = asked_at + life;
-        Self { renewal: end - lead, last_use: end - (life / 10).min(MOST_UNUSED), end }
+        Self { renewal: end - lead, last_use: end - (life / 10).min(MAX_UNUSED), end }
     }
 }
 

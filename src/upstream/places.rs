@@ -10,9 +10,9 @@ use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
 
 /// Reads that wait for a place, of each lane. Shared reads are few, one per organization and list:
 /// more than this is a flood.
-const MOST_WAITING: usize = 4096;
+const MAX_WAITING: usize = 4096;
 /// How long a read waits for a place.
-const LONGEST_WAIT: Duration = Duration::from_secs(10);
+const MAX_WAIT: Duration = Duration::from_secs(10);
 
 /// The places of one upstream. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -70,7 +70,7 @@ impl Places {
 impl Line {
     fn new(places: usize) -> Self {
         let semaphore = |permits| Arc::new(Semaphore::new(permits));
-        Self { places: semaphore(places), waiting: semaphore(MOST_WAITING) }
+        Self { places: semaphore(places), waiting: semaphore(MAX_WAITING) }
     }
 
     async fn take(&self) -> Result<OwnedSemaphorePermit, Crowded> {
@@ -78,7 +78,7 @@ impl Line {
             return Ok(permit);
         }
         let _waiting = self.waiting.try_acquire().map_err(|_| Crowded)?;
-        let permit = tokio::time::timeout(LONGEST_WAIT, self.places.clone().acquire_owned());
+        let permit = tokio::time::timeout(MAX_WAIT, self.places.clone().acquire_owned());
         let never_closed = |_: AcquireError| Crowded;
         permit.await.map_err(|_elapsed| Crowded)?.map_err(never_closed)
     }
@@ -111,7 +111,7 @@ mod tests {
         let _taken = places.take(Lane::Callers).await.unwrap();
         assert_eq!(places.take(Lane::Callers).await.unwrap_err(), Crowded);
         let mut crowd: Vec<_> =
-            (0..MOST_WAITING).map(|_| Box::pin(places.take(Lane::Callers))).collect();
+            (0..MAX_WAITING).map(|_| Box::pin(places.take(Lane::Callers))).collect();
         for waiting in &mut crowd {
             assert!(poll!(waiting).is_pending());
         }

@@ -25,7 +25,7 @@ use crate::{
 };
 
 /// How long a pool is used. Names' records live for about as long.
-const LONGEST_USE: Duration = Duration::from_secs(300);
+const MAX_USE: Duration = Duration::from_secs(300);
 const IDLE: Duration = Duration::from_secs(60);
 /// Together quicker than a try's default deadline: what waits on a dead HTTP/2 connection goes on
 /// elsewhere.
@@ -129,7 +129,7 @@ impl Pool {
     /// on with the old ones meanwhile, as do those that are under way.
     pub(super) async fn fresh(&self) -> reqwest::Client {
         let now = self.clock.now();
-        let is_old = || now.since(self.made.load().at) >= LONGEST_USE;
+        let is_old = || now.since(self.made.load().at) >= MAX_USE;
         if is_old()
             && let Ok(_making) = self.making.try_lock()
             && is_old()
@@ -274,10 +274,10 @@ mod tests {
         let pool = pool.unwrap();
         let made_at = || pool.made.load().at;
         let first = made_at();
-        clock.advance(LONGEST_USE / 2);
+        clock.advance(MAX_USE / 2);
         pool.fresh().await;
         assert_eq!(made_at(), first);
-        clock.advance(LONGEST_USE / 2);
+        clock.advance(MAX_USE / 2);
         // Whoever leaves in the midst of it leaves it to the next.
         let mut left = Box::pin(pool.fresh());
         assert!(futures_util::poll!(&mut left).is_pending());

@@ -17,9 +17,9 @@ use std::{
 use super::{Failure, jittered};
 
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
-const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+const MAX_PAUSE: Duration = Duration::from_secs(2);
 /// A longer `Retry-After` is for the circuit breaker: who waits is told of it instead of kept.
-const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(5);
+const MAX_RETRY_AFTER: Duration = Duration::from_secs(5);
 
 /// What a read earns, in fifths of a retry: 20 % more load.
 const EARNED: u32 = 1;
@@ -75,7 +75,7 @@ impl Tries {
             return None;
         }
         let pause = match failure.retry_after() {
-            Some(asked) if asked > LONGEST_RETRY_AFTER => return None,
+            Some(asked) if asked > MAX_RETRY_AFTER => return None,
             // Never sooner than asked, nor with all the others who were asked the same.
             Some(asked) => asked + jittered(FIRST_PAUSE),
             None => jittered(self.pause),
@@ -84,7 +84,7 @@ impl Tries {
             return None;
         }
         self.left -= 1;
-        self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+        self.pause = (self.pause * 2).min(MAX_PAUSE);
         Some(pause)
     }
 }

@@ -27,7 +27,7 @@ const MANY: usize = 2000;
 /// Of a step: a few rounds of slow work, and less than a connection may wait for its first request.
 const SPAN: Duration = Duration::from_secs(4);
 /// Of the slow work.
-const MOST_IN_FLIGHT: usize = 64;
+const MAX_IN_FLIGHT: usize = 64;
 const UPSTREAM_MS: u64 = 200;
 /// Of the burst: distinct questions, and the rest after which memory is compared.
 const BURST: usize = 1750;
@@ -54,14 +54,14 @@ pub fn measure() {
 
     burst(&Server::gateway_with(1000, &[keys]));
 
-    let most = MOST_IN_FLIGHT.to_string();
+    let most = MAX_IN_FLIGHT.to_string();
     let on_demand = [("INVENTORY__POLL", "0s"), ("INVENTORY__FRESH", "0s")];
     let bounds = [keys, on_demand[0], on_demand[1], ("API__MAX_IN_FLIGHT", &*most)];
     let slow = Server::gateway_with(4, &bounds);
     slow.answer();
     slow.delay_reads(UPSTREAM_MS);
-    let name = format!("reads of {UPSTREAM_MS} ms, api.max_in_flight = {MOST_IN_FLIGHT}");
-    table(&name, &slow, MOST_IN_FLIGHT, |_| "/sddcs".to_owned());
+    let name = format!("reads of {UPSTREAM_MS} ms, api.max_in_flight = {MAX_IN_FLIGHT}");
+    table(&name, &slow, MAX_IN_FLIGHT, |_| "/sddcs".to_owned());
 }
 
 /// What many answers, asked for once, leave behind.

@@ -52,9 +52,9 @@ impl Scene {
     }
 
     /// Starts the task that keeps the keys fetched. It ends with the guard.
-    fn keep_fetched(&self) -> DropGuard {
+    fn run_fetcher(&self) -> DropGuard {
         let stop = CancellationToken::new();
-        self.tasks.spawn(self.oidc.clone().keep_fetched(stop.clone()));
+        self.tasks.spawn(self.oidc.clone().run_fetcher(stop.clone()));
         stop.drop_guard()
     }
 
@@ -119,7 +119,7 @@ async fn the_first_caller_waits_for_the_keys_and_the_next_ones_for_nothing() {
 async fn the_keys_are_fetched_at_start_and_then_every_five_minutes() {
     let issuer = Issuer::start().await;
     let scene = Scene::of(issuer.settings());
-    let _task = scene.keep_fetched();
+    let _task = scene.run_fetcher();
     eventually(|| scene.oidc.status().keys == 1).await;
     issuer.add_key("key-2", "EdDSA");
     scene.moves_on(330, || scene.oidc.status().keys == 2).await;
@@ -132,7 +132,7 @@ async fn after_a_failure_the_keys_are_fetched_again_soon() {
     let issuer = Issuer::start().await;
     issuer.set_answer(Answer::Status(503));
     let scene = Scene::of(issuer.settings());
-    let task = scene.keep_fetched();
+    let task = scene.run_fetcher();
     eventually(|| scene.oidc.status().error == Some("server error")).await;
     scene.moves_on(1, || issuer.fetches() >= 3).await;
     issuer.set_answer(Answer::Keys);
@@ -359,7 +359,7 @@ async fn keys_from_a_file_are_fetched_from_nowhere() {
     std::io::Write::write_all(&mut file, issuer.jwks().as_bytes()).unwrap();
     let keys = sddc_gateway::access::oidc::KeysFrom::File(LoadedFile::read(file.path()).unwrap());
     let scene = Scene::of(Settings { keys, ..issuer.settings() });
-    let task = scene.keep_fetched();
+    let task = scene.run_fetcher();
     assert_eq!(scene.verify(&issuer.token(&json!({}))).await, Ok(()));
     issuer.rotate("key-2", "RS256");
     let token = issuer.token(&json!({}));

@@ -448,7 +448,7 @@ async fn the_background_task_ends_when_told() {
     let stop = CancellationToken::new();
     let tasks = TaskTracker::new();
     let tokens = source(&cloud);
-    tasks.spawn(tokens.clone().keep_renewed(stop.clone()));
+    tasks.spawn(tokens.clone().run_renewal(stop.clone()));
     tokens.token().await.unwrap();
     stop.cancel();
     tasks.close();

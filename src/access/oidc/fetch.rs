@@ -17,7 +17,7 @@ const ENDPOINT: &str = "jwks";
 const BOUNDS: Bounds = Bounds {
     connect_timeout: Duration::from_secs(3),
     timeout: Duration::from_secs(8),
-    max_body: jwks::MOST_BYTES as u64,
+    max_body: jwks::MAX_BYTES as u64,
 };
 /// Kubernetes answers 406 unless asked for the set's own media type (RFC 7517 section 8.5.2).
 const MEDIA_TYPES: &str = "application/jwk-set+json, application/json";

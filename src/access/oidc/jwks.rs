@@ -17,8 +17,8 @@ use super::{
 };
 
 /// Longest document.
-pub(super) const MOST_BYTES: usize = 1024 * 1024;
-const MOST_KEYS: usize = 100;
+pub(super) const MAX_BYTES: usize = 1024 * 1024;
+const MAX_KEYS: usize = 100;
 /// Bits of an RSA key (RFC 7518 section 3.3; the upper bound is the verifier's).
 const RSA_BITS: std::ops::RangeInclusive<usize> = 2048..=8192;
 
@@ -129,12 +129,12 @@ pub(super) fn digest(document: &[u8]) -> [u8; 32] {
 impl KeySet {
     /// Reads a document.
     pub(super) fn read(document: &[u8]) -> Result<Self, SetFault> {
-        if document.len() > MOST_BYTES {
+        if document.len() > MAX_BYTES {
             return Err(TOO_LARGE.into());
         }
         let set: Document<'_> =
             serde_json::from_slice(document).map_err(|_| SetFault::from(NO_JWK_SET))?;
-        if set.keys.len() > MOST_KEYS {
+        if set.keys.len() > MAX_KEYS {
             return Err(TOO_MANY_KEYS.into());
         }
         let (mut keys, mut unusable) = (Vec::new(), BTreeMap::<_, usize>::new());

@@ -21,7 +21,7 @@ use super::{
 };
 
 /// Longer tokens are not looked at: an issuer's token with a hundred groups in it is half as long.
-const MOST_BYTES: usize = 16 * 1024;
+const MAX_BYTES: usize = 16 * 1024;
 
 /// Parameters that a sender could use to choose the key, or the meaning, of his own token.
 const REFUSED_PARAMETERS: [&str; 4] = ["jku", "x5u", "jwk", "crit"];
@@ -41,7 +41,7 @@ pub(super) fn has_form(token: &[u8]) -> bool {
 
 /// Refuses a token by its length alone: the one thing that is judged before it is hashed.
 pub(super) fn check_length(token: &str) -> Result<(), JwtFault> {
-    if token.len() > MOST_BYTES { Err(JwtFault::TooLong) } else { Ok(()) }
+    if token.len() > MAX_BYTES { Err(JwtFault::TooLong) } else { Ok(()) }
 }
 
 /// A token whose form and header are good, not yet verified. Has no `Debug`: it is a credential.

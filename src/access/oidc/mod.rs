@@ -65,7 +65,7 @@ const BETWEEN_FETCHES: Duration = Duration::from_secs(300);
 
 /// What is remembered of verified tokens: 10 000 of them, fewer if they say much.
 const REMEMBERED_BYTES: u64 = 20 * 1024 * 1024;
-const LEAST_WEIGHT: u32 = 2 * 1024;
+const MIN_WEIGHT: u32 = 2 * 1024;
 
 /// Verifies callers' tokens. Cheap to clone.
 #[derive(Clone)]
@@ -218,7 +218,7 @@ impl Oidc {
         let jwt = Jwt::parse(token)?;
         let held = held.ok_or(JwtFault::NoKeys)?;
         let claims = Arc::new(self.verify_anew(&jwt, &held.set, now)?);
-        let weight = u32::try_from(claims.bytes()).unwrap_or(u32::MAX).max(LEAST_WEIGHT);
+        let weight = u32::try_from(claims.bytes()).unwrap_or(u32::MAX).max(MIN_WEIGHT);
         let verified = Verified { claims: claims.clone(), generation: held.generation, weight };
         self.0.verified.insert(digest, verified);
         Ok(claims)
@@ -293,7 +293,7 @@ impl Oidc {
 
     /// Fetches the keys at once, every 5 min from then on, and sooner after a failure, until `stop`.
     /// Waits for `stop` alone where keys come from a file.
-    pub async fn keep_fetched(self, stop: CancellationToken) {
+    pub async fn run_fetcher(self, stop: CancellationToken) {
         let Some(fetching) = &self.0.fetching else { return stop.cancelled().await };
         let mut failures = 0;
         loop {

@@ -10,10 +10,10 @@ use super::Store;
 use crate::documents::{Kind, wire_time};
 
 /// Guests at a time.
-const MOST_GUESTS: usize = 2;
+const MAX_GUESTS: usize = 2;
 
 /// Deleted guests that lists of deleted SDDCs still show; older ones are forgotten.
-const MOST_DELETED: usize = 2;
+const MAX_DELETED: usize = 2;
 
 impl Store {
     /// The guest that is coming or going moves on; where there is none, one begins to.
@@ -25,7 +25,7 @@ impl Store {
         });
         match (busy, guests.first()) {
             (Some(at), _) => self.move_on(at, now),
-            (None, Some(&oldest)) if guests.len() >= MOST_GUESTS || self.dice.below(2) == 0 => {
+            (None, Some(&oldest)) if guests.len() >= MAX_GUESTS || self.dice.below(2) == 0 => {
                 self.change(oldest, now, |document| document["sddc_state"] = json!("DELETING"));
                 self.begin(oldest, "SDDC-DELETE", now);
             }
@@ -41,7 +41,7 @@ impl Store {
         }
         self.change(at, now, |document| document["sddc_state"] = json!("DELETED"));
         let deleted = self.guests(true);
-        if deleted.len() > MOST_DELETED {
+        if deleted.len() > MAX_DELETED {
             let oldest = self.sddcs[deleted[0]].id.clone();
             self.retain(|sddc| sddc.id != oldest);
         }
@@ -173,7 +173,7 @@ mod tests {
         }
         assert_eq!(sizes, BTreeSet::from([0, 1, 2]));
         assert!(returns > 2, "{returns}");
-        assert!(store.sddcs().len() <= start.len() + MOST_GUESTS + MOST_DELETED);
+        assert!(store.sddcs().len() <= start.len() + MAX_GUESTS + MAX_DELETED);
         let places = store.by_id.iter().all(|(id, &at)| store.sddcs()[at].id == *id);
         assert!(places && store.by_id.len() == store.sddcs().len());
     }
@@ -206,7 +206,7 @@ mod tests {
         store.patch(&id, json!({ "sddc_state": "DELETED" }), NOW);
         for _ in 0..300 {
             store.step(NOW);
-            assert!(there(&store).len() <= 12 + MOST_GUESTS && !there(&store).contains(&id));
+            assert!(there(&store).len() <= 12 + MAX_GUESTS && !there(&store).contains(&id));
         }
     }
 }

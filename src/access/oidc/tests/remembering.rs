@@ -35,7 +35,7 @@ fn what_is_remembered_is_bounded() {
     let signer = Signer::new("k", "EdDSA");
     let oidc = trusting(&signer);
     for number in 0..10_500 {
-        let weight = LEAST_WEIGHT;
+        let weight = MIN_WEIGHT;
         let verified = Verified {
             claims: Arc::new(Claims::read(claims().as_object().unwrap().clone()).unwrap()),
             generation: 1,
@@ -53,7 +53,7 @@ fn a_token_weighs_what_its_claims_take() {
         Claims::read(claims.as_object().unwrap().clone()).unwrap().bytes()
     };
     let usual = weight(json!("x"));
-    assert!(usual < LEAST_WEIGHT as usize, "{usual}");
+    assert!(usual < MIN_WEIGHT as usize, "{usual}");
     assert_eq!(weight(json!("x".repeat(5_001))), usual + 5_000);
     assert!(weight(json!(vec![""; 1_000])) > usual + 16_000);
 }

@@ -4,7 +4,7 @@ use std::{fmt, time::Duration};
 
 use serde_json::{Value, json};
 
-use super::world::{MOST_STALE, Place, errors_in};
+use super::world::{MAX_STALE, Place, errors_in};
 use crate::harness::Answer;
 
 /// Longer than a read may take with all of its tries, and shorter than anything that hangs.
@@ -12,7 +12,7 @@ const IN_TIME: Duration = Duration::from_secs(20);
 /// `inventory.fresh`.
 const FRESH_S: i64 = 60;
 /// A first try and two more.
-const MOST_CALLS: u64 = 3;
+const MAX_CALLS: u64 = 3;
 
 /// An answer, and what it cost.
 #[derive(Debug)]
@@ -38,10 +38,10 @@ impl Cell {
         // Trouble of an upstream does not take a gateway that was ready away from its callers. One that
         // starts with a file that is too old never was.
         let was_ready =
-            self.snapshot.is_some_and(|age| place != Place::FirstMint || age < MOST_STALE);
+            self.snapshot.is_some_and(|age| place != Place::FirstMint || age < MAX_STALE);
         let mut rules = vec![
             ("it comes in time", self.took < IN_TIME),
-            ("no call is multiplied", self.calls <= MOST_CALLS),
+            ("no call is multiplied", self.calls <= MAX_CALLS),
             ("nothing is the gateway's own fault", code != "internal"),
             (
                 "only a caller's token is the caller's fault",

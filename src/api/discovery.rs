@@ -1,17 +1,16 @@
 //! `GET /sd/prometheus`: Prometheus HTTP service discovery.
 
-use std::slice;
-
 use axum::response::Response;
 use serde::Serialize;
 use url::Url;
 
 use super::{
     ApiState,
-    answer::{EncodedAnswer, ResourceType},
+    answer::{ClientCaching, EncodedAnswer, ResourceType},
     error::ApiError,
+    pipeline::{EncodedPage, FetchedList, WatchMode, fetch, respond, visible},
     query::{AllowedParams, Target},
-    request::{EncodedPage, FetchedList, InventoryRequest, WatchMode, visible},
+    request::InventoryRequest,
 };
 use crate::inventory::model::SddcEntry;
 
@@ -58,16 +57,16 @@ struct Labels<'a> {
     responses((status = 200, description = "The targets"))
 ))]
 pub(super) async fn discover_targets(request: InventoryRequest) -> Result<Response, ApiError> {
-    let topic = request.all(ResourceType::Targets);
+    let target = request.all(ResourceType::Targets);
     let sees = |entry: &SddcEntry| request.visibility.sees(entry);
     let settled =
-        request.settle(&topic, AllowedParams::DISCOVERY, WatchMode::AsAsked, slice::from_ref);
+        fetch::<SddcEntry>(&request, &target, AllowedParams::DISCOVERY, WatchMode::AsAsked);
     // It takes no `partial`: none is missing.
     let FetchedList { query, served, .. } = settled.await?;
     let view = &served.content;
-    let subject = request.subject(&topic, &query, 0, view.content.revision, Vec::new());
+    let subject = request.subject(&target, &query, 0, view.content.revision, Vec::new());
     let encode = || {
-        let shown = visible(view, &topic.scope, sees, slice::from_ref);
+        let shown = visible(view, &target.scope, sees);
         let selected = query.select(shown).items.into_iter();
         let target = query.target();
         let groups = selected.filter_map(|entry| group(entry, target));
@@ -78,10 +77,10 @@ pub(super) async fn discover_targets(request: InventoryRequest) -> Result<Respon
     let encoded =
         answers.encoded_in_turn(subject, entries, request.caller(), clock, encode).await?;
     let shows = |entry: &SddcEntry| {
-        topic.scope.holds(&entry.sddc.org_id) && view.shows(&entry.sddc.org_id) && sees(entry)
+        target.scope.holds(&entry.sddc.org_id) && view.shows(&entry.sddc.org_id) && sees(entry)
     };
     let served = served.without_content().with_held_back(view, shows);
-    Ok(request.answer(&EncodedPage { encoded, served }))
+    Ok(respond(&request, &EncodedPage { encoded, served }, ClientCaching::WhileFresh))
 }
 
 fn group(entry: &SddcEntry, target: Option<Target>) -> Option<TargetGroup<'_>> {

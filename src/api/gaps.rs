@@ -2,8 +2,11 @@
 //! 4.1). Made from what the caller may see and from nothing else, like the list itself.
 
 use super::{
-    answer::ResourceType, caller::Visibility, query::ListQuery, request::ListTarget,
-    resource::Resource,
+    answer::ResourceType,
+    caller::Visibility,
+    pipeline::ListTarget,
+    query::ListQuery,
+    resource::{HeldBy, Resource},
 };
 use crate::{
     inventory::{
@@ -33,18 +36,17 @@ impl EntryFilter<SddcEntry> for &Visibility {
 }
 
 /// What a list does not show though its organization can be shown, in no order.
-pub(super) fn gaps<E: Entry, R: Resource>(
-    topic: &ListTarget,
+pub(super) fn gaps<E: Entry, R: HeldBy<E>>(
+    target: &ListTarget,
     query: &ListQuery<R>,
     view: &ListSnapshot<E>,
     visibility: impl EntryFilter<E>,
-    parts: fn(&E) -> &[R],
 ) -> Vec<MissingPart> {
-    let holds = |org| topic.scope.holds(org) && view.shows(org);
+    let holds = |org| target.scope.holds(org) && view.shows(org);
     let of_orgs = view.content.gaps.iter().filter(|gap| {
-        holds(&gap.org_id) && visibility.gap(gap) && may_concern(query, topic.what, gap)
+        holds(&gap.org_id) && visibility.gap(gap) && may_concern(query, target.what, gap)
     });
-    let names_sddcs = topic.within.is_some() || query.filters_by("sddc_id");
+    let names_sddcs = target.within.is_some() || query.filters_by("sddc_id");
     let mut missing: Vec<_> = of_orgs
         .map(|gap| match gap.reason {
             // One for each SDDC would be many, where the list is of all of them.
@@ -54,14 +56,14 @@ pub(super) fn gaps<E: Entry, R: Resource>(
             _ => MissingPart::from(gap),
         })
         .collect();
-    let kinds = kinds(topic.what, query);
+    let kinds = kinds(target.what, query);
     if !kinds.is_empty() {
         let entries = view.content.entries.iter();
         let seen = entries.filter(|entry| holds(entry.org()) && visibility.entry(entry));
         missing.extend(seen.filter_map(|entry| {
             let reason = kinds.iter().filter_map(|kind| entry.gap(*kind)).max()?;
-            let is_concerned = match topic.what {
-                ResourceType::Sddcs => parts(entry).iter().any(|document| query.matches(document)),
+            let is_concerned = match target.what {
+                ResourceType::Sddcs => R::of(entry).iter().any(|document| query.matches(document)),
                 _ => query.may_hold("sddc_id", entry.id()),
             };
             is_concerned.then(|| missing_parts(&**entry, reason))

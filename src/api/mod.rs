@@ -1,8 +1,8 @@
 //! The facade: handlers, one file per resource, and the router.
 //!
-//! Flow: the edge's [`Identity`](crate::access::Identity) → `SddcReader` (401, 429, 403) → question (400) →
-//! inventory → [`AnswerCache`] (`ETag`, 304, `Age`, `Cache-Status`). A handler says one thing in each
-//! line; what every answer has is the edge's work.
+//! Flow: the edge's [`Identity`](crate::access::Identity) → `InventoryRequest` (401, 429, 403) → `pipeline`:
+//! fetch, check the values (400), select, encode, respond ([`AnswerCache`]: `ETag`, 304, `Age`,
+//! `Cache-Status`). A handler says one thing in each line; what every answer has is the edge's work.
 
 mod answer;
 mod budget;
@@ -17,6 +17,7 @@ mod history;
 mod openapi;
 mod orgs;
 mod page;
+mod pipeline;
 mod query;
 mod request;
 mod resource;

@@ -1,16 +1,18 @@
 //! `GET /orgs`, `GET /orgs/{org_id}` and `GET /orgs/{org_id}/sddcs`.
 
-use std::slice;
-
 use axum::{extract::Path, response::Response};
 
 use super::{
-    answer::ResourceType,
+    answer::{ClientCaching, ResourceType},
     error::ApiError,
+    pipeline::{EncodedPage, ListTarget, check_values, list_of_sddcs, respond},
     query::AllowedParams,
-    request::{EncodedPage, InventoryRequest, ListTarget},
+    request::InventoryRequest,
 };
-use crate::inventory::{List, Orgs, Served, model::Org};
+use crate::inventory::{
+    List, Orgs, Served,
+    model::{Org, SddcEntry},
+};
 
 /// List organizations
 ///
@@ -30,11 +32,15 @@ pub(super) async fn list_orgs(request: InventoryRequest) -> Result<Response, Api
     let served = request.state.inventory.orgs(&scope, &applied.requirement).await?;
     let Served { content: Orgs { orgs, missing }, age, outcome } = applied.note(served);
     request.state.history.note_orgs(&orgs);
-    let query = request.judge(pending, &missing, orgs.iter())?;
+    let query = check_values(&request, pending, &missing, orgs.iter())?;
     let missing = request.admit_missing(&missing, query.allows_part())?;
     let selection = query.select(orgs.iter());
     let encoded = request.state.answers.same(&selection.page(missing), selection.next.clone());
-    Ok(request.answer(&EncodedPage { encoded, served: Served { content: (), age, outcome } }))
+    Ok(respond(
+        &request,
+        &EncodedPage { encoded, served: Served { content: (), age, outcome } },
+        ClientCaching::WhileFresh,
+    ))
 }
 
 /// Show an organization
@@ -54,7 +60,11 @@ pub(super) async fn show_org(
     let served = request.state.inventory.org(&scope, &applied.requirement).await?;
     let Served { content: org, age, outcome } = applied.note(served);
     let encoded = request.state.answers.same(&query.show(&org), None);
-    Ok(request.answer(&EncodedPage { encoded, served: Served { content: (), age, outcome } }))
+    Ok(respond(
+        &request,
+        &EncodedPage { encoded, served: Served { content: (), age, outcome } },
+        ClientCaching::WhileFresh,
+    ))
 }
 
 /// List an organization's SDDCs
@@ -71,6 +81,6 @@ pub(super) async fn list_org_sddcs(
     Path(id): Path<String>,
 ) -> Result<Response, ApiError> {
     let scope = request.visibility.org(&id);
-    let topic = ListTarget { what: ResourceType::Sddcs, scope, within: Some(id.into()) };
-    request.list_of_sddcs(topic, slice::from_ref).await
+    let target = ListTarget { what: ResourceType::Sddcs, scope, within: Some(id.into()) };
+    list_of_sddcs::<SddcEntry>(request, target).await
 }

@@ -52,6 +52,12 @@ pub(super) trait Resource: Clone + fmt::Debug + Sync + 'static {
     fn identity(&self) -> (Option<&str>, &str);
 }
 
+/// A resource of which an entry of the inventory holds some.
+pub(super) trait HeldBy<E>: Resource {
+    /// Those of one entry, in the entry's order.
+    fn of(entry: &E) -> &[Self];
+}
+
 /// A field of a resource's document.
 #[derive(Debug)]
 pub(super) struct Field<R: 'static> {

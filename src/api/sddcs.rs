@@ -1,20 +1,22 @@
 //! `GET /sddcs`, `GET /sddcs/{sddc_id}`, and what is below it.
 
-use std::slice;
-
 use axum::{extract::Path, response::Response};
 
 use super::{
-    answer::ResourceType,
+    answer::{ClientCaching, ResourceType},
     error::ApiError,
     gaps::gap_of,
+    pipeline::{encode_parts, list_of_sddcs, respond, respond_with_document},
     query::AllowedParams,
-    request::{AppliedFreshness, InventoryRequest, ListTarget, within},
-    resource::Resource,
+    request::{AppliedFreshness, InventoryRequest},
+    resource::HeldBy,
 };
 use crate::{
     ids::SddcId,
-    inventory::{Found, List, OrgSelector, Served, model::SddcEntry},
+    inventory::{
+        Found, List, OrgSelector, Served,
+        model::{Cluster, Host, SddcEntry},
+    },
 };
 
 /// List SDDCs
@@ -32,8 +34,8 @@ use crate::{
     responses((status = 200, description = "The SDDCs"))
 ))]
 pub(super) async fn list_sddcs(request: InventoryRequest) -> Result<Response, ApiError> {
-    let topic = request.all(ResourceType::Sddcs);
-    request.list_of_sddcs(topic, slice::from_ref).await
+    let target = request.all(ResourceType::Sddcs);
+    list_of_sddcs::<SddcEntry>(request, target).await
 }
 
 /// Show an SDDC
@@ -50,8 +52,8 @@ pub(super) async fn show_sddc(
     Path(id): Path<String>,
 ) -> Result<Response, ApiError> {
     let query = request.document_query::<SddcEntry>()?;
-    let (served, _) = request.sddc(&id, &[List::Sddcs]).await?;
-    Ok(request.document(ResourceType::Sddc, &query, &served, |entry| entry))
+    let (served, _) = fetch_sddc(&request, &id, &[List::Sddcs]).await?;
+    Ok(respond_with_document(&request, ResourceType::Sddc, &query, &served, |entry| entry))
 }
 
 /// List an SDDC's clusters
@@ -67,7 +69,7 @@ pub(super) async fn list_sddc_clusters(
     request: InventoryRequest,
     Path(id): Path<String>,
 ) -> Result<Response, ApiError> {
-    request.parts_of_sddc(&id, ResourceType::Clusters, |entry| &entry.clusters).await
+    list_parts_of_sddc::<Cluster>(&request, &id, ResourceType::Clusters).await
 }
 
 /// List an SDDC's hosts
@@ -83,7 +85,7 @@ pub(super) async fn list_sddc_hosts(
     request: InventoryRequest,
     Path(id): Path<String>,
 ) -> Result<Response, ApiError> {
-    request.parts_of_sddc(&id, ResourceType::Hosts, |entry| &entry.hosts).await
+    list_parts_of_sddc::<Host>(&request, &id, ResourceType::Hosts).await
 }
 
 /// List clusters
@@ -96,8 +98,8 @@ pub(super) async fn list_sddc_hosts(
     responses((status = 200, description = "The clusters"))
 ))]
 pub(super) async fn list_clusters(request: InventoryRequest) -> Result<Response, ApiError> {
-    let topic = request.all(ResourceType::Clusters);
-    request.list_of_sddcs(topic, |entry| &entry.clusters).await
+    let target = request.all(ResourceType::Clusters);
+    list_of_sddcs::<Cluster>(request, target).await
 }
 
 /// List hosts
@@ -111,51 +113,46 @@ pub(super) async fn list_clusters(request: InventoryRequest) -> Result<Response,
     responses((status = 200, description = "The hosts"))
 ))]
 pub(super) async fn list_hosts(request: InventoryRequest) -> Result<Response, ApiError> {
-    let topic = request.all(ResourceType::Hosts);
-    request.list_of_sddcs(topic, |entry| &entry.hosts).await
+    let target = request.all(ResourceType::Hosts);
+    list_of_sddcs::<Host>(request, target).await
 }
 
-impl InventoryRequest {
-    /// One SDDC that the caller sees, for an answer that is made from these lists; and what is
-    /// required of all of them.
-    pub(super) async fn sddc(
-        &self,
-        id: &str,
-        lists: &[List],
-    ) -> Result<(Served<Found<SddcEntry>>, AppliedFreshness), ApiError> {
-        let id: SddcId = id.parse().map_err(|_| ApiError::SddcNotFound)?;
-        let scope = self.visibility.scope();
-        let sees = |entry: &SddcEntry| self.visibility.sees(entry);
-        // Only the organization that holds it is read, where that is known.
-        let known = self.state.inventory.known();
-        let mut holders = known.get_all(id.as_str()).filter(|entry| sees(entry));
-        let read = match (holders.next(), holders.next()) {
-            (Some(only), None) => OrgSelector::Org(only.sddc.org_id.clone()),
-            _ => scope.clone(),
-        };
-        let applied = self.freshness(lists, &read);
-        let served = self.state.inventory.sddc(&id, &scope, sees, &applied.requirement).await;
-        Ok((applied.note(served.map_err(ApiError::about_sddc)?), applied))
-    }
+/// One SDDC that the caller sees, for an answer that is made from these lists; and what is required
+/// of all of them.
+pub(super) async fn fetch_sddc(
+    request: &InventoryRequest,
+    id: &str,
+    lists: &[List],
+) -> Result<(Served<Found<SddcEntry>>, AppliedFreshness), ApiError> {
+    let id: SddcId = id.parse().map_err(|_| ApiError::SddcNotFound)?;
+    let scope = request.visibility.scope();
+    let sees = |entry: &SddcEntry| request.visibility.sees(entry);
+    // Only the organization that holds it is read, where that is known.
+    let known = request.state.inventory.known();
+    let mut holders = known.get_all(id.as_str()).filter(|entry| sees(entry));
+    let read = match (holders.next(), holders.next()) {
+        (Some(only), None) => OrgSelector::Org(only.sddc.org_id.clone()),
+        _ => scope.clone(),
+    };
+    let applied = request.freshness(lists, &read);
+    let served = request.state.inventory.sddc(&id, &scope, sees, &applied.requirement).await;
+    Ok((applied.note(served.map_err(ApiError::about_sddc)?), applied))
+}
 
-    async fn parts_of_sddc<R: Resource>(
-        &self,
-        id: &str,
-        what: ResourceType,
-        parts: fn(&SddcEntry) -> &[R],
-    ) -> Result<Response, ApiError> {
-        let known = self.state.inventory.known();
-        let known = known.get_all(id).find(|entry| self.visibility.sees(entry));
-        let known = known.into_iter().flat_map(|entry| parts(entry));
-        let pending =
-            self.parser::<R>(AllowedParams::LIST, &self.visibility.scope()).begin(known)?;
-        let (served, _) = self.sddc(id, &[List::Sddcs]).await?;
-        let Found { revision, entry } = &served.content;
-        let query = pending.finish(parts(entry).iter())?;
-        let topic = ListTarget { what, scope: OrgSelector::Hidden, within: Some(within(&**entry)) };
-        let missing = gap_of(&**entry, what.part_kind());
-        let served = served.of(*revision);
-        let page = self.page_of(&topic, &query, &served, parts(entry), missing);
-        Ok(self.answer(&page))
-    }
+async fn list_parts_of_sddc<R: HeldBy<SddcEntry>>(
+    request: &InventoryRequest,
+    id: &str,
+    what: ResourceType,
+) -> Result<Response, ApiError> {
+    let known = request.state.inventory.known();
+    let known = known.get_all(id).find(|entry| request.visibility.sees(entry));
+    let known = known.into_iter().flat_map(|entry| R::of(entry));
+    let parser = request.parser::<R>(AllowedParams::LIST, &request.visibility.scope());
+    let pending = parser.begin(known)?;
+    let (served, _) = fetch_sddc(request, id, &[List::Sddcs]).await?;
+    let entry = &*served.content.entry;
+    let query = pending.finish(R::of(entry).iter())?;
+    let missing = gap_of(entry, what.part_kind());
+    let page = encode_parts(request, what, &query, &served, missing);
+    Ok(respond(request, &page, ClientCaching::WhileFresh))
 }

@@ -1,15 +1,15 @@
 //! `GET /tasks`, `GET /tasks/{task_id}` and `GET /sddcs/{sddc_id}/tasks`.
 
-use std::slice;
-
 use axum::{extract::Path, response::Response};
 
 use super::{
-    answer::ResourceType,
+    answer::{ClientCaching, ResourceType},
     error::ApiError,
     gaps::EntryFilter,
+    pipeline::{ListTarget, check_values, encode, respond, respond_with_document, visible, within},
     query::{AllowedParams, PendingQuery},
-    request::{AppliedFreshness, InventoryRequest, ListTarget, visible, within},
+    request::{AppliedFreshness, InventoryRequest},
+    sddcs::fetch_sddc,
 };
 use crate::{
     ids::{SddcId, TaskId},
@@ -33,9 +33,9 @@ use crate::{
     responses((status = 200, description = "The tasks"))
 ))]
 pub(super) async fn list_tasks(request: InventoryRequest) -> Result<Response, ApiError> {
-    let topic = request.all(ResourceType::Tasks);
-    let pending = request.query_of_tasks(&topic.scope, None)?;
-    request.list_of_tasks(topic, None, pending).await
+    let target = request.all(ResourceType::Tasks);
+    let pending = query_of_tasks(&request, &target.scope, None)?;
+    list_of_tasks(&request, target, None, pending).await
 }
 
 /// Show a task
@@ -54,9 +54,9 @@ pub(super) async fn show_task(
     let query = request.document_query::<Task>()?;
     let id: TaskId = id.parse().map_err(|_| ApiError::TaskNotFound)?;
     let scope = request.visibility.scope();
-    let names = request.names(&scope).await?;
+    let names = names(&request, &scope).await?;
     let applied = request.freshness(&[List::Tasks], &scope);
-    let sees = |entry: &TaskEntry| request.sees_task(entry, &names);
+    let sees = |entry: &TaskEntry| sees_task(&request, entry, &names);
     let served = request.state.inventory.task(&id, &scope, sees, &applied.requirement).await;
     let served = served.map_err(|unavailable| match unavailable {
         // It may be one whose SDDC's name is not known.
@@ -66,7 +66,7 @@ pub(super) async fn show_task(
         other => other,
     });
     let served = applied.note(served.map_err(ApiError::about_task)?);
-    Ok(request.document(ResourceType::Task, &query, &served, |entry| &entry.task))
+    Ok(respond_with_document(&request, ResourceType::Task, &query, &served, |entry| &entry.task))
 }
 
 /// List an SDDC's tasks
@@ -83,16 +83,16 @@ pub(super) async fn list_sddc_tasks(
     Path(id): Path<String>,
 ) -> Result<Response, ApiError> {
     // 400 comes before 404.
-    let pending = request.query_of_tasks(&request.visibility.scope(), Some(&id))?;
-    let (found, applied) = request.sddc(&id, &[List::Sddcs, List::Tasks]).await?;
+    let pending = query_of_tasks(&request, &request.visibility.scope(), Some(&id))?;
+    let (found, applied) = fetch_sddc(&request, &id, &[List::Sddcs, List::Tasks]).await?;
     let sddc = &found.content.entry.sddc;
     let scope = OrgSelector::Org(sddc.org_id.clone());
-    let topic = ListTarget {
+    let target = ListTarget {
         what: ResourceType::Tasks,
         scope,
         within: Some(within(&*found.content.entry)),
     };
-    request.list_of_tasks(topic, Some((&sddc.id, applied)), pending).await
+    list_of_tasks(&request, target, Some((&sddc.id, applied)), pending).await
 }
 
 fn is_of(entry: &TaskEntry, sddc: Option<&str>) -> bool {
@@ -109,7 +109,7 @@ struct SeenTasks<'a> {
 
 impl EntryFilter<TaskEntry> for SeenTasks<'_> {
     fn entry(self, entry: &TaskEntry) -> bool {
-        is_of(entry, self.sddc) && self.request.sees_task(entry, self.names)
+        is_of(entry, self.sddc) && sees_task(self.request, entry, self.names)
     }
 
     fn gap(self, gap: &Gap) -> bool {
@@ -123,62 +123,63 @@ impl EntryFilter<TaskEntry> for SeenTasks<'_> {
     }
 }
 
-fn task(entry: &TaskEntry) -> &[Task] {
-    slice::from_ref(&entry.task)
+/// The question, as far as it can be judged by what is known already.
+fn query_of_tasks(
+    request: &InventoryRequest,
+    scope: &OrgSelector,
+    sddc: Option<&str>,
+) -> Result<PendingQuery<Task>, ApiError> {
+    let inventory = &request.state.inventory;
+    let (tasks, sddcs) = (inventory.known_tasks(), inventory.known());
+    let tasks = tasks.entries.iter().filter(|it| scope.holds(&it.task.org_id));
+    let seen = tasks.filter(|it| is_of(it, sddc) && request.visibility.sees_task(it, &sddcs));
+    request.parser::<Task>(AllowedParams::LIST, scope).begin(seen.map(|entry| &entry.task))
 }
 
-impl InventoryRequest {
-    /// The question, as far as it can be judged by what is known already.
-    fn query_of_tasks(
-        &self,
-        scope: &OrgSelector,
-        sddc: Option<&str>,
-    ) -> Result<PendingQuery<Task>, ApiError> {
-        let inventory = &self.state.inventory;
-        let (tasks, sddcs) = (inventory.known_tasks(), inventory.known());
-        let tasks = tasks.entries.iter().filter(|it| scope.holds(&it.task.org_id));
-        let seen = tasks.filter(|it| is_of(it, sddc) && self.visibility.sees_task(it, &sddcs));
-        self.parser::<Task>(AllowedParams::LIST, scope).begin(seen.map(|entry| &entry.task))
-    }
+/// Tasks of everything in scope, or of one SDDC that was asked for as is required of the tasks.
+async fn list_of_tasks(
+    request: &InventoryRequest,
+    target: ListTarget,
+    of: Option<(&SddcId, AppliedFreshness)>,
+    pending: PendingQuery<Task>,
+) -> Result<Response, ApiError> {
+    let names = names(request, &target.scope).await?;
+    let sddc = of.map(|(id, _)| id.as_str());
+    let applied = of.map_or_else(|| request.freshness(&[List::Tasks], &target.scope), |(_, it)| it);
+    let served = request.state.inventory.tasks(&target.scope, &applied.requirement).await?;
+    let mut served = applied.note(served);
+    served.content.mark_missing(&names.missing);
+    let view = &served.content;
+    let visibility = SeenTasks { request, names: &names, sddc };
+    let sees = |entry: &TaskEntry| visibility.entry(entry);
+    let shown = visible(view, &target.scope, sees);
+    let query = check_values(request, pending, &view.missing, shown)?;
+    let seen_by = if request.visibility.limits_names() { names.content.revision } else { 0 };
+    let page = encode(request, &target, &query, seen_by, &served, visibility).await?;
+    Ok(respond(request, &page, ClientCaching::WhileFresh))
+}
 
-    /// Tasks of everything in scope, or of one SDDC that was asked for as is required of the tasks.
-    async fn list_of_tasks(
-        &self,
-        topic: ListTarget,
-        of: Option<(&SddcId, AppliedFreshness)>,
-        pending: PendingQuery<Task>,
-    ) -> Result<Response, ApiError> {
-        let names = self.names(&topic.scope).await?;
-        let sddc = of.map(|(id, _)| id.as_str());
-        let applied = of.map_or_else(|| self.freshness(&[List::Tasks], &topic.scope), |(_, it)| it);
-        let served = self.state.inventory.tasks(&topic.scope, &applied.requirement).await?;
-        let mut served = applied.note(served);
-        served.content.mark_missing(&names.missing);
-        let view = &served.content;
-        let visibility = SeenTasks { request: self, names: &names, sddc };
-        let sees = |entry: &TaskEntry| visibility.entry(entry);
-        let shown = visible(view, &topic.scope, sees, task);
-        let query = self.judge(pending, &view.missing, shown)?;
-        let seen_by = if self.visibility.limits_names() { names.content.revision } else { 0 };
-        let page = self.page(&topic, &query, seen_by, &served, visibility, task).await?;
-        Ok(self.answer(&page))
-    }
+/// Whether a task is seen. Of those whose SDDC's name cannot be told now nothing is said.
+fn sees_task(
+    request: &InventoryRequest,
+    entry: &TaskEntry,
+    names: &ListSnapshot<SddcEntry>,
+) -> bool {
+    names.shows(&entry.task.org_id) && request.visibility.sees_task(entry, &names.content)
+}
 
-    /// Whether a task is seen. Of those whose SDDC's name cannot be told now nothing is said.
-    fn sees_task(&self, entry: &TaskEntry, names: &ListSnapshot<SddcEntry>) -> bool {
-        names.shows(&entry.task.org_id) && self.visibility.sees_task(entry, &names.content)
+/// The SDDCs by whose names it is known which tasks a caller sees: read only where that matters.
+async fn names(
+    request: &InventoryRequest,
+    scope: &OrgSelector,
+) -> Result<ListSnapshot<SddcEntry>, ApiError> {
+    let inventory = &request.state.inventory;
+    if !request.visibility.limits_names() {
+        return Ok(ListSnapshot::whole(inventory.known()));
     }
-
-    /// The SDDCs by whose names it is known which tasks a caller sees: read only where that matters.
-    async fn names(&self, scope: &OrgSelector) -> Result<ListSnapshot<SddcEntry>, ApiError> {
-        let inventory = &self.state.inventory;
-        if !self.visibility.limits_names() {
-            return Ok(ListSnapshot::whole(inventory.known()));
-        }
-        let requirement = FreshnessRequirement {
-            only_if_cached: self.conditions.directives.only_if_cached,
-            ..FreshnessRequirement::default()
-        };
-        Ok(inventory.sddcs(false, scope, &requirement).await?.content)
-    }
+    let requirement = FreshnessRequirement {
+        only_if_cached: request.conditions.directives.only_if_cached,
+        ..FreshnessRequirement::default()
+    };
+    Ok(inventory.sddcs(false, scope, &requirement).await?.content)
 }

@@ -3,10 +3,10 @@
 use super::{
     Field,
     FieldKind::{Each, Flag, Number, Object, OneOf, Open},
-    Resource, SortOrder, named,
+    HeldBy, Resource, SortOrder, named,
     value_format::{ID, INSTANCE_TYPE, TEXT, ZONE},
 };
-use crate::inventory::model::Cluster;
+use crate::inventory::model::{Cluster, SddcEntry};
 
 const STATES: &[&str] = &["DEPLOYING", "ADDING_HOSTS", "READY", "FAILED"];
 
@@ -43,5 +43,11 @@ impl Resource for Cluster {
 
     fn identity(&self) -> (Option<&str>, &str) {
         (self.id.as_deref(), self.sddc_id.as_str())
+    }
+}
+
+impl HeldBy<SddcEntry> for Cluster {
+    fn of(entry: &SddcEntry) -> &[Self] {
+        &entry.clusters
     }
 }

@@ -3,10 +3,10 @@
 use super::{
     Field,
     FieldKind::{OneOf, Open, Time},
-    Resource, SortOrder, named,
+    HeldBy, Resource, SortOrder, named,
     value_format::{HOSTNAME, ID, INSTANCE_TYPE, TEXT, ZONE},
 };
-use crate::inventory::model::Host;
+use crate::inventory::model::{Host, SddcEntry};
 
 const STATES: &[&str] = &[
     "DEPLOYING",
@@ -51,5 +51,11 @@ impl Resource for Host {
 
     fn identity(&self) -> (Option<&str>, &str) {
         (self.id.as_deref(), self.sddc_id.as_str())
+    }
+}
+
+impl HeldBy<SddcEntry> for Host {
+    fn of(entry: &SddcEntry) -> &[Self] {
+        &entry.hosts
     }
 }

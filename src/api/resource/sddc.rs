@@ -3,7 +3,7 @@
 use super::{
     Field,
     FieldKind::{Each, Number, Object, OneOf, Open, Time},
-    Resource, SortOrder, Value, named,
+    HeldBy, Resource, SortOrder, Value, named,
     value_format::{ID, NETWORK, REGION, TEXT, URL, VERSION, ZONE},
 };
 use crate::inventory::model::{Sddc, SddcEntry};
@@ -76,5 +76,11 @@ impl Resource for SddcEntry {
 
     fn identity(&self) -> (Option<&str>, &str) {
         (Some(self.sddc.id.as_str()), self.sddc.org_id.as_str())
+    }
+}
+
+impl HeldBy<SddcEntry> for SddcEntry {
+    fn of(entry: &SddcEntry) -> &[Self] {
+        std::slice::from_ref(entry)
     }
 }

@@ -3,10 +3,10 @@
 use super::{
     Field,
     FieldKind::{Number, OneOf, Open, Time},
-    Resource, SortOrder, named,
+    HeldBy, Resource, SortOrder, named,
     value_format::{CODE, ID, TEXT},
 };
-use crate::inventory::model::Task;
+use crate::inventory::model::{Task, TaskEntry};
 
 const STATUSES: &[&str] = &["STARTED", "CANCELING", "FINISHED", "FAILED", "CANCELED"];
 
@@ -48,5 +48,11 @@ impl Resource for Task {
 
     fn identity(&self) -> (Option<&str>, &str) {
         (Some(self.id.as_str()), self.org_id.as_str())
+    }
+}
+
+impl HeldBy<TaskEntry> for Task {
+    fn of(entry: &TaskEntry) -> &[Self] {
+        std::slice::from_ref(&entry.task)
     }
 }

@@ -1,6 +1,6 @@
 //! `GET /sddcs/events`: server-sent events (HTML standard, section 9.2).
 
-use std::{collections::VecDeque, convert::Infallible, slice, sync::Arc, time::Duration};
+use std::{collections::VecDeque, convert::Infallible, sync::Arc, time::Duration};
 
 use axum::{
     body::Body,
@@ -27,8 +27,9 @@ use crate::{
         error::ApiError,
         gaps::gaps,
         page::Completeness,
+        pipeline::{FetchedList, ListTarget, WatchMode, encode, encode_now, fetch},
         query::{AllowedParams, ListQuery},
-        request::{FetchedList, InventoryRequest, ListTarget, WatchMode},
+        request::InventoryRequest,
     },
     clock::Instant,
     ids::OrgId,
@@ -69,16 +70,12 @@ pub(in crate::api) async fn watch_sddcs(
     request: InventoryRequest,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let topic = request.all(ResourceType::Sddcs);
-    let settled =
-        request.settle(&topic, AllowedParams::EVENTS, WatchMode::Forever, slice::from_ref);
+    let target = request.all(ResourceType::Sddcs);
+    let settled = fetch::<SddcEntry>(&request, &target, AllowedParams::EVENTS, WatchMode::Forever);
     let FetchedList { query, served, watch, .. } = settled.await?;
     let watch = watch.unwrap_or_else(|| request.state.inventory.watch());
     // Like any page: what many first looks cost is bounded.
-    let page = request
-        .page(&topic, &query, 0, &served, &request.visibility, slice::from_ref)
-        .await?
-        .encoded;
+    let page = encode(&request, &target, &query, 0, &served, &request.visibility).await?.encoded;
     let place = request
         .state
         .watchers
@@ -89,7 +86,7 @@ pub(in crate::api) async fn watch_sddcs(
     }
     let cache_status = CacheStatus::of(&served);
     let last = headers.get(LAST_EVENT_ID).filter(|id| !id.is_empty()).cloned();
-    let viewer = WatchedList { request: request.without_head(), topic, query };
+    let viewer = WatchedList { request: request.without_head(), target, query };
     let stream = EventStream::begin(viewer, watch, place, &served, &page, last.as_ref());
     let body = stream::unfold(stream, |mut stream| async {
         stream.next().await.map(|chunk| (Ok::<_, Infallible>(chunk), stream))
@@ -141,7 +138,7 @@ pub struct StreamMarker;
 /// Who watches what.
 struct WatchedList {
     request: InventoryRequest,
-    topic: ListTarget,
+    target: ListTarget,
     /// Takes a part: what is missing is told as status.
     query: ListQuery<SddcEntry>,
 }
@@ -183,19 +180,19 @@ impl WatchedList {
         let missing = missing.cloned().collect();
         let look = ViewVersion { revision: view.content.revision, missing };
         let gaps = view.missing.iter().map(MissingPart::from).collect();
-        (look, self.request.subject(&self.topic, &self.query, 0, view.content.revision, gaps))
+        (look, self.request.subject(&self.target, &self.query, 0, view.content.revision, gaps))
     }
 
     /// The list that a question with the same filters is answered with.
     fn page(&self, subject: AnswerSubject, view: &ListSnapshot<SddcEntry>) -> Arc<EncodedAnswer> {
-        let (topic, visibility) = (&self.topic, &self.request.visibility);
-        self.request.encode(subject, topic, &self.query, view, visibility, slice::from_ref)
+        let (target, visibility) = (&self.target, &self.request.visibility);
+        encode_now(&self.request, subject, target, &self.query, view, visibility)
     }
 
     fn seen(&self, view: &ListSnapshot<SddcEntry>) -> Vec<Arc<SddcEntry>> {
         let is_seen = |entry: &SddcEntry| {
             let org = &entry.sddc.org_id;
-            self.topic.scope.holds(org)
+            self.target.scope.holds(org)
                 && view.shows(org)
                 && self.request.visibility.sees(entry)
                 && self.query.matches(entry)
@@ -206,8 +203,7 @@ impl WatchedList {
     /// Whether the list is a part only.
     fn is_partial(&self, view: &ListSnapshot<SddcEntry>) -> bool {
         let visibility = &self.request.visibility;
-        !view.missing.is_empty()
-            || !gaps(&self.topic, &self.query, view, visibility, slice::from_ref).is_empty()
+        !view.missing.is_empty() || !gaps(&self.target, &self.query, view, visibility).is_empty()
     }
 
     fn freshness(&self, age: Duration, is_partial: bool) -> ToldFreshness {
@@ -312,10 +308,10 @@ impl EventStream {
     /// Tells a caller who sees something else now the whole list anew: what it was told before may
     /// hold what it may not see any longer. `None` if nothing can be shown.
     fn begin_anew(&mut self) -> Option<()> {
-        let WatchedList { request, topic, .. } = &mut self.viewer;
+        let WatchedList { request, target, .. } = &mut self.viewer;
         request.visibility = request.reader.visibility();
-        *topic = request.all(topic.what);
-        let scope = &topic.scope;
+        *target = request.all(target.what);
+        let scope = &target.scope;
         let served = request
             .state
             .inventory
@@ -336,16 +332,16 @@ impl EventStream {
 
     /// Takes the step to what there is now.
     fn look(&mut self) {
-        let WatchedList { request, topic, .. } = &self.viewer;
+        let WatchedList { request, target, .. } = &self.viewer;
         let inventory = &request.state.inventory;
         let (age, is_partial) =
-            match inventory.sddcs_kept(false, &topic.scope, &FreshnessRequirement::default()) {
+            match inventory.sddcs_kept(false, &target.scope, &FreshnessRequirement::default()) {
                 Ok(served) => {
                     self.step(&served.content);
                     (Some(served.age), self.viewer.is_partial(&served.content))
                 }
                 // Nothing can be shown: what was told stays.
-                Err(_) => (inventory.age(List::Sddcs, &topic.scope), true),
+                Err(_) => (inventory.age(List::Sddcs, &target.scope), true),
             };
         let now = self.viewer.freshness(age.unwrap_or(Duration::MAX), is_partial);
         self.tell_freshness(now, age);

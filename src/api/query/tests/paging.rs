@@ -15,17 +15,17 @@ use crate::{
 
 /// A valid question.
 #[derive(Debug, Clone)]
-pub(super) struct ConditionalHeaders {
+pub(super) struct RandomQuery {
     filters: Vec<(&'static str, &'static str)>,
     q: Option<&'static str>,
     sort: Option<(&'static str, bool)>,
 }
 
-pub(super) fn asked<R: Sample>() -> impl Strategy<Value = ConditionalHeaders> {
+pub(super) fn asked<R: Sample>() -> impl Strategy<Value = RandomQuery> {
     let filters = proptest::sample::subsequence(R::FILTERS, 0..=2);
     let q = option::of(proptest::sample::select(&["ALPHA", "a", "ÜM", "delete", "2", "& C"][..]));
     let sort = option::of((proptest::sample::select(R::SORTS), any::<bool>()));
-    (filters, q, sort).prop_map(|(filters, q, sort)| ConditionalHeaders { filters, q, sort })
+    (filters, q, sort).prop_map(|(filters, q, sort)| RandomQuery { filters, q, sort })
 }
 
 /// Documents, some of them several times.
@@ -35,7 +35,7 @@ fn snapshot<R: Sample>() -> impl Strategy<Value = Vec<R>> {
     proptest::collection::vec(several, 0..20).prop_map(|documents| documents.concat())
 }
 
-impl ConditionalHeaders {
+impl RandomQuery {
     pub(super) fn query(&self, limit: Option<usize>, cursor: Option<&str>) -> String {
         let mut query = url::form_urlencoded::Serializer::new(String::new());
         query.extend_pairs(&self.filters);
@@ -164,7 +164,7 @@ impl<R: Resource> Change<R> {
 
 /// All pages, as a reader gets them who follows the cursors while the snapshot changes.
 fn pages<R: Resource>(
-    asked: &ConditionalHeaders,
+    asked: &RandomQuery,
     limit: usize,
     snapshot: &mut Vec<R>,
     mut change: impl FnMut(&mut Vec<R>),
@@ -191,7 +191,7 @@ fn counts(documents: impl IntoIterator<Item = Json>) -> HashMap<String, usize> {
     })
 }
 
-fn selects_as_the_naive<R: Sample>(asked: &ConditionalHeaders, documents: &[R], limit: usize) {
+fn selects_as_the_naive<R: Sample>(asked: &RandomQuery, documents: &[R], limit: usize) {
     let question = parse(&asked.query(None, None), documents).unwrap();
     let selection = question.select(documents.iter());
     let expected = asked.naive(documents);
@@ -202,7 +202,7 @@ fn selects_as_the_naive<R: Sample>(asked: &ConditionalHeaders, documents: &[R], 
 }
 
 fn loses_and_doubles_nothing<R: Sample>(
-    asked: &ConditionalHeaders,
+    asked: &RandomQuery,
     mut snapshot: Vec<R>,
     limit: usize,
     changes: Vec<Change<R>>,

@@ -1,20 +1,25 @@
 //! Callers' views and questions together: what a list shows of a snapshot of several orgs is what a
 //! naive filter leaves of the whole.
 
-use std::{collections::BTreeSet, slice, sync::Arc};
+use std::{collections::BTreeSet, sync::Arc};
 
 use proptest::{option, prelude::*, sample::select};
 use serde_json::Value as Json;
 
 use super::{
     finish,
-    paging::{ConditionalHeaders, asked},
+    paging::{RandomQuery, asked},
     query,
     samples::{Sample, id},
 };
 use crate::{
     access::View as Limits,
-    api::{caller::Visibility, query::AllowedParams, request::visible, resource::Resource},
+    api::{
+        caller::Visibility,
+        pipeline::visible,
+        query::AllowedParams,
+        resource::{HeldBy, Resource},
+    },
     inventory::{
         Content, Entry, ListSnapshot, Missing, OrgSelector,
         model::{Cluster, Host, SddcEntry, Task, TaskEntry},
@@ -168,30 +173,22 @@ impl World {
     }
 
     /// What a list of parts of SDDCs selects.
-    fn select<R: Resource>(
-        &self,
-        limited: &Limited,
-        asked: &ConditionalHeaders,
-        parts: fn(&SddcEntry) -> &[R],
-    ) -> Vec<Json> {
+    fn select<R: HeldBy<SddcEntry>>(&self, limited: &Limited, asked: &RandomQuery) -> Vec<Json> {
         let (view, visibility) = (self.view(&self.sddcs), limited.visibility());
         let scope = visibility.scope();
-        selected(asked, visible(&view, &scope, |entry| visibility.sees(entry), parts))
+        selected(asked, visible::<_, R>(&view, &scope, |entry| visibility.sees(entry)))
     }
 
-    fn select_tasks(&self, limited: &Limited, asked: &ConditionalHeaders) -> Vec<Json> {
+    fn select_tasks(&self, limited: &Limited, asked: &RandomQuery) -> Vec<Json> {
         let (view, visibility, sddcs) =
             (self.view(&self.tasks), limited.visibility(), self.view(&self.sddcs));
         let scope = visibility.scope();
         let sees = |entry: &TaskEntry| visibility.sees_task(entry, &sddcs.content);
-        selected(asked, visible(&view, &scope, sees, |entry| slice::from_ref(&entry.task)))
+        selected(asked, visible::<_, Task>(&view, &scope, sees))
     }
 }
 
-fn selected<'a, R: Resource>(
-    asked: &ConditionalHeaders,
-    seen: impl Iterator<Item = &'a R>,
-) -> Vec<Json> {
+fn selected<'a, R: Resource>(asked: &RandomQuery, seen: impl Iterator<Item = &'a R>) -> Vec<Json> {
     let query = query(&format!("/list?{}", asked.query(None, None)));
     let view: Vec<R> = seen.cloned().collect();
     let question = finish(query.parser(AllowedParams::LIST), &view).unwrap();
@@ -205,7 +202,7 @@ proptest! {
         (world, limited, asked) in (world(), limited(), asked::<SddcEntry>()),
     ) {
         let shown: Vec<_> = world.shown(&limited).into_iter().cloned().collect();
-        prop_assert_eq!(world.select::<SddcEntry>(&limited, &asked, slice::from_ref), asked.naive(&shown));
+        prop_assert_eq!(world.select::<SddcEntry>(&limited, &asked), asked.naive(&shown));
     }
 
     #[test]
@@ -213,7 +210,7 @@ proptest! {
         (world, limited, asked) in (world(), limited(), asked::<Cluster>()),
     ) {
         let shown: Vec<_> = world.shown(&limited).into_iter().flat_map(|it| it.clusters.clone()).collect();
-        prop_assert_eq!(world.select(&limited, &asked, |it| &it.clusters), asked.naive(&shown));
+        prop_assert_eq!(world.select::<Cluster>(&limited, &asked), asked.naive(&shown));
     }
 
     #[test]
@@ -221,7 +218,7 @@ proptest! {
         (world, limited, asked) in (world(), limited(), asked::<Host>()),
     ) {
         let shown: Vec<_> = world.shown(&limited).into_iter().flat_map(|it| it.hosts.clone()).collect();
-        prop_assert_eq!(world.select(&limited, &asked, |it| &it.hosts), asked.naive(&shown));
+        prop_assert_eq!(world.select::<Host>(&limited, &asked), asked.naive(&shown));
     }
 
     #[test]
@@ -235,7 +232,7 @@ proptest! {
     fn a_new_value_is_good_for_those_only_who_see_it((world, limited) in (world(), limited())) {
         let (view, visibility) = (world.view(&world.sddcs), limited.visibility());
         let scope: OrgSelector = visibility.scope();
-        let seen = visible(&view, &scope, |entry| visibility.sees(entry), slice::from_ref);
+        let seen = visible::<_, SddcEntry>(&view, &scope, |entry| visibility.sees(entry));
         let parser = query("/list?state=SOMETHING_NEW").parser::<SddcEntry>(AllowedParams::LIST);
         let is_new = |entry: &&SddcEntry| entry.sddc.state.as_deref() == Some("SOMETHING_NEW");
         prop_assert_eq!(parser.finish(seen).is_ok(), world.shown(&limited).iter().any(is_new));

@@ -1,0 +1,293 @@
+//! The way of a list from a request to its answer, in five steps:
+//!
+//! 1. [`fetch`]: parses the query, and asks the inventory for a snapshot that is young enough;
+//! 2. [`check_values`]: judges the values of filters by what the caller may see;
+//! 3. [`ListQuery::select`]: filters, sorts and cuts the page;
+//! 4. [`encode`]: makes the bytes, once for all who may see the same and ask the same;
+//! 5. [`respond`]: sends them, or 304, with how old they are.
+//!
+//! Nothing is shown that [`visible`] does not give: it is the one place where a list meets what its
+//! caller may see. `tests/it/views` holds that.
+
+use std::sync::Arc;
+
+use axum::response::Response;
+
+use super::{
+    answer::{AnswerSubject, ClientCaching, EncodedAnswer, ResourceType},
+    caller::Visibility,
+    error::ApiError,
+    gaps::{self, EntryFilter, gaps},
+    query::{AllowedParams, ListQuery, PendingQuery},
+    request::{AppliedFreshness, InventoryRequest},
+    resource::{HeldBy, Resource},
+    watch::LongPoll,
+};
+use crate::{
+    access::Admitted,
+    inventory::{
+        Entry, Found, FreshnessRequirement, List, ListSnapshot, Missing, OrgSelector, Served,
+        Watch, model::SddcEntry,
+    },
+    problem::MissingPart,
+};
+
+/// Which documents a list has, before anything is asked of them.
+#[derive(Debug, Clone)]
+pub(super) struct ListTarget {
+    pub(super) what: ResourceType,
+    pub(super) scope: OrgSelector,
+    /// The org that the path names, or the SDDC as [`within`] writes it.
+    pub(super) within: Option<Box<str>>,
+}
+
+/// A query whose values are checked, and the snapshot that answers it.
+pub(super) struct FetchedList<R: Resource> {
+    pub(super) query: ListQuery<R>,
+    pub(super) served: Served<ListSnapshot<SddcEntry>>,
+    /// From before the snapshot, for a request that waits for changes.
+    pub(super) watch: Option<Watch>,
+    /// How new the snapshot had to be.
+    requirement: FreshnessRequirement,
+}
+
+/// How long a request stays.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum WatchMode {
+    /// For the answer, or for as long as the query says.
+    AsAsked,
+    /// For all changes that come. How new the first snapshot is matters little to it.
+    Forever,
+}
+
+impl WatchMode {
+    fn waits_for_changes<R: Resource>(self, pending: &PendingQuery<R>) -> bool {
+        self == Self::Forever || pending.wait().is_some_and(|wait| !wait.is_zero())
+    }
+}
+
+/// An answer as it is now.
+#[derive(Debug)]
+pub(super) struct EncodedPage {
+    pub(super) encoded: Arc<EncodedAnswer>,
+    pub(super) served: Served<()>,
+}
+
+/// What an answer about one document, or about what it holds, is within: orgs may have one each of
+/// the same id.
+pub(super) fn within<E: Entry>(entry: &E) -> Box<str> {
+    format!("{}/{}", entry.org().as_str(), entry.id()).into()
+}
+
+/// Answers with a list that is made of SDDCs or of parts of them; waits, where the query says so,
+/// until the answer is another one than the caller has.
+pub(super) async fn list_of_sddcs<R: HeldBy<SddcEntry>>(
+    mut request: InventoryRequest,
+    mut target: ListTarget,
+) -> Result<Response, ApiError> {
+    let began = request.state.clock.now();
+    let FetchedList { query, served, watch, requirement } =
+        fetch::<R>(&request, &target, AllowedParams::LIST, WatchMode::AsAsked).await?;
+    let mut page = encode(&request, &target, &query, 0, &served, &request.visibility).await?;
+    if let Some((watch, wait)) = watch.zip(query.wait()) {
+        let with_deleted = query.includes_deleted();
+        // The newest was read for the first look; what is read from now on is newer.
+        let later = FreshnessRequirement { max_age: None, ..requirement };
+        let mut poll = LongPoll::new(&request, watch, began + wait);
+        // A failure ends the wait: it is another answer too.
+        while request.conditions.known.holds(page.encoded.etag()) && !poll.is_over() {
+            poll.changed().await?;
+            see_as(&mut request, poll.reader(), &mut target);
+            let served = request.state.inventory.sddcs_kept(with_deleted, &target.scope, &later)?;
+            page = encode(&request, &target, &query, 0, &served, &request.visibility).await?;
+        }
+    }
+    let caching = query.wait().map_or(ClientCaching::WhileFresh, |_| ClientCaching::Never);
+    Ok(respond(&request, &page, caching))
+}
+
+/// Goes on with what the caller may see now, about the same target: everything, or the org that the
+/// path names.
+fn see_as(request: &mut InventoryRequest, reader: &Admitted, target: &mut ListTarget) {
+    let visibility = Visibility::from(reader);
+    if visibility == request.visibility {
+        return;
+    }
+    target.scope =
+        target.within.as_deref().map_or_else(|| visibility.scope(), |org| visibility.org(org));
+    request.visibility = visibility;
+}
+
+/// Parses the query, and asks the inventory for a snapshot that is young enough to answer it.
+///
+/// # Errors
+/// 400 with every fault of the query; 503, 502 or 504 where there is no such snapshot.
+pub(super) async fn fetch<R: HeldBy<SddcEntry>>(
+    request: &InventoryRequest,
+    target: &ListTarget,
+    allowed: AllowedParams,
+    mode: WatchMode,
+) -> Result<FetchedList<R>, ApiError> {
+    let sees = |entry: &SddcEntry| request.visibility.sees(entry);
+    let parser = request.parser::<R>(allowed, &target.scope);
+    let with_deleted = parser.includes_deleted();
+    let inventory = &request.state.inventory;
+    let known = inventory.known();
+    let known = known.entries.iter().filter(|entry| target.scope.holds(entry.org()));
+    let pending = parser.begin(known.filter(|it| sees(it)).flat_map(|it| R::of(it)))?;
+
+    // Before the first look, so that no change is missed.
+    let watch = mode.waits_for_changes(&pending).then(|| inventory.watch());
+    let list = if with_deleted { List::WithDeleted } else { List::Sddcs };
+    let applied = match mode {
+        WatchMode::AsAsked => request.freshness(&[list], &target.scope),
+        WatchMode::Forever => AppliedFreshness::default(),
+    };
+    let served = inventory.sddcs(with_deleted, &target.scope, &applied.requirement).await?;
+    let served = applied.note(served);
+    let view = &served.content;
+    let shown = visible(view, &target.scope, sees);
+    let query = check_values(request, pending, &view.missing, shown)?;
+    Ok(FetchedList { query, served, watch, requirement: applied.requirement })
+}
+
+/// Checks the values that only the documents in view can tell from a typing error. While orgs are
+/// missing a new value may be one that only they have.
+///
+/// # Errors
+/// 400 with every fault of the query; 503 where orgs are missing that may not.
+pub(super) fn check_values<'a, R: Resource>(
+    request: &InventoryRequest,
+    pending: PendingQuery<R>,
+    missing: &[Missing],
+    shown: impl Iterator<Item = &'a R> + Clone,
+) -> Result<ListQuery<R>, ApiError> {
+    if missing.is_empty() {
+        return pending.finish(shown);
+    }
+    if !pending.allows_part() {
+        request.admit_missing(missing, false)?;
+    }
+    pending.trust()
+}
+
+/// The documents of a snapshot that a caller sees.
+pub(super) fn visible<'a, E: Entry, R: HeldBy<E> + 'a>(
+    view: &'a ListSnapshot<E>,
+    scope: &'a OrgSelector,
+    sees: impl Fn(&E) -> bool + Clone + 'a,
+) -> impl Iterator<Item = &'a R> + Clone {
+    let entries = view.content.entries.iter().map(|entry| &**entry);
+    entries
+        .filter(move |it| scope.holds(it.org()) && view.shows(it.org()) && sees(it))
+        .flat_map(R::of)
+}
+
+/// Encodes the page that a query selects of a snapshot, unless that was done before.
+///
+/// # Errors
+/// 503 where orgs are missing that may not, or where it would have to wait too long to be encoded.
+pub(super) async fn encode<E: Entry, R: HeldBy<E>>(
+    request: &InventoryRequest,
+    target: &ListTarget,
+    query: &ListQuery<R>,
+    seen_by: u64,
+    served: &Served<ListSnapshot<E>>,
+    filter: impl EntryFilter<E>,
+) -> Result<EncodedPage, ApiError> {
+    let view = &served.content;
+    let missing = request.admit_missing(&view.missing, query.allows_part())?;
+    let subject = request.subject(target, query, seen_by, view.content.revision, missing);
+    let make = encoder(&subject, target, query, view, filter);
+    let state = &request.state;
+    let entries = view.content.entries.len();
+    let encoded =
+        state.answers.encoded_in_turn(subject, entries, request.caller(), &state.clock, make);
+    let encoded = encoded.await?;
+    let shows = |entry: &E| {
+        target.scope.holds(entry.org()) && view.shows(entry.org()) && filter.entry(entry)
+    };
+    Ok(EncodedPage { encoded, served: served.without_content().with_held_back(view, shows) })
+}
+
+/// The same at once, for those who are many and ask for the same.
+pub(super) fn encode_now<E: Entry, R: HeldBy<E>>(
+    request: &InventoryRequest,
+    subject: AnswerSubject,
+    target: &ListTarget,
+    query: &ListQuery<R>,
+    view: &ListSnapshot<E>,
+    filter: impl EntryFilter<E>,
+) -> Arc<EncodedAnswer> {
+    let make = encoder(&subject, target, query, view, filter);
+    request.state.answers.encoded(subject, request.caller(), make)
+}
+
+fn encoder<'a, E: Entry, R: HeldBy<E>>(
+    subject: &AnswerSubject,
+    target: &'a ListTarget,
+    query: &'a ListQuery<R>,
+    view: &'a ListSnapshot<E>,
+    filter: impl EntryFilter<E> + 'a,
+) -> impl FnOnce() -> EncodedAnswer + 'a {
+    let mut missing: Vec<MissingPart> = subject.missing.clone();
+    move || {
+        let sees = |entry: &E| filter.entry(entry);
+        let selection = query.select(visible(view, &target.scope, sees));
+        missing.extend(gaps(target, query, view, filter));
+        gaps::merge(&mut missing);
+        EncodedAnswer::json(&selection.page(missing)).followed_by(selection.next)
+    }
+}
+
+/// Encodes the page that a query selects of what one SDDC holds; `missing` of that cannot be shown.
+pub(super) fn encode_parts<R: HeldBy<SddcEntry>>(
+    request: &InventoryRequest,
+    what: ResourceType,
+    query: &ListQuery<R>,
+    served: &Served<Found<SddcEntry>>,
+    missing: Vec<MissingPart>,
+) -> EncodedPage {
+    let Found { revision, entry } = &served.content;
+    let target = one(what, &**entry);
+    let subject = request.subject(&target, query, 0, *revision, Vec::new());
+    let encoded = request.state.answers.encoded(subject, request.caller(), || {
+        let selection = query.select(R::of(entry).iter());
+        EncodedAnswer::json(&selection.page(missing)).followed_by(selection.next)
+    });
+    EncodedPage { encoded, served: served.without_content() }
+}
+
+/// Answers with one document as the query shows it.
+pub(super) fn respond_with_document<E: Entry, R: Resource>(
+    request: &InventoryRequest,
+    what: ResourceType,
+    query: &ListQuery<R>,
+    served: &Served<Found<E>>,
+    document: fn(&E) -> &R,
+) -> Response {
+    let Found { revision, entry } = &served.content;
+    let subject = request.subject(&one(what, &**entry), query, 0, *revision, Vec::new());
+    let encoded = request
+        .state
+        .answers
+        .encoded(subject, request.caller(), || EncodedAnswer::json(&query.show(document(entry))));
+    let page = EncodedPage { encoded, served: served.without_content() };
+    respond(request, &page, ClientCaching::WhileFresh)
+}
+
+/// One document, or what it holds.
+fn one<E: Entry>(what: ResourceType, entry: &E) -> ListTarget {
+    ListTarget { what, scope: OrgSelector::Hidden, within: Some(within(entry)) }
+}
+
+/// The answer, as the request's header fields want it.
+pub(super) fn respond(
+    request: &InventoryRequest,
+    page: &EncodedPage,
+    caching: ClientCaching,
+) -> Response {
+    let link = page.encoded.next().map(|next| request.raw_query.next_link(next));
+    let answers = &request.state.answers;
+    answers.answer(&page.encoded, &page.served, &request.conditions, caching, link)
+}

@@ -36,7 +36,7 @@ use crate::{
     reload::{Hangups, LoadedFile, Reloads},
     tasks::Tasks,
     telemetry::{AccessLog, Audit, AuditGuard, Metrics},
-    upstream::{Bounds, BuildError, Client, Places, Retries, Upstream},
+    upstream::{Bounds, BuildError, Client, ConcurrencyLimit, Retries, Upstream},
     vmc::{Reader, Remote},
 };
 
@@ -132,7 +132,7 @@ impl Upstreams {
             client: client(Upstream::Vmc, &config.vmc.url, bounds)?,
             base: config.vmc.url.clone(),
             retries: Retries::new(config.vmc.retries),
-            places: Places::new(config.vmc.max_in_flight),
+            concurrency: ConcurrencyLimit::new(config.vmc.max_in_flight),
         };
         Ok(Self { mint, vmc, secret })
     }

@@ -23,7 +23,7 @@ pub(super) fn memory() {
 }
 
 /// Raises the limit of open files as far as allowed, and lowers the caps on connections and on
-/// watchers, who hold one each, to what it then can hold. VMC is asked in two lanes of
+/// watchers, who hold one each, to what it then can hold. VMC is asked with two priorities, of
 /// `vmc.max_in_flight` calls each.
 pub(super) fn files(config: &mut Config) {
     let files = getrlimit(Resource::Nofile);

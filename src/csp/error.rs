@@ -6,7 +6,7 @@ use http::StatusCode;
 
 use crate::{
     single_flight::TaskLost,
-    upstream::{Breach, CircuitOpen, Failure, Kind},
+    upstream::{CircuitOpen, Failure, InvalidResponse, Kind},
 };
 
 /// A mint that failed, or was not tried because the last one did.
@@ -29,7 +29,7 @@ pub enum CspError {
     },
     /// The mint's task died.
     #[error(transparent)]
-    Lost(#[from] TaskLost),
+    TaskLost(#[from] TaskLost),
 }
 
 impl CspError {
@@ -40,7 +40,7 @@ impl CspError {
             Self::Refused(_) => Kind::CredentialsRejected,
             Self::Upstream(failure) => failure.kind(),
             Self::CircuitOpen { because, .. } => because.kind(),
-            Self::Lost(_) => Kind::Unavailable,
+            Self::TaskLost(_) => Kind::Unavailable,
         }
     }
 
@@ -50,14 +50,14 @@ impl CspError {
         match self {
             Self::CircuitOpen { retry_in, .. } => Some(*retry_in),
             Self::Upstream(failure) => failure.retry_after(),
-            Self::Refused(_) | Self::Lost(_) => None,
+            Self::Refused(_) | Self::TaskLost(_) => None,
         }
     }
 }
 
-impl From<Breach> for CspError {
-    fn from(breach: Breach) -> Self {
-        Self::Upstream(breach.into())
+impl From<InvalidResponse> for CspError {
+    fn from(response: InvalidResponse) -> Self {
+        Self::Upstream(response.into())
     }
 }
 

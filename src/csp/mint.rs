@@ -14,7 +14,7 @@ use url::Url;
 use super::{BasicEncoding, ClientId, ClientSecret, CspError, HeldSecrets, Settings, TokenFacts};
 use crate::{
     ids::OrgId,
-    upstream::{Breach, Client, Reply},
+    upstream::{Client, InvalidResponse, Reply},
 };
 
 /// Taken for `expires_in` when CSP does not tell a life that can be true.
@@ -158,11 +158,11 @@ impl Mint {
         let mut form = vec![("grant_type", "client_credentials")];
         form.extend(org.map(|org| ("orgId", org.as_str())));
         let request = self.authorize(client.request(Method::POST, url.clone()).form(&form));
-        let request = request.build().map_err(|_| Breach::Address)?;
+        let request = request.build().map_err(|_| InvalidResponse::Address)?;
         match client.call("token", request).await? {
             Reply::Json(body) => read(&body),
             Reply::Refused(status) if status == http::StatusCode::NOT_FOUND => {
-                Err(Breach::Status(status).into())
+                Err(InvalidResponse::Status(status).into())
             }
             Reply::Refused(status) => Err(CspError::Refused(status)),
         }
@@ -219,11 +219,11 @@ fn basic(id: &str, secret: &str) -> SecretString {
 
 pub(super) fn read(body: &[u8]) -> Result<Minted, CspError> {
     let answer: Answer =
-        serde_json::from_slice(body).map_err(|_| Breach::Body("a token answer"))?;
+        serde_json::from_slice(body).map_err(|_| InvalidResponse::Body("a token answer"))?;
     let token = answer.access_token.filter(|token| !token.expose_secret().trim().is_empty());
-    let token = token.ok_or(Breach::Body("an answer with an access token"))?;
+    let token = token.ok_or(InvalidResponse::Body("an answer with an access token"))?;
     let header = HeaderValue::from_str(token.expose_secret())
-        .map_err(|_| Breach::Body("an answer with a token that can be sent"))?;
+        .map_err(|_| InvalidResponse::Body("an answer with a token that can be sent"))?;
     Ok(Minted { header, life: life(answer.expires_in.as_deref()) })
 }
 

@@ -21,8 +21,8 @@ use crate::{
     tasks::BackgroundJobs,
     telemetry::{Metrics, MintOutcome},
     upstream::{
-        Breach, CircuitBreaker, CircuitStatus, Kind, MAX_BACKOFF, MAX_FIRST_BACKOFF, OpenFor,
-        REFUSED_OPEN,
+        CircuitBreaker, CircuitStatus, InvalidResponse, Kind, MAX_BACKOFF, MAX_FIRST_BACKOFF,
+        OpenFor, REFUSED_OPEN,
     },
 };
 
@@ -364,9 +364,10 @@ impl TokenSource {
             self.0.mint.held().hold_token(self.0.org.as_ref(), secret);
         }
         if !token.is_usable(self.0.clock.now()) {
-            return Err(
-                Breach::Body("an answer with a token that outlives its own delivery").into()
-            );
+            return Err(InvalidResponse::Body(
+                "an answer with a token that outlives its own delivery",
+            )
+            .into());
         }
         let life_s = minted.life.as_secs();
         tracing::info!(org.id = &*self.label(), generation, life_s, "token minted");
@@ -405,7 +406,7 @@ impl TokenSource {
         match error {
             CspError::Refused(_) => OpenFor::Given(REFUSED_OPEN),
             CspError::Upstream(failure) => failure.retry_after().map_or(backoff, OpenFor::Given),
-            CspError::CircuitOpen { .. } | CspError::Lost(_) => backoff,
+            CspError::CircuitOpen { .. } | CspError::TaskLost(_) => backoff,
         }
     }
 

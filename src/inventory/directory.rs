@@ -22,7 +22,7 @@ use crate::{
     ids::OrgId,
     single_flight::InFlightCall,
     telemetry::Metrics,
-    upstream::{Breach, Lane},
+    upstream::{InvalidResponse, Priority},
     vmc::{Endpoint, OddCount, Reader, VmcError, wire},
 };
 
@@ -94,7 +94,7 @@ impl Discovery {
     pub(super) fn refresh(
         &self,
         inner: &Arc<Inner>,
-        lane: Lane,
+        priority: Priority,
     ) -> InFlightCall<Result<(), VmcError>> {
         self.orgs.refresh(|| {
             let inner = inner.clone();
@@ -102,7 +102,7 @@ impl Discovery {
                 let Directory::Discovered(discovery) = &inner.directory else { return Ok(()) };
                 let begun = inner.clock.now();
                 let read = async {
-                    let listed = list_orgs(&discovery.reader, lane, &inner.metrics, 1).await?;
+                    let listed = list_orgs(&discovery.reader, priority, &inner.metrics, 1).await?;
                     Ok(Verdict::Believed(discovery.believe(listed, begun)))
                 };
                 let outcome = discovery.orgs.update(false, begun, read).await;
@@ -125,7 +125,7 @@ impl Discovery {
         }
         slot::poll_is_due(&self.orgs, &self.reader, Endpoint::Orgs, inner, Duration::ZERO).await;
         if inner.wants_poll() {
-            let _ = self.refresh(inner, Lane::Poller).result().await;
+            let _ = self.refresh(inner, Priority::Poller).result().await;
         }
     }
 }
@@ -142,28 +142,29 @@ struct OrgsListed {
 /// The organizations that the token can see, ordered by name, then id.
 pub(crate) async fn read_orgs(
     reader: &Reader,
-    lane: Lane,
+    priority: Priority,
     metrics: &Metrics,
 ) -> Result<Vec<Org>, VmcError> {
-    Ok(list_orgs(reader, lane, metrics, 0).await?.orgs)
+    Ok(list_orgs(reader, priority, metrics, 0).await?.orgs)
 }
 
 /// Reads a list of at least so many elements: that an app which is served has no organization is no
 /// more to be believed than that VMware knows none of them.
 async fn list_orgs(
     reader: &Reader,
-    lane: Lane,
+    priority: Priority,
     metrics: &Metrics,
     min: usize,
 ) -> Result<OrgsListed, VmcError> {
     let tokens = reader.tokens().clone();
-    let read = reader.read(Endpoint::Orgs, lane, move |body| {
-        let wires = wire::parse_orgs(body).map_err(|_| Breach::Body("a list of organizations"))?;
+    let read = reader.read(Endpoint::Orgs, priority, move |body| {
+        let wires =
+            wire::parse_orgs(body).map_err(|_| InvalidResponse::Body("a list of organizations"))?;
         let mut odd = OddCount::default();
         let listed = wires.len();
         let orgs = mapping::orgs(wires, &mut odd, &tokens.scrubber());
         if listed < min || (listed > 0 && orgs.is_empty()) {
-            return Err(Breach::Body("a list of organizations with usable ids").into());
+            return Err(InvalidResponse::Body("a list of organizations with usable ids").into());
         }
         Ok((orgs, odd))
     });
@@ -179,12 +180,12 @@ async fn list_orgs(
 pub(crate) async fn read_org(
     reader: &Reader,
     id: &OrgId,
-    lane: Lane,
+    priority: Priority,
     metrics: &Metrics,
 ) -> Result<Org, VmcError> {
-    const NO_ORG: Breach = Breach::Body("an organization");
+    const NO_ORG: InvalidResponse = InvalidResponse::Body("an organization");
     let (tokens, asked) = (reader.tokens().clone(), id.clone());
-    let read = reader.read(Endpoint::Org(id), lane, move |body| {
+    let read = reader.read(Endpoint::Org(id), priority, move |body| {
         let wire = wire::parse_org(body).map_err(|_| NO_ORG)?;
         let mut odd = OddCount::default();
         let org = Org::from_wire(wire, &mut odd, &tokens.scrubber()).ok_or(NO_ORG)?;

@@ -28,7 +28,7 @@ use crate::{
     ids::OrgId,
     tasks::Tasks,
     telemetry::Metrics,
-    upstream::Lane,
+    upstream::Priority,
     vmc::{Endpoint, VmcError},
 };
 
@@ -78,7 +78,7 @@ impl Inner {
                 let now = self.clock.now();
                 if is_due && tried.is_none_or(|tried| now.since(tried) >= MIN_PAUSE) {
                     // Its outcome shows in the next answer: this one need not wait for it.
-                    drop(discovery.refresh(self, Lane::Callers));
+                    drop(discovery.refresh(self, Priority::Callers));
                 }
                 Ok(CacheOutcome::Hit)
             }
@@ -86,11 +86,11 @@ impl Inner {
                 let (settings, any) = (&self.settings, FreshnessRequirement::default());
                 let attempt = if discovery.orgs.age().is_some() {
                     // It is being acted on.
-                    RefreshOutcome::wait(discovery.refresh(self, Lane::Callers), None).await
+                    RefreshOutcome::wait(discovery.refresh(self, Priority::Callers), None).await
                 } else {
                     discovery
                         .orgs
-                        .freshen(settings, &any, || discovery.refresh(self, Lane::Callers))
+                        .freshen(settings, &any, || discovery.refresh(self, Priority::Callers))
                         .await
                 };
                 if discovery.age().is_some() {
@@ -162,7 +162,7 @@ impl Inner {
             let outcome = match self.look_for(slot, requirement).await {
                 Some(outcome) if kind.is_main || slot.is_gone() => outcome,
                 _ => {
-                    let refresh = || slot.refresh(self, kind, Lane::Callers);
+                    let refresh = || slot.refresh(self, kind, Priority::Callers);
                     let kept = &(kind.of)(slot).kept;
                     kept.freshen(&self.settings, requirement, refresh).await.into()
                 }
@@ -185,7 +185,7 @@ impl Inner {
         if requirement.only_if_cached || !slot.may_be_back(self.clock.now(), self.unknown_pause()) {
             return Some(CacheOutcome::Stale(Some(VmcError::NotFound.kind())));
         }
-        let refresh = || slot.refresh(self, &list::SDDCS, Lane::Callers);
+        let refresh = || slot.refresh(self, &list::SDDCS, Priority::Callers);
         Some(slot.sddcs.kept.freshen(&self.settings, requirement, refresh).await.into())
     }
 

@@ -29,7 +29,7 @@ use crate::{
     csp::{Scrubber, TokenSource},
     ids::OrgId,
     tasks::Tasks,
-    upstream::{Breach, Lane},
+    upstream::{InvalidResponse, Priority},
     vmc::{Endpoint, OddCount, VmcError, wire},
 };
 
@@ -106,7 +106,7 @@ fn parse_sddcs(
     tokens: &TokenSource,
     odd: &mut OddCount,
 ) -> Result<(Vec<SddcEntry>, Vec<Gap>), VmcError> {
-    let wires = wire::parse_sddcs(body).map_err(|_| Breach::Body("a list of SDDCs"))?;
+    let wires = wire::parse_sddcs(body).map_err(|_| InvalidResponse::Body("a list of SDDCs"))?;
     let (listed, entries) = (wires.len(), mapping::sddcs(wires, org, odd, &tokens.scrubber()));
     let gaps = without_id(listed, entries.len(), org, odd, "a list of SDDCs with usable ids")?;
     Ok((entries, gaps))
@@ -124,7 +124,7 @@ fn without_id(
     what: &'static str,
 ) -> Result<Vec<Gap>, VmcError> {
     if listed > 0 && shown == 0 {
-        return Err(Breach::Body(what).into());
+        return Err(InvalidResponse::Body(what).into());
     }
     let gap = Gap { org_id: org.clone(), sddc_id: None, reason: GapReason::Unreadable };
     Ok(vec![gap; odd.without_id])
@@ -136,7 +136,7 @@ fn parse_tasks(
     tokens: &TokenSource,
     odd: &mut OddCount,
 ) -> Result<(Vec<TaskEntry>, Vec<Gap>), VmcError> {
-    let wires = wire::parse_tasks(body).map_err(|_| Breach::Body("a list of tasks"))?;
+    let wires = wire::parse_tasks(body).map_err(|_| InvalidResponse::Body("a list of tasks"))?;
     let listed = wires.len();
     let tasks = mapping::tasks(wires, org, odd, &tokens.scrubber());
     let mut gaps =
@@ -186,13 +186,13 @@ impl<E: Entry> List<E> {
         kind: &'static Kind<E>,
         slot: &Slot,
         inner: &Inner,
-        lane: Lane,
+        priority: Priority,
         begun: Instant,
     ) -> Result<Verdict<OrgList<E>>, VmcError> {
-        let list = match self.read_once(kind, slot, inner, lane).await {
+        let list = match self.read_once(kind, slot, inner, priority).await {
             // A 404 is read twice before the org is dropped.
             Err(VmcError::NotFound) if kind.is_main && !slot.is_gone() => {
-                self.read_once(kind, slot, inner, lane).await?
+                self.read_once(kind, slot, inner, priority).await?
             }
             first => first?,
         };
@@ -308,11 +308,11 @@ impl<E: Entry> List<E> {
         kind: &'static Kind<E>,
         slot: &Slot,
         inner: &Inner,
-        lane: Lane,
+        priority: Priority,
     ) -> Result<OrgList<E>, VmcError> {
         let (org, tokens) = (slot.id.clone(), slot.reader.tokens().clone());
         let metrics = inner.metrics.clone();
-        let read = slot.reader.read((kind.endpoint)(&slot.id), lane, move |body| {
+        let read = slot.reader.read((kind.endpoint)(&slot.id), priority, move |body| {
             let mut odd = OddCount::default();
             let parsed = (kind.parse)(body, &org, &tokens, &mut odd);
             metrics.odd_documents(odd.documents);

@@ -75,7 +75,7 @@ use crate::{
     ids::{OrgId, SddcId, TaskId},
     tasks::Tasks,
     telemetry::Metrics,
-    upstream::Lane,
+    upstream::Priority,
     vmc::{Endpoint, Reader, VmcError},
 };
 
@@ -352,8 +352,9 @@ impl Inventory {
     ) -> Result<Served<Orgs>, Unavailable> {
         let inner = &self.0;
         let (kept, settings) = (&discovery.orgs, &inner.settings);
-        let attempt =
-            kept.freshen(settings, requirement, || discovery.refresh(inner, Lane::Callers)).await;
+        let attempt = kept
+            .freshen(settings, requirement, || discovery.refresh(inner, Priority::Callers))
+            .await;
         let trouble = kept.trouble();
         match (kept.reading(), kept.age()) {
             (Some(reading), Some(age)) if kept.may_show(age, settings, requirement) => {
@@ -406,7 +407,7 @@ impl Inventory {
         let attempts = slots.iter().map(async |slot| {
             let attempt = if slot.wants_document(now, pause) {
                 slot.org
-                    .freshen(settings, requirement, || slot.refresh_org(inner, Lane::Callers))
+                    .freshen(settings, requirement, || slot.refresh_org(inner, Priority::Callers))
                     .await
             } else {
                 RefreshOutcome::NotNeeded

@@ -25,7 +25,7 @@ use crate::{
     ids::OrgId,
     single_flight::InFlightCall,
     tasks::blocking,
-    upstream::{self, Lane},
+    upstream::{self, Priority},
     vmc::{Endpoint, Reader, VmcError},
 };
 
@@ -124,14 +124,14 @@ impl Slot {
         self: &Arc<Self>,
         inner: &Arc<Inner>,
         kind: &'static Kind<E>,
-        lane: Lane,
+        priority: Priority,
     ) -> InFlightCall<Result<(), VmcError>> {
         (kind.of)(self).kept.refresh(|| {
             let (slot, inner) = (self.clone(), inner.clone());
             async move {
                 let held = slot.reader.tokens().held_generation();
                 let (list, begun) = ((kind.of)(&slot), inner.clock.now());
-                let read = list.read(kind, &slot, &inner, lane, begun);
+                let read = list.read(kind, &slot, &inner, priority, begun);
                 let outcome = list.kept.update(kind.is_main, begun, read).await;
                 // What came to be held since the texts were scrubbed: from here on the scrubber sees them.
                 if held != slot.reader.tokens().held_generation() {
@@ -225,12 +225,12 @@ impl Slot {
     pub(super) fn refresh_org(
         self: &Arc<Self>,
         inner: &Arc<Inner>,
-        lane: Lane,
+        priority: Priority,
     ) -> InFlightCall<Result<(), VmcError>> {
         self.org.refresh(|| {
             let (slot, inner) = (self.clone(), inner.clone());
             async move {
-                let read = directory::read_org(&slot.reader, &slot.id, lane, &inner.metrics);
+                let read = directory::read_org(&slot.reader, &slot.id, priority, &inner.metrics);
                 let read = async { read.await.map(Verdict::Believed) };
                 let outcome = slot.org.update(true, inner.clock.now(), read).await;
                 if let Err(error) = &outcome
@@ -270,7 +270,7 @@ impl Slot {
                 };
                 if is_wanted {
                     // What failed was logged where it happened.
-                    let _ = self.refresh(&inner, kind, Lane::Poller).result().await;
+                    let _ = self.refresh(&inner, kind, Priority::Poller).result().await;
                 }
             }
         };
@@ -296,7 +296,7 @@ impl Slot {
                 let endpoint = Endpoint::Org(&self.id);
                 poll_is_due(&self.org, &self.reader, endpoint, &inner, Duration::ZERO).await;
                 if self.org.is_wanted() {
-                    let _ = self.refresh_org(&inner, Lane::Poller).result().await;
+                    let _ = self.refresh_org(&inner, Priority::Poller).result().await;
                 }
             }
         };

@@ -4,7 +4,7 @@ use super::list::SDDCS;
 use crate::{
     ids::OrgId,
     telemetry::Metrics,
-    upstream::{Breach, Lane},
+    upstream::{InvalidResponse, Priority},
     vmc::{Endpoint, OddCount, Reader, VmcError},
 };
 
@@ -24,16 +24,16 @@ pub(crate) struct SddcSurvey {
 pub(crate) async fn survey_sddcs(
     reader: &Reader,
     org: &OrgId,
-    lane: Lane,
+    priority: Priority,
     metrics: &Metrics,
 ) -> Result<SddcSurvey, VmcError> {
     let (id, tokens) = (org.clone(), reader.tokens().clone());
-    let read = reader.read(Endpoint::Sddcs(org), lane, move |body| {
+    let read = reader.read(Endpoint::Sddcs(org), priority, move |body| {
         let mut odd = OddCount::default();
         let (sddcs, _gaps) = (SDDCS.parse)(body, &id, &tokens, &mut odd)?;
         let sddcs = sddcs.len();
         if sddcs == 0 && odd.documents > 0 {
-            return Err(Breach::Body("a list of SDDCs with an id each").into());
+            return Err(InvalidResponse::Body("a list of SDDCs with an id each").into());
         }
         Ok(SddcSurvey { sddcs, malformed: odd.documents })
     });

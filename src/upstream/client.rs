@@ -11,7 +11,9 @@ use jiff::Timestamp;
 use reqwest::{Request, RequestBuilder, Response};
 use url::Url;
 
-use super::{Breach, BuildError, Detail, Failure, Proxies, circuit::MAX_RETRY_AFTER, pool::Pool};
+use super::{
+    BuildError, Detail, Failure, InvalidResponse, Proxies, circuit::MAX_RETRY_AFTER, pool::Pool,
+};
 use crate::{
     clock::Clock,
     telemetry::{Metrics, UpstreamCall},
@@ -147,7 +149,7 @@ impl Client {
         match status.as_u16() {
             200 => {}
             // A page that says 404 comes from something in between, or from a wrong base URL.
-            404 if !is_json(response.headers()) => return Err(Breach::ContentType.into()),
+            404 if !is_json(response.headers()) => return Err(InvalidResponse::ContentType.into()),
             400 | 401 | 403 | 404 => return Ok(Reply::Refused(status)),
             429 => {
                 let retry_after = self.retry_after(response.headers());
@@ -157,7 +159,7 @@ impl Client {
                 let retry_after = self.retry_after(response.headers());
                 return Err(Failure::Server { status, retry_after });
             }
-            _ => return Err(Breach::Status(status).into()),
+            _ => return Err(InvalidResponse::Status(status).into()),
         }
         let good = match self.upstream {
             // Issuers publish their keys as files too, whose type a server guesses or leaves out. A
@@ -166,14 +168,14 @@ impl Client {
             Upstream::Csp | Upstream::Vmc => is_json(response.headers()),
         };
         if !good {
-            return Err(Breach::ContentType.into());
+            return Err(InvalidResponse::ContentType.into());
         }
         self.body(response).await.map(Reply::Json)
     }
 
     async fn body(&self, mut response: Response) -> Result<Bytes, Failure> {
         let bound = self.bounds.max_body;
-        let too_large = || Failure::from(Breach::TooLarge(bound));
+        let too_large = || Failure::from(InvalidResponse::TooLarge(bound));
         let announced = response.content_length().unwrap_or(0);
         if announced > bound {
             return Err(too_large());

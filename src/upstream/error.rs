@@ -35,12 +35,12 @@ pub enum Failure {
     },
     /// A whole answer that is not what it should be.
     #[error(transparent)]
-    Contract(#[from] Breach),
+    Contract(#[from] InvalidResponse),
 }
 
 /// How a whole answer differs from what it should be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Breach {
+pub enum InvalidResponse {
     /// Neither 200 nor an error status that means something here.
     #[error("unexpected status {0}")]
     Status(StatusCode),

@@ -1,18 +1,18 @@
 //! The leaf below `vmc`, `csp` and `access`: how an upstream is called at all.
 //!
 //! ```text
-//! read ─► CircuitBreaker: is it worth trying ─┬─► Places: how many at once ─► Client: one try, JSON or nothing ─► Reply
+//! read ─► CircuitBreaker: is it worth trying ─┬─► ConcurrencyLimit: how many at once ─► Client: one try, JSON or nothing ─► Reply
 //!                                             └──── Retries: again, after a pause, within a budget ◄───────────── Failure
 //! ```
 //!
 //! Each keeps one thing from getting out of hand, and nothing else: a [`Client`] the time and size of
-//! a try, [`Places`] the calls under way, [`Retries`] what a passing fault costs, the
+//! a try, [`ConcurrencyLimit`] the calls under way, [`Retries`] what a passing fault costs, the
 //! [`CircuitBreaker`] what an outage costs. Nothing here knows what a token or an SDDC is.
 
 mod circuit;
 mod client;
+mod concurrency;
 mod error;
-mod places;
 mod pool;
 mod proxy;
 mod retry;
@@ -29,8 +29,8 @@ pub use self::{
         OpenFor, REFUSED_OPEN,
     },
     client::{Bounds, Client, Reply, Upstream},
-    error::{Breach, Detail, Failure, Kind},
-    places::{Crowded, Lane, Place, Places},
+    concurrency::{ConcurrencyLimit, ConcurrencyPermit, Priority, QueueFull},
+    error::{Detail, Failure, InvalidResponse, Kind},
     pool::BuildError,
     proxy::{Proxies, Proxy, ProxyFault, Route},
     retry::{Retries, Tries},

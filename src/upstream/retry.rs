@@ -105,7 +105,7 @@ impl Budget {
 mod tests {
     use http::StatusCode;
 
-    use super::super::Breach;
+    use super::super::InvalidResponse;
     use super::*;
 
     const LONG: Duration = Duration::from_secs(30);
@@ -137,9 +137,9 @@ mod tests {
             (status(StatusCode::BAD_GATEWAY), true),
             (status(StatusCode::GATEWAY_TIMEOUT), true),
             (status(StatusCode::NOT_IMPLEMENTED), false),
-            (Breach::ContentType.into(), false),
-            (Breach::Status(StatusCode::FOUND).into(), false),
-            (Breach::TooLarge(1).into(), false),
+            (InvalidResponse::ContentType.into(), false),
+            (InvalidResponse::Status(StatusCode::FOUND).into(), false),
+            (InvalidResponse::TooLarge(1).into(), false),
         ] {
             let pause = Retries::new(2).begin().pause_after(&failure, LONG);
             assert_eq!(pause.is_some(), again, "{failure}");

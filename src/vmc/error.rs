@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::{
     csp::CspError,
     single_flight::TaskLost,
-    upstream::{Breach, CircuitOpen, Crowded, Failure, Kind},
+    upstream::{CircuitOpen, Failure, InvalidResponse, Kind, QueueFull},
 };
 
 /// A read that failed, or was not tried because the last one did.
@@ -36,10 +36,10 @@ pub enum VmcError {
     },
     /// Not tried: too many other reads are under way.
     #[error(transparent)]
-    Crowded(#[from] Crowded),
+    QueueFull(#[from] QueueFull),
     /// The read's task died.
     #[error(transparent)]
-    Lost(#[from] TaskLost),
+    TaskLost(#[from] TaskLost),
 }
 
 impl VmcError {
@@ -53,7 +53,7 @@ impl VmcError {
             Self::NotFound => Kind::Contract,
             Self::Upstream(failure) => failure.kind(),
             Self::CircuitOpen { because, .. } => because.kind(),
-            Self::Crowded(_) | Self::Lost(_) => Kind::Unavailable,
+            Self::QueueFull(_) | Self::TaskLost(_) => Kind::Unavailable,
         }
     }
 
@@ -66,8 +66,8 @@ impl VmcError {
             Self::Token(_)
             | Self::NotFound
             | Self::Upstream(_)
-            | Self::Crowded(_)
-            | Self::Lost(_) => false,
+            | Self::QueueFull(_)
+            | Self::TaskLost(_) => false,
         }
     }
 
@@ -83,14 +83,16 @@ impl VmcError {
     pub fn is_answer(&self) -> bool {
         match self {
             Self::NotFound => true,
-            Self::Upstream(Failure::Contract(Breach::Status(status))) => status.is_client_error(),
+            Self::Upstream(Failure::Contract(InvalidResponse::Status(status))) => {
+                status.is_client_error()
+            }
             Self::Token(_)
             | Self::Unauthorized
             | Self::Denied
             | Self::Upstream(_)
             | Self::CircuitOpen { .. }
-            | Self::Crowded(_)
-            | Self::Lost(_) => false,
+            | Self::QueueFull(_)
+            | Self::TaskLost(_) => false,
         }
     }
 
@@ -104,15 +106,15 @@ impl VmcError {
             Self::Unauthorized
             | Self::Denied
             | Self::NotFound
-            | Self::Crowded(_)
-            | Self::Lost(_) => None,
+            | Self::QueueFull(_)
+            | Self::TaskLost(_) => None,
         }
     }
 }
 
-impl From<Breach> for VmcError {
-    fn from(breach: Breach) -> Self {
-        Self::Upstream(breach.into())
+impl From<InvalidResponse> for VmcError {
+    fn from(response: InvalidResponse) -> Self {
+        Self::Upstream(response.into())
     }
 }
 

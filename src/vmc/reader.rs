@@ -21,8 +21,9 @@ use crate::{
     single_flight::TaskLost,
     tasks::blocking,
     upstream::{
-        Breach, CallPermit, CircuitBreaker, CircuitStatus, Client, Failure, Kind, Lane,
-        MAX_BACKOFF, MAX_FIRST_BACKOFF, OpenFor, Places, REFUSED_OPEN, Reply, Retries, Tries,
+        CallPermit, CircuitBreaker, CircuitStatus, Client, ConcurrencyLimit, Failure,
+        InvalidResponse, Kind, MAX_BACKOFF, MAX_FIRST_BACKOFF, OpenFor, Priority, REFUSED_OPEN,
+        Reply, Retries, Tries,
     },
 };
 
@@ -49,7 +50,7 @@ pub struct Remote {
     /// How often one is made again.
     pub retries: Retries,
     /// How many are under way at once.
-    pub places: Places,
+    pub concurrency: ConcurrencyLimit,
 }
 
 #[derive(Debug)]
@@ -213,7 +214,7 @@ impl Reader {
     pub async fn read<T: Send + 'static>(
         &self,
         endpoint: Endpoint<'_>,
-        lane: Lane,
+        priority: Priority,
         check: impl FnOnce(&[u8]) -> Result<T, VmcError> + Send + 'static,
     ) -> Result<T, VmcError> {
         let [org, list] = self.circuits(endpoint);
@@ -224,13 +225,13 @@ impl Reader {
         } else {
             retries.begin()
         };
-        let outcome = match self.tried(endpoint, lane, tries).await {
+        let outcome = match self.tried(endpoint, priority, tries).await {
             Ok(body) => blocking(move || check(&body)).await.unwrap_or(Err(TaskLost.into())),
             Err(error) => Err(error),
         };
         match &outcome {
             // VMC was not asked: without a token, CSP's own circuit breaker holds that back.
-            Err(VmcError::Token(_) | VmcError::Crowded(_)) => {}
+            Err(VmcError::Token(_) | VmcError::QueueFull(_)) => {}
             Ok(_) => {
                 org.succeeded();
                 list.succeeded();
@@ -252,18 +253,18 @@ impl Reader {
     async fn tried(
         &self,
         endpoint: Endpoint<'_>,
-        lane: Lane,
+        priority: Priority,
         mut tries: Tries,
     ) -> Result<Bytes, VmcError> {
         let deadline = self.0.clock.now() + READ_DEADLINE;
         let mut failed = None;
         loop {
             let time_left = deadline.since(self.0.clock.now());
-            let signed = tokio::time::timeout(time_left, self.signed(endpoint, lane)).await;
+            let signed = tokio::time::timeout(time_left, self.signed(endpoint, priority)).await;
             let failure = match (signed, failed) {
                 (Ok(Err(VmcError::Upstream(failure))), _) => failure,
                 // What VMC did counts, and not that there was no room or time to ask it again.
-                (Ok(Err(VmcError::Crowded(_))) | Err(_), Some(before)) => return Err(before),
+                (Ok(Err(VmcError::QueueFull(_))) | Err(_), Some(before)) => return Err(before),
                 (Ok(outcome), _) => return outcome,
                 (Err(_overdue), None) => return Err(Failure::Timeout(READ_DEADLINE).into()),
             };
@@ -311,7 +312,7 @@ impl Reader {
         error
     }
 
-    async fn signed(&self, endpoint: Endpoint<'_>, lane: Lane) -> Result<Bytes, VmcError> {
+    async fn signed(&self, endpoint: Endpoint<'_>, priority: Priority) -> Result<Bytes, VmcError> {
         let mut token = self.0.tokens.token().await?;
         if let TokenTrust::Refused(first) = token.trust() {
             // Perhaps to another reader of the same token: it would be refused here too.
@@ -321,7 +322,7 @@ impl Reader {
             token = self.0.tokens.replace(&token).await?;
         }
         let now = self.0.clock.now();
-        let mut token = match self.attempt(endpoint, lane, &mut token).await {
+        let mut token = match self.attempt(endpoint, priority, &mut token).await {
             Try::Answer(answer) => return answer,
             // A late 401 to a token that is gone is no verdict on the one that replaced it.
             Try::Unauthorized if token.refused(now) == TokenTrust::Accepted => {
@@ -336,7 +337,7 @@ impl Reader {
                 .map_err(|_| self.refuse(&token, VmcError::Denied))?,
             Try::Denied => return Err(self.refuse(&token, VmcError::Denied)),
         };
-        match self.attempt(endpoint, lane, &mut token).await {
+        match self.attempt(endpoint, priority, &mut token).await {
             Try::Answer(answer) => answer,
             Try::Unauthorized => {
                 token.refused(now);
@@ -346,18 +347,23 @@ impl Reader {
         }
     }
 
-    /// One try, with this token, or with the next one if it ended while a place was waited for.
-    async fn attempt(&self, endpoint: Endpoint<'_>, lane: Lane, token: &mut Arc<Token>) -> Try {
-        let Remote { client, base, places, .. } = &self.0.remote;
-        let _place = loop {
-            let place = match places.take(lane).await {
-                Ok(place) => place,
-                Err(crowded) => return Try::Answer(Err(crowded.into())),
+    /// One try, with this token, or with the next one if it ended while a permit was waited for.
+    async fn attempt(
+        &self,
+        endpoint: Endpoint<'_>,
+        priority: Priority,
+        token: &mut Arc<Token>,
+    ) -> Try {
+        let Remote { client, base, concurrency, .. } = &self.0.remote;
+        let _permit = loop {
+            let permit = match concurrency.take(priority).await {
+                Ok(permit) => permit,
+                Err(full) => return Try::Answer(Err(full.into())),
             };
             if token.is_usable(self.0.clock.now()) {
-                break place;
+                break permit;
             }
-            drop(place);
+            drop(permit);
             match self.0.tokens.token().await {
                 Ok(next) => *token = next,
                 Err(error) => return Try::Answer(Err(error.into())),
@@ -366,7 +372,7 @@ impl Reader {
         let request = token.sign(client.request(Method::GET, endpoint.url(base)));
         let reply = match request.build() {
             Ok(request) => client.call(endpoint.as_str(), request).await,
-            Err(_) => return Try::Answer(Err(Breach::Address.into())),
+            Err(_) => return Try::Answer(Err(InvalidResponse::Address.into())),
         };
         match reply {
             Ok(Reply::Refused(StatusCode::UNAUTHORIZED)) => Try::Unauthorized,
@@ -380,7 +386,7 @@ impl Reader {
                 token.accepted();
                 Try::Answer(Err(match status {
                     StatusCode::NOT_FOUND => VmcError::NotFound,
-                    status => Breach::Status(status).into(),
+                    status => InvalidResponse::Status(status).into(),
                 }))
             }
             Err(failure) => Try::Answer(Err(failure.into())),

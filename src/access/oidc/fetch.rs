@@ -10,7 +10,7 @@ use super::jwks;
 use crate::{
     clock::Clock,
     telemetry::Metrics,
-    upstream::{Bounds, Breach, BuildError, Client, Failure, Proxies, Reply, Upstream},
+    upstream::{Bounds, BuildError, Client, Failure, InvalidResponse, Proxies, Reply, Upstream},
 };
 
 const ENDPOINT: &str = "jwks";
@@ -48,12 +48,18 @@ impl FetchError {
             Self::Failed(Failure::Timeout(_)) => "no answer in time",
             Self::Failed(Failure::Throttled { .. }) => "throttled",
             Self::Failed(Failure::Server { .. }) => "server error",
-            Self::Failed(Failure::Contract(Breach::TooLarge(_))) => jwks::TOO_LARGE,
-            Self::Failed(Failure::Contract(Breach::Status(status))) if status.is_redirection() => {
+            Self::Failed(Failure::Contract(InvalidResponse::TooLarge(_))) => jwks::TOO_LARGE,
+            Self::Failed(Failure::Contract(InvalidResponse::Status(status)))
+                if status.is_redirection() =>
+            {
                 "a redirect, which is not followed"
             }
-            Self::Failed(Failure::Contract(Breach::ContentType | Breach::Body(_))) => "not JSON",
-            Self::Failed(Failure::Contract(Breach::Status(_) | Breach::Address))
+            Self::Failed(Failure::Contract(
+                InvalidResponse::ContentType | InvalidResponse::Body(_),
+            )) => "not JSON",
+            Self::Failed(Failure::Contract(
+                InvalidResponse::Status(_) | InvalidResponse::Address,
+            ))
             | Self::Refused(_) => "refused",
         }
     }
@@ -80,7 +86,7 @@ impl Source {
     pub(super) async fn fetch(&self) -> Result<Bytes, FetchError> {
         let request = self.client.request(Method::GET, self.url.clone());
         let request = request.header(ACCEPT, MEDIA_TYPES).build();
-        let request = request.map_err(|_| Failure::from(Breach::Address))?;
+        let request = request.map_err(|_| Failure::from(InvalidResponse::Address))?;
         match self.client.call(ENDPOINT, request).await? {
             Reply::Json(document) => Ok(document),
             Reply::Refused(status) => Err(FetchError::Refused(status)),

@@ -15,7 +15,7 @@ use crate::{
     inventory::{self, model::Org},
     tasks::BackgroundJobs,
     telemetry::Metrics,
-    upstream::{Failure, Kind, Lane},
+    upstream::{Failure, Kind, Priority},
     vmc::{Reader, VmcError},
 };
 
@@ -74,7 +74,7 @@ impl Cloud<'_> {
             return;
         }
         let reader = self.reader(&tokens);
-        let orgs = match inventory::read_orgs(&reader, Lane::Callers, &self.metrics).await {
+        let orgs = match inventory::read_orgs(&reader, Priority::Callers, &self.metrics).await {
             Ok(orgs) => orgs,
             Err(error) => {
                 return writer.add(self.refused("organizations", "organizations", &error));
@@ -108,7 +108,7 @@ impl Cloud<'_> {
             return steps;
         }
         let reader = self.reader(&tokens);
-        let read = inventory::read_org(&reader, org, Lane::Callers, &self.metrics).await;
+        let read = inventory::read_org(&reader, org, Priority::Callers, &self.metrics).await;
         steps.push(match read {
             Ok(found) => Step::ok("organizations", format!("organization {org}"))
                 .details([describe(&found, &tokens.scrubber())]),
@@ -120,7 +120,7 @@ impl Cloud<'_> {
 
     async fn count_sddcs(&self, tokens: &TokenSource, org: &OrgId) -> Vec<Step> {
         let reader = self.reader(tokens);
-        let read = inventory::survey_sddcs(&reader, org, Lane::Callers, &self.metrics).await;
+        let read = inventory::survey_sddcs(&reader, org, Priority::Callers, &self.metrics).await;
         let survey = match read {
             Ok(survey) => survey,
             Err(error) => {

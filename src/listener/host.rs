@@ -14,13 +14,13 @@ use crate::problem::{Code, Problem};
 #[derive(Debug, Clone)]
 pub struct HostRule {
     hosts: Vec<String>,
-    names: Names,
+    names: HostNames,
     /// Whether pages of other sites are refused.
     no_cross_site: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Names {
+enum HostNames {
     Any,
     Loopback,
     Listed,
@@ -33,9 +33,9 @@ impl HostRule {
         // An IPv4 address written as IPv6 is the same socket.
         let address = address.to_canonical();
         let names = match (open && address.is_loopback(), hosts.is_empty()) {
-            (true, _) => Names::Loopback,
-            (false, true) => Names::Any,
-            (false, false) => Names::Listed,
+            (true, _) => HostNames::Loopback,
+            (false, true) => HostNames::Any,
+            (false, false) => HostNames::Listed,
         };
         Self { hosts: hosts.to_vec(), names, no_cross_site: open }
     }
@@ -83,7 +83,7 @@ impl HostRule {
     }
 
     fn check_name(&self, uri: &Uri, field: Option<&HeaderValue>) -> Result<(), Problem> {
-        if self.names == Names::Any {
+        if self.names == HostNames::Any {
             return Ok(());
         }
         // The target's own authority counts before the field (RFC 9112 section 3.2.2).
@@ -98,7 +98,7 @@ impl HostRule {
 
     fn answers_for(&self, host: &str) -> bool {
         let host = host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase();
-        self.hosts.contains(&host) || (self.names == Names::Loopback && is_loopback_name(&host))
+        self.hosts.contains(&host) || (self.names == HostNames::Loopback && is_loopback_name(&host))
     }
 }
 

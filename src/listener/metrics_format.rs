@@ -15,10 +15,10 @@ impl MetricsFormat {
     /// `OpenMetrics` where `Accept` names it, and prefers no other to it; else the text format, also
     /// where `Accept` allows neither: a scraper would rather have a page than a 406.
     pub(super) fn accepted(headers: &HeaderMap) -> Self {
-        let (mut open, mut text) = (0, Weight { specificity: 0, q: 0 });
+        let (mut open, mut text) = (0, Preference { specificity: 0, q: 0 });
         let fields = headers.get_all(ACCEPT).iter().filter_map(|field| field.to_str().ok());
         for range in fields.flat_map(|field| field.split(',')) {
-            let Some(range) = Range::parse(range) else { continue };
+            let Some(range) = MediaRange::parse(range) else { continue };
             match range.media_type.as_str() {
                 "application/openmetrics-text" if range.is_version("1.0.0") => {
                     open = open.max(range.q);
@@ -41,12 +41,12 @@ impl MetricsFormat {
 }
 
 /// How much the text format is wanted: the most specific range counts (RFC 9110 section 12.5.1).
-struct Weight {
+struct Preference {
     specificity: u8,
     q: u16,
 }
 
-impl Weight {
+impl Preference {
     fn consider(&mut self, specificity: u8, q: u16) {
         if specificity > self.specificity {
             *self = Self { specificity, q };
@@ -57,7 +57,7 @@ impl Weight {
 }
 
 /// One media range of `Accept`.
-struct Range {
+struct MediaRange {
     /// In lower case.
     media_type: String,
     version: Option<String>,
@@ -65,7 +65,7 @@ struct Range {
     q: u16,
 }
 
-impl Range {
+impl MediaRange {
     fn parse(text: &str) -> Option<Self> {
         let mut parts = text.split(';').map(str::trim);
         let media_type = parts.next().filter(|text| !text.is_empty())?.to_ascii_lowercase();

@@ -64,7 +64,7 @@ pub struct Ops {
 
 /// The body of `/readyz`.
 #[derive(Debug, Serialize)]
-struct Report {
+struct ReadyReport {
     ready: bool,
     orgs: Vec<OrgReport>,
     /// Only where the orgs are found instead of configured.
@@ -249,7 +249,7 @@ async fn readyz(State(ops): State<Ops>) -> impl IntoResponse {
     let audit = AuditReport { ok: last_error.is_none(), last_error };
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let headers = [(header::CACHE_CONTROL, "no-store")];
-    (status, headers, Json(Report { ready, orgs, discovery, oidc, audit, reload }))
+    (status, headers, Json(ReadyReport { ready, orgs, discovery, oidc, audit, reload }))
 }
 
 async fn metrics(State(ops): State<Ops>, headers: HeaderMap) -> Response {

@@ -17,7 +17,7 @@ use crate::{
     problem::Problem,
     telemetry::{
         AccessLog, AccessRecord, Audit, AuditFailed, AuditPermit, AuditRecord, Decision, HttpCall,
-        Metrics, Waits,
+        Metrics, WaitKind,
     },
 };
 
@@ -86,7 +86,7 @@ impl Recorder {
                 client_san: info.unnamed_san().as_deref(),
             });
         }
-        let waits = if outcome.is_stream() { Waits::Stream } else { info.waits() };
+        let waits = if outcome.is_stream() { WaitKind::Stream } else { info.waits() };
         self.metrics.http_call(HttpCall { route, method, status, caller, took, waits });
     }
 

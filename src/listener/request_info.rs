@@ -11,7 +11,7 @@ use super::routes::Route;
 use crate::{
     access::{Caller, ClientCertificate, CredentialId, Identity, Refusal},
     clock::Instant,
-    telemetry::Waits,
+    telemetry::WaitKind,
 };
 
 /// More names of one certificate are left out of a log line.
@@ -68,10 +68,10 @@ impl RequestInfo {
     }
 
     /// Whether it asks to wait for a change.
-    pub(super) fn waits(&self) -> Waits {
+    pub(super) fn waits(&self) -> WaitKind {
         let asks =
             || self.uri.query().is_some_and(|it| it.split('&').any(|it| it.starts_with("wait=")));
-        if self.route.may_wait() && asks() { Waits::Poll } else { Waits::No }
+        if self.route.may_wait() && asks() { WaitKind::Poll } else { WaitKind::No }
     }
 
     /// The method for metrics and log lines, where methods are a closed set.

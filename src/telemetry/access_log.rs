@@ -109,7 +109,7 @@ impl AccessLog {
                     line.push(b'\n');
                 }
                 Format::Text => {
-                    let _ = writeln!(line, "{}", Text(record));
+                    let _ = writeln!(line, "{}", TextLine(record));
                 }
             }
             (sink.write)(line);
@@ -123,9 +123,9 @@ impl fmt::Debug for AccessLog {
     }
 }
 
-struct Text<'a>(&'a AccessRecord<'a>);
+struct TextLine<'a>(&'a AccessRecord<'a>);
 
-impl fmt::Display for Text<'_> {
+impl fmt::Display for TextLine<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let AccessRecord { timestamp, level, method, route, status, .. } = self.0;
         write!(f, "{timestamp:.6}  {level} {method} {route} {status}")?;

@@ -33,8 +33,8 @@ use tokio::{
 pub(crate) use self::output::probe as probe_audit_file;
 pub use self::record::{AuditRecord, CertificateRecord, Decision};
 use self::{
-    output::{AuditFile, Output, Stream},
-    queue::{AuditQueue, AuditWriter, Entry},
+    output::{AuditFile, AuditOutput, WriterOutput},
+    queue::{AuditQueue, AuditWriter, QueuedRecord},
 };
 use super::{metrics::Metrics, settings::AuditTarget};
 
@@ -126,11 +126,11 @@ impl Audit {
         max_records: usize,
         metrics: Metrics,
     ) -> io::Result<(Self, AuditGuard)> {
-        Self::start(Box::new(Stream(write)), max_records, PAUSE, metrics)
+        Self::start(Box::new(WriterOutput(write)), max_records, PAUSE, metrics)
     }
 
     fn start(
-        output: Box<dyn Output>,
+        output: Box<dyn AuditOutput>,
         max_records: usize,
         pause: Duration,
         metrics: Metrics,
@@ -197,7 +197,7 @@ impl Audit {
     /// nobody is answered. If it cannot be written that is counted.
     pub async fn record_certificate(&self, record: &CertificateRecord<'_>) {
         if let Ok(AuditPermit(Some((queue, permit)))) = self.reserve().await {
-            queue.send(Entry { line: record.line(), written: None, _permit: permit });
+            queue.send(QueuedRecord { line: record.line(), written: None, _permit: permit });
         }
     }
 }
@@ -235,7 +235,8 @@ impl AuditPermit {
     ) -> impl Future<Output = Result<(), AuditFailed>> + Send + use<> {
         let waiting = self.0.map(|(queue, permit)| {
             let (written, result) = oneshot::channel();
-            let entry = Entry { line: record.line(), written: Some(written), _permit: permit };
+            let entry =
+                QueuedRecord { line: record.line(), written: Some(written), _permit: permit };
             queue.send(entry);
             (queue, result)
         });
@@ -255,7 +256,7 @@ impl AuditPermit {
     /// that is counted.
     pub fn leave(self, record: &AuditRecord<'_>) {
         if let Some((queue, permit)) = self.0 {
-            queue.send(Entry { line: record.line(), written: None, _permit: permit });
+            queue.send(QueuedRecord { line: record.line(), written: None, _permit: permit });
         }
     }
 }

@@ -19,8 +19,8 @@ use prometheus_client::{
     registry::Registry,
 };
 
-pub use self::events::{CacheResult, HttpCall, MintOutcome, UpstreamCall, Waits};
-use super::process::{Process, Runtime};
+pub use self::events::{CacheResult, HttpCall, MintOutcome, UpstreamCall, WaitKind};
+use super::process::{ProcessCollector, RuntimeCollector};
 
 /// Seconds; from a cached answer to a request's deadline.
 const HTTP_BUCKETS: [f64; 13] =
@@ -92,16 +92,16 @@ struct UpstreamLabels {
 
 /// One gateway's metrics. Cheap to clone.
 #[derive(Clone)]
-pub struct Metrics(Arc<Inner>);
+pub struct Metrics(Arc<MetricFamilies>);
 
-struct Inner {
+struct MetricFamilies {
     http_requests: Family<HttpLabels, Counter>,
     http_duration: Family<RouteLabels, Histogram, fn() -> Histogram>,
     wait_duration: Family<RouteLabels, Histogram, fn() -> Histogram>,
     http_in_flight: Gauge,
     cache: Family<[Label; 1], Counter>,
     token_mints: Family<MintLabels, Counter>,
-    runtime: Runtime,
+    runtime: RuntimeCollector,
     upstream_requests: Family<UpstreamLabels, Counter>,
     upstream_duration: Family<[Label; 2], Histogram, fn() -> Histogram>,
     access_denied: Family<[Label; 1], Counter>,
@@ -127,14 +127,14 @@ impl Metrics {
     /// Metrics that have counted nothing yet. Tasks are counted of the runtime that this is called on.
     #[must_use]
     pub fn new() -> Self {
-        let metrics = Self(Arc::new(Inner {
+        let metrics = Self(Arc::new(MetricFamilies {
             http_requests: Family::default(),
             http_duration: Family::new_with_constructor(|| Histogram::new(HTTP_BUCKETS)),
             wait_duration: Family::new_with_constructor(|| Histogram::new(WAIT_BUCKETS)),
             http_in_flight: Gauge::default(),
             cache: Family::default(),
             token_mints: Family::default(),
-            runtime: Runtime::current(),
+            runtime: RuntimeCollector::current(),
             upstream_requests: Family::default(),
             upstream_duration: Family::new_with_constructor(|| Histogram::new(UPSTREAM_BUCKETS)),
             access_denied: Family::default(),
@@ -198,12 +198,12 @@ impl Metrics {
         let labels = HttpLabels { route, method, status: status.as_u16(), caller };
         self.0.http_requests.get_or_create(&labels).inc();
         match waits {
-            Waits::No => {
+            WaitKind::No => {
                 let labels = RouteLabels { route: labels.route };
                 self.0.http_duration.get_or_create(&labels).observe(took.as_secs_f64());
             }
-            Waits::Poll => self.wait(labels.route, took),
-            Waits::Stream => {}
+            WaitKind::Poll => self.wait(labels.route, took),
+            WaitKind::Stream => {}
         }
     }
 
@@ -425,7 +425,7 @@ impl Metrics {
         for source in sources {
             registry.register_collector(source);
         }
-        registry.register_collector(Box::new(Process));
+        registry.register_collector(Box::new(ProcessCollector));
         let mut page = String::new();
         text::encode(&mut page, &registry)?;
         Ok(page)

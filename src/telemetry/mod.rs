@@ -21,7 +21,7 @@ pub use self::{
         Audit, AuditFailed, AuditGuard, AuditPermit, AuditRecord, CertificateRecord, Decision,
     },
     log::{LogGuard, LostLines, start},
-    metrics::{CacheResult, HttpCall, Metrics, MintOutcome, UpstreamCall, Waits},
+    metrics::{CacheResult, HttpCall, Metrics, MintOutcome, UpstreamCall, WaitKind},
     prometheus_text::prometheus_text,
     settings::{AuditTarget, Format, Settings},
 };

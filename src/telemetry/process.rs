@@ -15,9 +15,9 @@ use super::proc_self::{ProcessStat, boot_seconds, open_fds};
 
 /// Reads `/proc/self` at each scrape; says nothing on a system without it.
 #[derive(Debug)]
-pub(super) struct Process;
+pub(super) struct ProcessCollector;
 
-impl Collector for Process {
+impl Collector for ProcessCollector {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let Some(stat) = ProcessStat::read() else { return Ok(()) };
         counter(&mut encoder, "process_cpu_seconds", "CPU time used", stat.cpu_seconds)?;
@@ -47,16 +47,16 @@ impl Collector for Process {
 /// one. Each connection and each watcher is a task, and each background job: a number that stays high
 /// while there are no requests shows tasks that do not end.
 #[derive(Debug, Clone)]
-pub(super) struct Runtime(Option<Handle>);
+pub(super) struct RuntimeCollector(Option<Handle>);
 
-impl Runtime {
+impl RuntimeCollector {
     /// The runtime that this is called on.
     pub(super) fn current() -> Self {
         Self(Handle::try_current().ok())
     }
 }
 
-impl Collector for Runtime {
+impl Collector for RuntimeCollector {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let Some(runtime) = &self.0 else { return Ok(()) };
         let alive = i64::try_from(runtime.metrics().num_alive_tasks()).unwrap_or(i64::MAX);

@@ -10,7 +10,7 @@ use std::{
 use rustix::fs::OFlags;
 
 /// What takes the bytes of a batch.
-pub(super) trait Output: Send {
+pub(super) trait AuditOutput: Send {
     /// Called before each batch. `Some` when it goes to another place than the last one: whether
     /// that ends in the middle of a line.
     fn ready(&mut self) -> io::Result<Option<bool>>;
@@ -20,9 +20,9 @@ pub(super) trait Output: Send {
 }
 
 /// Standard output, or what a test looks at.
-pub(super) struct Stream<W>(pub(super) W);
+pub(super) struct WriterOutput<W>(pub(super) W);
 
-impl<W: Write + Send> Output for Stream<W> {
+impl<W: Write + Send> AuditOutput for WriterOutput<W> {
     fn ready(&mut self) -> io::Result<Option<bool>> {
         Ok(None)
     }
@@ -69,7 +69,7 @@ impl AuditFile {
     }
 }
 
-impl Output for AuditFile {
+impl AuditOutput for AuditFile {
     fn ready(&mut self) -> io::Result<Option<bool>> {
         if self.is_renamed()? {
             *self = Self::open(&self.path)?;

@@ -1,6 +1,6 @@
 //! The queue of records, and the thread that writes them.
 //!
-//! Flow: [`Entry`] → [`AuditQueue::send`] → all that has gathered, in one write → each entry learns
+//! Flow: [`QueuedRecord`] → [`AuditQueue::send`] → all that has gathered, in one write → each entry learns
 //! whether its record is out.
 //!
 //! While writing fails no caller is let in. Once per pause the first record that was lost is tried again:
@@ -25,11 +25,11 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::output::Output;
+use super::output::AuditOutput;
 use crate::telemetry::{line_buffer::LineBuffer, metrics::Metrics};
 
 /// A record on its way.
-pub(super) struct Entry {
+pub(super) struct QueuedRecord {
     pub(super) line: Vec<u8>,
     /// The request that waits for it. Dropped unsent, the record was not written.
     pub(super) written: Option<oneshot::Sender<()>>,
@@ -41,7 +41,7 @@ pub(super) struct Entry {
 /// What requests and the thread share.
 pub(super) struct AuditQueue {
     pub(super) permits: Arc<Semaphore>,
-    entries: UnboundedSender<Entry>,
+    entries: UnboundedSender<QueuedRecord>,
     /// Entries that the thread has not taken yet.
     waiting: AtomicUsize,
     /// Lets the thread end once it has written what there is.
@@ -56,7 +56,10 @@ pub(super) struct AuditQueue {
 }
 
 impl AuditQueue {
-    pub(super) fn new(max_records: usize, metrics: Metrics) -> (Self, UnboundedReceiver<Entry>) {
+    pub(super) fn new(
+        max_records: usize,
+        metrics: Metrics,
+    ) -> (Self, UnboundedReceiver<QueuedRecord>) {
         let (entries, receiver) = unbounded_channel();
         let queue = Self {
             permits: Arc::new(Semaphore::new(max_records.min(Semaphore::MAX_PERMITS))),
@@ -81,7 +84,7 @@ impl AuditQueue {
     }
 
     /// Puts a record into the queue. Once the thread has ended it is lost, and counted.
-    pub(super) fn send(&self, entry: Entry) {
+    pub(super) fn send(&self, entry: QueuedRecord) {
         self.waiting.fetch_add(1, Ordering::SeqCst);
         if self.entries.send(entry).is_err() {
             self.count_failures(1);
@@ -130,8 +133,8 @@ impl AuditQueue {
 /// The thread's side of the queue.
 pub(super) struct AuditWriter {
     queue: Arc<AuditQueue>,
-    entries: UnboundedReceiver<Entry>,
-    output: Box<dyn Output>,
+    entries: UnboundedReceiver<QueuedRecord>,
+    output: Box<dyn AuditOutput>,
     lines: LineBuffer,
     /// The first record that was lost, until one is written.
     lost: Option<Vec<u8>>,
@@ -141,8 +144,8 @@ pub(super) struct AuditWriter {
 impl AuditWriter {
     pub(super) fn new(
         queue: Arc<AuditQueue>,
-        entries: UnboundedReceiver<Entry>,
-        output: Box<dyn Output>,
+        entries: UnboundedReceiver<QueuedRecord>,
+        output: Box<dyn AuditOutput>,
         pause: Duration,
     ) -> Self {
         Self { queue, entries, output, lines: LineBuffer::default(), lost: None, pause }
@@ -170,7 +173,7 @@ impl AuditWriter {
     }
 
     /// Writes a batch, and tells each of its entries whether it is out.
-    fn write(&mut self, batch: &mut Vec<Entry>) {
+    fn write(&mut self, batch: &mut Vec<QueuedRecord>) {
         self.queue.waiting.fetch_sub(batch.len(), Ordering::SeqCst);
         let (whole, result) = self.put(batch.iter().map(|entry| &*entry.line));
         let queue = &self.queue;

@@ -85,7 +85,7 @@ impl Scene {
 
     fn with(places: usize, pause: Duration) -> Self {
         let (disk, metrics) = (Disk::default(), Metrics::new());
-        let output = Box::new(Stream(disk.clone()));
+        let output = Box::new(WriterOutput(disk.clone()));
         let (audit, guard) = Audit::start(output, places, pause, metrics.clone()).unwrap();
         Self { disk, metrics, audit, guard }
     }

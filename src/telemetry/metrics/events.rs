@@ -18,12 +18,12 @@ pub struct HttpCall {
     /// From the request's head to the answer's.
     pub took: Duration,
     /// Whether it is a wait, whose duration says nothing of the gateway.
-    pub waits: Waits,
+    pub waits: WaitKind,
 }
 
 /// Whether a request is answered as soon as it can be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Waits {
+pub enum WaitKind {
     /// It is.
     No,
     /// It waits for a change (`wait=`).

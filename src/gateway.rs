@@ -19,9 +19,9 @@ use crate::{
     csp::{Mint, SecretCell, TokenSource},
     in_flight::InFlight,
     inventory::{Inventory, InventoryMetrics, Readers, SnapshotFile, Source},
-    lifecycle::{Drain, Readiness, Reason, Signals},
+    lifecycle::{Drain, Readiness, ShutdownReason, Signals},
     listener::{
-        ConnectionBounds, Handler, Listener,
+        ConnectionBounds, Handler, Listener, ListenerContext,
         body::AnswerBody,
         edge::Edge,
         host::HostRule,
@@ -155,8 +155,8 @@ impl Gateway {
         let tasks = Tasks::new(metrics.clone());
         let upstreams = Upstreams::new(config, &clock, &metrics)?;
         let (audit, mut audit_guard) = open_audit(config, &metrics)?;
-        let tls = config.api.tls.as_ref().map(|tls| Tls::new(tls, &clock)).transpose()?;
-        let tls = tls.map(|tls| tls.recorded_by(audit.clone()));
+        let tls = config.api.tls.as_ref();
+        let tls = tls.map(|tls| Tls::new(tls, &clock, audit.clone())).transpose()?;
         let api_socket = bind("api.listen", config.api.listen).await?;
         let ops_socket = bind("ops.listen", config.ops.listen).await?;
         let started = OpsRuntime::with("ops", ops_socket);
@@ -267,10 +267,10 @@ impl Gateway {
     }
 
     /// Runs until a signal, or until a background task ends unasked; then drains. Tells why.
-    pub async fn run(self, signals: &mut Signals) -> Reason {
+    pub async fn run(self, signals: &mut Signals) -> ShutdownReason {
         let reason = tokio::select! {
             reason = signals.next() => reason,
-            () = self.tasks.failed() => Reason::TaskFailed,
+            () = self.tasks.failed() => ShutdownReason::TaskFailed,
         };
         let drain = Drain {
             readiness: self.readiness.clone(),
@@ -299,27 +299,28 @@ impl Gateway {
     }
 
     fn listen(&self, edge: Edge, socket: TcpListener, tls: Option<Tls>, metrics: &Metrics) {
-        let listener = Listener {
-            socket,
-            bounds: ConnectionBounds {
-                listener: "api",
-                total: self.settings.max_connections,
-                per_client: self.settings.max_connections_per_client,
-            },
-            limits: Limits::from(&self.settings),
-            tls,
-            ending: self.readiness.token(),
-            close: self.close_api.clone(),
-            cut: self.cut.clone(),
-            connections: self.connections.clone(),
-            metrics: metrics.clone(),
-        };
         let edge = Arc::new(edge);
         let handler: Handler = Arc::new(move |request, peer, connection| {
             let edge = edge.clone();
             async move { edge.answer(request, &peer, connection.begin()).await }.boxed()
         });
-        self.tasks.spawn("api", self.close_api.clone(), listener.serve(handler));
+        let context = ListenerContext {
+            handler,
+            limits: Limits::from(&self.settings),
+            tls,
+            ending: self.readiness.token(),
+            close: self.close_api.clone(),
+            connections: self.connections.clone(),
+            metrics: metrics.clone(),
+        };
+        let bounds = ConnectionBounds {
+            listener: "api",
+            total: self.settings.max_connections,
+            per_client: self.settings.max_connections_per_client,
+        };
+        let (cut, context) = (self.cut.clone(), Arc::new(context));
+        let listener = Listener { socket, bounds, cut, context };
+        self.tasks.spawn("api", self.close_api.clone(), listener.serve());
     }
 
     fn listen_ops(
@@ -332,17 +333,6 @@ impl Gateway {
     ) {
         let host = Arc::new(HostRule::for_ops(self.ops.ip(), hosts));
         let router = ops::router(ops);
-        let listener = Listener {
-            socket,
-            bounds: ConnectionBounds { listener: "ops", total: OPS_CONNECTIONS, per_client: None },
-            limits: Limits::from(&self.settings),
-            tls: None,
-            ending: self.close_ops.clone(),
-            close: self.close_ops.clone(),
-            cut: self.cut.clone(),
-            connections: TaskTracker::new(),
-            metrics: metrics.clone(),
-        };
         let handler: Handler = Arc::new(move |request, _peer, connection| {
             let (router, host) = (router.clone(), host.clone());
             async move {
@@ -352,7 +342,19 @@ impl Gateway {
             }
             .boxed()
         });
-        let serve = async move { ops_runtime.run(listener.serve(handler)).await };
+        let context = ListenerContext {
+            handler,
+            limits: Limits::from(&self.settings),
+            tls: None,
+            ending: self.close_ops.clone(),
+            close: self.close_ops.clone(),
+            connections: TaskTracker::new(),
+            metrics: metrics.clone(),
+        };
+        let bounds = ConnectionBounds { listener: "ops", total: OPS_CONNECTIONS, per_client: None };
+        let (cut, context) = (self.cut.clone(), Arc::new(context));
+        let listener = Listener { socket, bounds, cut, context };
+        let serve = async move { ops_runtime.run(listener.serve()).await };
         self.tasks.spawn("ops", self.close_ops.clone(), serve);
     }
 }

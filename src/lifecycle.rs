@@ -133,7 +133,7 @@ pub struct Signals {
 
 /// Why the process ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reason {
+pub enum ShutdownReason {
     /// SIGTERM: a load balancer has to learn of it first.
     Terminate,
     /// SIGINT: a person waits at a terminal.
@@ -154,10 +154,10 @@ impl Signals {
     }
 
     /// The next signal.
-    pub async fn next(&mut self) -> Reason {
+    pub async fn next(&mut self) -> ShutdownReason {
         tokio::select! {
-            _ = self.terminate.recv() => Reason::Terminate,
-            _ = self.interrupt.recv() => Reason::Interrupt,
+            _ = self.terminate.recv() => ShutdownReason::Terminate,
+            _ = self.interrupt.recv() => ShutdownReason::Interrupt,
         }
     }
 }
@@ -182,9 +182,9 @@ pub struct Drain {
 impl Drain {
     /// Winds the API listener down. A further signal cuts it short. Connections that are left are
     /// the caller's to cut.
-    pub async fn run(self, reason: Reason, signals: &mut Signals) {
+    pub async fn run(self, reason: ShutdownReason, signals: &mut Signals) {
         self.readiness.end();
-        let delay = if reason == Reason::Terminate { self.delay } else { Duration::ZERO };
+        let delay = if reason == ShutdownReason::Terminate { self.delay } else { Duration::ZERO };
         tracing::info!(?reason, delay_s = delay.as_secs_f64(), "shutting down");
         let wind_down = async {
             tokio::time::sleep(delay).await;

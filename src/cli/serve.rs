@@ -7,7 +7,7 @@ use crate::{
     clock::Clock,
     config::Config,
     gateway::Gateway,
-    lifecycle::{Reason, Signals},
+    lifecycle::{ShutdownReason, Signals},
     telemetry,
 };
 
@@ -44,9 +44,9 @@ async fn serve(mut config: Config) -> Result<(), ExitCode> {
 }
 
 /// A gateway that was told to end has ended well.
-pub(super) fn exit(reason: Reason) -> Result<(), ExitCode> {
+pub(super) fn exit(reason: ShutdownReason) -> Result<(), ExitCode> {
     match reason {
-        Reason::Terminate | Reason::Interrupt => Ok(()),
-        Reason::TaskFailed => Err(ExitCode::FAILURE),
+        ShutdownReason::Terminate | ShutdownReason::Interrupt => Ok(()),
+        ShutdownReason::TaskFailed => Err(ExitCode::FAILURE),
     }
 }

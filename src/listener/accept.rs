@@ -4,68 +4,39 @@ use std::{net::SocketAddr, os::fd::AsFd, panic::AssertUnwindSafe, sync::Arc, tim
 
 use futures_util::FutureExt;
 use tokio::net::{TcpListener, TcpStream};
-use tokio_util::{either::Either, sync::CancellationToken, task::TaskTracker};
+use tokio_util::{either::Either, sync::CancellationToken};
 
 use super::{
-    connection::{Connection, Handler, Shared},
+    connection::{Connection, ListenerContext},
     handshake::handshake,
     http2,
-    io::{Limits, TimedIo},
+    io::TimedIo,
     pool::{ConnectionBounds, ConnectionGuard, ConnectionPool},
     state::ConnectionState,
-    tls::Tls,
 };
-use crate::telemetry::Metrics;
 
 /// After an accept that failed, for want of file descriptors perhaps.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// One listening socket and how it is served.
-#[derive(Debug)]
 pub struct Listener {
     /// The bound socket.
     pub socket: TcpListener,
     /// Connections open at once; at it the longest idle one makes room, see [`super::pool`].
     pub bounds: ConnectionBounds,
-    /// Time limits of each connection.
-    pub limits: Limits,
-    /// TLS instead of plaintext.
-    pub tls: Option<Tls>,
-    /// HTTP/2 connections say GOAWAY from here on; what comes is still answered.
-    pub ending: CancellationToken,
-    /// Ends accepting and idle connections.
-    pub close: CancellationToken,
     /// Ends what is left of the connections, amidst their requests.
     pub cut: CancellationToken,
-    /// Tracks the connections, and their requests where these are tasks of their own.
-    pub connections: TaskTracker,
-    /// Counts connections that end badly.
-    pub metrics: Metrics,
+    /// What the connections share.
+    pub context: Arc<ListenerContext>,
 }
 
 impl Listener {
-    /// Accepts until closed. Each request is answered by `handler`.
-    pub async fn serve(self, handler: Handler) {
-        let Self { socket, bounds, limits, tls, ending, close, cut, connections, metrics } = self;
+    /// Accepts until closed.
+    pub async fn serve(self) {
         // While some are still let in, the tracker is not empty.
-        let _accepting = connections.token();
-        let pool = ConnectionPool::new(bounds, metrics.clone());
-        let shared = Shared { handler, limits, tls, ending, close, connections, metrics };
-        let acceptor = Acceptor { socket, cut, shared: Arc::new(shared) };
-        acceptor.run(&pool).await;
-    }
-}
-
-/// A socket that is listened on, and what its connections share.
-struct Acceptor {
-    socket: TcpListener,
-    cut: CancellationToken,
-    shared: Arc<Shared>,
-}
-
-impl Acceptor {
-    async fn run(self, pool: &ConnectionPool) {
-        let close = &self.shared.close;
+        let _accepting = self.context.connections.token();
+        let pool = ConnectionPool::new(self.bounds, self.context.metrics.clone());
+        let close = &self.context.close;
         while let Some((stream, peer)) = close.run_until_cancelled(self.accept()).await {
             let client = peer.ip().to_canonical();
             let admitted = match close.run_until_cancelled(pool.admit(client)).await {
@@ -94,11 +65,11 @@ impl Acceptor {
         state: Arc<ConnectionState>,
         guard: ConnectionGuard,
     ) {
-        let connection = serve(Connection::new(self.shared.clone(), peer, state), stream);
+        let connection = serve(Connection::new(self.context.clone(), peer, state), stream);
         // One of its own: each poll takes a token's lock.
         let cut = self.cut.child_token();
-        let metrics = self.shared.metrics.clone();
-        self.shared.connections.spawn(async move {
+        let metrics = self.context.metrics.clone();
+        self.context.connections.spawn(async move {
             let connection = AssertUnwindSafe(cut.run_until_cancelled(connection)).catch_unwind();
             if connection.await.is_err() {
                 tracing::error!("a connection's task panicked");
@@ -114,7 +85,7 @@ impl Acceptor {
             match self.socket.accept().await {
                 Ok(accepted) => return accepted,
                 Err(error) => {
-                    self.shared.metrics.connection_error("accept");
+                    self.context.metrics.connection_error("accept");
                     // Once a spell: want of file descriptors lasts, and comes back at each try.
                     if !std::mem::replace(&mut is_failing, true) {
                         let error = crate::os_error::describe(&error);
@@ -146,9 +117,9 @@ impl Acceptor {
 async fn serve(mut connection: Connection, stream: TcpStream) {
     // Answers are written whole: waiting to fill a segment only delays them.
     let _ = stream.set_nodelay(true);
-    let stream = TimedIo::new(stream, connection.state.clone(), connection.shared.limits);
+    let stream = TimedIo::new(stream, connection.state.clone(), connection.context.limits);
     // Large futures are boxed: an idle HTTP/1.1 connection keeps no room for them.
-    let (stream, is_http2) = match connection.shared.tls.clone() {
+    let (stream, is_http2) = match connection.context.tls.clone() {
         None => (Either::Left(stream), false),
         Some(tls) => match Box::pin(handshake(&mut connection, tls, stream)).await {
             Some((stream, is_http2)) => (Either::Right(stream), is_http2),

@@ -1,7 +1,7 @@
 //! One connection: what it is served with, HTTP/1.1, and how it ends.
 
 use std::{
-    convert::Infallible, error::Error as _, fmt, io::ErrorKind, net::SocketAddr, sync::Arc,
+    convert::Infallible, error::Error as _, io::ErrorKind, net::SocketAddr, sync::Arc,
     time::Duration,
 };
 
@@ -58,22 +58,28 @@ pub struct Peer {
 pub(super) type MaybeTls = Either<TimedIo<TcpStream>, Box<TlsStream<TimedIo<TcpStream>>>>;
 
 /// What the connections of a listener share.
-pub(super) struct Shared {
-    pub(super) handler: Handler,
-    pub(super) limits: Limits,
-    pub(super) tls: Option<Tls>,
-    pub(super) ending: CancellationToken,
-    pub(super) close: CancellationToken,
-    /// Where the requests of an HTTP/2 connection run beside each other.
-    pub(super) connections: TaskTracker,
-    pub(super) metrics: Metrics,
+pub struct ListenerContext {
+    /// Answers their requests.
+    pub handler: Handler,
+    /// Time limits of each connection.
+    pub limits: Limits,
+    /// TLS instead of plaintext.
+    pub tls: Option<Tls>,
+    /// HTTP/2 connections say GOAWAY from here on; what comes is still answered.
+    pub ending: CancellationToken,
+    /// Ends accepting and idle connections.
+    pub close: CancellationToken,
+    /// Tracks the connections, and the requests of HTTP/2, which are tasks of their own.
+    pub connections: TaskTracker,
+    /// Counts connections that end badly.
+    pub metrics: Metrics,
 }
 
 /// A connection, and what it needs to be served. As an HTTP service it hands each request to the
 /// listener's handler.
 #[derive(Clone)]
 pub(super) struct Connection {
-    pub(super) shared: Arc<Shared>,
+    pub(super) context: Arc<ListenerContext>,
     pub(super) peer: Peer,
     pub(super) state: Arc<ConnectionState>,
 }
@@ -87,17 +93,17 @@ impl Service<Request<Incoming>> for Connection {
     >;
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
-        (self.shared.handler)(request, self.peer.clone(), self.state.clone()).map(Ok)
+        (self.context.handler)(request, self.peer.clone(), self.state.clone()).map(Ok)
     }
 }
 
 impl Connection {
     pub(super) fn new(
-        shared: Arc<Shared>,
+        context: Arc<ListenerContext>,
         address: SocketAddr,
         state: Arc<ConnectionState>,
     ) -> Self {
-        Self { shared, peer: Peer { address, certificate: None }, state }
+        Self { context, peer: Peer { address, certificate: None }, state }
     }
 
     /// Serves HTTP/1.1 until the connection ends, or makes room for another.
@@ -125,7 +131,7 @@ impl Connection {
     /// just connected comes to ask.
     pub(super) async fn until_closing(&self) {
         let closed = async {
-            self.shared.close.cancelled().await;
+            self.context.close.cancelled().await;
             if !self.state.has_requests() {
                 tokio::time::sleep(FIRST_REQUEST_GRACE).await;
             }
@@ -140,18 +146,12 @@ impl Connection {
     /// close, or is sent away then, has done nothing wrong.
     pub(super) fn record_end(&self, ended: hyper::Result<()>) {
         let Err(error) = ended else { return };
-        let has_tls = self.shared.tls.is_some();
+        let has_tls = self.context.tls.is_some();
         if has_tls && self.state.is_quiet() && is_clean_close(&error) {
             return;
         }
-        self.shared.metrics.connection_error(reason(&error));
+        self.context.metrics.connection_error(reason(&error));
         tracing::debug!(client.address = %self.peer.address.ip(), %error, "a connection ended badly");
-    }
-}
-
-impl fmt::Debug for Connection {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Connection").field("peer", &self.peer).finish_non_exhaustive()
     }
 }
 

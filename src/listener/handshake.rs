@@ -37,7 +37,7 @@ pub(super) async fn handshake(
         accepted.map(Some)
     };
     // The stream's own limit ends a wait to read; this one also a peer that takes nothing.
-    let shaken = tokio::time::timeout(connection.shared.limits.header, shaken);
+    let shaken = tokio::time::timeout(connection.context.limits.header, shaken);
     let shaken = tokio::select! {
         biased;
         shaken = shaken => shaken,
@@ -48,7 +48,7 @@ pub(super) async fn handshake(
         Ok(Err(error)) => failure(&error),
         Err(_late) => "it took too long",
     };
-    let (client, metrics) = (connection.peer.address.ip(), &connection.shared.metrics);
+    let (client, metrics) = (connection.peer.address.ip(), &connection.context.metrics);
     metrics.connection_error("tls");
     if let Some(refused) = refused {
         tls.refusals().record(refused, client, metrics).await;

@@ -36,9 +36,9 @@ const GOAWAY_GRACE: Duration = Duration::from_secs(1);
 /// Runs each request as a task of its own, which ends when it is reset: the library tells the peer
 /// of a stream that is dropped (`RST_STREAM` with `CANCEL`), and forgets what it still holds of it.
 #[derive(Clone)]
-pub(super) struct Requests(TaskTracker);
+pub(super) struct RequestExecutor(TaskTracker);
 
-impl<F: Future<Output = ()> + Send + 'static> Executor<F> for Requests {
+impl<F: Future<Output = ()> + Send + 'static> Executor<F> for RequestExecutor {
     fn execute(&self, request: F) {
         let reset = CancellationToken::new();
         let request = RESET.scope(reset.clone(), request);
@@ -48,8 +48,8 @@ impl<F: Future<Output = ()> + Send + 'static> Executor<F> for Requests {
     }
 }
 
-fn http2(requests: TaskTracker) -> http2::Builder<Requests> {
-    let mut builder = http2::Builder::new(Requests(requests));
+fn http2(requests: TaskTracker) -> http2::Builder<RequestExecutor> {
+    let mut builder = http2::Builder::new(RequestExecutor(requests));
     builder
         .timer(TokioTimer::new())
         .max_concurrent_streams(MAX_STREAMS)
@@ -66,12 +66,12 @@ fn http2(requests: TaskTracker) -> http2::Builder<Requests> {
 
 /// Serves HTTP/2 until the connection ends, or is not wanted any longer.
 pub(super) async fn serve(connection: &Connection, stream: MaybeTls) {
-    let Connection { shared, state, .. } = connection;
+    let Connection { context, state, .. } = connection;
     let Some(guard) = state.http2() else { return };
-    let builder = http2(shared.connections.clone());
+    let builder = http2(context.connections.clone());
     let serving = builder.serve_connection(TokioIo::new(stream), connection.clone());
     let mut serving = std::pin::pin!(serving);
-    let mut tick = every(shared.limits.write / 4);
+    let mut tick = every(context.limits.write / 4);
     let mut has_goaway = false;
     let mut is_closing = false;
     loop {
@@ -80,7 +80,7 @@ pub(super) async fn serve(connection: &Connection, stream: MaybeTls) {
             has_goaway = true;
         }
         let is_evicted = state.is_evicted();
-        if (is_evicted || shared.close.is_cancelled()) && !is_closing {
+        if (is_evicted || context.close.is_cancelled()) && !is_closing {
             tick = every(if is_evicted { EVICTION_GRACE } else { GOAWAY_GRACE });
             tick.reset();
             is_closing = true;
@@ -93,8 +93,8 @@ pub(super) async fn serve(connection: &Connection, stream: MaybeTls) {
                 }
                 return;
             }
-            () = shared.ending.cancelled(), if !shared.ending.is_cancelled() => false,
-            () = shared.close.cancelled(), if !is_closing => false,
+            () = context.ending.cancelled(), if !context.ending.is_cancelled() => false,
+            () = context.close.cancelled(), if !is_closing => false,
             () = state.evicted(), if !is_closing => false,
             () = guard.changed.notified() => false,
             _ = tick.tick() => true,
@@ -112,26 +112,26 @@ pub(super) async fn serve(connection: &Connection, stream: MaybeTls) {
 }
 
 /// Whether the connection is not wanted any longer.
-fn is_leaving(Connection { shared, state, .. }: &Connection) -> bool {
-    shared.close.is_cancelled()
+fn is_leaving(Connection { context, state, .. }: &Connection) -> bool {
+    context.close.is_cancelled()
         || state.is_evicted()
-        || shared.ending.is_cancelled() && state.has_requests()
+        || context.ending.is_cancelled() && state.has_requests()
 }
 
 /// Whether the connection is cut because of a flood, which is counted.
-fn record_flood(Connection { shared, peer, .. }: &Connection, guard: &Http2Guard) -> bool {
+fn record_flood(Connection { context, peer, .. }: &Connection, guard: &Http2Guard) -> bool {
     let is_flooded = guard.is_flooded();
     if is_flooded {
-        shared.metrics.connection_error(FLOOD);
+        context.metrics.connection_error(FLOOD);
         tracing::debug!(client.address = %peer.address.ip(), "a connection was cut: a flood");
     }
     is_flooded
 }
 
 /// Resets the requests whose answers the peer does not take.
-fn reset_late(Connection { shared, peer, .. }: &Connection, guard: &Http2Guard) {
-    for _ in 0..guard.reset_late(shared.limits.write, now()) {
-        shared.metrics.connection_error(ANSWER_NOT_TAKEN);
+fn reset_late(Connection { context, peer, .. }: &Connection, guard: &Http2Guard) {
+    for _ in 0..guard.reset_late(context.limits.write, now()) {
+        context.metrics.connection_error(ANSWER_NOT_TAKEN);
         tracing::debug!(client.address = %peer.address.ip(), "an answer was not taken: reset");
     }
 }

@@ -33,7 +33,7 @@ pub mod tls;
 
 pub use self::{
     accept::Listener,
-    connection::{Handler, Peer},
+    connection::{Handler, ListenerContext, Peer},
     pool::ConnectionBounds,
     settings::{ClientAuthSettings, OpsSettings, Settings, TlsSettings},
 };

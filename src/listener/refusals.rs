@@ -17,7 +17,7 @@ const BETWEEN_LINES: Duration = Duration::from_secs(10);
 
 /// Records refused certificates. Cheap to clone.
 #[derive(Debug, Clone)]
-pub(super) struct Refusals {
+pub(super) struct CertificateRefusals {
     clock: Clock,
     audit: Audit,
     lines: Arc<Mutex<HashMap<CertificateFault, LogBudget>>>,
@@ -30,15 +30,9 @@ struct LogBudget {
     left_out: u64,
 }
 
-impl Refusals {
-    /// Without an audit.
-    pub(super) fn new(clock: Clock) -> Self {
-        Self { clock, audit: Audit::off(), lines: Arc::default() }
-    }
-
-    /// Records in this audit too.
-    pub(super) fn recorded_by(self, audit: Audit) -> Self {
-        Self { audit, ..self }
+impl CertificateRefusals {
+    pub(super) fn new(clock: Clock, audit: Audit) -> Self {
+        Self { clock, audit, lines: Arc::default() }
     }
 
     /// Logs, counts and records one. Its names are not repeated: no CA of ours has vouched for them.
@@ -95,7 +89,7 @@ mod tests {
     #[test]
     fn each_reason_has_one_line_in_ten_seconds_and_counts_the_rest() {
         let clock = Clock::manual(jiff::Timestamp::UNIX_EPOCH);
-        let refusals = Refusals::new(clock.clone());
+        let refusals = CertificateRefusals::new(clock.clone(), Audit::off());
         let due = |fault| refusals.line_is_due(fault);
         assert_eq!(due(CertificateFault::Expired), Some(0));
         assert_eq!(due(CertificateFault::Revoked), Some(0));

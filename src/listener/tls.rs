@@ -21,7 +21,7 @@ use rustls::{
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
-use super::{refusals::Refusals, settings::TlsSettings};
+use super::{refusals::CertificateRefusals, settings::TlsSettings};
 use crate::{
     access::{AuthorityFault, ClientAuthorities},
     clock::Clock,
@@ -195,15 +195,15 @@ struct TlsOffer {
     acceptor: TlsAcceptor,
     shown: Arc<CertificateResolver>,
     authorities: Option<ClientAuthorities>,
-    refusals: Refusals,
+    refusals: CertificateRefusals,
 }
 
 impl Tls {
-    /// Takes the files as they were loaded.
+    /// Takes the files as they were loaded. Refused client certificates are recorded in `audit`.
     ///
     /// # Errors
     /// [`TlsFault`].
-    pub fn new(settings: &TlsSettings, clock: &Clock) -> Result<Self, TlsFault> {
+    pub fn new(settings: &TlsSettings, clock: &Clock, audit: Audit) -> Result<Self, TlsFault> {
         let (cert, key) = (settings.cert.content(), settings.key.content());
         let identity = ServerIdentity::from_pem(cert, key)?;
         identity.check_dates(clock.wall())?;
@@ -215,7 +215,7 @@ impl Tls {
         let authorities = authorities.transpose()?;
         let config = configure(shown.clone(), authorities.as_ref(), clock);
         let acceptor = TlsAcceptor::from(Arc::new(config));
-        let refusals = Refusals::new(clock.clone());
+        let refusals = CertificateRefusals::new(clock.clone(), audit);
         Ok(Self(Arc::new(TlsOffer { acceptor, shown, authorities, refusals })))
     }
 
@@ -230,17 +230,8 @@ impl Tls {
     }
 
     /// Where refused client certificates are logged, counted and recorded.
-    pub(super) fn refusals(&self) -> &Refusals {
+    pub(super) fn refusals(&self) -> &CertificateRefusals {
         &self.0.refusals
-    }
-
-    /// Has refused client certificates recorded in the audit.
-    #[must_use]
-    pub fn recorded_by(self, audit: Audit) -> Self {
-        let TlsOffer { acceptor, shown, authorities, refusals } = &*self.0;
-        let (acceptor, shown) = (acceptor.clone(), shown.clone());
-        let refusals = refusals.clone().recorded_by(audit);
-        Self(Arc::new(TlsOffer { acceptor, shown, authorities: authorities.clone(), refusals }))
     }
 
     /// The authorities of callers' certificates; `None` where callers are asked for none.
@@ -418,11 +409,11 @@ mod tests {
         };
         let mut settings =
             TlsSettings { cert: write("cert", &cert), key: write("key", &key), client: None };
-        let tls = Tls::new(&settings, &Clock::system()).unwrap();
+        let tls = Tls::new(&settings, &Clock::system(), Audit::off()).unwrap();
         assert_eq!(format!("{tls:?}"), "Tls { authorities: None, .. }");
         settings.key = write("key", "-----BEGIN PRIVATE KEY-----\nCANARY");
         assert!(!format!("{settings:?}").contains("CANARY"));
-        let fault = Tls::new(&settings, &Clock::system()).unwrap_err();
+        let fault = Tls::new(&settings, &Clock::system(), Audit::off()).unwrap_err();
         assert!(fault.to_string().starts_with("api.tls_key holds no private key"), "{fault}");
         assert!(!format!("{fault:?}{fault}").contains("CANARY"));
     }

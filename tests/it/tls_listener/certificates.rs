@@ -8,8 +8,11 @@ use http::StatusCode;
 use rustls::AlertDescription;
 use sddc_gateway::{
     clock::Clock,
-    listener::{ConnectionBounds, Handler, Listener, Peer, body::AnswerBody, io::Limits, tls::Tls},
-    telemetry::{AuditTarget, Metrics},
+    listener::{
+        ConnectionBounds, Handler, Listener, ListenerContext, Peer, body::AnswerBody, io::Limits,
+        tls::Tls,
+    },
+    telemetry::{Audit, AuditTarget, Metrics},
 };
 use tokio::net::TcpListener;
 use tokio_util::{
@@ -132,22 +135,12 @@ async fn name_teller(tls: Tls, clock: Clock) -> (SocketAddr, DropGuard) {
     let address = socket.local_addr().unwrap();
     let close = CancellationToken::new();
     let limit = DEADLINE;
-    let listener = Listener {
-        socket,
-        bounds: ConnectionBounds { listener: "test", total: 10, per_client: None },
-        limits: Limits { header: limit, idle: limit, write: limit },
-        tls: Some(tls.clone()),
-        ending: close.clone(),
-        close: close.clone(),
-        cut: close.clone(),
-        connections: TaskTracker::new(),
-        metrics: Metrics::new(),
-    };
+    let asked = tls.clone();
     let answer = move |peer: Peer| {
         let Some(certificate) = peer.certificate else {
             return "nobody".into_response();
         };
-        if !tls.authorities().unwrap().admits(&certificate, clock.wall()) {
+        if !asked.authorities().unwrap().admits(&certificate, clock.wall()) {
             return StatusCode::FORBIDDEN.into_response();
         }
         let names: Vec<_> = certificate.names().iter().map(ToString::to_string).collect();
@@ -157,7 +150,18 @@ async fn name_teller(tls: Tls, clock: Clock) -> (SocketAddr, DropGuard) {
         let response = answer(peer);
         async move { response.map(|body| AnswerBody::new(body, connection.begin())) }.boxed()
     });
-    TaskTracker::new().spawn(listener.serve(handler));
+    let context = ListenerContext {
+        handler,
+        limits: Limits { header: limit, idle: limit, write: limit },
+        tls: Some(tls),
+        ending: close.clone(),
+        close: close.clone(),
+        connections: TaskTracker::new(),
+        metrics: Metrics::new(),
+    };
+    let bounds = ConnectionBounds { listener: "test", total: 10, per_client: None };
+    let listener = Listener { socket, bounds, cut: close.clone(), context: Arc::new(context) };
+    TaskTracker::new().spawn(listener.serve());
     (address, close.drop_guard())
 }
 
@@ -168,7 +172,7 @@ async fn a_connection_knows_its_callers_names_until_they_are_revoked_or_expire()
     let pair = ours.client(&[NAME, "dns:Billing.Example.org"]);
     let short = ours.client_until(&[], 2027);
     let settings = files.settings_with_clients(&ours, Some(&ours.crl(&[])), false);
-    let tls = Tls::new(&settings, &clock).unwrap();
+    let tls = Tls::new(&settings, &clock, Audit::off()).unwrap();
     let (address, _close) = name_teller(tls.clone(), clock.clone()).await;
     let text = async |connection: &Http2| {
         let answer = connection.get("/").await.unwrap();

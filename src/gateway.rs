@@ -182,7 +182,7 @@ impl Gateway {
         if let Some(path) = &config.inventory.snapshot_file {
             let source = Source::of(&config.csp.url, &config.vmc.url, &config.csp.client_id);
             let file = inventory.restore(SnapshotFile::new(path.clone(), source)).await;
-            tasks.spawn("snapshot", stop(), inventory.clone().keep_saved(file));
+            tasks.spawn("snapshot", stop(), inventory.clone().run_writer(file));
         }
         tasks.spawn("inventory", stop(), inventory.clone().run_poller());
         tasks.spawn("expiry_ticker", stop(), inventory.clone().run_expiry_ticker());

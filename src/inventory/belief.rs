@@ -12,18 +12,15 @@
 use std::{
     collections::{HashMap, HashSet},
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
 };
 
 use super::{
     entry::Entry,
-    kept::Reading,
     model::{Gap, GapReason},
+    state::Reading,
 };
 use crate::{clock::Instant, csp::Scrubber};
 
-/// A reading that loses most of a list is confirmed by one that begins at least this much later.
-pub(super) const CONFIRM_AFTER: Duration = Duration::from_secs(5);
 /// So many readings in a row have to agree on a lower version.
 const AGREEING_READINGS: u8 = 3;
 
@@ -45,17 +42,20 @@ pub(super) struct HeldBack<E> {
     pub(super) entry: Arc<E>,
     /// When the reading began that it is of.
     pub(super) begun: Instant,
+    /// The reading has an older copy of it. One that it lacks stays for at most `inventory.stale`.
+    pub(super) is_listed: bool,
 }
 
 impl<E> Clone for HeldBack<E> {
     fn clone(&self) -> Self {
-        Self { entry: self.entry.clone(), begun: self.begun }
+        Self { entry: self.entry.clone(), ..*self }
     }
 }
 
 impl<E> PartialEq for HeldBack<E> {
     fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.entry, &other.entry) && self.begun == other.begun
+        Arc::ptr_eq(&self.entry, &other.entry)
+            && (self.begun, self.is_listed) == (other.begun, other.is_listed)
     }
 }
 
@@ -88,6 +88,18 @@ impl<E: Entry> OrgList<E> {
         list
     }
 
+    /// The list without the documents that it did not show and that were read before `oldest`, if it
+    /// has any of them.
+    pub(super) fn without_expired(&self, oldest: Instant) -> Option<Self> {
+        let is_expired = |held: &&HeldBack<E>| !held.is_listed && held.begun < oldest;
+        let expired = self.held_back.iter().filter(is_expired);
+        let expired: HashSet<&str> = expired.map(|held| held.entry.id()).collect();
+        let mut list = self.clone();
+        list.entries.retain(|entry| !expired.contains(entry.id()));
+        list.held_back.retain(|held| !expired.contains(held.entry.id()));
+        (!expired.is_empty()).then_some(list)
+    }
+
     /// The list without the secrets that are held now, if it has any of them.
     pub(super) fn without_secrets(&self, scrubber: &Scrubber) -> Option<Self> {
         let mut has_changed = false;
@@ -101,7 +113,7 @@ impl<E: Entry> OrgList<E> {
         let entries: Vec<_> = self.entries.iter().filter_map(clean).collect();
         let held_back = self.held_back.iter().filter_map(|held| {
             let entry = entries.iter().find(|entry| entry.id() == held.entry.id())?.clone();
-            Some(HeldBack { entry, begun: held.begun })
+            Some(HeldBack { entry, ..*held })
         });
         let held_back = held_back.collect();
         has_changed.then(|| Self { entries, gaps: self.gaps.clone(), held_back })
@@ -237,7 +249,7 @@ pub(super) fn keep_newer<E: Entry>(
                 if is_first {
                     versions.newly_held.push(entry.id().into());
                 }
-                read.held_back.push(HeldBack { entry: kept.clone(), begun });
+                read.held_back.push(HeldBack { entry: kept.clone(), begun, is_listed: true });
                 *entry = kept.clone();
             }
         }
@@ -263,7 +275,7 @@ pub(super) fn keep_unshown<E: Entry>(
     let unshown: Vec<_> = unshown
         .filter_map(|entry| shown.get(entry.id()))
         .filter(|(_, begun)| *begun >= oldest)
-        .map(|(entry, begun)| HeldBack { entry: entry.clone(), begun })
+        .map(|(entry, begun)| HeldBack { entry: entry.clone(), begun, is_listed: false })
         .collect();
     let count = unshown.len();
     read.entries.extend(unshown.iter().map(|it| it.entry.clone()));
@@ -313,6 +325,8 @@ pub(super) fn with_newer_copies<E: Entry>(
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::{
         clock::Clock,

@@ -1,187 +1,185 @@
-//! What watchers wait for: that the SDDCs have changed, or that the snapshot's freshness has turned.
+//! Where the snapshot is published, and how watchers learn that it has changed.
 //!
-//! A snapshot turns old, and then too old, by nothing but time. One task sleeps until the next such
-//! moment, so that watchers need no timers of their own. Watchers look at the snapshot as it is: none
-//! of them reads, and none waits for a read.
+//! [`ChangeFeed::publish`] is the one place where a new snapshot is made. A snapshot turns old, and
+//! then too old, by nothing but time: one task sleeps until the next such moment, so that watchers
+//! need no timers of their own. Watchers look at the snapshot as it is: none of them reads, and none
+//! waits for a read.
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
     time::Duration,
 };
 
+use arc_swap::{ArcSwap, Guard};
 use tokio::sync::{Notify, watch};
 
-use super::{FreshnessRequirement, Inner, Inventory, directory::Directory, slot::Slot};
+use super::{
+    freshness::FreshnessRequirement,
+    model::{SddcEntry, TaskEntry},
+    settings::Settings,
+    snapshot::{Content, OrgStates, PublishedOrg, Snapshot},
+    state::ShownAs,
+};
 use crate::{clock::Instant, ids::OrgId};
 
-/// What was last told to the watchers, and how they are told.
+/// Is told of each change of what is shown, before anybody can see it change again.
+pub trait Observer: std::fmt::Debug + Send + Sync {
+    /// SDDCs, with or without deleted ones, have changed.
+    fn sddcs_changed(&self, before: &Content<SddcEntry>, now: &Content<SddcEntry>);
+
+    /// Tasks have changed.
+    fn tasks_changed(&self, before: &Content<TaskEntry>, now: &Content<TaskEntry>);
+}
+
+/// The published snapshot and those who watch it.
 #[derive(Debug)]
 pub(super) struct ChangeFeed {
-    told: Mutex<State>,
-    sender: watch::Sender<u64>,
-    /// The next moment has moved.
+    snapshot: ArcSwap<Snapshot>,
+    /// What the next snapshot is made of; held while one is made, never by a request.
+    source: Mutex<Source>,
+    observer: OnceLock<Arc<dyn Observer>>,
+    changes: watch::Sender<u64>,
+    /// The next moment at which time alone changes something has moved.
     moved: Notify,
-    watching: watch::Sender<usize>,
+    watchers: watch::Sender<usize>,
+}
+
+#[derive(Debug, Default)]
+struct Source {
+    orgs: Vec<OrgStates>,
+    revision: u64,
+    seen: Seen,
 }
 
 /// What watchers can tell apart: another content, or an org whose part is now old, too old, or
 /// fresh again.
 #[derive(Debug, Default, PartialEq, Eq)]
-struct State {
+struct Seen {
     /// Of the SDDCs without and with deleted ones.
     revisions: [u64; 2],
-    orgs: Vec<(OrgId, Phase)>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Phase {
-    Fresh,
-    Old,
-    Missing,
+    orgs: Vec<(OrgId, ShownAs)>,
 }
 
 impl Default for ChangeFeed {
     fn default() -> Self {
         Self {
-            told: Mutex::default(),
-            sender: watch::Sender::new(0),
+            snapshot: ArcSwap::from_pointee(Snapshot::empty()),
+            source: Mutex::default(),
+            observer: OnceLock::new(),
+            changes: watch::Sender::new(0),
             moved: Notify::new(),
-            watching: watch::Sender::new(0),
+            watchers: watch::Sender::new(0),
         }
-    }
-}
-
-/// A place from which the turns are watched.
-#[derive(Debug)]
-pub struct Watch {
-    receiver: watch::Receiver<u64>,
-    inner: Arc<Inner>,
-}
-
-impl Watch {
-    /// Returns at the next turn after the last one that was seen here.
-    pub async fn changed(&mut self) {
-        // The sender lives as long as `inner`, which is held here.
-        let _ = self.receiver.changed().await;
-    }
-}
-
-impl Drop for Watch {
-    fn drop(&mut self) {
-        self.inner.changes.watching.send_modify(|count| *count -= 1);
-    }
-}
-
-impl Inventory {
-    /// Watches the SDDCs from here on. Where nothing is polled, watching keeps them fresh.
-    #[must_use]
-    pub fn watch(&self) -> Watch {
-        let inner = self.0.clone();
-        inner.changes.watching.send_modify(|count| *count += 1);
-        Watch { receiver: inner.changes.sender.subscribe(), inner }
-    }
-
-    /// Tells watchers what time alone brings about. Ends with the stop that [`Inventory::new`] was
-    /// given.
-    pub async fn run_expiry_ticker(self) {
-        let inner = self.0;
-        let stop = inner.tasks.stop.clone();
-        let turning = async {
-            loop {
-                let moved = inner.changes.moved.notified();
-                // One moment for both: a part that turns in between would never be told.
-                let now = inner.clock.now();
-                inner.turn(now);
-                match inner.next_turn(now) {
-                    Some(next) => {
-                        tokio::select! {
-                            () = inner.clock.sleep_until(next) => {}
-                            () = moved => {}
-                        }
-                    }
-                    None => moved.await,
-                }
-            }
-        };
-        stop.run_until_cancelled(turning).await;
     }
 }
 
 impl ChangeFeed {
-    /// Returns once somebody watches.
-    pub(super) async fn watched(&self) {
-        // The sender lives in `self`.
-        let _ = self.watching.subscribe().wait_for(|count| *count > 0).await;
+    /// The snapshot as it is now.
+    pub(super) fn snapshot(&self) -> Guard<Arc<Snapshot>> {
+        self.snapshot.load()
     }
 
-    /// Sees the turns without counting as a watcher.
-    pub(super) fn subscribe(&self) -> watch::Receiver<u64> {
-        self.sender.subscribe()
+    /// Tells an observer of each change from here on. The first one that is given stays.
+    pub(super) fn observe(&self, observer: Arc<dyn Observer>) {
+        let _ = self.observer.set(observer);
     }
 
-    /// Whether somebody watches.
-    pub(super) fn are_watched(&self) -> bool {
-        *self.watching.borrow() > 0
-    }
-
-    /// The snapshot has been made again: the next turn may be another one.
-    pub(super) fn moved(&self) {
+    /// Makes a snapshot of what the orgs hold after `change`, and wakes those who watch it. `change`
+    /// looks at the orgs under the lock, so that what is published never goes back.
+    pub(super) fn publish(
+        &self,
+        now: Instant,
+        settings: &Settings,
+        change: impl FnOnce(&mut Vec<OrgStates>),
+    ) {
+        let mut source = self.source.lock().unwrap_or_else(PoisonError::into_inner);
+        let source = &mut *source;
+        change(&mut source.orgs);
+        let before = self.snapshot.load_full();
+        let snapshot = Arc::new(before.next(&source.orgs, &mut source.revision));
+        self.snapshot.store(snapshot.clone());
+        if let Some(observer) = self.observer.get() {
+            for (before, now) in before.sddc_lists().into_iter().zip(snapshot.sddc_lists()) {
+                if !Arc::ptr_eq(before, now) {
+                    observer.sddcs_changed(before, now);
+                }
+            }
+            if !Arc::ptr_eq(&before.tasks.content, &snapshot.tasks.content) {
+                observer.tasks_changed(&before.tasks.content, &snapshot.tasks.content);
+            }
+        }
+        self.tell(source, now, settings);
         self.moved.notify_one();
     }
-}
 
-impl Inner {
-    /// Tells the watchers if something that they can see is not as it was.
-    pub(super) fn turn(&self, now: Instant) {
-        let mut told = self.changes.told.lock().unwrap_or_else(PoisonError::into_inner);
-        let picture = self.sddcs.picture.load();
-        let orgs = picture.orgs.iter();
-        let orgs = orgs.map(|(slot, begun)| (slot.id.clone(), self.phase(slot, *begun, now)));
-        let with_deleted = self.with_deleted.picture.load().content.revision;
-        let revisions = [picture.content.revision, with_deleted];
-        let state = State { revisions, orgs: orgs.collect() };
-        if *told != state {
-            *told = state;
-            self.changes.sender.send_modify(|count| *count += 1);
+    /// Tells watchers what time alone has brought about.
+    pub(super) fn tick(&self, now: Instant, settings: &Settings) {
+        let mut source = self.source.lock().unwrap_or_else(PoisonError::into_inner);
+        self.tell(&mut source, now, settings);
+    }
+
+    fn tell(&self, source: &mut Source, now: Instant, settings: &Settings) {
+        let snapshot = self.snapshot();
+        let shown_as =
+            |org: &PublishedOrg<SddcEntry>| (org.id.clone(), shown_to_watchers(org, now, settings));
+        let seen = Seen {
+            revisions: snapshot.sddc_lists().map(|content| content.revision),
+            orgs: snapshot.sddcs.orgs.iter().map(shown_as).collect(),
+        };
+        if source.seen != seen {
+            source.seen = seen;
+            self.changes.send_modify(|count| *count += 1);
         }
     }
 
-    fn phase(&self, slot: &Slot, begun: Option<Instant>, now: Instant) -> Phase {
-        let Some(age) = begun.map(|begun| now.since(begun)) else { return Phase::Missing };
-        if !slot.sddcs.kept.may_show(age, &self.settings, &FreshnessRequirement::default()) {
-            Phase::Missing
-        } else if age < self.settings.fresh {
-            Phase::Fresh
-        } else {
-            Phase::Old
-        }
+    /// Returns when a snapshot has been made after `moved` was called.
+    pub(super) fn moved(&self) -> impl Future<Output = ()> {
+        self.moved.notified()
     }
 
     /// How many orgs have nothing that may be shown.
-    pub(super) fn missing(&self) -> u32 {
-        let (picture, now) = (self.sddcs.picture.load(), self.clock.now());
-        if picture.orgs.is_empty()
-            && let Directory::Discovered(discovery) = &self.directory
-            && discovery.age().is_none()
-        {
-            // There is at least one, which is not known yet.
-            return 1;
-        }
-        let parts = picture.orgs.iter();
-        let missing = parts.filter(|(slot, at)| self.phase(slot, *at, now) == Phase::Missing);
-        missing.count().try_into().unwrap_or(u32::MAX)
+    pub(super) fn missing(&self, now: Instant, settings: &Settings) -> usize {
+        let snapshot = self.snapshot();
+        let orgs = snapshot.sddcs.orgs.iter();
+        orgs.filter(|org| shown_to_watchers(org, now, settings) == ShownAs::Missing).count()
     }
 
     /// When the next part turns old or too old.
-    fn next_turn(&self, now: Instant) -> Option<Instant> {
+    pub(super) fn next_tick(&self, now: Instant, settings: &Settings) -> Option<Instant> {
         /// At the limit a part is still shown.
         const OVER: Duration = Duration::from_millis(1);
-        let picture = self.sddcs.picture.load();
-        let turns = picture.orgs.iter().filter_map(|(slot, begun)| {
-            let limit = slot.sddcs.kept.limit(&self.settings).saturating_add(OVER);
-            let turns = begun.map(|begun| [begun + self.settings.fresh, begun + limit])?;
-            turns.into_iter().filter(|turn| *turn > now).min()
+        let snapshot = self.snapshot();
+        let parts = snapshot.sddcs.orgs.iter().filter_map(|org| {
+            let begun = org.state.reading.as_ref()?.begun;
+            Some([begun + settings.fresh, begun + org.state.max_age(settings).saturating_add(OVER)])
         });
-        turns.min()
+        let expiry = snapshot.oldest_unlisted.map(|begun| begun + (settings.stale + OVER));
+        parts.flatten().chain(expiry).filter(|at| *at > now).min()
     }
+
+    /// Returns at the next change after the last one that the receiver saw. Does not count as a
+    /// watcher.
+    pub(super) fn subscribe(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
+    }
+
+    /// Counts a watcher in, or out.
+    pub(super) fn count_watcher(&self, comes: bool) {
+        self.watchers.send_modify(|count| if comes { *count += 1 } else { *count -= 1 });
+    }
+
+    /// Returns once somebody watches.
+    pub(super) async fn watched(&self) {
+        // The sender lives in `self`.
+        let _ = self.watchers.subscribe().wait_for(|count| *count > 0).await;
+    }
+
+    /// Whether somebody watches.
+    pub(super) fn is_watched(&self) -> bool {
+        *self.watchers.borrow() > 0
+    }
+}
+
+fn shown_to_watchers(org: &PublishedOrg<SddcEntry>, now: Instant, settings: &Settings) -> ShownAs {
+    org.state.shown_as(now, settings, &FreshnessRequirement::default())
 }

@@ -2,5 +2,5 @@
 
 pub(crate) use super::{
     mapping::fuzzing::{list_of_orgs, list_of_sddcs, list_of_tasks},
-    snapshot::fuzzing::snapshot,
+    snapshot_file::fuzzing::snapshot,
 };

@@ -3,39 +3,53 @@
 use std::{sync::Arc, time::Duration};
 
 use super::{
-    CacheOutcome, Content, FreshnessRequirement, Inventory, List, ListSnapshot, OrgSelector,
-    Served, Unavailable,
-    directory::Directory,
-    list,
+    entry::Entry,
+    freshness::{FreshnessRequirement, OrgSelector},
+    listing::{self, Listing},
     model::{Org, SddcEntry, TaskEntry},
+    org_source::OrgSource,
+    orgs::{Inventory, InventoryState},
+    snapshot::Content,
 };
-use crate::{clock::Instant, ids::OrgId};
+use crate::ids::OrgId;
+
+/// Which list a question is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum List {
+    /// SDDCs without deleted ones: what the poller keeps.
+    Sddcs,
+    /// SDDCs with deleted ones.
+    WithDeleted,
+    /// Tasks.
+    Tasks,
+    /// Organizations.
+    Orgs,
+}
 
 impl Inventory {
     /// The snapshot's SDDCs as they are, whatever their age. Asks no upstream.
     #[must_use]
     pub fn known(&self) -> Arc<Content<SddcEntry>> {
-        self.0.sddcs.picture.load().content.clone()
+        self.0.context.feed.snapshot().sddcs.content.clone()
     }
 
     /// The same of the tasks that were read last.
     #[must_use]
     pub fn known_tasks(&self) -> Arc<Content<TaskEntry>> {
-        self.0.task_list.picture.load().content.clone()
+        self.0.context.feed.snapshot().tasks.content.clone()
     }
 
     /// The same of the organizations in scope.
     #[must_use]
     pub fn known_orgs(&self, selector: &OrgSelector) -> Vec<Org> {
-        let mut orgs = match &self.0.directory {
-            Directory::Discovered(discovery) => {
+        let mut orgs = match &self.0.source {
+            OrgSource::Discovered(discovery) => {
                 discovery.orgs.reading().map(|it| it.content.to_vec()).unwrap_or_default()
             }
-            Directory::Configured => {
-                let slots = self.0.selected(selector).into_iter();
-                let readings =
-                    slots.filter(|slot| !slot.is_unknown()).map(|slot| slot.org.reading());
-                readings.flatten().map(|reading| Org::clone(&reading.content)).collect()
+            OrgSource::Configured => {
+                let orgs = self.0.selected(selector).into_iter().map(|org| org.document.state());
+                let readings = orgs.filter(|it| !it.is_gone).filter_map(|it| it.reading.clone());
+                readings.map(|reading| Org::clone(&reading.content)).collect()
             }
         };
         orgs.retain(|org| selector.holds(&org.id));
@@ -45,14 +59,14 @@ impl Inventory {
     /// How old a list's parts in scope are; `None` if some were never read. Asks no upstream.
     #[must_use]
     pub fn age(&self, of: List, selector: &OrgSelector) -> Option<Duration> {
-        let inner = &self.0;
-        match (of, &inner.directory) {
-            (List::Sddcs, _) => inner.age(&list::SDDCS, selector),
-            (List::WithDeleted, _) => inner.age(&list::WITH_DELETED, selector),
-            (List::Tasks, _) => inner.age(&list::TASKS, selector),
-            (List::Orgs, Directory::Discovered(discovery)) => discovery.orgs.age(),
-            (List::Orgs, Directory::Configured) => {
-                let mut ages = inner.selected(selector).into_iter().map(|slot| slot.org.age());
+        let state = &self.0;
+        match (of, &state.source) {
+            (List::Sddcs, _) => state.age(&listing::SDDCS, selector),
+            (List::WithDeleted, _) => state.age(&listing::WITH_DELETED, selector),
+            (List::Tasks, _) => state.age(&listing::TASKS, selector),
+            (List::Orgs, OrgSource::Discovered(discovery)) => discovery.orgs.age(),
+            (List::Orgs, OrgSource::Configured) => {
+                let mut ages = state.selected(selector).into_iter().map(|org| org.document.age());
                 ages.try_fold(Duration::ZERO, |oldest, age| age.map(|age| oldest.max(age)))
             }
         }
@@ -68,43 +82,28 @@ impl Inventory {
         requirement: &FreshnessRequirement,
     ) -> Vec<Option<OrgId>> {
         let orgs = self.0.selected(selector);
-        let is_discovered = matches!(self.0.directory, Directory::Discovered(_));
+        let is_discovered = matches!(self.0.source, OrgSource::Discovered(_));
         if orgs.is_empty() || (of == List::Orgs && is_discovered) {
             let is_forced = requirement.wants_newer_than(self.age(of, selector));
             return is_forced.then_some(None).into_iter().collect();
         }
-        let ids = orgs.into_iter().map(|slot| slot.id.clone());
+        let ids = orgs.into_iter().map(|org| org.id().clone());
         ids.filter(|id| requirement.wants_newer_than(self.age(of, &OrgSelector::Org(id.clone()))))
             .map(Some)
             .collect()
     }
+}
 
-    /// The SDDCs in scope as they are now, if they are what is required. Asks no upstream and waits
-    /// for nothing: the poller brings what is newer, and its turn is told.
-    ///
-    /// # Errors
-    /// As [`Inventory::sddcs`].
-    pub fn sddcs_kept(
+impl InventoryState {
+    /// How old the parts in scope are; `None` if one was never read.
+    fn age<E: Entry>(
         &self,
-        with_deleted: bool,
+        listing: &'static Listing<E>,
         selector: &OrgSelector,
-        requirement: &FreshnessRequirement,
-    ) -> Result<Served<ListSnapshot<SddcEntry>>, Unavailable> {
-        let inner = &self.0;
-        let kind = if with_deleted { &list::WITH_DELETED } else { &list::SDDCS };
-        let (picture, now) = ((kind.merged)(inner).picture.load(), inner.clock.now());
-        let is_old = |begun: Instant| now.since(begun) >= inner.settings.fresh;
-        let stale = picture.orgs.iter().filter_map(|(slot, begun)| {
-            let kept = &(kind.of)(slot).kept;
-            let outcome = if kept.confirm_at().is_some() {
-                CacheOutcome::Unconfirmed
-            } else if begun.is_some_and(is_old) || slot.is_gone() {
-                CacheOutcome::Stale(kept.trouble().map(|error| error.kind()))
-            } else {
-                return None;
-            };
-            Some((slot.id.clone(), outcome))
-        });
-        inner.look(kind, selector, requirement, CacheOutcome::Hit, &stale.collect::<Vec<_>>())
+    ) -> Option<Duration> {
+        let (snapshot, now) = (self.context.feed.snapshot(), self.context.clock.now());
+        let orgs = (listing.published)(&snapshot).orgs.iter();
+        let mut ages = orgs.filter(|org| selector.holds(&org.id)).map(|org| org.state.age(now));
+        ages.try_fold(Duration::ZERO, |oldest, age| age.map(|age| oldest.max(age)))
     }
 }

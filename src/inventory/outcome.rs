@@ -2,8 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::Missing;
-use crate::{single_flight::InFlightCall, upstream::Kind, vmc::VmcError};
+use crate::{ids::OrgId, single_flight::InFlightCall, upstream::Kind, vmc::VmcError};
 
 /// An answer, its age and how it came about.
 #[derive(Debug, Clone)]
@@ -71,6 +70,17 @@ impl CacheOutcome {
             Self::RefreshFailed(_) => 7,
         }
     }
+}
+
+/// Why an org has nothing to show.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Missing {
+    /// Which org.
+    pub org_id: OrgId,
+    /// Why.
+    pub reason: Kind,
+    /// When asking again may help, where that is known.
+    pub retry_in: Option<Duration>,
 }
 
 /// Why there is no answer.

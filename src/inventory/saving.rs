@@ -6,18 +6,16 @@
 use std::{
     io,
     path::{Path, PathBuf},
-    sync::Arc,
     time::Duration,
 };
 
 use jiff::Timestamp;
 
 use super::{
-    Inventory,
-    directory::Directory,
-    list,
-    slot::{self, Slot},
-    snapshot::{self, Refused, Snapshot, Source},
+    context::Context,
+    org_source::OrgSource,
+    orgs::Inventory,
+    snapshot_file::{self, Refused, SavedHeldBack, SavedOrg, SavedOrgList, SavedSnapshot, Source},
 };
 use crate::{clock::Instant, ids::OrgId};
 
@@ -52,7 +50,7 @@ impl SnapshotFile {
 
 /// Whether the snapshot file at `path` can be written. Leaves no trace.
 pub(crate) fn probe_snapshot_file(path: &Path) -> io::Result<()> {
-    snapshot::file::probe(path)
+    snapshot_file::file::probe(path)
 }
 
 /// Why what stands at `path` would not be used by a start at `now`, if so, and whether it would not
@@ -63,7 +61,7 @@ pub(crate) fn refused_snapshot(
     now: Timestamp,
     oldest: Duration,
 ) -> Option<(String, bool)> {
-    let why = snapshot::load(path, source, now, oldest).err()?;
+    let why = snapshot_file::load(path, source, now, oldest).err()?;
     Some((why.to_string(), is_foreign(why)))
 }
 
@@ -75,9 +73,10 @@ fn is_foreign(why: Refused) -> bool {
 impl Inventory {
     /// Takes over what the file holds, as old as it is. Before anything is read.
     pub(crate) async fn restore(&self, mut file: SnapshotFile) -> SnapshotFile {
-        let (now, oldest) = (self.0.clock.wall(), self.0.settings.stale);
+        let Context { settings, clock, .. } = &*self.0.context;
+        let (now, oldest) = (clock.wall(), settings.stale);
         let (path, source) = (file.path.clone(), file.source.clone());
-        let load = move || snapshot::load(&path, &source, now, oldest);
+        let load = move || snapshot_file::load(&path, &source, now, oldest);
         match tokio::task::spawn_blocking(load).await {
             Ok(Ok(Some(snapshot))) => {
                 self.take_over(snapshot);
@@ -98,32 +97,34 @@ impl Inventory {
         file
     }
 
-    fn take_over(&self, snapshot: Snapshot) {
-        let inner = &self.0;
-        let (now, wall) = (inner.clock.now(), inner.clock.wall());
+    fn take_over(&self, snapshot: SavedSnapshot) {
+        let (state, clock) = (&self.0, &self.0.context.clock);
+        let (now, wall) = (clock.now(), clock.wall());
         let begun = |read_at| {
             let age = wall.duration_since(read_at);
             now - Duration::try_from(age).unwrap_or_default()
         };
-        if let (Directory::Discovered(discovery), Some(directory)) =
-            (&inner.directory, snapshot.directory)
+        if let (OrgSource::Discovered(discovery), Some(directory)) =
+            (&state.source, snapshot.directory)
         {
             discovery.orgs.restore(directory.orgs, begun(directory.read_at), false);
             discovery.reader.set_has_snapshot(true);
-            inner.reconcile();
+            state.scrub_discovered();
+            state.reconcile();
         }
-        let slots = inner.slots.load();
+        let orgs = state.orgs.load();
         let mut restored = 0;
         for part in snapshot.orgs {
-            if let Some(slot) = slots.iter().find(|slot| slot.id == part.org_id) {
+            if let Some(org) = orgs.iter().find(|org| *org.id() == part.org_id) {
                 restored += part.sddcs.len();
                 let (read_at, denied) = (begun(part.read_at), part.denied);
-                slot.sddcs.kept.restore(part.into_list(begun), read_at, denied);
-                slot.scrub_again(inner);
-                slot.reader.set_has_snapshot(true);
+                org.lists.sddcs.cached.restore(part.into_list(begun), read_at, denied);
+                org.scrub();
+                org.reader().set_has_snapshot(true);
             }
         }
-        inner.merge(&list::SDDCS);
+        state.drop_expired(now);
+        state.publish();
         let age = wall.duration_since(snapshot.saved_at).as_secs();
         tracing::info!(
             sddcs = restored,
@@ -134,34 +135,34 @@ impl Inventory {
     }
 
     /// Writes the file until the stop that [`Inventory::new`] was given, and then once more.
-    pub(crate) async fn keep_saved(self, mut file: SnapshotFile) {
-        let stop = self.0.tasks.stop.clone();
+    pub(crate) async fn run_writer(self, mut file: SnapshotFile) {
+        let stop = self.0.context.tasks.stop.clone();
         if file.is_foreign {
             return stop.cancelled().await;
         }
         let mut failing = false;
-        let mut next = self.0.clock.now();
+        let mut next = self.0.context.clock.now();
         let mut is_over = false;
         while !is_over {
             let due = async {
                 self.due(&file.written).await;
-                self.0.clock.sleep_until(next).await;
+                self.0.context.clock.sleep_until(next).await;
             };
             is_over = stop.run_until_cancelled(due).await.is_none();
             // Never cut short: a write that goes on unseen could end after the last one.
             self.write(&mut file, &mut failing).await;
-            next = self.0.clock.now() + CHANGED;
+            next = self.0.context.clock.now() + CHANGED;
         }
     }
 
     /// Returns when the content is not what was written, or was read again a while ago.
     async fn due(&self, written: &Written) {
-        let mut changes = self.0.changes.subscribe();
-        let later = self.0.clock.now() + READ_AGAIN;
-        while self.0.sddcs.picture.load().content.revision == written.revision {
+        let mut changes = self.0.context.feed.subscribe();
+        let later = self.0.context.clock.now() + READ_AGAIN;
+        while self.0.context.feed.snapshot().sddcs.content.revision == written.revision {
             tokio::select! {
                 _ = changes.changed() => {}
-                () = self.0.clock.sleep_until(later) => return,
+                () = self.0.context.clock.sleep_until(later) => return,
             }
         }
     }
@@ -174,9 +175,9 @@ impl Inventory {
             return;
         }
         let path = file.path.clone();
-        let save = tokio::task::spawn_blocking(move || snapshot::save(&path, &snapshot));
+        let save = tokio::task::spawn_blocking(move || snapshot_file::save(&path, &snapshot));
         let outcome = save.await.unwrap_or_else(|_| Err(std::io::Error::other("it panicked")));
-        self.0.metrics.snapshot_write(outcome.is_ok());
+        self.0.context.metrics.snapshot_write(outcome.is_ok());
         match outcome {
             Ok(_bytes) => {
                 file.written = now;
@@ -192,41 +193,40 @@ impl Inventory {
     }
 
     /// What there is to be written.
-    fn snapshot(&self, source: Source) -> (Written, Snapshot) {
-        let inner = &self.0;
-        let (now, wall) = (inner.clock.now(), inner.clock.wall());
+    fn snapshot(&self, source: Source) -> (Written, SavedSnapshot) {
+        let Context { feed, clock, .. } = &*self.0.context;
+        let (now, wall) = (clock.now(), clock.wall());
         let read_at = |begun: Instant| wall - now.since(begun);
-        let revision = inner.sddcs.picture.load().content.revision;
-        let slots = inner.slots.load();
-        let served: Vec<&Arc<Slot>> = slot::shown(&slots).collect();
-        let mut readings = Vec::with_capacity(served.len());
-        let mut orgs = Vec::with_capacity(served.len());
-        for slot in served {
-            let reading = slot.sddcs.kept.reading();
-            readings.push((slot.id.clone(), reading.as_ref().map(|reading| reading.begun)));
+        let shown = feed.snapshot();
+        let mut readings = Vec::with_capacity(shown.sddcs.orgs.len());
+        let mut orgs = Vec::with_capacity(shown.sddcs.orgs.len());
+        for org in &shown.sddcs.orgs {
+            let reading = org.state.reading.as_ref();
+            readings.push((org.id.clone(), reading.map(|reading| reading.begun)));
             orgs.extend(reading.map(|reading| {
-                let held_back = reading.content.held_back.iter().map(|held| snapshot::HeldPart {
+                let held_back = reading.content.held_back.iter().map(|held| SavedHeldBack {
                     sddc_id: held.entry.sddc.id.clone(),
                     read_at: read_at(held.begun),
                 });
-                snapshot::OrgPart {
-                    org_id: slot.id.clone(),
+                SavedOrg {
+                    org_id: org.id.clone(),
                     read_at: read_at(reading.begun),
-                    denied: slot.sddcs.kept.is_denied(),
+                    denied: org.state.is_denied,
                     held_back: held_back.collect(),
                     without_id: reading.content.without_id(),
                     sddcs: reading.content.entries.clone(),
                 }
             }));
         }
-        let directory = match &inner.directory {
-            Directory::Configured => None,
-            Directory::Discovered(discovery) => discovery.orgs.reading().map(|reading| {
+        let directory = match &self.0.source {
+            OrgSource::Configured => None,
+            OrgSource::Discovered(discovery) => discovery.orgs.reading().map(|reading| {
                 let orgs = reading.content.to_vec();
-                snapshot::Directory { read_at: read_at(reading.begun), orgs }
+                SavedOrgList { read_at: read_at(reading.begun), orgs }
             }),
         };
-        let snapshot = Snapshot { source, saved_at: wall, directory, orgs };
+        let revision = shown.sddcs.content.revision;
+        let snapshot = SavedSnapshot { source, saved_at: wall, directory, orgs };
         (Written { revision, readings }, snapshot)
     }
 }

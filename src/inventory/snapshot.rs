@@ -1,300 +1,322 @@
-//! The snapshot file: the last good snapshot on disk, so that a restart during an outage still answers.
+//! The published snapshot: what every request reads, without a lock. It is immutable and points back
+//! at nothing.
 //!
 //! ```text
-//! {"format":"sddc-gateway-snapshot","version":2,"sha256":"…","length":    123}   one line
-//! {"source":"…","saved_at":"…","directory":{…},"orgs":[…]}                       what is hashed
+//! OrgStates (one org) ─┬─► PublishedList (all orgs): Content, and each org's State
+//! OrgStates (another) ─┘
 //! ```
-//!
-//! Only documents that were built from the allow-list are in it. A file is believed whole or not at
-//! all: nothing is read from it before its checksum holds, and what it says of ages is judged by
-//! the wall clock, the only one that goes on across a restart.
-//!
-//! Reads and writes of files block: call it on a thread that may.
 
-pub(crate) mod file;
-#[cfg(any(test, feature = "fuzzing"))]
-pub(super) mod fuzzing;
-#[cfg(test)]
-mod tests;
-
-use std::{
-    fmt::Write as _,
-    io::{self, BufRead, BufReader, BufWriter, Read, Seek, SeekFrom, Write},
-    path::Path,
-    sync::Arc,
-    time::Duration,
-};
-
-use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
-use url::Url;
+use std::{sync::Arc, time::Duration};
 
 use super::{
     belief::{HeldBack, OrgList},
-    model::{Gap, GapReason, Org, SddcEntry},
+    entry::Entry,
+    model::{Gap, SddcEntry, TaskEntry},
+    settings::Settings,
+    state::State,
 };
-use crate::{
-    clock::Instant,
-    csp::ClientId,
-    ids::{OrgId, SddcId},
-};
+use crate::{clock::Instant, ids::OrgId};
 
-const FORMAT: &str = "sddc-gateway-snapshot";
-/// Of the documents too: another one for each change of [`model`](super::model), or a field that is
-/// new there would be read as `null` from an older file.
-const VERSION: u64 = 2;
-/// Both a bound of memory and far more than any snapshot.
-const MOST_BYTES: u64 = 1024 * 1024 * 1024;
-/// Bounds what a file can say of elements that are not in it.
-const MAX_WITHOUT_ID: usize = 100_000;
-/// The header's line; the first of a file that is none of ours may be of any length.
-const MOST_HEADER_BYTES: u64 = 256;
+/// What one org contributes: all that is known of each of its lists.
+#[derive(Debug)]
+pub(super) struct OrgStates {
+    pub(super) id: OrgId,
+    pub(super) sddcs: Arc<State<OrgList<SddcEntry>>>,
+    pub(super) with_deleted: Arc<State<OrgList<SddcEntry>>>,
+    pub(super) tasks: Arc<State<OrgList<TaskEntry>>>,
+}
 
-/// What the documents came from: a snapshot of other upstreams, or seen by another app, is not ours.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub(crate) struct Source(String);
-
-impl Source {
-    /// The fingerprint of `csp.url`, `vmc.url` and `csp.client_id`, none of them a secret.
-    pub(crate) fn of(csp: &Url, vmc: &Url, client_id: &ClientId) -> Self {
-        // None of the three holds a line's end.
-        let text = format!("{csp}\n{vmc}\n{}", client_id.as_str());
-        Self(hex(&Sha256::digest(text)))
+impl OrgStates {
+    /// VMware does not know the org: it contributes nothing, and nothing is missing without it.
+    fn is_gone(&self) -> bool {
+        self.sddcs.is_gone
     }
 }
 
-/// A snapshot with what it takes to judge it later.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Snapshot {
-    /// What it is of.
-    pub(crate) source: Source,
-    /// When it was written.
-    pub(crate) saved_at: Timestamp,
-    /// The served organizations, if they were ever listed.
-    pub(crate) directory: Option<Directory>,
-    /// What each of them contributes.
-    pub(crate) orgs: Vec<OrgPart>,
+/// All lists of all orgs at one moment.
+#[derive(Debug)]
+pub(super) struct Snapshot {
+    pub(super) sddcs: PublishedList<SddcEntry>,
+    pub(super) with_deleted: PublishedList<SddcEntry>,
+    pub(super) tasks: PublishedList<TaskEntry>,
+    /// Every org is gone. What was read of them before is shown as old as it is: a wrong base URL
+    /// looks like that.
+    pub(super) all_are_gone: bool,
+    /// The least recent look at an org that is gone: it may be there again.
+    gone_since: Option<Instant>,
+    /// When the oldest document was read that its list did not show: see [`HeldBack::is_listed`].
+    pub(super) oldest_unlisted: Option<Instant>,
 }
 
-/// The served organizations.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Directory {
-    /// When the reading began.
-    pub(crate) read_at: Timestamp,
-    /// Their documents.
-    pub(crate) orgs: Vec<Org>,
+/// A kind of list, of all orgs.
+#[derive(Debug)]
+pub(super) struct PublishedList<E> {
+    pub(super) content: Arc<Content<E>>,
+    /// The orgs that are shown, or would be if they could be.
+    pub(super) orgs: Vec<PublishedOrg<E>>,
+    /// When the oldest reading of these orgs began; `None` while an org has no reading.
+    oldest: Option<Instant>,
+    /// Of one of them a reading awaits its confirmation.
+    pub(super) is_unconfirmed: bool,
+    /// VMware refuses to tell of one of them.
+    is_denied: bool,
 }
 
-/// One organization's SDDCs.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct OrgPart {
-    /// Whose.
-    pub(crate) org_id: OrgId,
-    /// When the reading began.
-    pub(crate) read_at: Timestamp,
-    /// Whether VMware has refused since: what it shows is then good for less long.
-    pub(crate) denied: bool,
-    /// Those of `sddcs` that are older than that.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub(crate) held_back: Vec<HeldPart>,
-    /// How many elements the list had that no usable id tells apart.
-    #[serde(default, skip_serializing_if = "is_zero")]
-    pub(crate) without_id: usize,
-    /// What was read.
-    pub(crate) sddcs: Vec<Arc<SddcEntry>>,
-}
-
-/// An SDDC that is older than the list it is in.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct HeldPart {
-    /// Which.
-    pub(crate) sddc_id: SddcId,
-    /// When the reading began that it is of.
-    pub(crate) read_at: Timestamp,
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
-fn is_zero(count: &usize) -> bool {
-    *count == 0
-}
-
-impl OrgPart {
-    /// The list; `begun` tells the moment of a time of day.
-    pub(super) fn into_list(self, begun: impl Fn(Timestamp) -> Instant) -> OrgList<SddcEntry> {
-        let find = |id: &SddcId| self.sddcs.iter().find(|entry| entry.sddc.id == *id);
-        let held_back = self.held_back.iter().filter_map(|held| {
-            Some(HeldBack { entry: find(&held.sddc_id)?.clone(), begun: begun(held.read_at) })
-        });
-        let held_back = held_back.collect();
-        let gap = Gap { org_id: self.org_id, sddc_id: None, reason: GapReason::Unreadable };
-        // No list is longer than the file.
-        let gaps = vec![gap; self.without_id.min(MAX_WITHOUT_ID)];
-        OrgList { entries: self.sddcs, gaps, held_back }
-    }
-}
-
-/// Why a file is not used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Refused {
-    /// Its first line is not a header.
-    #[error("it is no snapshot of sddc-gateway")]
-    NotASnapshot,
-    /// Written by an older or newer gateway.
-    #[error("it is of version {0}, this gateway reads version {VERSION}")]
-    OtherVersion(u64),
-    /// Length, checksum or content.
-    #[error("it is damaged")]
-    Damaged,
-    /// Written under another `csp.url`, `vmc.url` or `csp.client_id`.
-    #[error("it is of other upstreams or of another OAuth app")]
-    OtherSource,
-    /// The wall clock was set back, or another machine's is ahead.
-    #[error("its time is in the future, so its age is unknown")]
-    FromTheFuture,
-    /// Every part of it.
-    #[error("all of it is older than inventory.stale")]
-    TooOld,
-    /// A directory, a device, a pipe.
-    #[error("it is not a regular file")]
-    NotAFile,
-    /// More than any snapshot.
-    #[error("it is larger than 1 GiB")]
-    TooLarge,
-    /// The operating system's word.
-    #[error("it cannot be read: {}", crate::os_error::in_words(*.0))]
-    Unreadable(io::ErrorKind),
-}
-
-/// The first line.
-#[derive(Deserialize)]
-struct Header {
-    format: String,
-    version: u64,
-    sha256: Option<String>,
-    length: Option<u64>,
-}
-
-/// Reads a snapshot of `source`, without the parts that are older than `oldest`. `None`: there is no
-/// such file.
-///
-/// # Errors
-/// [`Refused`]: the file is there and must not be used.
-pub(crate) fn load(
-    path: &Path,
-    source: &Source,
-    now: Timestamp,
-    oldest: Duration,
-) -> Result<Option<Snapshot>, Refused> {
-    let Some(file) = file::open(path, MOST_BYTES)? else { return Ok(None) };
-    let snapshot = read(BufReader::new(file.take(MOST_BYTES)))?;
-    if snapshot.source != *source {
-        return Err(Refused::OtherSource);
-    }
-    snapshot.younger_than(now, oldest).map(Some)
-}
-
-/// Writes a snapshot in the place of the one before, with mode 0600. Gives its size in bytes.
-///
-/// # Errors
-/// Where the path leads to cannot be written, or is no regular file. The file before is still there.
-pub(crate) fn save(path: &Path, snapshot: &Snapshot) -> io::Result<u64> {
-    file::replace(path, |file| {
-        // The checksum is known last and stands first.
-        file.write_all(header(&Sha256::digest([]), 0).as_bytes())?;
-        let mut body = BufWriter::new(Hashed { inner: &mut *file, hash: Sha256::new(), length: 0 });
-        serde_json::to_writer(&mut body, snapshot)?;
-        body.write_all(b"\n")?;
-        let Hashed { hash, length, .. } =
-            body.into_inner().map_err(io::IntoInnerError::into_error)?;
-        let header = header(&hash.finalize(), length);
-        let size = header.len() as u64 + length;
-        if size > MOST_BYTES {
-            return Err(io::ErrorKind::FileTooLarge.into());
-        }
-        file.seek(SeekFrom::Start(0))?;
-        file.write_all(header.as_bytes())?;
-        Ok(size)
-    })
-}
-
-/// The first line, of one length whatever it says.
-fn header(hash: &[u8], length: u64) -> String {
-    let hash = hex(hash);
-    format!(
-        "{{\"format\":\"{FORMAT}\",\"version\":{VERSION},\"sha256\":\"{hash}\",\"length\":{length:>20}}}\n"
-    )
-}
-
-/// Reads and checks everything that does not depend on who asks and when.
-fn read(mut file: impl BufRead) -> Result<Snapshot, Refused> {
-    let unreadable = |error: io::Error| Refused::Unreadable(error.kind());
-    let mut line = Vec::new();
-    file.by_ref().take(MOST_HEADER_BYTES).read_until(b'\n', &mut line).map_err(unreadable)?;
-    let header: Header = serde_json::from_slice(&line).map_err(|_| Refused::NotASnapshot)?;
-    if header.format != FORMAT {
-        return Err(Refused::NotASnapshot);
-    }
-    if header.version != VERSION {
-        return Err(Refused::OtherVersion(header.version));
-    }
-    // Room is made for what comes, not for what the header promises.
-    let mut body = Vec::new();
-    file.read_to_end(&mut body).map_err(unreadable)?;
-    let whole = header.length == Some(body.len() as u64)
-        && header.sha256.as_deref() == Some(&hex(&Sha256::digest(&body)));
-    if !whole {
-        return Err(Refused::Damaged);
-    }
-    serde_json::from_slice(&body).map_err(|_| Refused::Damaged)
+/// One org's part of a list.
+#[derive(Debug)]
+pub(super) struct PublishedOrg<E> {
+    pub(super) id: OrgId,
+    pub(super) is_gone: bool,
+    /// What is known of the list that is in the content: no age speaks of a newer one.
+    pub(super) state: Arc<State<OrgList<E>>>,
 }
 
 impl Snapshot {
-    fn younger_than(mut self, now: Timestamp, oldest: Duration) -> Result<Self, Refused> {
-        let parts = self.orgs.iter().map(|part| part.read_at);
-        let held = self.orgs.iter().flat_map(|part| &part.held_back).map(|held| held.read_at);
-        let parts = parts.chain(held);
-        let moments = parts.chain(self.directory.iter().map(|directory| directory.read_at));
-        if moments.chain([self.saved_at]).any(|moment| moment > now) {
-            return Err(Refused::FromTheFuture);
+    /// Of no orgs.
+    pub(super) fn empty() -> Self {
+        Self {
+            sddcs: PublishedList::empty(),
+            with_deleted: PublishedList::empty(),
+            tasks: PublishedList::empty(),
+            all_are_gone: true,
+            gone_since: None,
+            oldest_unlisted: None,
         }
-        let young = |read_at| now.duration_since(read_at).unsigned_abs() <= oldest;
-        let before = (self.directory.is_some(), self.orgs.len());
-        self.directory = self.directory.filter(|directory| young(directory.read_at));
-        self.orgs.retain(|part| young(part.read_at));
-        let left = (self.directory.is_some(), self.orgs.len());
-        if left == (false, 0) && left != before { Err(Refused::TooOld) } else { Ok(self) }
+    }
+
+    /// The snapshot after this one. `revision` counts the contents that were made.
+    pub(super) fn next(&self, orgs: &[OrgStates], revision: &mut u64) -> Self {
+        let all_are_gone = orgs.iter().all(OrgStates::is_gone);
+        let shown = || orgs.iter().filter(|org| all_are_gone || !org.is_gone());
+        let gone = orgs.iter().filter(|org| org.is_gone());
+        let sddcs = self.sddcs.next(shown().map(|org| (org, &org.sddcs)), revision);
+        let with_deleted =
+            self.with_deleted.next(shown().map(|org| (org, &org.with_deleted)), revision);
+        let tasks = self.tasks.next(shown().map(|org| (org, &org.tasks)), revision);
+        let unlisted =
+            [sddcs.oldest_unlisted(), with_deleted.oldest_unlisted(), tasks.oldest_unlisted()];
+        Self {
+            sddcs,
+            with_deleted,
+            tasks,
+            all_are_gone,
+            gone_since: gone.filter_map(|org| org.sddcs.last_attempt).min(),
+            oldest_unlisted: unlisted.into_iter().flatten().min(),
+        }
+    }
+
+    /// The SDDCs without and with deleted ones.
+    pub(super) fn sddc_lists(&self) -> [&Arc<Content<SddcEntry>>; 2] {
+        [&self.sddcs.content, &self.with_deleted.content]
+    }
+
+    /// Whether an org that is gone has to be looked for.
+    pub(super) fn has_lost_org(&self, now: Instant, pause: Duration) -> bool {
+        self.all_are_gone || self.gone_since.is_some_and(|last| now.since(last) >= pause)
     }
 }
 
-/// Hashes and counts what is written through it.
-struct Hashed<W> {
-    inner: W,
-    hash: Sha256,
-    length: u64,
-}
-
-impl<W: Write> Write for Hashed<W> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let written = self.inner.write(bytes)?;
-        self.hash.update(&bytes[..written]);
-        self.length += written as u64;
-        Ok(written)
+impl<E: Entry> PublishedList<E> {
+    fn empty() -> Self {
+        Self {
+            content: Arc::new(Content::merge(0, Vec::new())),
+            orgs: Vec::new(),
+            oldest: None,
+            is_unconfirmed: false,
+            is_denied: false,
+        }
     }
 
-    fn flush(&mut self) -> io::Result<()> {
-        self.inner.flush()
+    fn next<'a>(
+        &self,
+        orgs: impl Iterator<Item = (&'a OrgStates, &'a Arc<State<OrgList<E>>>)>,
+        revision: &mut u64,
+    ) -> Self {
+        let orgs = orgs.map(|(org, state)| PublishedOrg {
+            id: org.id.clone(),
+            is_gone: org.is_gone(),
+            state: state.clone(),
+        });
+        let orgs: Vec<_> = orgs.collect();
+        let parts = orgs.iter().filter_map(|org| {
+            let list = org.state.reading.as_ref()?.content.clone();
+            Some(Part { org: org.id.clone(), list })
+        });
+        let parts: Vec<_> = parts.collect();
+        let content = if self.content.is_of(&parts) {
+            self.content.clone()
+        } else {
+            *revision += 1;
+            Arc::new(Content::merge(*revision, parts))
+        };
+        let begun = orgs.iter().map(|org| org.state.reading.as_ref().map(|it| it.begun));
+        Self {
+            content,
+            // `None` sorts first: an org without a reading leaves no oldest one.
+            oldest: begun.min().flatten(),
+            is_unconfirmed: orgs.iter().any(|org| org.state.confirm_at().is_some()),
+            is_denied: orgs.iter().any(|org| org.state.is_denied),
+            orgs,
+        }
+    }
+
+    /// The age of the oldest part, if all parts are there and fresh, and none may have to be hidden.
+    pub(super) fn fresh_age(&self, now: Instant, settings: &Settings) -> Option<Duration> {
+        let age = now.since(self.oldest?);
+        // What VMware refuses may have to be hidden though it is fresh.
+        let is_fresh = age < settings.fresh && !(self.is_denied && age > settings.stale_denied);
+        is_fresh.then_some(age)
+    }
+
+    fn oldest_unlisted(&self) -> Option<Instant> {
+        let unlisted = self.content.held_back.iter().filter(|held| !held.is_listed);
+        unlisted.map(|held| held.begun).min()
     }
 }
 
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+/// Documents of all orgs that were ever read, whatever their age.
+#[derive(Debug)]
+pub struct Content<E> {
+    /// Another one for each change; good in this process only.
+    pub revision: u64,
+    /// In the order of [`Entry::order`].
+    pub entries: Vec<Arc<E>>,
+    /// Where the entries are, in the order of their ids: orgs may have one each of the same id.
+    by_id: Vec<usize>,
+    /// What of these orgs' lists is not in `entries`.
+    pub(crate) gaps: Vec<Gap>,
+    /// Those of `entries` that are older than their org's reading.
+    pub(super) held_back: Vec<HeldBack<E>>,
+    parts: Vec<Part<E>>,
+    bytes: usize,
+}
+
+/// What one org contributed.
+#[derive(Debug)]
+pub(super) struct Part<E> {
+    pub(super) org: OrgId,
+    pub(super) list: Arc<OrgList<E>>,
+}
+
+impl<E: Entry> Content<E> {
+    /// Merges what the orgs contribute.
+    pub(super) fn merge(revision: u64, parts: Vec<Part<E>>) -> Self {
+        let mut entries: Vec<_> =
+            parts.iter().flat_map(|part| part.list.entries.iter().cloned()).collect();
+        entries.sort_by(|one, other| one.order(other));
+        let mut by_id: Vec<_> = (0..entries.len()).collect();
+        by_id.sort_by(|one, other| entries[*one].id().cmp(entries[*other].id()));
+        let bytes = entries.iter().map(|entry| entry.bytes() + size_of::<usize>()).sum();
+        let gaps = parts.iter().flat_map(|part| part.list.gaps.iter().cloned()).collect();
+        let held_back = parts.iter().flat_map(|part| part.list.held_back.iter().cloned()).collect();
+        Self { revision, entries, by_id, gaps, held_back, parts, bytes }
+    }
+
+    /// Documents of whatever orgs.
+    #[cfg(test)]
+    pub(crate) fn of(entries: Vec<E>) -> Self {
+        let parts = entries.into_iter().map(|entry| Part {
+            org: entry.org().clone(),
+            list: Arc::new(OrgList::whole(vec![Arc::new(entry)])),
+        });
+        Self::merge(1, parts.collect())
+    }
+
+    /// Whether these parts would give this content.
+    pub(super) fn is_of(&self, parts: &[Part<E>]) -> bool {
+        self.parts.len() == parts.len()
+            && self.parts.iter().zip(parts).all(|(mine, theirs)| {
+                mine.org == theirs.org && Arc::ptr_eq(&mine.list, &theirs.list)
+            })
+    }
+
+    /// The documents of an id, at most one of each org: which of them a caller sees must not depend
+    /// on those that the caller does not see.
+    pub fn get_all(&self, id: &str) -> impl Iterator<Item = &Arc<E>> {
+        let begin = self.by_id.partition_point(|at| self.entries[*at].id() < id);
+        let entries = self.by_id[begin..].iter().map(|at| &self.entries[*at]);
+        entries.take_while(move |entry| entry.id() == id)
+    }
+
+    /// Bytes of memory that the documents take; an estimate.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::{
+        clock::Clock,
+        inventory::{model::PartGaps, state::Reading},
+    };
+
+    fn entry(org: &str, id: &str, name: Option<&str>) -> SddcEntry {
+        let fields = [("id", json!(id)), ("org_id", json!(org)), ("name", json!(name))];
+        let sddc = serde_json::from_value(fields.into_iter().collect()).unwrap();
+        let gaps = PartGaps::default();
+        SddcEntry { sddc, clusters: Vec::new(), hosts: Vec::new(), gaps, version: None }
+    }
+
+    #[test]
+    fn an_id_that_is_in_two_orgs_gives_both() {
+        let content = Content::of(vec![
+            entry("one", "twin", Some("z")),
+            entry("one", "other", None),
+            entry("two", "twin", Some("a")),
+            entry("two", "alone", Some("m")),
+        ]);
+        let orgs = |id| content.get_all(id).map(|it| it.org().as_str()).collect::<Vec<_>>();
+        assert_eq!(orgs("twin"), ["two", "one"], "in the order of the list");
+        assert_eq!(orgs("alone"), ["two"]);
+        assert_eq!(orgs("other"), ["one"]);
+        for absent in ["", "b", "twi", "twins", "zz"] {
+            assert!(orgs(absent).is_empty(), "{absent}");
+        }
+    }
+
+    fn states(org: &str, begun: Instant, is_gone: bool) -> OrgStates {
+        let entry = Arc::new(entry(org, org, None));
+        let held_back = vec![HeldBack { entry: entry.clone(), begun, is_listed: false }];
+        let content = Arc::new(OrgList { held_back, ..OrgList::whole(vec![entry]) });
+        let sddcs = State {
+            reading: Some(Reading { content, begun }),
+            last_attempt: Some(begun),
+            is_gone,
+            ..State::default()
+        };
+        let (with_deleted, tasks) = (Arc::default(), Arc::default());
+        OrgStates { id: org.parse().unwrap(), sddcs: Arc::new(sddcs), with_deleted, tasks }
+    }
+
+    #[test]
+    fn an_org_that_is_gone_and_a_copy_that_is_held_back_leave_a_list_fresh() {
+        let seconds = Duration::from_secs;
+        let settings = Settings {
+            poll: seconds(30),
+            fresh: seconds(60),
+            stale: seconds(600),
+            stale_denied: seconds(600),
+            snapshot_file: None,
+        };
+        let begun = Clock::manual(jiff::Timestamp::UNIX_EPOCH).now();
+        let mut orgs = vec![states("one", begun, false), states("two", begun, true)];
+        let snapshot = Snapshot::empty().next(&orgs, &mut 0);
+        assert_eq!(snapshot.sddcs.content.entries.len(), 1);
+        assert_eq!(snapshot.oldest_unlisted, Some(begun));
+        for (age, is_fresh, has_lost_org) in [(0, true, false), (30, true, true), (60, false, true)]
+        {
+            let now = begun + seconds(age);
+            assert_eq!(snapshot.sddcs.fresh_age(now, &settings).is_some(), is_fresh, "{age}");
+            assert_eq!(snapshot.has_lost_org(now, settings.poll), has_lost_org, "{age}");
+        }
+        orgs.remove(0);
+        let snapshot = snapshot.next(&orgs, &mut 1);
+        assert_eq!(snapshot.sddcs.content.entries.len(), 1, "none is left");
+        assert!(snapshot.has_lost_org(begun, settings.poll));
+    }
 }

@@ -8,7 +8,7 @@ use prometheus_client::{
     metrics::{MetricType, gauge::ConstGauge},
 };
 
-use super::{Inventory, directory::Directory};
+use super::{context::Context, org::OrgCache, org_source::OrgSource, orgs::Inventory};
 use crate::{
     clock::Clock,
     csp::{TokenSource, TokenStatus},
@@ -51,25 +51,25 @@ impl Inventory {
     /// Each served organization's state; the app's own as `default` until the orgs are known.
     #[must_use]
     pub fn status(&self) -> Vec<OrgStatus> {
-        let slots = self.0.slots.load();
-        let none_is_left = slots.iter().all(|slot| slot.is_gone());
-        let mut orgs: Vec<_> = slots
-            .iter()
-            .map(|slot| {
-                (slot, slot.sddcs.kept.reading().filter(|_| none_is_left || !slot.is_gone()))
-            })
-            .map(|(slot, reading)| OrgStatus {
-                org_id: slot.id.to_string(),
-                token: slot.reader.tokens().status(),
-                csp: slot.reader.tokens().circuit(),
-                vmc: slot.reader.circuit(Endpoint::Sddcs(&slot.id)),
-                sddcs: reading.as_ref().map(|reading| reading.content.entries.len()),
-                age: reading.and_then(|_| slot.sddcs.kept.age()),
-                last_error: slot.sddcs.kept.trouble().map(|error| error.kind()),
-            })
-            .collect();
+        let (orgs, now) = (self.0.orgs.load(), self.0.context.clock.now());
+        let none_is_left = orgs.iter().all(|org| org.lists.is_gone());
+        let status = |org: &Arc<OrgCache>| {
+            let (reader, state) = (org.reader(), org.lists.sddcs.cached.state());
+            let is_shown = none_is_left || !state.is_gone;
+            let reading = state.reading.as_ref().filter(|_| is_shown);
+            OrgStatus {
+                org_id: org.id().to_string(),
+                token: reader.tokens().status(),
+                csp: reader.tokens().circuit(),
+                vmc: reader.circuit(Endpoint::Sddcs(org.id())),
+                sddcs: reading.map(|reading| reading.content.entries.len()),
+                age: reading.map(|reading| now.since(reading.begun)),
+                last_error: state.last_error.as_ref().map(|error| error.kind()),
+            }
+        };
+        let mut orgs: Vec<_> = orgs.iter().map(status).collect();
         if orgs.is_empty()
-            && let Directory::Discovered(discovery) = &self.0.directory
+            && let OrgSource::Discovered(discovery) = &self.0.source
         {
             orgs.push(OrgStatus {
                 org_id: "default".to_owned(),
@@ -78,7 +78,7 @@ impl Inventory {
                 vmc: discovery.reader.circuit(Endpoint::Orgs),
                 sddcs: None,
                 age: None,
-                last_error: discovery.orgs.trouble().map(|error| error.kind()),
+                last_error: discovery.orgs.last_error().map(|error| error.kind()),
             });
         }
         orgs
@@ -87,10 +87,10 @@ impl Inventory {
     /// How the orgs are found; `None` where `vmc.orgs` names them.
     #[must_use]
     pub fn discovery(&self) -> Option<DiscoveryStatus> {
-        let Directory::Discovered(discovery) = &self.0.directory else { return None };
+        let OrgSource::Discovered(discovery) = &self.0.source else { return None };
         Some(DiscoveryStatus {
             age: discovery.orgs.age(),
-            last_error: discovery.orgs.trouble().map(|error| error.kind()),
+            last_error: discovery.orgs.last_error().map(|error| error.kind()),
             circuit: discovery.reader.circuit(Endpoint::Orgs),
         })
     }
@@ -98,11 +98,24 @@ impl Inventory {
     /// Bytes of memory that the lists of all orgs take; an estimate.
     #[must_use]
     pub fn bytes(&self) -> u64 {
-        let inner = &self.0;
-        let bytes = inner.sddcs.picture.load().content.bytes()
-            + inner.with_deleted.picture.load().content.bytes()
-            + inner.task_list.picture.load().content.bytes();
+        let snapshot = self.0.context.feed.snapshot();
+        let sddcs = snapshot.sddc_lists().map(|content| content.bytes());
+        let bytes = sddcs.into_iter().sum::<usize>() + snapshot.tasks.content.bytes();
         bytes as u64
+    }
+
+    /// How many served organizations have nothing that may be shown.
+    fn missing_orgs(&self) -> u32 {
+        let Context { feed, settings, clock, .. } = &*self.0.context;
+        match &self.0.source {
+            // There is at least one, which is not known yet.
+            OrgSource::Discovered(discovery)
+                if discovery.age().is_none() && feed.snapshot().sddcs.orgs.is_empty() =>
+            {
+                1
+            }
+            _ => feed.missing(clock.now(), settings).try_into().unwrap_or(u32::MAX),
+        }
     }
 
     /// Whether callers can be served: a first snapshot exists, or a good token with a closed circuit.
@@ -199,7 +212,7 @@ impl Collector for InventoryMetrics {
             bytes,
         )?;
         #[expect(clippy::cast_precision_loss, reason = "tasks are fewer than 2^52")]
-        let jobs = self.inventory.0.tasks.jobs.under_way() as f64;
+        let jobs = self.inventory.0.context.tasks.jobs.under_way() as f64;
         gauge(
             &mut encoder,
             "sddc_gateway_background_jobs",
@@ -210,7 +223,7 @@ impl Collector for InventoryMetrics {
             &mut encoder,
             "sddc_gateway_inventory_orgs_missing",
             "Served organizations without a snapshot that may be shown; 1 while none is discovered yet",
-            f64::from(self.inventory.0.missing()),
+            f64::from(self.inventory.missing_orgs()),
         )?;
         let states = self.sddcs_by_state();
         gauges(
@@ -244,7 +257,7 @@ impl InventoryMetrics {
     }
 
     fn sddcs_by_state(&self) -> BTreeMap<(String, &'static str), u32> {
-        let content = self.inventory.0.sddcs.picture.load().content.clone();
+        let content = self.inventory.known();
         let mut states = BTreeMap::new();
         for entry in &content.entries {
             let state = entry.sddc.state.as_deref().unwrap_or("null");

@@ -1,6 +1,6 @@
 //! One reading that is counted and not kept: for `check`.
 
-use super::list::SDDCS;
+use super::listing::SDDCS;
 use crate::{
     ids::OrgId,
     telemetry::Metrics,

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 use sddc_gateway::simulator::{Fault, FaultKind, Target};
+use serde_json::{Value, json};
 
 use super::{MODES, SDDCS, ask};
 use crate::harness::{Cloud, Setup, TestGateway, cloud, cloud_of};
@@ -107,4 +108,26 @@ async fn a_list_of_orgs_that_hangs_keeps_nobody_waiting_twice() {
     let answer = patient.await.expect("an answer before the try has ended");
     assert_eq!(answer.told(), (504, "upstream-timeout".to_owned()));
     assert!(!answer.header("retry-after").is_empty());
+}
+
+#[tokio::test]
+async fn a_copy_that_the_last_list_does_not_show_gets_no_older_than_any_other() {
+    let cloud = cloud().await;
+    let setup = Setup::on_demand(&cloud);
+    let setup = setup.with(|config| config.inventory.stale = Duration::from_secs(600));
+    let gateway = setup.start().await;
+    assert_eq!(gateway.get("/sddcs").await.names().len(), 4);
+    let ids = cloud.simulator.sddc_ids();
+    let mut listed: Vec<Value> = ids.iter().filter_map(|id| cloud.simulator.sddc(id)).collect();
+    listed[3] = json!({ "name": "without an id" });
+    cloud.simulator.script(Fault::on(Target::Vmc, SDDCS).body(json!(listed).to_string()));
+    gateway.advance(300);
+    assert_eq!(gateway.get("/sddcs").await.names().len(), 4);
+    cloud.simulator.clear_faults();
+    cloud.simulator.script(Fault::on(Target::Vmc, SDDCS).status(503));
+    for (seconds, count, age) in [(300, 4, "600"), (1, 3, "301")] {
+        gateway.advance(seconds);
+        let answer = gateway.get("/sddcs").await;
+        assert_eq!((answer.names().len(), answer.header("age")), (count, age));
+    }
 }

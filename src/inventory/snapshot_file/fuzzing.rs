@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
-use super::{Refused, Snapshot, header, read};
+use super::{Refused, SavedSnapshot, header, read};
 
 /// A file as it is, and what follows its first line with an honest header: what is believed is whole,
 /// reads back as it was, and holds nothing of the future or too old.
@@ -34,7 +34,7 @@ fn with_header(body: &[u8]) -> Vec<u8> {
     [header(&Sha256::digest(body), body.len() as u64).as_bytes(), body].concat()
 }
 
-fn is_sound(snapshot: Snapshot) {
+fn is_sound(snapshot: SavedSnapshot) {
     let mut body = serde_json::to_vec(&snapshot).expect("documents have string keys only");
     body.push(b'\n');
     assert_eq!(read(&with_header(&body)[..]).as_ref(), Ok(&snapshot));

@@ -16,7 +16,7 @@ use super::Refused;
 /// What a killed process left is younger than this if another one is at work on it.
 const LEFT_BEHIND: Duration = Duration::from_secs(600);
 /// As many as Linux follows.
-const MOST_LINKS: usize = 40;
+const MAX_LINKS: usize = 40;
 
 /// Opens a regular file for reading; `None` if there is none, or nothing in it yet.
 pub(super) fn open(path: &Path, most_bytes: u64) -> Result<Option<File>, Refused> {
@@ -74,7 +74,7 @@ pub(crate) fn probe(path: &Path) -> io::Result<()> {
 /// The last one may lead to a file that is not there yet.
 fn resolve(path: &Path) -> io::Result<PathBuf> {
     let mut path = path.to_owned();
-    for _ in 0..MOST_LINKS {
+    for _ in 0..MAX_LINKS {
         match fs::symlink_metadata(&path) {
             Ok(found) if found.is_symlink() => {
                 let target = fs::read_link(&path)?;

@@ -10,17 +10,11 @@ use std::{
 };
 
 use super::{
-    belief::CONFIRM_AFTER,
-    inner::Inner,
-    kept::{Kept, Verdict},
-    mapping,
-    model::Org,
-    slot,
+    cached::CachedResource, mapping, model::Org, outcome::Unavailable, state::CONFIRM_AFTER,
 };
 use crate::{
     clock::Instant,
     ids::OrgId,
-    single_flight::InFlightCall,
     telemetry::Metrics,
     upstream::{InvalidResponse, Priority},
     vmc::{Endpoint, OddCount, Reader, VmcError, wire},
@@ -28,7 +22,7 @@ use crate::{
 
 /// The source of the list of organizations.
 #[derive(Debug)]
-pub(super) enum Directory {
+pub(super) enum OrgSource {
     /// `vmc.orgs`: fixed.
     Configured,
     /// `GET /vmc/api/orgs`.
@@ -39,7 +33,7 @@ pub(super) enum Directory {
 #[derive(Debug)]
 pub(super) struct Discovery {
     pub(super) reader: Reader,
-    pub(super) orgs: Kept<Vec<Org>>,
+    pub(super) orgs: CachedResource<Vec<Org>>,
     /// Orgs that the last list lacked, and since when: absent twice running, they are dropped.
     absent: Mutex<Vec<(OrgId, Instant)>>,
     /// The list that was read first has been acted on: until then that no org is served says nothing.
@@ -47,13 +41,19 @@ pub(super) struct Discovery {
 }
 
 impl Discovery {
-    pub(super) fn new(reader: Reader, orgs: Kept<Vec<Org>>) -> Self {
+    pub(super) fn new(reader: Reader, orgs: CachedResource<Vec<Org>>) -> Self {
         Self { reader, orgs, absent: Mutex::default(), is_served: AtomicBool::new(false) }
     }
 
     /// How old the list is by which orgs are served; `None` before there is one.
     pub(super) fn age(&self) -> Option<Duration> {
         self.is_served.load(Ordering::Acquire).then(|| self.orgs.age()).flatten()
+    }
+
+    /// Why the list cannot be shown; `failure` is the asker's own.
+    pub(super) fn unavailable(&self, failure: Option<Arc<VmcError>>) -> Unavailable {
+        let error = self.orgs.last_error().or(failure);
+        Unavailable::upstream(error, self.reader.held_for(Endpoint::Orgs))
     }
 
     /// The orgs of the list are served now.
@@ -63,8 +63,8 @@ impl Discovery {
 
     /// Keeps those orgs that a list lacks for the first time, and all that one lacks which has elements
     /// without a usable id: each of these may be one of them.
-    fn believe(&self, listed: OrgsListed, begun: Instant) -> Vec<Org> {
-        let OrgsListed { mut orgs, without_id } = listed;
+    pub(super) fn believe(&self, listed: ListedOrgs, begun: Instant) -> Vec<Org> {
+        let ListedOrgs { mut orgs, without_id } = listed;
         let mut absent = self.absent.lock().unwrap_or_else(PoisonError::into_inner);
         let before = self.orgs.reading().map(|reading| reading.content).unwrap_or_default();
         let since = |org: &Org| absent.iter().find(|(id, _)| *id == org.id).map(|(_, at)| *at);
@@ -88,51 +88,11 @@ impl Discovery {
         sort(&mut orgs);
         orgs
     }
-
-    /// Joins or starts the refresh of the list; slots are opened and retired before its waiters go
-    /// on.
-    pub(super) fn refresh(
-        &self,
-        inner: &Arc<Inner>,
-        priority: Priority,
-    ) -> InFlightCall<Result<(), VmcError>> {
-        self.orgs.refresh(|| {
-            let inner = inner.clone();
-            async move {
-                let Directory::Discovered(discovery) = &inner.directory else { return Ok(()) };
-                let begun = inner.clock.now();
-                let read = async {
-                    let listed = list_orgs(&discovery.reader, priority, &inner.metrics, 1).await?;
-                    Ok(Verdict::Believed(discovery.believe(listed, begun)))
-                };
-                let outcome = discovery.orgs.update(false, begun, read).await;
-                discovery.reader.set_has_snapshot(discovery.orgs.reading().is_some());
-                match &outcome {
-                    Ok(()) => inner.reconcile(),
-                    Err(error) if error.is_held() => {}
-                    Err(error) => tracing::warn!(%error, "organizations not refreshed"),
-                }
-                outcome
-            }
-        })
-    }
-
-    /// Refreshes the list once it is due: after `inventory.poll`, or when the circuit breaker lets it
-    /// after a failure. Where nothing is polled, only while somebody watches.
-    pub(super) async fn keep_fresh(&self, inner: &Arc<Inner>) {
-        if inner.settings.poll.is_zero() {
-            inner.changes.watched().await;
-        }
-        slot::poll_is_due(&self.orgs, &self.reader, Endpoint::Orgs, inner, Duration::ZERO).await;
-        if inner.wants_poll() {
-            let _ = self.refresh(inner, Priority::Poller).result().await;
-        }
-    }
 }
 
 /// A list of organizations as it was read.
 #[derive(Debug)]
-struct OrgsListed {
+pub(super) struct ListedOrgs {
     /// Those with a usable id, each once, ordered by name, then id.
     orgs: Vec<Org>,
     /// How many others there are.
@@ -148,14 +108,14 @@ pub(crate) async fn read_orgs(
     Ok(list_orgs(reader, priority, metrics, 0).await?.orgs)
 }
 
-/// Reads a list of at least so many elements: that an app which is served has no organization is no
-/// more to be believed than that VMware knows none of them.
-async fn list_orgs(
+/// Reads a list of at least so many elements: that an app which is served has no organization is as
+/// little to be believed as that VMware knows none of them.
+pub(super) async fn list_orgs(
     reader: &Reader,
     priority: Priority,
     metrics: &Metrics,
     min: usize,
-) -> Result<OrgsListed, VmcError> {
+) -> Result<ListedOrgs, VmcError> {
     let tokens = reader.tokens().clone();
     let read = reader.read(Endpoint::Orgs, priority, move |body| {
         let wires =
@@ -173,7 +133,7 @@ async fn list_orgs(
     let mut seen = HashSet::new();
     orgs.retain(|org| seen.insert(org.id.clone()));
     sort(&mut orgs);
-    Ok(OrgsListed { orgs, without_id: odd.without_id })
+    Ok(ListedOrgs { orgs, without_id: odd.without_id })
 }
 
 /// One organization.

@@ -30,7 +30,7 @@ fn source() -> Source {
 }
 
 /// Two orgs, the second read an hour before the first.
-fn snapshot() -> Snapshot {
+fn snapshot() -> SavedSnapshot {
     let cloud = Simulator::new(Options { sddcs: 3, ..Options::default() });
     let list = |documents: Vec<serde_json::Value>| serde_json::Value::from(documents).to_string();
     let orgs = list(cloud.org_ids().iter().filter_map(|id| cloud.org(id)).collect());
@@ -40,14 +40,14 @@ fn snapshot() -> Snapshot {
         mapping::orgs(wire::parse_orgs(orgs.as_bytes()).unwrap(), &mut odd, &Scrubber::default());
     let sddcs = wire::parse_sddcs(sddcs.as_bytes()).unwrap();
     let sddcs = mapping::sddcs(sddcs, &orgs[0].id, &mut odd, &Scrubber::default());
-    let part = |id: &OrgId, sddcs: Vec<SddcEntry>, read_at: &str| OrgPart {
+    let part = |id: &OrgId, sddcs: Vec<SddcEntry>, read_at: &str| SavedOrg {
         org_id: id.clone(),
         read_at: at(read_at),
         denied: false,
         held_back: sddcs
             .iter()
             .take(1)
-            .map(|entry| HeldPart {
+            .map(|entry| SavedHeldBack {
                 sddc_id: entry.sddc.id.clone(),
                 read_at: at("2026-11-22T08:00:00Z"),
             })
@@ -55,14 +55,14 @@ fn snapshot() -> Snapshot {
         without_id: 2,
         sddcs: sddcs.into_iter().map(Arc::new).collect(),
     };
-    Snapshot {
+    SavedSnapshot {
         source: source(),
         saved_at: at("2026-11-22T10:00:01Z"),
         orgs: vec![
             part(&orgs[0].id, sddcs, "2026-11-22T10:00:00.123456789Z"),
             part(&"other".parse().unwrap(), Vec::new(), "2026-11-22T09:00:00Z"),
         ],
-        directory: Some(Directory { read_at: at("2026-11-22T09:30:00Z"), orgs }),
+        directory: Some(SavedOrgList { read_at: at("2026-11-22T09:30:00Z"), orgs }),
     }
 }
 
@@ -83,7 +83,7 @@ impl Place {
         place
     }
 
-    fn load(&self) -> Result<Option<Snapshot>, Refused> {
+    fn load(&self) -> Result<Option<SavedSnapshot>, Refused> {
         load(&self.path, &source(), at("2026-11-22T10:00:02Z"), DAY)
     }
 
@@ -105,7 +105,7 @@ fn what_is_saved_is_loaded() {
     let found = fs::metadata(&place.path).unwrap();
     assert_eq!((found.len(), found.permissions().mode() & 0o777), (size, 0o600));
     fs::set_permissions(&place.path, fs::Permissions::from_mode(0o644)).unwrap();
-    let newer = Snapshot { saved_at: at("2026-11-22T10:00:02Z"), ..snapshot() };
+    let newer = SavedSnapshot { saved_at: at("2026-11-22T10:00:02Z"), ..snapshot() };
     save(&place.path, &newer).unwrap();
     assert_eq!(place.load(), Ok(Some(newer)));
     assert_eq!(fs::metadata(&place.path).unwrap().permissions().mode() & 0o777, 0o600);
@@ -118,7 +118,7 @@ fn what_is_saved_is_loaded() {
 #[test]
 fn a_snapshot_of_nothing_is_one_too() {
     let place = Place::new();
-    let nothing = Snapshot { directory: None, orgs: Vec::new(), ..snapshot() };
+    let nothing = SavedSnapshot { directory: None, orgs: Vec::new(), ..snapshot() };
     save(&place.path, &nothing).unwrap();
     assert_eq!(place.load(), Ok(Some(nothing)));
 }
@@ -272,7 +272,7 @@ fn without_its_directory_there_is_nothing_to_read_and_no_place_to_write() {
 fn a_file_that_is_too_large_is_not_read() {
     let place = Place::new();
     let file = fs::File::create(&place.path).unwrap();
-    file.set_len(MOST_BYTES + 1).unwrap();
+    file.set_len(MAX_BYTES + 1).unwrap();
     assert_eq!(place.load(), Err(Refused::TooLarge));
 }
 

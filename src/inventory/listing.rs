@@ -1,36 +1,33 @@
-//! The kinds of lists that are read per org and merged over all of them.
+//! The kinds of lists that are read per org and published over all of them.
 //!
 //! ```text
-//! Kind: endpoint ─► parse ─► Slot's List (one org) ─► Merged (all orgs) ─► what requests read
+//! Listing: endpoint ─► parse ─► OrgListing (one org) ─► PublishedList (all orgs) ─► what requests read
 //! ```
 //!
-//! All kinds share one way of being read, believed, kept and merged. What differs between them
-//! stands in their [`Kind`].
+//! All kinds share one way of being read, believed, kept and published. What differs between them
+//! stands in their [`Listing`].
 
 use std::sync::{
     Arc,
     atomic::{AtomicBool, AtomicUsize, Ordering},
 };
 
-use arc_swap::ArcSwap;
-
 use super::{
-    Inner, Observer,
     belief::{self, OrgList, Regressions, Shown},
+    cached::{CachedResource, Verdict},
+    context::Context,
     entry::Entry,
-    kept::{Kept, Reading, Verdict},
     mapping,
     model::{Gap, GapReason, SddcEntry, TaskEntry},
-    picture::{Content, Part, Picture},
-    slot::{self, Slot},
+    snapshot::{OrgStates, PublishedList, Snapshot},
+    state::Reading,
 };
 use crate::{
-    clock::{Clock, Instant},
-    csp::{Scrubber, TokenSource},
+    clock::Instant,
+    csp::TokenSource,
     ids::OrgId,
-    tasks::Tasks,
     upstream::{InvalidResponse, Priority},
-    vmc::{Endpoint, OddCount, VmcError, wire},
+    vmc::{Endpoint, OddCount, Reader, VmcError, wire},
 };
 
 /// Reads the documents of an org, and what of them is left out; its tokens know which secrets must
@@ -40,20 +37,18 @@ type Parse<E> =
 
 /// What is particular to a kind of list.
 #[derive(Debug)]
-pub(super) struct Kind<E: 'static> {
+pub(super) struct Listing<E: 'static> {
     /// For log lines.
     pub(super) name: &'static str,
     /// Its part in an org.
-    pub(super) of: fn(&Slot) -> &List<E>,
+    pub(super) of: fn(&OrgLists) -> &OrgListing<E>,
     /// Its whole.
-    pub(super) merged: fn(&Inner) -> &Merged<E>,
+    pub(super) published: fn(&Snapshot) -> &PublishedList<E>,
     pub(super) endpoint: fn(&OrgId) -> Endpoint<'_>,
     pub(super) parse: Parse<E>,
-    /// Tells an observer that the list has changed.
-    pub(super) observe: fn(&dyn Observer, &Content<E>, &Content<E>),
     /// Polled always, and the one that tells whether VMware knows the org. Others are polled while
     /// they are asked for.
-    pub(super) is_main: bool,
+    pub(super) is_primary: bool,
     /// What looks like loss is read again before it is believed.
     may_be_lost: bool,
     /// The other list of the same documents: both say the same of them.
@@ -61,40 +56,37 @@ pub(super) struct Kind<E: 'static> {
 }
 
 /// The SDDCs, deleted ones apart.
-pub(super) static SDDCS: Kind<SddcEntry> = Kind {
+pub(super) static SDDCS: Listing<SddcEntry> = Listing {
     name: "SDDCs",
-    of: |slot| &slot.sddcs,
-    merged: |inner| &inner.sddcs,
+    of: |org| &org.sddcs,
+    published: |snapshot| &snapshot.sddcs,
     endpoint: |org| Endpoint::Sddcs(org),
     parse: parse_sddcs,
-    observe: |observer, before, now| observer.sddcs_changed(before, now),
-    is_main: true,
+    is_primary: true,
     may_be_lost: true,
     sibling: Some(|| &WITH_DELETED),
 };
 
 /// The SDDCs, deleted ones included.
-pub(super) static WITH_DELETED: Kind<SddcEntry> = Kind {
+pub(super) static WITH_DELETED: Listing<SddcEntry> = Listing {
     name: "SDDCs with deleted ones",
-    of: |slot| &slot.with_deleted,
-    merged: |inner| &inner.with_deleted,
+    of: |org| &org.with_deleted,
+    published: |snapshot| &snapshot.with_deleted,
     endpoint: |org| Endpoint::SddcsWithDeleted(org),
     parse: parse_sddcs,
-    observe: |observer, before, now| observer.sddcs_changed(before, now),
-    is_main: false,
+    is_primary: false,
     may_be_lost: true,
     sibling: Some(|| &SDDCS),
 };
 
 /// The newest tasks.
-pub(super) static TASKS: Kind<TaskEntry> = Kind {
+pub(super) static TASKS: Listing<TaskEntry> = Listing {
     name: "tasks",
-    of: |slot| &slot.tasks,
-    merged: |inner| &inner.task_list,
+    of: |org| &org.tasks,
+    published: |snapshot| &snapshot.tasks,
     endpoint: |org| Endpoint::Tasks(org),
     parse: parse_tasks,
-    observe: |observer, before, now| observer.tasks_changed(before, now),
-    is_main: false,
+    is_primary: false,
     // Old ones leave the list as new ones come.
     may_be_lost: false,
     sibling: None,
@@ -150,10 +142,65 @@ fn parse_tasks(
     Ok((tasks.entries, gaps))
 }
 
+/// What is read of one org.
+#[derive(Debug)]
+pub(super) struct OrgLists {
+    pub(super) id: OrgId,
+    pub(super) reader: Reader,
+    pub(super) sddcs: OrgListing<SddcEntry>,
+    pub(super) with_deleted: OrgListing<SddcEntry>,
+    pub(super) tasks: OrgListing<TaskEntry>,
+}
+
+impl OrgLists {
+    /// Nothing was read yet.
+    pub(super) fn new(id: OrgId, reader: Reader, context: &Context) -> Self {
+        let sddcs: Arc<Regressions> = Arc::default();
+        Self {
+            id,
+            reader,
+            sddcs: OrgListing::new(context, sddcs.clone()),
+            with_deleted: OrgListing::new(context, sddcs),
+            tasks: OrgListing::new(context, Arc::default()),
+        }
+    }
+
+    /// Whether VMware answers 404 for the org: it contributes nothing, and nothing is missing
+    /// without it.
+    pub(super) fn is_gone(&self) -> bool {
+        self.sddcs.cached.is_gone()
+    }
+
+    /// All that is known of it now.
+    pub(super) fn states(&self) -> OrgStates {
+        OrgStates {
+            id: self.id.clone(),
+            sddcs: self.sddcs.cached.state(),
+            with_deleted: self.with_deleted.cached.state(),
+            tasks: self.tasks.cached.state(),
+        }
+    }
+
+    /// Rewrites each list that a change concerns, and tells whether there was one. `sddcs` and
+    /// `tasks` are the same change.
+    pub(super) fn rewrite(
+        &self,
+        sddcs: impl Fn(&OrgList<SddcEntry>) -> Option<OrgList<SddcEntry>>,
+        tasks: impl Fn(&OrgList<TaskEntry>) -> Option<OrgList<TaskEntry>>,
+    ) -> bool {
+        let has_changed = [
+            self.sddcs.cached.rewrite(&sddcs),
+            self.with_deleted.cached.rewrite(&sddcs),
+            self.tasks.cached.rewrite(&tasks),
+        ];
+        has_changed.contains(&true)
+    }
+}
+
 /// One org's part of a kind of list.
 #[derive(Debug)]
-pub(super) struct List<E> {
-    pub(super) kept: Kept<OrgList<E>>,
+pub(super) struct OrgListing<E> {
+    pub(super) cached: CachedResource<OrgList<E>>,
     /// Documents of the last reading with something unreadable in them.
     odd: AtomicUsize,
     /// Elements of the last reading without a usable id.
@@ -163,11 +210,11 @@ pub(super) struct List<E> {
     regressions: Arc<Regressions>,
 }
 
-impl<E: Entry> List<E> {
+impl<E: Entry> OrgListing<E> {
     /// Nothing was read yet. Lists of the same documents share `regressions`.
-    pub(super) fn new(clock: &Clock, tasks: &Tasks, regressions: Arc<Regressions>) -> Self {
+    fn new(context: &Context, regressions: Arc<Regressions>) -> Self {
         Self {
-            kept: Kept::new(clock.clone(), tasks.jobs.clone()),
+            cached: context.resource(),
             odd: AtomicUsize::new(0),
             without_id: AtomicUsize::new(0),
             is_cut: AtomicBool::new(false),
@@ -175,87 +222,81 @@ impl<E: Entry> List<E> {
         }
     }
 
-    /// Takes secrets out of what was read before they were held. Tells whether there were any.
-    pub(super) fn scrub_again(&self, scrubber: &Scrubber) -> bool {
-        self.kept.rewrite(|list| list.without_secrets(scrubber))
-    }
-
     /// Reads the list, in a reading that begins at `begun`, and tells what to make of it.
     pub(super) async fn read(
         &self,
-        kind: &'static Kind<E>,
-        slot: &Slot,
-        inner: &Inner,
+        listing: &'static Listing<E>,
+        org: &OrgLists,
+        context: &Context,
         priority: Priority,
         begun: Instant,
     ) -> Result<Verdict<OrgList<E>>, VmcError> {
-        let list = match self.read_once(kind, slot, inner, priority).await {
+        let list = match self.read_once(listing, org, context, priority).await {
             // A 404 is read twice before the org is dropped.
-            Err(VmcError::NotFound) if kind.is_main && !slot.is_gone() => {
-                self.read_once(kind, slot, inner, priority).await?
+            Err(VmcError::NotFound) if listing.is_primary && !org.is_gone() => {
+                self.read_once(listing, org, context, priority).await?
             }
             first => first?,
         };
-        Ok(self.believe(kind, slot, inner, begun, list))
+        Ok(self.believe(listing, org, context, begun, list))
     }
 
     /// What is made of a list that was read: see [`belief`].
     fn believe(
         &self,
-        kind: &'static Kind<E>,
-        slot: &Slot,
-        inner: &Inner,
+        listing: &'static Listing<E>,
+        org: &OrgLists,
+        context: &Context,
         begun: Instant,
         mut list: OrgList<E>,
     ) -> Verdict<OrgList<E>> {
-        self.note_bound(kind, slot, &list);
-        let sibling = kind.sibling.map(|sibling| &(sibling().of)(slot).kept);
-        let other = sibling.and_then(Kept::reading);
-        if let (None, Some(other)) = (self.kept.reading(), &other)
-            && kind.may_be_lost
+        self.note_bound(listing, org, &list);
+        let sibling = listing.sibling.map(|sibling| &(sibling().of)(org).cached);
+        let other = sibling.and_then(CachedResource::reading);
+        if let (None, Some(other)) = (self.cached.reading(), &other)
+            && listing.may_be_lost
         {
             // Of the other list all that is not deleted: a deleted SDDC is in one of the two only.
             let known = other.content.without_deleted();
             if belief::looks_like_loss(&known, &list) {
                 // It has what this first reading lacks: until one of them is confirmed, both show it.
-                self.kept.restore(known, other.begun, false);
+                self.cached.restore(known, other.begun, false);
             }
         }
-        let before = self.kept.reading();
+        let before = self.cached.reading();
         if let Some(before) = &before {
-            self.note_without_id(kind, slot, before, &mut list, begun - inner.settings.stale);
-            if kind.may_be_lost && belief::looks_like_loss(&before.content, &list) {
+            self.note_without_id(listing, org, before, &mut list, begun - context.settings.stale);
+            if listing.may_be_lost && belief::looks_like_loss(&before.content, &list) {
                 let (was, now) = (before.content.entries.len(), list.entries.len());
-                let org = &slot.id;
-                if !self.kept.is_confirmed_by(begun) {
+                if self.cached.confirm_at().is_none_or(|at| begun < at) {
                     tracing::warn!(
-                        org.id = %org, before = was, now,
+                        org.id = %org.id, before = was, now,
                         "more than half of the {} are not in the list: the old list stays until \
-                         a later reading confirms it", kind.name
+                         a later reading confirms it", listing.name
                     );
                     return Verdict::Unconfirmed;
                 }
                 tracing::warn!(
-                    org.id = %org, before = was, now,
-                    "a second reading confirms that more than half of the {} are gone", kind.name
+                    org.id = %org.id, before = was, now,
+                    "a second reading confirms that more than half of the {} are gone", listing.name
                 );
             }
         }
         let shown = Shown::of(before.as_ref(), other.as_ref());
         let versions = belief::keep_newer(&shown, &mut list, &self.regressions);
-        inner.metrics.odd_documents(versions.held);
+        context.metrics.odd_documents(versions.held);
         for id in versions.newly_held {
             tracing::warn!(
-                org.id = %slot.id, %id,
+                org.id = %org.id, %id,
                 "a lower version than before in {}: the higher one stays until three readings agree",
-                kind.name
+                listing.name
             );
         }
         for id in versions.restored {
             tracing::warn!(
-                org.id = %slot.id, %id,
+                org.id = %org.id, %id,
                 "a lower version than before in {} is believed: readings agree, or it was updated \
-                 later", kind.name
+                 later", listing.name
             );
         }
         if let Some((sibling, other)) = sibling.zip(other)
@@ -269,8 +310,8 @@ impl<E: Entry> List<E> {
     /// Keeps what a list with elements without a usable id does not show, and says so.
     fn note_without_id(
         &self,
-        kind: &'static Kind<E>,
-        slot: &Slot,
+        listing: &'static Listing<E>,
+        org: &OrgLists,
         before: &Reading<OrgList<E>>,
         list: &mut OrgList<E>,
         oldest: Instant,
@@ -284,20 +325,20 @@ impl<E: Entry> List<E> {
         let unshown = belief::keep_unshown(before, list, oldest);
         if count != known {
             tracing::warn!(
-                org.id = %slot.id, without_id = count, kept = unshown,
+                org.id = %org.id, without_id = count, kept = unshown,
                 "elements without a usable id in {}: nothing is removed, what the list does not \
-                 show stays as it was", kind.name
+                 show stays as it was", listing.name
             );
         }
     }
 
     /// Logs once that a list has more than is kept, until one has not.
-    fn note_bound(&self, kind: &'static Kind<E>, slot: &Slot, list: &OrgList<E>) {
+    fn note_bound(&self, listing: &'static Listing<E>, org: &OrgLists, list: &OrgList<E>) {
         let is_cut = list.gaps.iter().any(|gap| gap.reason == GapReason::OlderTasks);
         if is_cut && !self.is_cut.load(Ordering::Relaxed) {
             tracing::info!(
-                org.id = %slot.id, kept = list.entries.len(),
-                "older tasks are left out of {}: their lists are partial", kind.name
+                org.id = %org.id, kept = list.entries.len(),
+                "older tasks are left out of {}: their lists are partial", listing.name
             );
         }
         self.is_cut.store(is_cut, Ordering::Relaxed);
@@ -305,16 +346,16 @@ impl<E: Entry> List<E> {
 
     async fn read_once(
         &self,
-        kind: &'static Kind<E>,
-        slot: &Slot,
-        inner: &Inner,
+        listing: &'static Listing<E>,
+        org: &OrgLists,
+        context: &Context,
         priority: Priority,
     ) -> Result<OrgList<E>, VmcError> {
-        let (org, tokens) = (slot.id.clone(), slot.reader.tokens().clone());
-        let metrics = inner.metrics.clone();
-        let read = slot.reader.read((kind.endpoint)(&slot.id), priority, move |body| {
+        let (id, tokens) = (org.id.clone(), org.reader.tokens().clone());
+        let metrics = context.metrics.clone();
+        let read = org.reader.read((listing.endpoint)(&org.id), priority, move |body| {
             let mut odd = OddCount::default();
-            let parsed = (kind.parse)(body, &org, &tokens, &mut odd);
+            let parsed = (listing.parse)(body, &id, &tokens, &mut odd);
             metrics.odd_documents(odd.documents);
             let (entries, gaps) = parsed?;
             let entries = entries.into_iter().map(Arc::new).collect();
@@ -324,56 +365,10 @@ impl<E: Entry> List<E> {
         let before = self.odd.swap(odd.documents, Ordering::Relaxed);
         if odd.documents > 0 && odd.documents != before {
             tracing::warn!(
-                org.id = %slot.id, odd = odd.documents, not_shown = odd.skipped,
-                "documents of {} with something unreadable in them: it is shown as null", kind.name
+                org.id = %org.id, odd = odd.documents, not_shown = odd.skipped,
+                "documents of {} with something unreadable in them: it is shown as null", listing.name
             );
         }
         Ok(list)
-    }
-}
-
-/// A kind of list, merged over all orgs.
-#[derive(Debug)]
-pub(super) struct Merged<E> {
-    pub(super) picture: ArcSwap<Picture<E>>,
-}
-
-impl<E: Entry> Default for Merged<E> {
-    fn default() -> Self {
-        Self { picture: ArcSwap::from_pointee(Picture::empty()) }
-    }
-}
-
-impl<E: Entry> Merged<E> {
-    /// Makes the snapshot again from what the orgs hold; `next_revision` is asked for a number if
-    /// the content has changed. One at a time: see [`Inner::merge`].
-    pub(super) fn make(
-        &self,
-        kind: &'static Kind<E>,
-        slots: &[Arc<Slot>],
-        next_revision: impl FnOnce() -> u64,
-    ) {
-        let (mut parts, mut orgs) = (Vec::new(), Vec::new());
-        let mut is_settled = true;
-        for slot in slot::shown(slots) {
-            let kept = &(kind.of)(slot).kept;
-            let reading = kept.reading();
-            orgs.push((slot.clone(), reading.as_ref().map(|reading| reading.begun)));
-            is_settled &= kept.confirm_at().is_none()
-                && reading.as_ref().is_none_or(|reading| reading.content.held_back.is_empty());
-            parts.extend(
-                reading.map(|reading| Part { org: slot.id.clone(), list: reading.content }),
-            );
-        }
-        is_settled &= !slots.iter().any(|slot| slot.is_gone());
-        // `None` sorts first: an org without a reading leaves no oldest one.
-        let oldest = orgs.iter().map(|(_, begun)| *begun).min().flatten();
-        let before = self.picture.load();
-        let content = if before.content.is_of(&parts) {
-            before.content.clone()
-        } else {
-            Arc::new(Content::merge(next_revision(), parts))
-        };
-        self.picture.store(Arc::new(Picture { content, orgs, oldest, is_settled }));
     }
 }

@@ -1,0 +1,306 @@
+//! One served organization: its lists, its document, and their refreshes.
+//!
+//! ```text
+//! poller, request ─► refresh ─► OrgListing::read ─► CachedResource ─► ChangeFeed::publish
+//! ```
+
+use std::{sync::Arc, time::Duration};
+
+use futures_util::FutureExt;
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    cached::{CachedResource, Verdict},
+    context::Context,
+    entry::Entry,
+    freshness::FreshnessRequirement,
+    listing::{self, Listing, OrgLists},
+    model::Org,
+    org_source,
+    outcome::{CacheOutcome, Missing, RefreshOutcome, Unavailable},
+    polling::{MIN_PAUSE, poll_is_due},
+    texts::Texts,
+};
+use crate::{
+    clock::Instant,
+    ids::OrgId,
+    single_flight::InFlightCall,
+    tasks::blocking,
+    upstream::Priority,
+    vmc::{Endpoint, Reader, VmcError},
+};
+
+/// One organization. Lives as long as the org is served.
+#[derive(Debug)]
+pub(super) struct OrgCache {
+    pub(super) lists: OrgLists,
+    /// The organization's own document, where discovery does not bring it.
+    pub(super) document: CachedResource<Org>,
+    /// Ends the background refreshes once the org left the discovery.
+    pub(super) retired: CancellationToken,
+    context: Arc<Context>,
+}
+
+impl OrgCache {
+    pub(super) fn new(id: OrgId, reader: Reader, context: &Arc<Context>) -> Arc<Self> {
+        Arc::new(Self {
+            lists: OrgLists::new(id, reader, context),
+            document: context.resource(),
+            retired: context.tasks.stop.child_token(),
+            context: context.clone(),
+        })
+    }
+
+    pub(super) fn id(&self) -> &OrgId {
+        &self.lists.id
+    }
+
+    pub(super) fn reader(&self) -> &Reader {
+        &self.lists.reader
+    }
+
+    /// Why a list cannot be shown, where that is so.
+    pub(super) fn unavailable<E: Entry>(&self, listing: &'static Listing<E>) -> Unavailable {
+        if self.lists.is_gone() {
+            return Unavailable::upstream(Some(Arc::new(VmcError::NotFound)), None);
+        }
+        let held = self.reader().held_for((listing.endpoint)(self.id()));
+        Unavailable::upstream((listing.of)(&self.lists).cached.last_error(), held)
+    }
+
+    /// This org as one that cannot be shown.
+    pub(super) fn missing(&self, why: &Unavailable) -> Missing {
+        Missing { org_id: self.id().clone(), reason: why.kind(), retry_in: why.retry_in() }
+    }
+
+    /// Brings a list up to date for a request. Of an org that VMware did not know, its SDDCs tell
+    /// whether it is there again, for whatever list it is asked: they are read again after `pause`.
+    pub(super) async fn ensure_fresh<E: Entry>(
+        self: &Arc<Self>,
+        listing: &'static Listing<E>,
+        requirement: &FreshnessRequirement,
+        pause: Duration,
+    ) -> CacheOutcome {
+        if self.lists.is_gone() {
+            let primary = &self.lists.sddcs.cached;
+            if requirement.only_if_cached || !primary.is_unread_for(pause) {
+                return CacheOutcome::Stale(Some(VmcError::NotFound.kind()));
+            }
+            let refresh = || self.refresh(&listing::SDDCS, Priority::Callers);
+            let outcome = primary.ensure_fresh(requirement, refresh).await.into();
+            if listing.is_primary || self.lists.is_gone() {
+                return outcome;
+            }
+        }
+        let refresh = || self.refresh(listing, Priority::Callers);
+        (listing.of)(&self.lists).cached.ensure_fresh(requirement, refresh).await.into()
+    }
+
+    /// The same for the organization's own document.
+    pub(super) async fn ensure_fresh_document(
+        self: &Arc<Self>,
+        requirement: &FreshnessRequirement,
+        pause: Duration,
+    ) -> RefreshOutcome {
+        if self.document.is_gone() && !self.document.is_unread_for(pause) {
+            return RefreshOutcome::NotNeeded;
+        }
+        let refresh = || self.refresh_document(Priority::Callers);
+        self.document.ensure_fresh(requirement, refresh).await
+    }
+
+    /// Joins or starts the refresh of a list. What it brings is published before its waiters go on.
+    fn refresh<E: Entry>(
+        self: &Arc<Self>,
+        listing: &'static Listing<E>,
+        priority: Priority,
+    ) -> InFlightCall<Result<(), VmcError>> {
+        (listing.of)(&self.lists).cached.refresh(|| {
+            let org = self.clone();
+            async move { org.read(listing, priority).await }
+        })
+    }
+
+    async fn read<E: Entry>(
+        self: Arc<Self>,
+        listing: &'static Listing<E>,
+        priority: Priority,
+    ) -> Result<(), VmcError> {
+        let Self { lists, context, .. } = &*self;
+        let (list, begun) = ((listing.of)(lists), context.clock.now());
+        let (held, was_gone) = (self.reader().tokens().held_generation(), lists.is_gone());
+        let read = list.read(listing, lists, context, priority, begun);
+        let outcome = list.cached.update(listing.is_primary, begun, read).await;
+        // What came to be held since the texts were scrubbed: from here on the scrubber sees them.
+        if held != self.reader().tokens().held_generation() {
+            let org = self.clone();
+            let _ = blocking(move || org.scrub_lists()).await;
+        }
+        if listing.is_primary {
+            let has_snapshot = list.cached.reading().is_some() && !lists.is_gone();
+            self.reader().set_has_snapshot(has_snapshot);
+            if lists.is_gone() && !was_gone {
+                tracing::warn!(org.id = %self.id(), "organization dropped: VMware answers 404");
+            }
+        }
+        if let Err(error) = &outcome
+            && !error.is_held()
+            && !lists.is_gone()
+        {
+            tracing::warn!(org.id = %self.id(), %error, "{} not refreshed", listing.name);
+        }
+        self.publish();
+        outcome
+    }
+
+    /// Publishes what is known of the org, if it is served.
+    pub(super) fn publish(&self) {
+        let Context { feed, settings, clock, .. } = &*self.context;
+        feed.publish(clock.now(), settings, |orgs| {
+            if let Some(org) = orgs.iter_mut().find(|org| org.id == *self.id()) {
+                *org = self.lists.states();
+            }
+        });
+    }
+
+    /// Drops the documents that were read before `oldest` and that no reading has shown since.
+    pub(super) fn drop_expired(&self, oldest: Instant) {
+        let has_changed = self
+            .lists
+            .rewrite(|list| list.without_expired(oldest), |list| list.without_expired(oldest));
+        if has_changed {
+            self.publish();
+        }
+    }
+
+    /// Takes secrets out of all that is kept of the organization.
+    pub(super) fn scrub(&self) {
+        if self.scrub_lists() {
+            self.publish();
+        }
+        let scrubber = self.reader().tokens().scrubber();
+        self.document.rewrite(|org| {
+            let mut clean = org.clone();
+            clean.make_fit_to_show(&scrubber);
+            (clean != *org).then_some(clean)
+        });
+    }
+
+    fn scrub_lists(&self) -> bool {
+        let scrubber = self.reader().tokens().scrubber();
+        self.lists
+            .rewrite(|list| list.without_secrets(&scrubber), |list| list.without_secrets(&scrubber))
+    }
+
+    /// Joins or starts the refresh of the organization's own document.
+    fn refresh_document(
+        self: &Arc<Self>,
+        priority: Priority,
+    ) -> InFlightCall<Result<(), VmcError>> {
+        self.document.refresh(|| {
+            let org = self.clone();
+            async move {
+                let Context { metrics, clock, .. } = &*org.context;
+                let read = org_source::read_org(org.reader(), org.id(), priority, metrics);
+                let read = async { read.await.map(Verdict::Believed) };
+                let outcome = org.document.update(true, clock.now(), read).await;
+                if let Err(error) = &outcome
+                    && !error.is_held()
+                {
+                    tracing::warn!(org.id = %org.id(), %error, "organization not refreshed");
+                }
+                outcome
+            }
+        })
+    }
+
+    /// Starts the background refreshes.
+    pub(super) fn spawn_pollers(self: &Arc<Self>, has_document: bool) {
+        let Context { tasks, settings, .. } = &*self.context;
+        let spawn = |poller| tasks.spawn("poller", self.retired.clone(), poller);
+        // Where nothing is polled, they read what has to be confirmed.
+        spawn(self.clone().run_poller(&listing::SDDCS).boxed());
+        spawn(self.clone().run_poller(&listing::WITH_DELETED).boxed());
+        spawn(self.clone().run_scrubber().boxed());
+        if settings.poll.is_zero() {
+            return;
+        }
+        spawn(self.clone().run_poller(&listing::TASKS).boxed());
+        if has_document {
+            spawn(self.clone().run_document_poller().boxed());
+        }
+    }
+
+    /// Refreshes a list every `inventory.poll`, and after a failure when the circuit breaker lets it,
+    /// until the org is retired. The primary one always, or while it is watched if nothing is polled;
+    /// others while they are asked for.
+    async fn run_poller<E: Entry>(self: Arc<Self>, listing: &'static Listing<E>) {
+        let poll = async {
+            let (context, cached) = (&*self.context, &(listing.of)(&self.lists).cached);
+            loop {
+                tokio::select! {
+                    () = self.until_polled(listing) => {}
+                    // Whatever is polled, what is in doubt is read until it is confirmed.
+                    () = cached.doubted() => {}
+                }
+                // The one call of a half-open circuit is the primary list's.
+                let later = if listing.is_primary { Duration::ZERO } else { MIN_PAUSE };
+                let endpoint = (listing.endpoint)(self.id());
+                poll_is_due(cached, self.reader(), endpoint, context, later).await;
+                let is_wanted = match cached.confirm_at() {
+                    // A reading that begins earlier would confirm nothing.
+                    Some(at) => context.clock.now() >= at,
+                    None if listing.is_primary => context.wants_poll(),
+                    None => !context.settings.poll.is_zero() && cached.is_wanted(),
+                };
+                if is_wanted {
+                    // What failed was logged where it happened.
+                    let _ = self.refresh(listing, Priority::Poller).result().await;
+                }
+            }
+        };
+        self.retired.run_until_cancelled(poll).await;
+    }
+
+    /// Returns while a list is polled: the primary one always, or while it is watched if nothing is
+    /// polled; others while they are asked for.
+    async fn until_polled<E: Entry>(&self, listing: &'static Listing<E>) {
+        match (listing.is_primary, self.context.settings.poll.is_zero()) {
+            (true, false) => {}
+            (true, true) => self.context.feed.watched().await,
+            (false, false) => (listing.of)(&self.lists).cached.wanted().await,
+            (false, true) => std::future::pending().await,
+        }
+    }
+
+    /// The same for the organization's own document.
+    async fn run_document_poller(self: Arc<Self>) {
+        let poll = async {
+            loop {
+                self.document.wanted().await;
+                let (reader, endpoint) = (self.reader(), Endpoint::Org(self.id()));
+                poll_is_due(&self.document, reader, endpoint, &self.context, Duration::ZERO).await;
+                if self.document.is_wanted() {
+                    let _ = self.refresh_document(Priority::Poller).result().await;
+                }
+            }
+        };
+        self.retired.run_until_cancelled(poll).await;
+    }
+
+    /// Takes secrets out of what was read before they were held, now and whenever one comes, until the
+    /// org is retired.
+    async fn run_scrubber(self: Arc<Self>) {
+        let mut changes = self.reader().tokens().held_changes();
+        let scrub = async {
+            loop {
+                let org = self.clone();
+                let _ = blocking(move || org.scrub()).await;
+                if changes.changed().await.is_err() {
+                    return;
+                }
+            }
+        };
+        self.retired.run_until_cancelled(scrub).await;
+    }
+}

@@ -45,22 +45,23 @@ pub struct ParameterFault {
     pub problem: String,
     /// What is allowed instead.
     pub allowed: Vec<String>,
-    /// The nearest of what is allowed, where one is near.
+    /// The closest of the allowed names or values, where one is close.
     pub did_you_mean: Option<String>,
 }
 
-/// Something that a list does not show: an organization, or something of one.
+/// Something that a list does not show: a whole organization, or a part of one.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[cfg_attr(test, derive(utoipa::ToSchema))]
 pub struct MissingPart {
     /// The organization's id.
     pub org_id: String,
-    /// The id of the SDDC of which something is missing; `null` if it is the organization itself,
-    /// something of it that belongs to no SDDC, or an SDDC whose id is not known.
+    /// The id of the SDDC of which something is missing. It is `null` if the whole organization
+    /// is missing, if the missing part belongs to no SDDC, or if the SDDC's id is not known.
     pub sddc_id: Option<String>,
-    /// Why. For an organization: the problem code that an answer about it alone would have. For
-    /// something of one: `not-reported` (VMware Cloud does not tell it), `unreadable` (VMware Cloud
-    /// tells something that cannot be read) or `older-tasks` (there are more tasks than are kept).
+    /// The reason. For a whole organization: the problem code of an answer about it alone. For a
+    /// part of one: `not-reported` (VMware Cloud does not report it), `unreadable` (VMware Cloud
+    /// reports something that cannot be read) or `older-tasks` (there are more tasks than the
+    /// gateway keeps).
     pub reason: &'static str,
 }
 
@@ -68,7 +69,7 @@ pub struct MissingPart {
 #[derive(Debug, Serialize)]
 #[cfg_attr(test, derive(utoipa::ToSchema), schema(as = Problem))]
 pub struct ProblemDocument<'a> {
-    /// A page on this kind of problem: `/problems/{code}`.
+    /// A page about this kind of problem: `/problems/{code}`.
     #[serde(rename = "type")]
     kind: String,
     /// A short summary of this kind of problem.
@@ -77,15 +78,15 @@ pub struct ProblemDocument<'a> {
     status: u16,
     /// What happened this time.
     detail: &'a str,
-    /// The path that was asked for.
+    /// The path of the request.
     instance: &'a str,
-    /// What clients branch on: a closed set.
+    /// A code from a closed set, for clients to branch on.
     code: &'a str,
     /// The answer's `X-Request-Id`.
     request_id: &'a str,
     /// Whether the same request may succeed later.
     retryable: bool,
-    /// On 400: every fault of the query, all at once.
+    /// On `invalid-parameter`: every fault of the query.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(test, schema(value_type = Vec<ParameterFault>))]
     errors: Option<&'a [ParameterFault]>,

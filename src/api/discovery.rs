@@ -14,17 +14,17 @@ use super::{
 };
 use crate::inventory::model::SddcEntry;
 
-/// A target of Prometheus and its labels, which are gone after relabelling unless they are kept.
+/// A Prometheus target and its labels. Prometheus drops labels that begin with `__` after relabelling.
 #[derive(Debug, PartialEq, Serialize)]
 #[cfg_attr(test, derive(utoipa::ToSchema))]
 pub(super) struct TargetGroup<'a> {
-    /// The host and port of the SDDC's vCenter or NSX manager: always one.
+    /// The host and port of the SDDC's vCenter or NSX manager: always one element.
     targets: [String; 1],
-    /// What the target belongs to.
+    /// The SDDC that the target belongs to.
     labels: Labels<'a>,
 }
 
-/// Labels are strings: what is not known is empty.
+/// Labels are strings; an unknown value is the empty string.
 #[derive(Debug, PartialEq, Serialize)]
 #[cfg_attr(test, derive(utoipa::ToSchema), schema(as = TargetLabels))]
 struct Labels<'a> {
@@ -47,9 +47,9 @@ struct Labels<'a> {
 
 /// Discover targets for Prometheus
 ///
-/// The vCenters or NSX managers of the SDDCs, as `http_sd_configs` wants them. SDDCs without the URL
-/// are left out. While any organization cannot be shown the answer is 503: Prometheus then keeps the
-/// targets that it has, while a shorter list would make it drop some.
+/// The vCenters or NSX managers of the SDDCs, in the format of `http_sd_configs`. SDDCs without
+/// that URL are left out. While any organization cannot be shown, the answer is 503: Prometheus
+/// then keeps the targets that it has, whereas a shorter list would make it drop some.
 ///
 /// Source: `GET /vmc/api/orgs/{org}/sddcs`.
 #[cfg_attr(test, utoipa::path(

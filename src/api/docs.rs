@@ -142,7 +142,7 @@ pub(super) async fn asset(
         "problem.css" => Part::Sheet,
         "swagger-ui.css" => Part::UiSheet,
         "swagger-ui-bundle.js" => Part::Ui,
-        _ => return Err(Problem::new(Code::NotFound, "the docs have no such part")),
+        _ => return Err(Problem::new(Code::NotFound, "the docs have no such page")),
     };
     Ok(send_part(&answers, &docs, &conditions, part))
 }
@@ -173,7 +173,7 @@ pub(super) async fn problem(
     conditions: ConditionalHeaders,
 ) -> Result<Response, Problem> {
     let page = docs.problem(&code);
-    let page = page.ok_or_else(|| Problem::new(Code::NotFound, "there is no such problem"))?;
+    let page = page.ok_or_else(|| Problem::new(Code::NotFound, "there is no such problem code"))?;
     Ok(send(&answers, &conditions, HTML, page))
 }
 

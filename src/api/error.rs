@@ -27,9 +27,9 @@ pub(super) enum ApiError {
     SddcNotFound,
     #[error("there is no task with this id among those that the gateway keeps")]
     TaskNotFound,
-    #[error("too many long polls and event streams at once, of all callers or of this one")]
+    #[error("too many long polls and event streams are open, by all callers or by this one")]
     TooManyWatchers,
-    #[error("too many new questions at once, of all callers or of this one")]
+    #[error("too many new queries at once, from all callers or from this one")]
     Overloaded,
     #[error("there is no organization with this id")]
     OrgNotFound,
@@ -196,7 +196,7 @@ fn denied_text(denied: &Denied) -> String {
     match denied {
         Denied::Unauthenticated(refusal) => refusal_text(*refusal).into_owned(),
         Denied::TooManyGuesses(_) => {
-            "too many bad credentials from this client address, including this one".to_owned()
+            "too many invalid credentials from this client address, including this one".to_owned()
         }
         Denied::RateLimited(rate, _) => {
             format!("rate limit exceeded: {}, burst {}", rate.in_words(), rate.burst())
@@ -232,42 +232,45 @@ fn refusal_text(refusal: Refusal) -> Cow<'static, str> {
              token as `Authorization: Bearer <token>`, or a client certificate, whichever the operator \
              has given you"
         }
-        Refusal::Unknown => "the credential is not one that this gateway knows",
+        Refusal::Unknown => "the credential is unknown to this gateway",
         Refusal::Malformed => {
-            "the credential cannot be read: send `Authorization: Bearer <key or token>` or \
-             `X-API-Key: <key>`, not empty"
+            "the credential is malformed: send `Authorization: Bearer <key or token>` or \
+             `X-API-Key: <key>` with a value"
         }
         Refusal::Doubled => "send `Authorization` and `X-API-Key` at most once each",
         Refusal::OtherScheme => {
-            "`Authorization` is of another scheme than Bearer, which is no credential here: send a caller \
+            "`Authorization` has a scheme other than Bearer, which is not a credential here: send a caller \
              key as `Authorization: Bearer <key>` or `X-API-Key: <key>`, or a token as \
              `Authorization: Bearer <token>`"
         }
         Refusal::Expired => "this caller's not_after has passed: its credentials have expired",
-        Refusal::NoMatchingCaller => "the credential is good, but names no caller of this gateway",
+        Refusal::NoMatchingCaller => {
+            "the credential is valid but belongs to no caller of this gateway"
+        }
         Refusal::UnnamedCertificate => {
-            "the client certificate is good, but names no caller of this gateway: its operator has its \
-             subject alternative names in the log, and a caller may be given one as tls_san"
+            "the client certificate is valid but belongs to no caller of this gateway: the \
+             operator finds its subject alternative names in the log, and can give one of them to \
+             a caller as tls_san"
         }
         Refusal::SeveralCallers => {
-            "the token is good, but fits several callers of this gateway: its operator must tell them \
-             apart"
+            "the token is valid but matches several callers of this gateway: the operator must \
+             make them distinct"
         }
         Refusal::Certificate(fault) => fault.text(),
-        Refusal::Conflict => "two credentials of different callers were sent",
+        Refusal::Conflict => "the request has two credentials that belong to different callers",
     };
     text.into()
 }
 
 fn upstream_text(kind: Kind) -> &'static str {
     match kind {
-        Kind::Unavailable => "VMware Cloud cannot be reached, and nothing young enough is cached",
-        Kind::Timeout => "VMware Cloud does not answer in time, and nothing young enough is cached",
+        Kind::Unavailable => "VMware Cloud cannot be reached, and nothing recent enough is cached",
+        Kind::Timeout => "VMware Cloud did not answer in time, and nothing recent enough is cached",
         Kind::Contract => {
-            "VMware Cloud answered something unexpected, and nothing young enough is cached"
+            "VMware Cloud sent an unexpected answer, and nothing recent enough is cached"
         }
         Kind::CredentialsRejected => {
-            "VMware Cloud refuses the gateway's own credentials; yours were accepted"
+            "VMware Cloud rejected the gateway's own credentials; yours were accepted"
         }
     }
 }

@@ -155,7 +155,7 @@ async fn no_such_path() -> Problem {
 }
 
 async fn no_such_method() -> Problem {
-    Problem::new(Code::MethodNotAllowed, "this path takes GET and HEAD only")
+    Problem::new(Code::MethodNotAllowed, "this path accepts only GET and HEAD")
 }
 
 /// On the API listener the probes show their status only.

@@ -45,6 +45,8 @@ pub(super) async fn list_orgs(request: InventoryRequest) -> Result<Response, Api
 
 /// Show an organization
 ///
+/// One organization, by its id.
+///
 /// Source: `GET /vmc/api/orgs`, or `GET /vmc/api/orgs/{org}` for each organization of `vmc.orgs`.
 #[cfg_attr(test, utoipa::path(
     get, path = "/orgs/{org_id}", tag = "orgs",
@@ -69,7 +71,7 @@ pub(super) async fn show_org(
 
 /// List an organization's SDDCs
 ///
-/// As `GET /sddcs`, for one organization.
+/// The same as `GET /sddcs`, for one organization.
 ///
 /// Source: `GET /vmc/api/orgs/{org}/sddcs`.
 #[cfg_attr(test, utoipa::path(

@@ -4,29 +4,29 @@ use serde::Serialize;
 
 use crate::problem::MissingPart;
 
-/// A list. Content only, with no time of ours, so that equal pictures give equal bytes everywhere.
+/// A list. It has content only and no time of the gateway's, so that equal snapshots give equal bytes on every replica.
 #[derive(Debug, Serialize)]
 #[cfg_attr(test, derive(utoipa::ToSchema))]
 pub(super) struct Page<T> {
-    /// What is listed.
+    /// The documents of this page.
     pub(super) items: Vec<T>,
-    /// Where the next page begins; `null` on the last one.
+    /// The `cursor` of the next page; `null` on the last page.
     pub(super) next_cursor: Option<String>,
-    /// Whether all is in it.
+    /// Whether the list shows everything that it should.
     pub(super) completeness: Completeness,
-    /// What is not in it: organizations that cannot be shown, and what VMware Cloud does not report, what
-    /// cannot be read, and older tasks of those that can be.
+    /// What the list does not show: organizations that cannot be shown and, of the others, what
+    /// VMware Cloud does not report, what cannot be read, and older tasks.
     pub(super) missing: Vec<MissingPart>,
 }
 
-/// Whether a list is the whole.
+/// Whether a list is complete.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Completeness {
-    /// All is in it.
+    /// The list shows everything.
     Complete,
-    /// What `missing` names is not.
+    /// The list does not show what `missing` names.
     Partial,
 }
 

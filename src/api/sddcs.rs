@@ -21,12 +21,12 @@ use crate::{
 
 /// List SDDCs
 ///
-/// Every SDDC of every organization that the caller may see. Served from the gateway's snapshot: `Age`
-/// and `Cache-Status` tell how old it is and whether VMware Cloud could be reached. Deleted SDDCs are
-/// listed only with `include_deleted=true`.
+/// Every SDDC of every organization that the caller may see. The answer comes from the gateway's
+/// snapshot: `Age` says how old it is, and `Cache-Status` whether VMware Cloud could be reached.
+/// Deleted SDDCs are listed only with `include_deleted=true`.
 ///
-/// With `wait` and `If-None-Match` the answer comes as soon as it would be another one than the caller
-/// has, or as 304 at the end of the wait.
+/// With `wait` and `If-None-Match`, the answer comes as soon as it differs from the one that the
+/// caller has, or is 304 at the end of the wait.
 ///
 /// Source: `GET /vmc/api/orgs/{org}/sddcs`.
 #[cfg_attr(test, utoipa::path(
@@ -58,7 +58,7 @@ pub(super) async fn show_sddc(
 
 /// List an SDDC's clusters
 ///
-/// Ordered by name, then id. A cluster's witness is not among its hosts.
+/// The clusters of one SDDC, ordered by name, then id. A cluster's witness does not count as one of its hosts.
 ///
 /// Source: `GET /vmc/api/orgs/{org}/sddcs`.
 #[cfg_attr(test, utoipa::path(
@@ -74,7 +74,7 @@ pub(super) async fn list_sddc_clusters(
 
 /// List an SDDC's hosts
 ///
-/// Ordered by name, then id. Each host once; witnesses are not listed.
+/// The hosts of one SDDC, ordered by name, then id. Each host is listed once; witnesses are not listed.
 ///
 /// Source: `GET /vmc/api/orgs/{org}/sddcs`.
 #[cfg_attr(test, utoipa::path(
@@ -104,8 +104,8 @@ pub(super) async fn list_clusters(request: InventoryRequest) -> Result<Response,
 
 /// List hosts
 ///
-/// The hosts of every SDDC that the caller may see, ordered by name, then id. Each host once;
-/// witnesses are not listed.
+/// The hosts of every SDDC that the caller may see, ordered by name, then id. Each host is listed
+/// once; witnesses are not listed.
 ///
 /// Source: `GET /vmc/api/orgs/{org}/sddcs`.
 #[cfg_attr(test, utoipa::path(

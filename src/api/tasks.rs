@@ -21,11 +21,13 @@ use crate::{
 
 /// List tasks
 ///
-/// The tasks of every SDDC that the caller may see, the newest first. VMware Cloud forgets no task:
-/// the gateway keeps the newest 1000 of each organization, the newest 50 of each SDDC and all that have
-/// not ended; where others are left out the list is `partial` and says `older-tasks`. Tasks that belong to no SDDC are shown to callers who see all SDDCs. The list is read when it
-/// is asked for, and kept fresh for ten minutes after that. `org_id=` and `sddc_id=` ask for the tasks
-/// of one organization or SDDC.
+/// The tasks of every SDDC that the caller may see, newest first. VMware Cloud keeps every task
+/// for ever; the gateway keeps the newest 1000 of each organization, the newest 50 of each SDDC,
+/// and all that have not ended. Where older tasks are left out, the list is `partial` and
+/// `missing` says `older-tasks`. Tasks that belong to no SDDC are shown only to callers that may
+/// see every SDDC. The gateway reads the tasks when somebody asks for them, and keeps them fresh
+/// for ten minutes after that. `org_id=` and `sddc_id=` select the tasks of one organization or
+/// SDDC.
 ///
 /// Source: `GET /vmc/api/orgs/{org}/tasks`.
 #[cfg_attr(test, utoipa::path(
@@ -40,7 +42,7 @@ pub(super) async fn list_tasks(request: InventoryRequest) -> Result<Response, Ap
 
 /// Show a task
 ///
-/// One task, from the same list. One that is not among those that are kept is not found.
+/// One task, from the same list. A task that the gateway does not keep is not found.
 ///
 /// Source: `GET /vmc/api/orgs/{org}/tasks`.
 #[cfg_attr(test, utoipa::path(
@@ -71,7 +73,7 @@ pub(super) async fn show_task(
 
 /// List an SDDC's tasks
 ///
-/// As `GET /tasks`, for one SDDC. Those of a deleted SDDC are found by `GET /tasks?sddc_id=`.
+/// The same as `GET /tasks`, for one SDDC. `GET /tasks?sddc_id=` lists the tasks of a deleted SDDC.
 ///
 /// Source: `GET /vmc/api/orgs/{org}/tasks`.
 #[cfg_attr(test, utoipa::path(

@@ -115,7 +115,7 @@ pub struct Sddc {
     pub account_link_state: Option<Box<str>>,
     /// Version of VMware Cloud on AWS. Source: `resource_config.sddc_manifest.vmc_version`.
     pub version: Option<Box<str>>,
-    /// When the SDDC was asked for, UTC. Source: `created`.
+    /// When the SDDC was requested, UTC. Source: `created`.
     pub created_at: Option<Timestamp>,
     /// When VMware Cloud last changed its record of the SDDC, UTC. Source: `updated`.
     pub updated_at: Option<Timestamp>,
@@ -126,21 +126,21 @@ pub struct Sddc {
     pub created_by: Option<Box<str>>,
     /// Number of clusters; `null` unless all are known. Source: `resource_config.clusters`.
     pub cluster_count: Option<u32>,
-    /// Number of hosts in all clusters, witnesses apart; `null` unless all of every cluster are known.
+    /// Number of hosts in all clusters, without witnesses; `null` unless all hosts of every cluster are known.
     pub host_count: Option<u32>,
-    /// Number of these hosts in state `READY`; `null` where `host_count` is.
+    /// Number of these hosts in state `READY`; `null` where `host_count` is `null`.
     pub hosts_ready: Option<u32>,
     /// Availability zones, in AWS's spelling; `null` if not known. Source:
-    /// `resource_config.availability_zones`, else those of the clusters together.
+    /// `resource_config.availability_zones`, else those of all clusters.
     pub availability_zones: Option<Vec<Box<str>>>,
-    /// The vCenter's URL: `https`, without user info, query and fragment, never one of the reader's own machine or link
-    /// (else `null`). Source: `resource_config.vc_url`.
+    /// The vCenter's URL: `https`, without user info, query and fragment. A URL with a loopback,
+    /// link-local or unspecified address is shown as `null`. Source: `resource_config.vc_url`.
     pub vcenter_url: Option<Box<str>>,
     /// The NSX manager's URL, under the same rule. Source: `resource_config.nsx_mgr_url`.
     pub nsx_manager_url: Option<Box<str>>,
-    /// Network of the SDDC's management, CIDR. Source: `resource_config.vpc_info.vpc_cidr`.
+    /// The SDDC's management network in CIDR notation. Source: `resource_config.vpc_info.vpc_cidr`.
     pub vpc_cidr: Option<Box<str>>,
-    /// What its clusters add up to; `null` unless all are known and each tells its capacity.
+    /// The capacity of its clusters together; `null` unless all clusters are known and each reports its capacity.
     pub capacity: Option<Capacity>,
 }
 
@@ -158,7 +158,7 @@ pub struct Cluster {
     pub state: Option<Box<str>>,
     /// Availability zones, in AWS's spelling; `null` if not known. Source: `availability_zones`.
     pub availability_zones: Option<Vec<Box<str>>>,
-    /// Number of hosts, the witness apart; `null` unless all are known. Source: `esx_host_list`.
+    /// Number of hosts without the witness; `null` unless all are known. Source: `esx_host_list`.
     pub host_count: Option<u32>,
     /// Type of its hosts, in AWS's spelling. Source: `esx_host_info.instance_type`.
     pub instance_type: Option<Box<str>>,
@@ -167,11 +167,11 @@ pub struct Cluster {
     pub vsan_version: Option<Box<str>>,
     /// Whether hyper-threading is on. Source: `hyper_threading_enabled`.
     pub hyper_threading: Option<bool>,
-    /// What its hosts add up to. Source: `cluster_capacity`.
+    /// The capacity of its hosts together. Source: `cluster_capacity`.
     pub capacity: Option<Capacity>,
 }
 
-/// Computing capacity: a sum over hosts.
+/// Computing capacity: the sum over the hosts.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(utoipa::ToSchema))]
 pub struct Capacity {
@@ -193,7 +193,7 @@ pub struct Host {
     pub id: Option<Box<str>>,
     /// The SDDC it belongs to.
     pub sddc_id: SddcId,
-    /// The cluster it belongs to; `null` if VMware Cloud does not tell.
+    /// The cluster it belongs to; `null` if VMware Cloud does not say.
     pub cluster_id: Option<Arc<str>>,
     /// VMware's short name for it. Source: `name`.
     pub name: Option<Box<str>>,
@@ -240,28 +240,28 @@ pub struct Task {
     pub id: TaskId,
     /// The organization under which the task was read.
     pub org_id: OrgId,
-    /// The SDDC that it works on; `null` if it is about something else. Source: `resource_id`, where
+    /// The SDDC that the task works on; `null` if it works on something else. Source: `resource_id`, where
     /// `resource_type` is `sddc`.
     pub sddc_id: Option<SddcId>,
-    /// What it does, such as `SDDC-PROVISION`. VMware publishes no list. Source: `task_type`.
+    /// The type of work, such as `SDDC-PROVISION`. VMware publishes no list of types. Source: `task_type`.
     #[serde(rename = "type")]
     pub kind: Option<Box<str>>,
     /// `STARTED`, `CANCELING`, `FINISHED`, `FAILED`, `CANCELED`, or a newer value. Source: `status`.
     pub status: Option<Box<str>>,
-    /// What it is at within its status; open. Source: `sub_status`.
+    /// A more precise status; VMware publishes no list of values. Source: `sub_status`.
     pub sub_status: Option<Box<str>>,
     /// The phase in progress, such as `SDDC_DEPLOY_GATEWAY`. Source: `phase_in_progress`.
     pub phase: Option<Box<str>>,
-    /// How far it is, in percent. Source: `progress_percent`.
+    /// Progress in percent. Source: `progress_percent`.
     pub progress_percent: Option<u32>,
-    /// Minutes that are left; `null` without an estimate. Source: `estimated_remaining_minutes`,
-    /// where it is not below 0.
+    /// Estimated minutes until the end; `null` without an estimate. Source:
+    /// `estimated_remaining_minutes`, where it is not below 0.
     pub estimated_remaining_minutes: Option<u32>,
     /// When it began, UTC. Source: `start_time`.
     pub started_at: Option<Timestamp>,
     /// When it ended, UTC; `null` while it runs. Source: `end_time`.
     pub ended_at: Option<Timestamp>,
-    /// Name of the user who asked for it (personal data). Source: `user_name`.
+    /// Name of the user who requested it (personal data). Source: `user_name`.
     pub created_by: Option<Box<str>>,
     /// The task that this one is a part of. Source: `parent_task_id`.
     pub parent_task_id: Option<TaskId>,

@@ -33,7 +33,7 @@ pub(super) async fn drain_body(body: Incoming) -> Result<(), Problem> {
             return Err(if error.is::<LengthLimitError>() {
                 body_too_large()
             } else {
-                Problem::new(Code::BadRequest, "the body breaks off")
+                Problem::new(Code::BadRequest, "the body ended early")
             });
         }
     }
@@ -41,7 +41,7 @@ pub(super) async fn drain_body(body: Incoming) -> Result<(), Problem> {
 }
 
 pub(super) fn body_too_large() -> Problem {
-    Problem::new(Code::TooLarge, "a body may have 64 KiB")
+    Problem::new(Code::TooLarge, "a body may have at most 64 KiB")
 }
 
 /// A body that holds its request's permit until it is handed out, and its request open until the

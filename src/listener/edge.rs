@@ -253,7 +253,7 @@ impl Edge {
                 Problem::new(Code::Internal, "internal error")
             }
             Err(_late) => {
-                let detail = "no answer could be had within the time a request may take";
+                let detail = "no answer was ready within the time limit of a request";
                 Problem::new(Code::UpstreamTimeout, detail)
             }
         };
@@ -331,8 +331,11 @@ fn overloaded(detail: &'static str) -> Problem {
 
 /// The caller may try again elsewhere.
 fn shutting_down() -> Problem {
-    Problem::new(Code::ShuttingDown, "the gateway is ending, and time is up for what was in flight")
-        .with_retry_after(Some(Duration::from_secs(1)))
+    Problem::new(
+        Code::ShuttingDown,
+        "the gateway is shutting down, and the time for requests in flight is over",
+    )
+    .with_retry_after(Some(Duration::from_secs(1)))
 }
 
 fn code_of(status: StatusCode) -> Code {

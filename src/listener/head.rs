@@ -20,7 +20,7 @@ pub(super) fn check<B>(request: &Request<B>) -> Result<(), Problem> {
     check_framing(request.headers())?;
     check_target(request.uri())?;
     if request.method() == Method::OPTIONS && request.uri().path() == "*" {
-        let detail = "this server takes GET and HEAD only";
+        let detail = "this server accepts only GET and HEAD";
         return Err(Problem::new(Code::MethodNotAllowed, detail)
             .with_header(ALLOW, HeaderValue::from_static("GET,HEAD")));
     }
@@ -36,7 +36,7 @@ pub(super) fn check_size(request: &Request<impl Body>) -> Result<(), Problem> {
     // As on the wire: the colon, the blank and the line's end count too.
     let size: usize = fields.map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
     if size > MAX_HEADER_BYTES {
-        let detail = "all header fields together may have 16 KiB";
+        let detail = "all header fields together may have at most 16 KiB";
         return Err(Problem::new(Code::TooLarge, detail)
             .with_status(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE));
     }
@@ -56,7 +56,7 @@ fn check_framing(headers: &HeaderMap) -> Result<(), Problem> {
         (None, _) => Ok(()),
         (Some(field), None) if is_chunked(field) => Ok(()),
         _ => {
-            let detail = "the only Transfer-Encoding that is taken is chunked, once";
+            let detail = "the only Transfer-Encoding accepted is a single chunked";
             Err(Problem::new(Code::BadRequest, detail)
                 .with_header(CONNECTION, HeaderValue::from_static("close")))
         }
@@ -68,7 +68,7 @@ pub(super) fn check_target(uri: &Uri) -> Result<(), Problem> {
     let (path, query) = (uri.path(), uri.query().unwrap_or_default());
     let mark = usize::from(uri.query().is_some());
     if path.len() + mark + query.len() > MAX_TARGET_BYTES {
-        let detail = "a target may have 8 KiB";
+        let detail = "a target may have at most 8 KiB";
         return Err(Problem::new(Code::TooLarge, detail).with_status(StatusCode::URI_TOO_LONG));
     }
     if !(is_well_encoded(path) && is_well_encoded(query)) {

@@ -117,7 +117,7 @@ pub(super) fn only_host<'a>(
     match (fields.next(), fields.next(), authority) {
         (None, _, Some(_)) => Ok(None),
         (Some(field), None, Some(authority)) if differ(field, authority) => {
-            Err(Problem::new(Code::BadRequest, "Host is another than :authority"))
+            Err(Problem::new(Code::BadRequest, "Host differs from :authority"))
         }
         (Some(field), None, _) => Ok(Some(field)),
         _ => Err(Problem::new(Code::BadRequest, "send exactly one Host header")),
@@ -164,7 +164,7 @@ fn check_signs(uri: &Uri, field: Option<&HeaderValue>) -> Result<(), Problem> {
     if field_is_good && uri.authority().is_none_or(|authority| is_good(authority.as_str())) {
         return Ok(());
     }
-    Err(Problem::new(Code::BadRequest, "Host holds signs that no host has"))
+    Err(Problem::new(Code::BadRequest, "Host has characters that no host name has"))
 }
 
 fn differ(field: &HeaderValue, authority: &Authority) -> bool {

@@ -189,7 +189,7 @@ pub fn router(ops: Ops) -> Router {
             Problem::new(Code::NotFound, "this port has /livez, /readyz and /metrics")
         })
         .method_not_allowed_fallback(async || {
-            Problem::new(Code::MethodNotAllowed, "this path takes GET and HEAD only")
+            Problem::new(Code::MethodNotAllowed, "this path accepts only GET and HEAD")
         })
         .with_state(ops)
 }

@@ -91,7 +91,9 @@ impl CertificateFault {
         match self {
             Self::Expired => "the client certificate has expired",
             Self::NotYetValid => "the client certificate is not valid yet",
-            Self::UnknownIssuer => "the client certificate is of another CA",
+            Self::UnknownIssuer => {
+                "the client certificate was issued by a CA that is not accepted here"
+            }
             Self::IssuerExpired => "the CA of the client certificate has expired",
             Self::Purpose => "the client certificate is not for client authentication",
             Self::Version => "the client certificate is X.509 of version 1 or 2, not 3",
@@ -104,7 +106,7 @@ impl CertificateFault {
             }
             Self::Path => "the client certificate's path to its CA is not allowed",
             Self::Revoked => "the client certificate is revoked",
-            Self::NoCrl => "no CRL of the client certificate's CA",
+            Self::NoCrl => "there is no CRL of the client certificate's CA",
             Self::CrlExpired => "the CRL has expired",
             Self::CrlUnusable => "the CRL of the client certificate's CA cannot be used",
             Self::Malformed => "the client certificate cannot be read",

@@ -16,8 +16,8 @@ pub enum JwtFault {
     /// Unsigned, a shared secret, or another algorithm that is not taken; or one that the key is not
     /// for.
     #[error(
-        "the token's alg is not accepted: RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, \
-         EdDSA or Ed25519, and of the key's own type"
+        "the token's alg is not accepted: it must be RS256, RS384, RS512, PS256, PS384, PS512, \
+         ES256, ES384, EdDSA or Ed25519, and suit the key's type"
     )]
     Algorithm,
     /// A header parameter that tells where to find a key, that asks for an extension, or that tells
@@ -38,7 +38,9 @@ pub enum JwtFault {
         retry_in: Duration,
     },
     /// No key has the token's `kid`; or it has none, and no key suits its `alg`.
-    #[error("no key of the issuer's has the token's kid, or suits its alg where it has none")]
+    #[error(
+        "the issuer has no key with the token's kid or, where the token has no kid, none that suits its alg"
+    )]
     UnknownKey,
     /// Not signed by a key that fits.
     #[error("the token's signature is wrong")]
@@ -50,10 +52,12 @@ pub enum JwtFault {
     #[error("the token's aud does not name this service")]
     Audience,
     /// None of `client_id`, `azp`, `appid` and `cid`, or another client than those that may call.
-    #[error("the token's client (client_id, azp, appid or cid) is not one that may call here")]
+    #[error(
+        "the token's client (client_id, azp, appid or cid) is not allowed to call this gateway"
+    )]
     Client,
     /// No `exp`, or an `exp` or `nbf` that is no number.
-    #[error("the token has no exp, or an exp or nbf that is no number")]
+    #[error("the token has no exp, or its exp or nbf is not a number")]
     Lifetime,
     /// `exp` is over, leeway included.
     #[error("the token has expired")]

@@ -45,18 +45,20 @@ use crate::{
 #[openapi(
     info(
         title = "sddc-gateway",
-        description = "Answers about the SDDCs of VMware Cloud on AWS, from a snapshot that the gateway keeps: at once, with their age. \
-            [The guide](/docs/guide) says in a few minutes how to ask, how fresh answers are, and how to watch.\n\n\
-            Every path takes HEAD as it takes GET. Every failure is an `application/problem+json` (RFC 9457) with a `code` to branch on; \
-            `/problems/{code}` says cause and remedy.\n\n\
-            Clients ignore fields that they do not know: changes add.",
+        description = "The SDDCs of VMware Cloud on AWS, answered at once from a snapshot that the \
+            gateway keeps, with their age. [The guide](/docs/guide) explains in a few minutes how \
+            to query, how fresh answers are, and how to watch for changes.\n\n\
+            Every path accepts GET and HEAD. Every failure is an `application/problem+json` \
+            document (RFC 9457) with a `code` to branch on; `/problems/{code}` describes its cause \
+            and remedy.\n\n\
+            Clients must ignore fields that they do not know: new versions add fields.",
         license(name = "Apache-2.0", identifier = "Apache-2.0"),
     ),
     servers((url = "/", description = "This gateway")),
     tags(
         (name = "sddcs", description = "Software-defined data centers, their clusters and hosts"),
-        (name = "tasks", description = "What VMware Cloud does or did on them"),
-        (name = "orgs", description = "The organizations that they belong to"),
+        (name = "tasks", description = "The work that VMware Cloud does or did on SDDCs"),
+        (name = "orgs", description = "The organizations that SDDCs belong to"),
         (name = "discovery", description = "Targets for monitoring"),
     ),
     paths(
@@ -103,12 +105,12 @@ fn document() -> Document {
 fn add_credentials(shared: &mut Components) {
     let mut bearer = Http::new(HttpAuthScheme::Bearer);
     bearer.description =
-        Some("A caller key, or a token (JWT) of the issuer that the operator trusts".into());
+        Some("A caller key, or a token (JWT) from the issuer that the operator trusts".into());
     let header = ApiKeyValue::with_description("X-API-Key", "A caller key");
     let certificate = SecurityScheme::MutualTls {
         description: Some(
-            "A certificate of a CA that the operator trusts, with the caller's name as URI or DNS \
-             alternative name"
+            "A certificate from a CA that the operator trusts, with the caller's URI or DNS name \
+             as subject alternative name"
                 .into(),
         ),
         deprecated: None,

@@ -99,7 +99,7 @@ pub(super) fn given_twice(name: &str) -> ParameterFault {
 pub(super) fn too_many(name: &str, most: usize) -> ParameterFault {
     ParameterFault {
         parameter: shortened(name).to_owned(),
-        problem: format!("is beyond the {most} parameters that one question may have"),
+        problem: format!("exceeds the limit of {most} parameters per request"),
         allowed: vec![format!("at most {most} parameters")],
         did_you_mean: None,
     }

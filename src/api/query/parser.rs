@@ -282,7 +282,7 @@ impl<R: Resource> QueryParser<R> {
         };
         let mark = Cursor::read(text, &self.query.path, self.query.bound());
         if mark.is_none() && !text.is_empty() && (self.faults.is_empty() || !Cursor::may_be(text)) {
-            let said = "the next_cursor of the page before, asked for with the same question";
+            let said = "the next_cursor of the previous page, with an unchanged query";
             self.faults.push(*at, faults::wrong_value(Parameter::Cursor.name(), text, said));
         }
         self.query.resume(text, mark);

@@ -24,13 +24,21 @@ impl AllowedParams {
 fn filter<R>(field: &Field<R>) -> Published {
     let (said, schema) = match field.kind {
         FieldKind::OneOf(documented) => {
-            let text =
-                format!("Documented: {}; other values if they are shown.", quoted(documented));
+            let text = format!(
+                "Documented values: {}; any other value is accepted if it occurs in what the caller may see.",
+                quoted(documented)
+            );
             (text, ObjectBuilder::new().schema_type(Type::String))
         }
         FieldKind::Open(form) | FieldKind::Each(form) => {
             let schema = ObjectBuilder::new().schema_type(Type::String).pattern(Some(form.pattern));
-            (format!("Must be {}, or one that is shown.", form.said), schema)
+            (
+                format!(
+                    "Must be {}, or a value that occurs in what the caller may see.",
+                    form.said
+                ),
+                schema,
+            )
         }
         FieldKind::Number => {
             let schema = ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(0));
@@ -46,9 +54,11 @@ fn filter<R>(field: &Field<R>) -> Published {
             (format!("Must be {}.", field.kind.said()), schema)
         }
     };
-    let wanted = if matches!(field.kind, FieldKind::Each(_)) { "holds" } else { "is" };
-    let description =
-        format!("Only those whose `{}` {wanted} this; given again: or that. {said}", field.name);
+    let wanted = if matches!(field.kind, FieldKind::Each(_)) { "has" } else { "is" };
+    let description = format!(
+        "Selects those whose `{}` {wanted} this value. Repeat the parameter to accept several values. {said}",
+        field.name
+    );
     let schema = ArrayBuilder::new().items(RefOr::T(Schema::from(schema.build())));
     let published = ParameterBuilder::new().style(Some(ParameterStyle::Form)).explode(Some(true));
     optional(published, field.name, &description).schema(Some(Schema::from(schema.build()))).build()
@@ -58,43 +68,43 @@ fn parameter<R: Resource>(parameter: Parameter) -> Published {
     let string = || ObjectBuilder::new().schema_type(Type::String);
     let (description, schema) = match parameter {
         Parameter::Target => (
-            "Which URL of the SDDCs: `vcenter` or `nsx`.".to_owned(),
+            "Which server of each SDDC is the target: `vcenter` or `nsx`.".to_owned(),
             string().enum_values(Some(read::TARGETS)),
         ),
         Parameter::Q => (
-            format!("Only those with this in their {}, whatever its case, or with this id.", R::SEARCHED),
+            format!("Selects those with this text in their {}, ignoring case, or with this id.", R::SEARCHED),
             string().min_length(Some(1)).max_length(Some(read::LONGEST_Q)),
         ),
         Parameter::Fields => (
-            format!("Only these fields, with commas between them: {}.", quoted(&read::names(R::FIELDS))),
+            format!("Shows only these fields, separated by commas: {}.", quoted(&read::names(R::FIELDS))),
             string().pattern(Some("^[a-z_]+(,[a-z_]+)*$")),
         ),
         Parameter::Include => (
-            format!("What else to show, with commas between: {}.", quoted(&read::names(R::INCLUDES))),
+            format!("Shows these parts too, separated by commas: {}.", quoted(&read::names(R::INCLUDES))),
             string().pattern(Some("^[a-z_]+(,[a-z_]+)*$")),
         ),
         Parameter::Sort => (
             format!(
-                "Sorts by this field, or `-` and the field to begin with the highest; `null` comes last, \
-                 and the id decides between equals. One of {}.",
+                "Sorts by this field; with `-` before the field, in descending order. `null` comes \
+                 last, and equal values are ordered by id. One of {}.",
                 quoted(&read::sortable::<R>())
             ),
             string().pattern(Some("^-?[a-z_]+$")).default(Some(json!(read::spelled(R::ORDER)))),
         ),
         Parameter::Limit => (
-            "How many at most; all without it.".to_owned(),
+            "The largest number of items on a page. Without it, one page has all items.".to_owned(),
             ObjectBuilder::new()
                 .schema_type(Type::Integer)
                 .minimum(Some(1))
                 .maximum(Some(read::MOST_ITEMS)),
         ),
         Parameter::Cursor => (
-            "The `next_cursor` of the page before, asked for with the same question. It does not expire.".to_owned(),
+            "The `next_cursor` of the previous page, with an otherwise unchanged query. It does not expire.".to_owned(),
             string().pattern(Some("^[A-Za-z0-9_-]+$")),
         ),
         Parameter::Partial => (
-            "`allow`: answer 200 with `\"completeness\": \"partial\"` when some organizations cannot be \
-             shown, instead of 503 `incomplete`."
+            "`allow`: when some organizations cannot be shown, the answer is 200 with \
+             `\"completeness\": \"partial\"` instead of 503 `incomplete`."
                 .to_owned(),
             string().pattern(Some("^allow$")),
         ),
@@ -103,9 +113,10 @@ fn parameter<R: Resource>(parameter: Parameter) -> Published {
             ObjectBuilder::new().schema_type(Type::Boolean).default(Some(json!(false))),
         ),
         Parameter::Wait => (
-            "With `If-None-Match`: waits this long at most for another answer than the one that the \
-             caller has, then answers 304. A duration such as `45s`, or seconds; at most 120 s. A proxy \
-             in between must wait longer: HAProxy as Debian ships it ends at 50 s."
+            "With `If-None-Match`: the gateway waits at most this long for an answer that differs \
+             from the one that the caller has, and then answers 304. A duration such as `45s`, or \
+             a number of seconds; at most 120 s. The timeout of a proxy in between must be longer: \
+             HAProxy in Debian's default configuration ends a request after 50 s."
                 .to_owned(),
             string().pattern(Some("^([0-9]+m)?([0-9]+s)?([0-9]+ms)?$|^[0-9]+$")),
         ),

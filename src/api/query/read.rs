@@ -23,7 +23,7 @@ pub(super) const LONGEST_Q: usize = 256;
 /// What service discovery can be asked for.
 pub(super) const TARGETS: [&str; 2] = ["vcenter", "nsx"];
 
-const Q: &str = "a part of the name, or an id, in at most 256 characters";
+const Q: &str = "part of a name, or an id, of at most 256 characters";
 const LIMIT: &str = "a number from 1 to 500";
 const WAIT: &str = "a duration of at most 120s, such as 45s or 45";
 
@@ -77,7 +77,7 @@ fn allowed<R: Resource>(parameter: Parameter) -> Vec<String> {
         Parameter::Include => owned(&names(R::INCLUDES)),
         Parameter::Sort => owned(&sortable::<R>()),
         Parameter::Limit => owned(&[LIMIT]),
-        Parameter::Cursor => owned(&["the next_cursor of the page before"]),
+        Parameter::Cursor => owned(&["the next_cursor of the previous page"]),
         Parameter::Partial => owned(&["allow"]),
         Parameter::IncludeDeleted => owned(&["true", "false"]),
         Parameter::Wait => owned(&[WAIT]),

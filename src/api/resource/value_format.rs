@@ -55,9 +55,9 @@ impl FieldKind {
     /// What a value must be, for people: what stands after "must be".
     pub(in crate::api) fn said(self) -> &'static str {
         match self {
-            Self::OneOf(_) => "a documented value, or one that is shown",
+            Self::OneOf(_) => "a documented value, or one that occurs now",
             Self::Open(form) | Self::Each(form) => form.said,
-            Self::Number => "a whole number, not negative",
+            Self::Number => "a non-negative whole number",
             Self::Flag => "true or false",
             Self::Time => "an RFC 3339 time, such as 2025-03-18T02:17:04Z",
             Self::Object => "an object",

@@ -50,16 +50,18 @@ const RETRY: Bytes = Bytes::from_static(b"retry: 3000\n");
 
 /// Watch SDDCs
 ///
-/// The SDDCs as a stream of server-sent events. First comes `event: sync` with the whole list, as
-/// `GET /sddcs` answers it; then `event: added`, `changed` or `removed` with `{"sddc": …, "changed":
-/// [names of the fields that differ]}`, and `event: status` with `{"age_s", "completeness"}` when the
-/// picture turns old or incomplete, or is fresh and complete again. A comment, which is one line, comes
-/// every 15 s. The first event says `retry: 3000`. The schemas of the data are `Page_Sddc` (`sync`), `ChangeEvent` (`added`, `changed`, `removed`),
+/// The SDDCs as a stream of server-sent events. The first event is `event: sync` with the whole
+/// list, as `GET /sddcs` answers it. Then come `event: added`, `changed` or `removed` with
+/// `{"sddc": …, "changed": [names of the fields that differ]}`, and `event: status` with
+/// `{"age_s", "completeness"}` when the snapshot becomes old or incomplete, or is fresh and
+/// complete again. A comment of one line comes every 15 s. The first event has `retry: 3000`. The
+/// schemas of the data are `Page_Sddc` (`sync`), `ChangeEvent` (`added`, `changed`, `removed`),
 /// `StatusEvent` and `ResetEvent`.
 ///
-/// `id` is the `ETag` of the list with the same filters. Who comes back with it as `Last-Event-ID`
-/// goes on if nothing has changed, and else gets `event: reset` and a new `sync`. An SDDC that cannot
-/// be read is never `removed`. One that leaves the filters, or what the caller may see, is.
+/// `id` is the `ETag` of the list with the same filters. A client that reconnects with it as
+/// `Last-Event-ID` continues if nothing has changed; otherwise it gets `event: reset` and a new
+/// `sync`. An SDDC that cannot be read is never `removed`. One that no longer matches the
+/// filters, or that the caller may no longer see, is `removed`.
 ///
 /// Source: `GET /vmc/api/orgs/{org}/sddcs`.
 #[cfg_attr(test, utoipa::path(
@@ -103,18 +105,18 @@ pub(in crate::api) async fn watch_sddcs(
     Ok(response)
 }
 
-/// The data of `event: status`: the picture has turned old or incomplete, or is fresh and complete
-/// again.
+/// The data of `event: status`: the snapshot has become old or incomplete, or is fresh and
+/// complete again.
 #[derive(Debug, Serialize)]
 #[cfg_attr(test, derive(utoipa::ToSchema), schema(as = StatusEvent))]
 pub(in crate::api) struct StatusEvent {
-    /// Seconds since the oldest part of the picture was read; `null` where there is none.
+    /// Seconds since the oldest part of the snapshot was read; `null` where there is none.
     pub(super) age_s: Option<u64>,
     /// Whether every organization can be shown.
     pub(super) completeness: Completeness,
 }
 
-/// The data of `event: reset`: what was told before is void, and `sync` follows.
+/// The data of `event: reset`: the earlier events no longer hold, and `sync` follows.
 #[derive(Debug, Serialize)]
 #[cfg_attr(test, derive(utoipa::ToSchema), schema(as = ResetEvent))]
 pub(in crate::api) struct ResetEvent {}

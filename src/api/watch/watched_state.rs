@@ -108,9 +108,9 @@ struct SddcChange<'a> {
 #[derive(Serialize)]
 #[cfg_attr(test, derive(utoipa::ToSchema), schema(as = ChangeEvent))]
 pub(in crate::api) struct ChangeEvent<'a> {
-    /// The SDDC as it is now; as it was last told if it was removed.
+    /// The SDDC as it is now or, if it was removed, as the stream last showed it.
     sddc: &'a Sddc,
-    /// If it has changed: the names of the fields that differ. Else empty.
+    /// The names of the fields that differ, if the SDDC has changed; otherwise empty.
     changed: Vec<String>,
 }
 

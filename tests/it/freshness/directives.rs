@@ -112,7 +112,7 @@ async fn who_comes_during_a_forced_read_shares_the_next_one() {
     };
     let (first, later, bearing, ()) = join!(first, later, bearing, clock);
     assert_eq!(first.served(), "fwd=miss; stored");
-    assert_eq!(bearing.served(), "fwd=miss; collapsed", "young enough");
+    assert_eq!(bearing.served(), "fwd=miss; collapsed", "recent enough");
     assert!(later.iter().all(|answer| answer.names().contains(&"changed".to_owned())));
     let stored = later.iter().filter(|answer| answer.served() == "fwd=miss; stored").count();
     let shared = later.iter().filter(|answer| answer.served() == "fwd=miss; collapsed").count();

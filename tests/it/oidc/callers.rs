@@ -89,7 +89,7 @@ async fn the_one_caller_all_of_whose_claims_match_is_the_one() {
         assert_eq!((answer.status.as_u16(), &*caller(&gateway)), (401, "none"), "{more}");
         assert_eq!(
             answer.json()["detail"],
-            "the credential is good, but names no caller of this gateway"
+            "the credential is valid but belongs to no caller of this gateway"
         );
     }
 }
@@ -171,7 +171,10 @@ async fn a_token_and_a_key_are_of_one_caller_or_of_nobody() {
     assert_eq!(both("sgw_wrong").await.status, 401);
     let other = both(gateway.key()).await;
     assert_eq!(other.status, 401);
-    assert_eq!(other.json()["detail"], "two credentials of different callers were sent");
+    assert_eq!(
+        other.json()["detail"],
+        "the request has two credentials that belong to different callers"
+    );
     // A token in the key's place is no key.
     let token = bearer.trim_start_matches("Bearer ");
     let misplaced = gateway.send_bare(Method::GET, "/sddcs", &[("x-api-key", token)]).await;

@@ -173,7 +173,7 @@ async fn a_good_certificate_that_names_no_caller_is_told_so_with_its_names_in_th
         assert_eq!(answer.told(), (401, "unauthenticated".to_owned()));
         let problem: serde_json::Value = serde_json::from_slice(&answer.body).unwrap();
         let detail = problem["detail"].as_str().unwrap();
-        assert!(detail.contains("names no caller of this gateway"), "{detail}");
+        assert!(detail.contains("belongs to no caller of this gateway"), "{detail}");
         let log = gateway.log.text();
         let line: serde_json::Value = serde_json::from_str(log.lines().last().unwrap()).unwrap();
         assert_eq!(

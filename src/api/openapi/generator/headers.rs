@@ -9,22 +9,29 @@ use super::share::share;
 
 /// What a request's header fields may say.
 const ASKED: [(&str, &str); 6] = [
-    ("Last-Event-ID", "The `id` of the last event that came"),
-    ("If-None-Match", "`ETag`s that the caller has, or `*`: answered with 304 if one still holds"),
+    ("Last-Event-ID", "The `id` of the last event that the client received"),
+    (
+        "If-None-Match",
+        "The `ETag`s that the caller has, or `*`: the answer is 304 if one of them still holds",
+    ),
     (
         "Cache-Control",
-        "`no-cache`, or `max-age=` seconds: what is older is read anew, six times a minute for each \
-         caller and organization, beyond that the snapshot answers (`detail=budget` in `Cache-Status`). \
-         `only-if-cached`: 504 rather than a read. `stale-if-error=` seconds: how much older than \
-         fresh an answer may be if reading fails, never more than `inventory.stale`",
+        "`no-cache`, or `max-age=` and a number of seconds: an older snapshot is read again first, \
+         at most six times a minute for each caller and organization; beyond that the snapshot \
+         answers (`detail=budget` in `Cache-Status`). `only-if-cached`: 504 instead of a read. \
+         `stale-if-error=` and a number of seconds: how much older than fresh an answer may be if \
+         reading fails, never more than `inventory.stale`",
     ),
     (
         "Accept-Encoding",
-        "`zstd`, `br` and `gzip` are known. An answer is compressed at the first demand: who asks \
-         before that is done gets it plain",
+        "`zstd`, `br` and `gzip` are supported. An answer is compressed when a client first asks \
+         for it; until that is done, clients get it uncompressed",
     ),
-    ("X-Request-Id", "1 to 64 characters of `[A-Za-z0-9._-]`: comes back, and is in the log"),
-    ("traceparent", "Trace context (W3C): its trace id is in the log"),
+    (
+        "X-Request-Id",
+        "1 to 64 characters of `[A-Za-z0-9._-]`: the answer and the log have the same id",
+    ),
+    ("traceparent", "Trace context (W3C): the log has its trace id"),
 ];
 
 /// Those of them that a stream of events takes. The first is for streams alone.
@@ -76,33 +83,34 @@ const fn text(name: &'static str, text: &'static str) -> Field {
 }
 
 pub(super) const REQUEST_ID: Field =
-    text("X-Request-Id", "The request's id: the caller's own if it sent a sane one");
+    text("X-Request-Id", "The request's id: the caller's own if it sent a valid one");
 pub(super) const NO_STORE: Field = Field {
     shared: "No-Store",
-    ..text("Cache-Control", "`no-store`: another request may well have another answer")
+    ..text("Cache-Control", "`no-store`: the next request may get a different answer")
 };
 pub(super) const RETRY_AFTER: Field = Field {
     kind: seconds,
-    ..text("Retry-After", "Seconds after which asking again may help, where that is known")
+    ..text("Retry-After", "Seconds after which the same request may succeed, where that is known")
 };
 pub(super) const WWW_AUTHENTICATE: Field =
     text("WWW-Authenticate", "How to authenticate (RFC 6750)");
 pub(super) const RATELIMIT: Field = text(
     "RateLimit",
-    "What is left of the caller's rate, and in how many seconds there is more: `\"caller\";r=599;t=1` \
-     (draft-ietf-httpapi-ratelimit-headers). Only where the caller has one",
+    "How many requests of the caller's rate are left, and in how many seconds there are more: \
+     `\"caller\";r=599;t=1` (draft-ietf-httpapi-ratelimit-headers). Sent only where the caller has \
+     a rate",
 );
 pub(super) const RATELIMIT_POLICY: Field = text(
     "RateLimit-Policy",
-    "The caller's rate, as so many in so many seconds: `\"caller\";q=600;w=60`",
+    "The caller's rate, as a number of requests in a number of seconds: `\"caller\";q=600;w=60`",
 );
 pub(super) const LINK: Field = text(
     "Link",
-    "The next page, as a query alone that is relative to what was asked for, with `rel=\"next\"` \
-     (RFC 8288); not on the last one",
+    "The next page with `rel=\"next\"` (RFC 8288), as a query that is relative to the request's \
+     path. The last page has none",
 );
 pub(super) const CONTENT_ENCODING: Field =
-    text("Content-Encoding", "`zstd`, `br` or `gzip`; not there if the answer came plain");
+    text("Content-Encoding", "`zstd`, `br` or `gzip`; absent if the answer is not compressed");
 
 /// What a stream of events carries.
 pub(super) const OF_STREAM: [Field; 5] = [
@@ -117,7 +125,7 @@ pub(super) const OF_STREAM: [Field; 5] = [
 pub(super) const FRESHNESS: [Field; 8] = [
     text(
         "ETag",
-        "Weak validator: equal content has an equal one, on every replica and in every coding",
+        "Weak validator: equal content has an equal `ETag`, on every replica and in every coding",
     ),
     Field {
         kind: seconds,
@@ -125,14 +133,15 @@ pub(super) const FRESHNESS: [Field; 8] = [
     },
     text(
         "Cache-Control",
-        "`private, max-age=` and `inventory.fresh`: younger than that an answer is fresh. `private, \
-         no-cache` on an answer that is older, and on every answer to `wait`: no cache may repeat it",
+        "`private, max-age=` with the seconds of `inventory.fresh`: an answer below that age is \
+         fresh. `private, no-cache` on an older answer and on every answer to `wait`: no cache may \
+         reuse it without asking again",
     ),
     text(
         "Cache-Status",
         "How the answer was served (RFC 9211): `sddc-gateway; hit; ttl=48` is fresh for 48 s; a \
-         negative `ttl` is stale, with why in `detail`; `fwd=miss` was read for this request, \
-         `collapsed` together with others; `fwd=stale` could not be read anew",
+         negative `ttl` is stale, with the reason in `detail`; `fwd=miss` was read for this request, with \
+         `collapsed` together with others; `fwd=stale` could not be read again",
     ),
     text("Vary", "`Accept-Encoding, Authorization, X-API-Key`"),
     RATELIMIT_POLICY,

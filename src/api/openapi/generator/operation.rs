@@ -42,7 +42,7 @@ impl Author<'_> {
         let responses = &mut operation.responses.responses;
         if !is_stream {
             let mut unchanged = ResponseBuilder::new()
-                .description("The caller has it already (`If-None-Match`)")
+                .description("The caller already has this answer (`If-None-Match`)")
                 .build();
             headers::describe(self.shared, &mut unchanged, &FRESHNESS);
             let unchanged =

@@ -98,7 +98,7 @@ fn plain_id(schema: &RefOr<Schema>) -> Option<Schema> {
 
 fn add_included(sddc: &mut Object) {
     for (field, item) in INCLUDED {
-        let said = format!("Only with `include={field}`; `null` where they are not known.");
+        let said = format!("Present only with `include={field}`; `null` if they are not known.");
         let list = ArrayBuilder::new()
             .schema_type(SchemaType::from_iter([Type::Array, Type::Null]))
             .items(Ref::from_schema_name(item))

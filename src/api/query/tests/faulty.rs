@@ -40,7 +40,7 @@ fn each_fault_says_what_is_wrong_and_what_is_allowed() {
         ("capacity=1", "capacity: unknown parameter: q | fields | include"),
         ("state=", "state: a value is needed: DEPLOYING | READY | DELETING"),
         ("region=", "region: a value is needed: a region in VMware's spelling, such as US_WEST_2"),
-        ("q", "q: a value is needed: a part of the name, or an id, in at most 256 characters"),
+        ("q", "q: a value is needed: part of a name, or an id, of at most 256 characters"),
         ("state=REDY", "state: unknown value \"REDY\": DEPLOYING | READY | DELETING (READY?)"),
         ("state=ready", "state: unknown value \"ready\": DEPLOYING | READY | DELETING (READY?)"),
         (
@@ -54,7 +54,7 @@ fn each_fault_says_what_is_wrong_and_what_is_allowed() {
         ),
         (
             "host_count=many",
-            "host_count: must be a whole number, not negative, not \"many\": a whole number, not negative",
+            "host_count: must be a non-negative whole number, not \"many\": a non-negative whole number",
         ),
         (
             "created_at=2024",
@@ -83,10 +83,10 @@ fn each_fault_says_what_is_wrong_and_what_is_allowed() {
         ),
         (
             "cursor=abc",
-            "cursor: must be the next_cursor of the page before, asked for with the same question, \
-             not \"abc\": the next_cursor of the page before, asked for with the same question",
+            "cursor: must be the next_cursor of the previous page, with an unchanged query, \
+             not \"abc\": the next_cursor of the previous page, with an unchanged query",
         ),
-        ("cursor=", "cursor: a value is needed: the next_cursor of the page before"),
+        ("cursor=", "cursor: a value is needed: the next_cursor of the previous page"),
     ];
     for (text, expected) in cases {
         assert_eq!(told::<SddcEntry>(AllowedParams::LIST, text, &[]), [expected]);
@@ -240,6 +240,6 @@ fn a_text_to_look_for_has_at_most_256_characters() {
     );
     let told = faults::<SddcEntry>(AllowedParams::LIST, &format!("q={}", "x".repeat(257)), &[]);
     let [fault] = &*told else { panic!("{told:?}") };
-    assert_eq!(fault.allowed, ["a part of the name, or an id, in at most 256 characters"]);
+    assert_eq!(fault.allowed, ["part of a name, or an id, of at most 256 characters"]);
     assert!(fault.problem.len() < 200, "{}", fault.problem);
 }

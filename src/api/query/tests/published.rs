@@ -54,8 +54,8 @@ fn a_filter_is_published_with_its_values_form_and_repetition() {
         of("region"),
         json!({
             "name": "region", "in": "query", "required": false, "style": "form", "explode": true,
-            "description": "Only those whose `region` is this; given again: or that. Must be a region in \
-                VMware's spelling, such as US_WEST_2, or one that is shown.",
+            "description": "Selects those whose `region` is this value. Repeat the parameter to accept several values. Must be a region in \
+                VMware's spelling, such as US_WEST_2, or a value that occurs in what the caller may see.",
             "schema": {
                 "type": "array",
                 "items": {"type": "string", "pattern": "^[A-Z]+(_[A-Z]+)+_[0-9]+$"},

@@ -195,14 +195,14 @@ impl Drain {
                 let left = self.connections.len();
                 tracing::warn!(
                     left,
-                    "connections still open at the end of api.drain: cutting them"
+                    "connections are still open at the end of api.drain and are closed now"
                 );
             }
         };
         tokio::select! {
             () = wind_down => {}
             _ = signals.next() => {
-                tracing::warn!("second signal: not waiting any longer");
+                tracing::warn!("second signal: the gateway no longer waits for requests in flight");
                 self.readiness.drain();
                 self.close.cancel();
                 self.connections.close();

@@ -229,7 +229,7 @@ impl Reloads {
                         file = key,
                         reason,
                         detail,
-                        "new version refused, the old one stays in use"
+                        "the new version of the file cannot be used; the old one stays in use"
                     );
                 } else {
                     tracing::warn!(
@@ -242,7 +242,7 @@ impl Reloads {
                 }
             }
             Ok(()) if before.flatten().is_some() => {
-                tracing::info!(file = key, "file is good again");
+                tracing::info!(file = key, "the file can be used again");
             }
             Ok(()) | Err(_) => {}
         }

@@ -111,7 +111,7 @@ impl Tasks {
         self.lasting.spawn(async move {
             let panicked = AssertUnwindSafe(task).catch_unwind().await.is_err();
             if panicked || !stop.is_cancelled() {
-                tracing::error!(task = name, panicked, "a background task ended unasked");
+                tracing::error!(task = name, panicked, "a background task ended unexpectedly");
                 tasks.metrics.task_failure(name);
                 tasks.failed.notify_one();
             }

@@ -45,7 +45,7 @@ fn fit(settings: &mut listener::Settings, limit: Option<u64>) {
         tracing::warn!(
             wanted,
             room,
-            "api.max_connections is more than the limit of open files allows: lowered"
+            "api.max_connections exceeds what the limit of open files allows, and is lowered"
         );
         settings.max_connections = room;
     }
@@ -54,7 +54,7 @@ fn fit(settings: &mut listener::Settings, limit: Option<u64>) {
         tracing::warn!(
             wanted,
             room,
-            "api.max_watchers is more than the connections that there can be: lowered"
+            "api.max_watchers exceeds the number of possible connections, and is lowered"
         );
         settings.max_watchers = room;
     }

@@ -14,7 +14,7 @@ use crate::{
 pub enum CspError {
     /// 400, 401 or 403: wrong id or secret, an expired app, an org that the app was not added to.
     /// CSP's status does not tell them apart.
-    #[error("CSP refused the client credentials ({0})")]
+    #[error("CSP rejected the client credentials ({0})")]
     Refused(StatusCode),
     /// No usable answer.
     #[error("CSP: {0}")]

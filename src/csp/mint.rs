@@ -237,7 +237,7 @@ fn life(expires_in: Option<&RawValue>) -> Duration {
         None => {
             tracing::warn!(
                 assumed_s = ASSUMED_LIFE.as_secs(),
-                "CSP sent no usable expires_in: assuming a lifetime"
+                "CSP sent no usable expires_in: a default lifetime is assumed"
             );
             ASSUMED_LIFE
         }

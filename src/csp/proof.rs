@@ -83,7 +83,7 @@ impl SecretProof {
         match first.prove(&candidate).await {
             Ok(()) => {
                 self.count_unanswered(false);
-                tracing::info!("client secret changed: CSP has taken the new one");
+                tracing::info!("the client secret has changed: CSP has accepted the new one");
                 self.sources.iter().for_each(TokenSource::retry_now);
                 Ok(())
             }

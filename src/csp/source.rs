@@ -390,13 +390,15 @@ impl TokenSource {
         match (outcome, self.usable()) {
             (MintOutcome::Refused, _) => tracing::error!(
                 org.id = org, failures, %error,
-                "token not minted: check csp.client_id and the client secret"
+                "the token could not be minted: check csp.client_id and the client secret"
             ),
             (_, Some(_)) => tracing::warn!(
                 org.id = org, failures, %error,
-                "token not renewed, the current one is still good"
+                "the token could not be renewed; the current one is still valid"
             ),
-            (_, None) => tracing::error!(org.id = org, failures, %error, "token not minted"),
+            (_, None) => {
+                tracing::error!(org.id = org, failures, %error, "the token could not be minted");
+            }
         }
     }
 

@@ -97,12 +97,14 @@ pub(super) fn callers(config: &Config, policy: &Policy) -> Option<Watched> {
             return Err("empty");
         }
         let callers = callers_file(&path, text, &listed, methods).map_err(|faults| {
-            faults.iter().for_each(|fault| tracing::warn!(%fault, "callers' file refused"));
+            faults
+                .iter()
+                .for_each(|fault| tracing::warn!(%fault, "the callers' file cannot be used"));
             "invalid"
         })?;
         let warnings = callers.iter().flat_map(CallerSettings::warnings);
         warnings.for_each(|warning| tracing::warn!("access.callers_file: {warning}"));
-        tracing::info!(callers = callers.len(), "callers' file changed");
+        tracing::info!(callers = callers.len(), "the callers' file has changed");
         policy.replace(&callers);
         Ok(())
     });
@@ -194,13 +196,16 @@ pub(super) async fn run_restart_notices(
             Some(Ok(keys)) if keys.is_empty() => {}
             Some(Ok(keys)) => {
                 let keys = keys.join(", ");
-                tracing::warn!(keys, "the configuration has changed: these keys need a restart");
+                tracing::warn!(
+                    keys,
+                    "the configuration file has changed: these keys take effect after a restart"
+                );
             }
             Some(Err(faults)) => {
                 for fault in faults.iter() {
                     tracing::warn!(
                         %fault,
-                        "the configuration has changed, and a restart would be refused"
+                        "the configuration file has changed and is not valid: a restart would fail"
                     );
                 }
             }

@@ -271,14 +271,14 @@ impl<E: Entry> OrgListing<E> {
                 if self.cached.confirm_at().is_none_or(|at| begun < at) {
                     tracing::warn!(
                         org.id = %org.id, before = was, now,
-                        "more than half of the {} are not in the list: the old list stays until \
-                         a later reading confirms it", listing.name
+                        "more than half of the {} are missing from the list: the old list stays \
+                         until a later read confirms it", listing.name
                     );
                     return Verdict::Unconfirmed;
                 }
                 tracing::warn!(
                     org.id = %org.id, before = was, now,
-                    "a second reading confirms that more than half of the {} are gone", listing.name
+                    "a second read confirms that more than half of the {} are gone", listing.name
                 );
             }
         }
@@ -288,15 +288,15 @@ impl<E: Entry> OrgListing<E> {
         for id in versions.newly_held {
             tracing::warn!(
                 org.id = %org.id, %id,
-                "a lower version than before in {}: the higher one stays until three readings agree",
+                "the list of {} has a lower version of a document than before: the higher one stays until three reads agree",
                 listing.name
             );
         }
         for id in versions.restored {
             tracing::warn!(
                 org.id = %org.id, %id,
-                "a lower version than before in {} is believed: readings agree, or it was updated \
-                 later", listing.name
+                "the list of {} has a lower version of a document than before, which is accepted: \
+                 reads agree, or it was updated later", listing.name
             );
         }
         if let Some((sibling, other)) = sibling.zip(other)
@@ -326,8 +326,8 @@ impl<E: Entry> OrgListing<E> {
         if count != known {
             tracing::warn!(
                 org.id = %org.id, without_id = count, kept = unshown,
-                "elements without a usable id in {}: nothing is removed, what the list does not \
-                 show stays as it was", listing.name
+                "the list of {} has elements without a usable id: nothing is removed, and what the \
+                 list does not show stays as it was", listing.name
             );
         }
     }
@@ -338,7 +338,7 @@ impl<E: Entry> OrgListing<E> {
         if is_cut && !self.is_cut.load(Ordering::Relaxed) {
             tracing::info!(
                 org.id = %org.id, kept = list.entries.len(),
-                "older tasks are left out of {}: their lists are partial", listing.name
+                "older tasks are left out of {}: the lists are partial", listing.name
             );
         }
         self.is_cut.store(is_cut, Ordering::Relaxed);
@@ -366,7 +366,7 @@ impl<E: Entry> OrgListing<E> {
         if odd.documents > 0 && odd.documents != before {
             tracing::warn!(
                 org.id = %org.id, odd = odd.documents, not_shown = odd.skipped,
-                "documents of {} with something unreadable in them: it is shown as null", listing.name
+                "the list of {} has documents with something unreadable, which is shown as null", listing.name
             );
         }
         Ok(list)

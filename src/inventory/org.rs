@@ -140,14 +140,14 @@ impl OrgCache {
             let has_snapshot = list.cached.reading().is_some() && !lists.is_gone();
             self.reader().set_has_snapshot(has_snapshot);
             if lists.is_gone() && !was_gone {
-                tracing::warn!(org.id = %self.id(), "organization dropped: VMware answers 404");
+                tracing::warn!(org.id = %self.id(), "an organization was dropped: VMware Cloud answers 404 for it");
             }
         }
         if let Err(error) = &outcome
             && !error.is_held()
             && !lists.is_gone()
         {
-            tracing::warn!(org.id = %self.id(), %error, "{} not refreshed", listing.name);
+            tracing::warn!(org.id = %self.id(), %error, "{} could not be refreshed", listing.name);
         }
         self.publish();
         outcome
@@ -207,7 +207,7 @@ impl OrgCache {
                 if let Err(error) = &outcome
                     && !error.is_held()
                 {
-                    tracing::warn!(org.id = %org.id(), %error, "organization not refreshed");
+                    tracing::warn!(org.id = %org.id(), %error, "an organization could not be refreshed");
                 }
                 outcome
             }

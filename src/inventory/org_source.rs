@@ -79,7 +79,7 @@ impl Discovery {
             tracing::warn!(
                 without_id,
                 kept = kept.len(),
-                "elements without a usable id in the list of organizations: none is dropped"
+                "the list of organizations has elements without a usable id: no organization is dropped"
             );
         } else {
             *absent = kept.iter().map(|(org, since)| (org.id.clone(), *since)).collect();

@@ -129,7 +129,9 @@ impl InventoryState {
                 match &outcome {
                     Ok(()) => state.reconcile(),
                     Err(error) if error.is_held() => {}
-                    Err(error) => tracing::warn!(%error, "organizations not refreshed"),
+                    Err(error) => {
+                        tracing::warn!(%error, "the organizations could not be refreshed");
+                    }
                 }
                 outcome
             }
@@ -148,7 +150,7 @@ impl InventoryState {
             .iter()
             .map(|Org { id, .. }| {
                 before.remove(id).cloned().unwrap_or_else(|| {
-                    tracing::info!(org.id = %id, "organization found");
+                    tracing::info!(org.id = %id, "an organization was found");
                     let org = OrgCache::new(id.clone(), discovery.reader.sibling(), &self.context);
                     opened.push(org.clone());
                     org
@@ -156,7 +158,7 @@ impl InventoryState {
             })
             .collect();
         for org in before.values() {
-            tracing::info!(org.id = %org.id(), "organization gone");
+            tracing::info!(org.id = %org.id(), "an organization is no longer there");
             org.retired.cancel();
         }
         orgs.sort_by(|one, other| one.id().cmp(other.id()));

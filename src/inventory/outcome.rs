@@ -107,7 +107,7 @@ pub enum Unavailable {
     #[error("no such id")]
     NoSuchId,
     /// Nothing in scope can be shown without asking upstream, which the request forbids.
-    #[error("nothing kept")]
+    #[error("nothing cached")]
     NotCached,
 }
 

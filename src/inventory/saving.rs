@@ -87,12 +87,12 @@ impl Inventory {
                 file.is_foreign = is_foreign(why);
                 let path = file.path.display();
                 if file.is_foreign {
-                    tracing::error!(%path, "snapshot file not used and not written: {why}");
+                    tracing::error!(%path, "the snapshot file is neither used nor written: {why}");
                 } else {
-                    tracing::warn!(%path, "snapshot file not used: {why}");
+                    tracing::warn!(%path, "the snapshot file is not used: {why}");
                 }
             }
-            Err(_panic) => tracing::error!("snapshot file not used: reading it panicked"),
+            Err(_panic) => tracing::error!("the snapshot file is not used: reading it panicked"),
         }
         file
     }
@@ -130,7 +130,7 @@ impl Inventory {
             sddcs = restored,
             age_s = age,
             saved_at = %snapshot.saved_at,
-            "snapshot file loaded"
+            "the snapshot file was loaded"
         );
     }
 
@@ -185,7 +185,7 @@ impl Inventory {
             }
             Err(error) if !std::mem::replace(failing, true) => {
                 let (path, error) = (file.path.display(), crate::os_error::describe(&error));
-                tracing::warn!(%path, %error, "snapshot file not written: the old one stays");
+                tracing::warn!(%path, %error, "the snapshot file could not be written: the old one stays");
             }
             // Told once, counted each time.
             Err(_) => {}

@@ -145,31 +145,31 @@ impl SavedOrg {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Refused {
     /// Its first line is not a header.
-    #[error("it is no snapshot of sddc-gateway")]
+    #[error("the file is not a snapshot of sddc-gateway")]
     NotASnapshot,
     /// Written by an older or newer gateway.
-    #[error("it is of version {0}, this gateway reads version {VERSION}")]
+    #[error("the snapshot has version {0}, but this gateway reads version {VERSION}")]
     OtherVersion(u64),
     /// Length, checksum or content.
-    #[error("it is damaged")]
+    #[error("the snapshot is damaged")]
     Damaged,
     /// Written under another `csp.url`, `vmc.url` or `csp.client_id`.
-    #[error("it is of other upstreams or of another OAuth app")]
+    #[error("the snapshot comes from other upstreams or from another OAuth app")]
     OtherSource,
     /// The wall clock was set back, or another machine's is ahead.
-    #[error("its time is in the future, so its age is unknown")]
+    #[error("the snapshot's time is in the future, so its age is unknown")]
     FromTheFuture,
     /// Every part of it.
-    #[error("all of it is older than inventory.stale")]
+    #[error("everything in the snapshot is older than inventory.stale")]
     TooOld,
     /// A directory, a device, a pipe.
-    #[error("it is not a regular file")]
+    #[error("the path is not a regular file")]
     NotAFile,
     /// More than any snapshot.
-    #[error("it is larger than 1 GiB")]
+    #[error("the file is larger than 1 GiB")]
     TooLarge,
     /// The operating system's word.
-    #[error("it cannot be read: {}", crate::os_error::in_words(*.0))]
+    #[error("the file cannot be read: {}", crate::os_error::in_words(*.0))]
     Unreadable(io::ErrorKind),
 }
 

@@ -89,7 +89,7 @@ impl Listener {
                     // Once a spell: want of file descriptors lasts, and comes back at each try.
                     if !std::mem::replace(&mut is_failing, true) {
                         let error = crate::os_error::describe(&error);
-                        tracing::warn!(%error, "connections cannot be accepted");
+                        tracing::warn!(%error, "the listener cannot accept connections");
                     }
                     tokio::time::sleep(ACCEPT_PAUSE).await;
                 }

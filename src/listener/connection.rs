@@ -151,7 +151,7 @@ impl Connection {
             return;
         }
         self.context.metrics.connection_error(reason(&error));
-        tracing::debug!(client.address = %self.peer.address.ip(), %error, "a connection ended badly");
+        tracing::debug!(client.address = %self.peer.address.ip(), %error, "a connection ended with an error");
     }
 }
 

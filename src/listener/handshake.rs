@@ -46,7 +46,7 @@ pub(super) async fn handshake(
     let why = match shaken {
         Ok(Ok(stream)) => return stream.map(|stream| agreed(connection, stream)),
         Ok(Err(error)) => failure(&error),
-        Err(_late) => "it took too long",
+        Err(_late) => "the handshake took too long",
     };
     let (client, metrics) = (connection.peer.address.ip(), &connection.context.metrics);
     metrics.connection_error("tls");
@@ -80,11 +80,13 @@ fn failure(error: &io::Error) -> &'static str {
     }
     match inner {
         None if error.kind() == io::ErrorKind::UnexpectedEof => {
-            "it was broken off, or took too long"
+            "the client closed the connection, or the handshake took too long"
         }
         None => "the connection broke",
         Some(Error::NoCertificatesPresented) => "no client certificate",
-        Some(Error::InvalidMessage(_) | Error::InappropriateMessage { .. }) => "that is no TLS",
+        Some(Error::InvalidMessage(_) | Error::InappropriateMessage { .. }) => {
+            "the client does not speak TLS"
+        }
         Some(Error::PeerIncompatible(_)) => "no common version or cipher suite",
         Some(Error::NoApplicationProtocol) => "no common application protocol",
         Some(Error::AlertReceived(_)) => "the client refused",

@@ -123,7 +123,7 @@ fn record_flood(Connection { context, peer, .. }: &Connection, guard: &Http2Guar
     let is_flooded = guard.is_flooded();
     if is_flooded {
         context.metrics.connection_error(FLOOD);
-        tracing::debug!(client.address = %peer.address.ip(), "a connection was cut: a flood");
+        tracing::debug!(client.address = %peer.address.ip(), "a connection was closed because of a flood of frames");
     }
     is_flooded
 }
@@ -132,7 +132,7 @@ fn record_flood(Connection { context, peer, .. }: &Connection, guard: &Http2Guar
 fn reset_late(Connection { context, peer, .. }: &Connection, guard: &Http2Guard) {
     for _ in 0..guard.reset_late(context.limits.write, now()) {
         context.metrics.connection_error(ANSWER_NOT_TAKEN);
-        tracing::debug!(client.address = %peer.address.ip(), "an answer was not taken: reset");
+        tracing::debug!(client.address = %peer.address.ip(), "a stream was reset because the client did not read its answer");
     }
 }
 

@@ -206,7 +206,7 @@ impl ConnectionPool {
                 client.address = %client,
                 bound = max,
                 "a client has api.max_connections_per_client connections with requests in flight: \
-                 its new ones are closed"
+                 its new connections are closed"
             );
         }
         None
@@ -325,8 +325,8 @@ impl PoolShared {
             tracing::warn!(
                 listener = self.bounds.listener,
                 bound = self.bounds.total,
-                "as many connections are open as there may be: the longest idle ones are closed \
-                 for new ones"
+                "api.max_connections is reached: the longest idle connections are closed for new \
+                 ones"
             );
         }
     }
@@ -336,7 +336,7 @@ impl PoolShared {
             tracing::warn!(
                 listener = self.bounds.listener,
                 bound = self.bounds.total,
-                "as many connections are open as there may be, all with requests in flight: \
+                "api.max_connections is reached and all connections have requests in flight: \
                  accepting pauses"
             );
         }

@@ -279,7 +279,7 @@ impl Drop for AuditGuard {
     fn drop(&mut self) {
         self.queue.stop.cancel();
         if self.ended.recv_timeout(END_PATIENCE) == Err(mpsc::RecvTimeoutError::Timeout) {
-            tracing::error!("audit records that were still queued could not be written");
+            tracing::error!("queued audit records could not be written before the end");
         }
     }
 }

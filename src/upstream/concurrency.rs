@@ -44,7 +44,7 @@ pub struct ConcurrencyPermit {
 
 /// No permit became free in time, or too many wait for one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("vmc.max_in_flight calls are under way, and too many wait for one to end")]
+#[error("vmc.max_in_flight calls are in flight, and too many others are waiting")]
 pub struct QueueFull;
 
 impl ConcurrencyLimit {

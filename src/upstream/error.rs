@@ -51,7 +51,7 @@ pub enum InvalidResponse {
     #[error("an answer of more than {0} bytes")]
     TooLarge(u64),
     /// The address makes no request: nothing was sent.
-    #[error("an address that no request can be made for")]
+    #[error("no request can be made for this address")]
     Address,
     /// Not JSON, or JSON of another shape.
     #[error("a body that is not {0}")]

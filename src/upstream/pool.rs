@@ -139,7 +139,7 @@ impl Pool {
             if let Some(made) = blocking(move || plan.make()).await {
                 let http = made.unwrap_or_else(|error| {
                     let upstream = self.plan.load().upstream.as_str();
-                    tracing::warn!(upstream, %error, "the old connections stay in use");
+                    tracing::warn!(upstream, %error, "the new CAs of an upstream cannot be used; the old connections stay in use");
                     self.current()
                 });
                 self.made.store(Arc::new(Made { http, at: now }));

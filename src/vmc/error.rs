@@ -15,7 +15,7 @@ pub enum VmcError {
     #[error("no token: {0}")]
     Token(#[from] CspError),
     /// 401 to a fresh token.
-    #[error("VMware Cloud refused a fresh token (401)")]
+    #[error("VMware Cloud rejected a new token (401)")]
     Unauthorized,
     /// 403: the app lacks the role, or the org is not its own.
     #[error("VMware Cloud denied the read (403): check the app's roles in this organization")]

@@ -273,7 +273,7 @@ impl Reader {
                 return Err(failure.into());
             };
             let endpoint = endpoint.as_str();
-            tracing::debug!(endpoint, %failure, pause_s = pause.as_secs_f64(), "reading again");
+            tracing::debug!(endpoint, %failure, pause_s = pause.as_secs_f64(), "a failed read is retried");
             tokio::time::sleep(pause).await;
             if self.0.circuit.retry_at().is_some() {
                 // Another read of the org has found out meanwhile that nothing should be asked.

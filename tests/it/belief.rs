@@ -300,7 +300,7 @@ async fn a_lower_version_is_held_back_with_its_own_age_until_three_readings_agre
         let shown = gateway.get(&one).await;
         assert_eq!((shown.header("age"), shown.json()["name"].clone()), ("0", json!("after")));
         assert_eq!(gateway.get("/sddcs").await.header("age"), "0");
-        assert!(Captured::events().contains("the higher one stays until three readings agree"));
+        assert!(Captured::events().contains("the higher one stays until three reads agree"));
     }
 }
 

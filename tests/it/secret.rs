@@ -63,7 +63,9 @@ async fn a_new_secret_that_is_refused_costs_one_mint_and_the_old_one_stays() {
     assert_eq!((&token["state"], &token["consecutive_failures"]), (&json!("valid"), &json!(0)));
     assert_eq!(scene.gateway.get("/sddcs").await.status, 200);
     let events = Captured::events();
-    assert!(events.contains("new version refused, the old one stays in use"));
+    assert!(
+        events.contains("the new version of the file cannot be used; the old one stays in use")
+    );
     assert!(!events.contains("a typing error"));
 
     // Tried again each minute: CSP knows it by now.

@@ -105,14 +105,14 @@ async fn a_file_that_cannot_be_believed_is_told_and_costs_nothing_else() {
     *flipped.last_mut().unwrap() ^= 1;
     let old = String::from_utf8(good).unwrap().replacen("\"version\":2", "\"version\":9", 1);
     let cases = [
-        (half, "it is damaged"),
-        (flipped, "it is damaged"),
-        (old.into_bytes(), "it is of version 9"),
+        (half, "the snapshot is damaged"),
+        (flipped, "the snapshot is damaged"),
+        (old.into_bytes(), "the snapshot has version 9"),
     ];
     for (bytes, told) in cases {
         fs::write(place.path(), &bytes).unwrap();
         let gateway = place.on(Setup::on_demand(&cloud)).start().await;
-        assert!(Captured::events().contains(&format!("snapshot file not used: {told}")));
+        assert!(Captured::events().contains(&format!("the snapshot file is not used: {told}")));
         assert_eq!(gateway.get("/sddcs").await.names(), names);
         gateway.until("a good file", async |_| place.bytes() != bytes).await;
     }
@@ -126,7 +126,8 @@ async fn a_file_that_is_not_ours_is_never_written_over() {
     assert_eq!(gateway.get("/sddcs").await.status, 200);
     gateway.stop().await;
     assert_eq!(place.bytes(), b"somebody's letters");
-    let told = "snapshot file not used and not written: it is no snapshot of sddc-gateway";
+    let told =
+        "the snapshot file is neither used nor written: the file is not a snapshot of sddc-gateway";
     assert!(Captured::events().contains(told));
 }
 
@@ -146,7 +147,9 @@ async fn a_file_that_cannot_be_written_costs_a_metric_and_a_log_line() {
         .await;
     let answer = gateway.get("/sddcs").await;
     assert!(answer.status == 200 && answer.names().contains(&"another".to_owned()));
-    assert!(Captured::events().contains("snapshot file not written: the old one stays"));
+    assert!(
+        Captured::events().contains("the snapshot file could not be written: the old one stays")
+    );
     fs::create_dir(place.directory.path()).unwrap();
     gateway
         .until("a good write", async |it| {

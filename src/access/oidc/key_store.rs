@@ -83,7 +83,7 @@ impl KeyStore {
         }
         let set = KeySet::read(document)?;
         let generation = held.map_or(0, |held| held.generation) + 1;
-        tracing::info!(keys = set.len(), "the keys of access.oidc.issuer are new");
+        tracing::info!(keys = set.len(), "the keys of access.oidc.issuer have changed");
         self.held.store(Some(Arc::new(Held { set, generation })));
         Ok(())
     }

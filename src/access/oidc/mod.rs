@@ -324,7 +324,7 @@ impl Oidc {
     /// What is wrong with it, from a closed set; the keys before it stay.
     pub fn take_file(&self, content: &[u8]) -> Result<(), &'static str> {
         self.0.key_store.take(content, self.0.clock.now()).map_err(|fault| {
-            tracing::warn!(%fault, "access.oidc.jwks_file refused");
+            tracing::warn!(%fault, "access.oidc.jwks_file cannot be used");
             fault.reason
         })
     }
@@ -407,7 +407,7 @@ fn tell(before: &OidcStatus, reason: &'static str, why: &dyn fmt::Display) {
         tracing::warn!(
             error = %why,
             keys = before.keys,
-            "the keys of access.oidc.issuer cannot be fetched; those that are known stay",
+            "the keys of access.oidc.issuer cannot be fetched; the known keys stay in use",
         );
     }
 }

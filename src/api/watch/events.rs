@@ -285,7 +285,7 @@ impl EventStream {
         let problem = ApiError::Denied(denied).problem();
         let (caller, reason) = (reader.caller().name(), problem.reason());
         state.metrics.access_denied(reason);
-        tracing::info!(%caller, reason, "an event stream ends: its caller is no longer allowed");
+        tracing::info!(%caller, reason, "an event stream was ended: its caller is no longer allowed");
         let credential = reader.credential().map(|id| id.to_string());
         // If it cannot be recorded that is counted: the stream ends all the same.
         if let Ok(slot) = state.audit.reserve().await {

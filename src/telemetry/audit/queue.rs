@@ -125,7 +125,7 @@ impl AuditQueue {
 
     fn log_recovery(&self) {
         if self.fault.lock().unwrap_or_else(PoisonError::into_inner).take().is_some() {
-            tracing::info!("audit records are written again");
+            tracing::info!("audit records can be written again");
         }
     }
 }

@@ -100,7 +100,7 @@ fn a_refused_version_of_any_file_is_told_until_it_is_mended() {
             let what = format!("{name}: {version:?}");
             until(&what, || refused(&served) == [key]);
             assert!(!is_ok(&served, key), "{what}");
-            let line = served.process.line("new version refused");
+            let line = served.process.line("new version of the file cannot be used");
             let line: Value = serde_json::from_str(&line).unwrap();
             assert_eq!((&line["level"], &line["file"]), (&json!("WARN"), &json!(key)), "{line}");
 
@@ -111,5 +111,9 @@ fn a_refused_version_of_any_file_is_told_until_it_is_mended() {
         }
     }
     let ended = served.interrupt();
-    assert_eq!(ended.stderr.matches("new version refused").count(), versions, "one line each");
+    assert_eq!(
+        ended.stderr.matches("new version of the file cannot be used").count(),
+        versions,
+        "one line each"
+    );
 }

@@ -214,11 +214,11 @@ fn a_hangup_says_which_keys_of_the_main_file_need_a_restart() {
     served.signal(Signal::HUP);
     fs::write(&path, text.replace("30s", "40s").replace("max_watchers = 100", "")).unwrap();
     served.signal(Signal::HUP);
-    let line = served.process.line("these keys need a restart");
+    let line = served.process.line("these keys take effect after a restart");
     let line: Value = serde_json::from_str(&line).unwrap();
     assert_eq!(line["keys"], "api.max_watchers, inventory.poll", "{line}");
     fs::write(&path, text.replace("30s", "soon")).unwrap();
     served.signal(Signal::HUP);
-    let line = served.process.line("a restart would be refused");
+    let line = served.process.line("a restart would fail");
     assert!(line.contains("inventory.poll: "), "{line}");
 }

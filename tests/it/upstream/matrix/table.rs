@@ -75,7 +75,7 @@ impl Row {
     pub fn is_told_in(&self, events: &str) {
         let is_none = self.trouble.name == "401 once" && self.place != Place::FirstMint;
         let mark = match self.place {
-            Place::Discovery => "organizations not refreshed",
+            Place::Discovery => "the organizations could not be refreshed",
             Place::Keys => "the keys of access.oidc.issuer cannot be fetched",
             _ => &self.org,
         };

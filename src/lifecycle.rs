@@ -56,7 +56,7 @@ impl Collector for Readiness {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let family = encoder.encode_descriptor(
             "sddc_gateway_ready",
-            "1 while requests are wanted: what /readyz says",
+            "1 while /readyz says ready, else 0",
             None,
             MetricType::Gauge,
         )?;

@@ -301,8 +301,8 @@ impl Collector for CertificateDates {
         gauges::encode_family(
             encoder,
             "sddc_gateway_tls_certificate_not_after_timestamp_seconds",
-            "End of the certificates or CRLs in a file: the earliest of a pair's and of CRLs, the \
-             latest of CAs",
+            "When the certificates or CRLs in a file end, in seconds since 1970: the earliest end \
+             of a pair or of CRLs, the latest of CAs",
             "file",
             ends.into_iter().map(|(file, end)| (file, end.as_second())),
         )

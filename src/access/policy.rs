@@ -388,7 +388,7 @@ impl Collector for Policy {
         gauges::encode_family(
             encoder,
             "sddc_gateway_caller_not_after_timestamp_seconds",
-            "not_after of the callers that have one: from then on none of their credentials is good",
+            "The not_after of each caller that has one, in seconds since 1970: from then on its credentials are not accepted",
             "caller",
             ends.iter().map(|(caller, end)| (caller.as_str(), end.as_second())),
         )

@@ -185,14 +185,14 @@ impl Collector for InventoryMetrics {
         gauges(
             &mut encoder,
             "sddc_gateway_inventory_age_seconds",
-            "Age of the snapshot that is shown",
+            "Age of the snapshot that answers are made from, in seconds",
             orgs.iter()
                 .filter_map(|org| Some((vec![("org_id", &*org.org_id)], org.age?.as_secs_f64()))),
         )?;
         gauges(
             &mut encoder,
             "sddc_gateway_upstream_circuit_open",
-            "1 while the circuit is open or half-open: calls are held back",
+            "1 while the circuit breaker is open or half-open and holds back calls, else 0",
             labels
                 .iter()
                 .zip(&self.tokens)
@@ -208,7 +208,7 @@ impl Collector for InventoryMetrics {
         gauge(
             &mut encoder,
             "sddc_gateway_inventory_bytes",
-            "Estimated memory of the snapshots and of the answers made of them",
+            "Estimated memory of the snapshots and of the answers made from them, in bytes",
             bytes,
         )?;
         #[expect(clippy::cast_precision_loss, reason = "tasks are fewer than 2^52")]
@@ -216,13 +216,13 @@ impl Collector for InventoryMetrics {
         gauge(
             &mut encoder,
             "sddc_gateway_background_jobs",
-            "Reads, mints and other one-shot tasks under way, pauses between tries included",
+            "Reads, mints and other background jobs in flight, including pauses between tries",
             jobs,
         )?;
         gauge(
             &mut encoder,
             "sddc_gateway_inventory_orgs_missing",
-            "Served organizations without a snapshot that may be shown; 1 while none is discovered yet",
+            "Served organizations without a snapshot that may be shown; 1 while no organization is discovered yet",
             f64::from(self.inventory.missing_orgs()),
         )?;
         let states = self.sddcs_by_state();

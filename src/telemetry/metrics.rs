@@ -320,14 +320,10 @@ impl Metrics {
         );
         metrics.register(
             "wait_duration_seconds",
-            "How long requests waited for a change, and event streams were open",
+            "How long requests waited for a change, and how long event streams were open",
             inner.wait_duration.clone(),
         );
-        metrics.register(
-            "http_in_flight",
-            "Requests being worked on",
-            inner.http_in_flight.clone(),
-        );
+        metrics.register("http_in_flight", "Requests in flight", inner.http_in_flight.clone());
     }
 
     /// Everything as `OpenMetrics` text: what was counted, what `sources` read from state now, and
@@ -348,7 +344,7 @@ impl Metrics {
         metrics.register("token_mints", "Tokens requested from CSP", inner.token_mints.clone());
         metrics.register(
             "upstream_requests",
-            "Calls to CSP and VMC, each try counted",
+            "Calls to CSP and VMC; each try counts",
             inner.upstream_requests.clone(),
         );
         metrics.register(
@@ -363,14 +359,10 @@ impl Metrics {
         );
         metrics.register(
             "connection_errors",
-            "Connections that ended with an error, were refused, or were closed for others",
+            "Connections that ended with an error, were refused, or were closed to make room for others",
             inner.connection_errors.clone(),
         );
-        metrics.register(
-            "connections",
-            "Open connections to a listener",
-            inner.connections.clone(),
-        );
+        metrics.register("connections", "Open connections by listener", inner.connections.clone());
         metrics.register(
             "odd_documents",
             "Upstream documents with something unreadable in them",

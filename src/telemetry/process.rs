@@ -20,7 +20,12 @@ pub(super) struct ProcessCollector;
 impl Collector for ProcessCollector {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let Some(stat) = ProcessStat::read() else { return Ok(()) };
-        counter(&mut encoder, "process_cpu_seconds", "CPU time used", stat.cpu_seconds)?;
+        counter(
+            &mut encoder,
+            "process_cpu_seconds",
+            "CPU time used, in seconds",
+            stat.cpu_seconds,
+        )?;
         let max_fds = getrlimit(Resource::Nofile).current;
         let started = boot_seconds().map(|boot| boot + stat.started_after_seconds);
         for (name, help, value) in [
@@ -60,7 +65,12 @@ impl Collector for RuntimeCollector {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let Some(runtime) = &self.0 else { return Ok(()) };
         let alive = i64::try_from(runtime.metrics().num_alive_tasks()).unwrap_or(i64::MAX);
-        gauge(&mut encoder, "runtime_tasks", "Tasks that have not ended", alive)
+        gauge(
+            &mut encoder,
+            "runtime_tasks",
+            "Tasks of the async runtime that have not ended",
+            alive,
+        )
     }
 }
 

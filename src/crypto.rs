@@ -17,13 +17,13 @@ pub(crate) fn provider() -> Arc<CryptoProvider> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum CaFault {
     /// Its PEM has no end, or no base64 in it.
-    #[error("holds broken PEM")]
+    #[error("contains broken PEM")]
     BrokenPem,
     /// No certificate.
-    #[error("holds no PEM certificate")]
+    #[error("contains no PEM certificate")]
     None,
     /// One that is no CA, or that cannot be read.
-    #[error("holds a certificate that is no usable CA: number {0}")]
+    #[error("contains a certificate that is not a usable CA: number {0}")]
     Unusable(usize),
 }
 

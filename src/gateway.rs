@@ -69,7 +69,7 @@ pub enum StartError {
     #[error(transparent)]
     Tls(#[from] TlsFault),
     /// A socket.
-    #[error("{key}: {address} cannot be listened on: {}", describe(error))]
+    #[error("{key}: the gateway cannot listen on {address}: {}", describe(error))]
     Bind {
         /// The configuration key.
         key: &'static str,

@@ -62,7 +62,7 @@ impl Validity {
 
 /// The dates of a file cannot be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("holds no certificate or CRL whose dates can be read")]
+#[error("contains no certificate or CRL whose dates can be read")]
 pub struct NoDates;
 
 /// What a dated file holds.
@@ -196,7 +196,7 @@ impl FileDates {
         let not_after = validity.not_after?;
         let end = date(not_after);
         if validity.is_over(now) {
-            return Some((Severity::Failure, format!("{what} has expired on {end}")));
+            return Some((Severity::Failure, format!("{what} expired on {end}")));
         }
         let left = Duration::try_from(not_after.duration_since(now)).unwrap_or_default();
         let days = left.as_secs() / (24 * 3600);
@@ -362,7 +362,7 @@ mod tests {
         let (pair, cas) = (DatedKind::Pair, DatedKind::Authorities);
         assert_eq!(found(pair, &[(2020, 2031)]), []);
         for (kind, pems, severity, text) in [
-            (pair, &[(2020, 2029)][..], Severity::Failure, "the certificate has expired on 2029"),
+            (pair, &[(2020, 2029)][..], Severity::Failure, "the certificate expired on 2029"),
             (pair, &[(2030, 2031)], Severity::Warning, "the certificate is not valid before 2030"),
             (
                 pair,
@@ -374,10 +374,10 @@ mod tests {
                 pair,
                 &[(2020, 2031), (2020, 2029)],
                 Severity::Warning,
-                "certificate number 2 has exp",
+                "certificate number 2 expired",
             ),
-            (cas, &[(2020, 2029)], Severity::Failure, "the CA has expired on 2029-01-01T00:00:00Z"),
-            (cas, &[(2020, 2029), (2020, 2031)], Severity::Warning, "certificate number 1 has exp"),
+            (cas, &[(2020, 2029)], Severity::Failure, "the CA expired on 2029-01-01T00:00:00Z"),
+            (cas, &[(2020, 2029), (2020, 2031)], Severity::Warning, "certificate number 1 expired"),
         ] {
             let found = found(kind, pems);
             assert_eq!(found.len(), 1, "{found:?}");

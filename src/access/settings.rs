@@ -96,8 +96,8 @@ impl CallerSettings {
         let loose = self.oidc.iter().filter(|(_, pattern)| pattern.is_loose());
         loose.map(|(claim, _)| {
             format!(
-                "caller \"{}\": a * of oidc.{} stands behind a letter or digit, so it takes every \
-                 longer name too; end the name with a separator",
+                "caller \"{}\": a * in oidc.{} follows a letter or digit, so it also matches every \
+                 longer name; end the name with a separator",
                 self.name,
                 claim.escape_debug()
             )

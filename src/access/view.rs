@@ -69,10 +69,10 @@ pub struct NamePattern {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidNamePattern {
     /// Empty, or over 256 characters.
-    #[error("a pattern of names has 1 to 256 characters; * stands for any characters, ? for one")]
+    #[error("a pattern of names has 1 to 256 characters; * matches any characters, ? matches one")]
     Length,
     /// Other tools' patterns have more signs. As plain characters they would match nothing, silently.
-    #[error("a pattern of names knows * and ? only: write ? for each of [ ] {{ }} \\ in a name")]
+    #[error("a pattern of names supports only * and ?: write ? for each of [ ] {{ }} \\ in a name")]
     Sign,
 }
 

@@ -83,7 +83,7 @@ fn welcome(api: SocketAddr, ops: SocketAddr, upstream: SocketAddr) {
     say(format_args!(
         "\
 sddc-gateway demo: the gateway in front of a simulated VMware Cloud (http://{upstream}).
-No credentials, no key; its SDDCs change, come and go now and then. Ctrl-C ends it.
+It needs no credentials and no key. Its SDDCs change, come and go now and then. Ctrl-C ends it.
 
   SDDCs    http://{api}/sddcs
   docs     http://{api}/docs

@@ -26,22 +26,22 @@ fn print(name: &CallerName, key: &CallerKey) -> io::Result<()> {
     writeln!(
         output,
         "\
-Key of {name}, shown only now: give it to the caller, and to nobody else.
+The key of {name}. It is shown only now; give it to the caller and to nobody else.
 
   {key}
 
-Let it in, in the configuration file (in access.callers_file the table is [[callers]]):
+To let the caller in, add this to the configuration file (in access.callers_file the table is [[callers]]):
 
   [[access.callers]]
   name = \"{name}\"
   key_sha256 = [\"{digest}\"]
   scopes = [\"sddc:read\"]
 
-or in the environment (several are separated by commas):
+or this to the environment (separate several entries by commas):
 
   SDDC_GATEWAY_ACCESS__KEYS={name}:{digest}
 
-It is then sent as `Authorization: Bearer <key>` or `X-API-Key: <key>`.",
+The caller sends the key as `Authorization: Bearer <key>` or `X-API-Key: <key>`.",
         key = key.reveal(),
     )?;
     output.flush()

@@ -48,19 +48,19 @@ enum Command {
     Demo(demo::Options),
     /// Run only the simulator of CSP and VMC, for your own tests
     Simulator(simulator::Options),
-    /// Check the configuration, and with it the credentials; say what to do about what fails
+    /// Check the configuration and the credentials, and say what to do about each failure
     Check(check::Options),
     /// Print the configuration in force, an example of it, or its JSON schema
     #[command(subcommand)]
     Config(config::Command),
-    /// Make a caller key: prints it once, and the configuration that lets it in
+    /// Create a caller key: print it once, with the configuration that lets the caller in
     Key {
         /// The caller's name
         name: String,
     },
     /// Print the OpenAPI document
     Openapi {
-        /// How to write it
+        /// The format
         #[arg(long, value_enum, default_value_t = Format::Json)]
         format: Format,
     },

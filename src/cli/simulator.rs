@@ -52,7 +52,11 @@ pub(super) fn run(options: Options) -> Result<(), ExitCode> {
 
 async fn simulate(options: Options) -> Result<(), ExitCode> {
     let socket = TcpListener::bind(options.listen).await.map_err(|error| {
-        fail(&format_args!("{} cannot be listened on: {}", options.listen, describe(&error)))
+        fail(&format_args!(
+            "the simulator cannot listen on {}: {}",
+            options.listen,
+            describe(&error)
+        ))
     })?;
     let address = reachable(socket.local_addr().map_err(|error| fail(&error))?);
     let mut signals = Signals::listen().map_err(|error| fail(&error))?;
@@ -79,7 +83,7 @@ Point a gateway at it:
   SDDC_GATEWAY_CSP__CLIENT_SECRET={secret}
 
 Organizations: {}
-What was asked: curl http://{address}/__stats
+Requests counted so far: curl http://{address}/__stats
 ",
         cloud.org_ids().join(", ")
     ));

@@ -83,7 +83,7 @@ impl CallerTable<'_, '_> {
         let tls_san = self.tls_san(reader);
         let named = self.find("tls_san").is_some();
         if keys.is_none() && oidc.is_none() && !named {
-            let problem = "a caller needs key_sha256, oidc or tls_san: without one nobody is it";
+            let problem = "a caller needs key_sha256, oidc or tls_san: without a credential nobody can authenticate as it";
             reader.fault(self.subject, problem, &self.origin);
         }
         let keys = keys.unwrap_or_default();
@@ -136,7 +136,7 @@ impl CallerTable<'_, '_> {
         });
         let Some((burst, origin)) = self.find("burst") else { return rate };
         if self.find("rate").is_none() {
-            reader.fault(&self.field("burst"), "is of use together with rate only", &origin);
+            reader.fault(&self.field("burst"), "has an effect only together with rate", &origin);
         }
         match (burst, whole(burst).and_then(NonZeroU32::new)) {
             (_, Some(burst)) if burst.get() <= MAX_BURST => rate.map(|rate| rate.with_burst(burst)),
@@ -160,7 +160,8 @@ impl CallerTable<'_, '_> {
     fn tls_san(&self, reader: &mut Reader<'_>) -> Option<SanName> {
         let (_, origin) = self.find("tls_san")?;
         if !self.methods.certificates {
-            let problem = "needs api.tls_client_ca: nobody is asked for a certificate without it";
+            let problem =
+                "needs api.tls_client_ca: without it the gateway requests no client certificates";
             reader.fault(&self.field("tls_san"), problem, &origin);
         }
         self.text(reader, "tls_san", |text| {
@@ -170,13 +171,14 @@ impl CallerTable<'_, '_> {
 
     /// Claims, and what they must be.
     fn oidc(&self, reader: &mut Reader<'_>) -> Option<BTreeMap<String, ClaimPattern>> {
-        const WANTED: &str = "must be claims and their values, such as { sub = \"billing\" }";
+        const WANTED: &str =
+            "must be a table of claims and their values, such as { sub = \"billing\" }";
         let (value, origin) = self.find("oidc")?;
         let subject = self.field("oidc");
         if !self.methods.tokens {
             reader.fault(
                 &subject,
-                "needs access.oidc.issuer and its like: see [access.oidc]",
+                "needs access.oidc.issuer and the other keys of [access.oidc]",
                 &origin,
             );
         }
@@ -198,7 +200,7 @@ impl CallerTable<'_, '_> {
 
     fn not_after(&self, reader: &mut Reader<'_>) -> Option<Timestamp> {
         const WANTED: &str =
-            "must be a moment with its time zone, such as 2027-01-31T00:00:00Z (RFC 3339)";
+            "must be a time with its time zone, such as 2027-01-31T00:00:00Z (RFC 3339)";
         let (value, origin) = self.find("not_after")?;
         let written = match value {
             DeValue::String(text) => text.clone().into_owned(),
@@ -274,7 +276,9 @@ fn whole(value: &DeValue<'_>) -> Option<u32> {
 /// A caller's name. A key would be a good one, and then stand in every log line of that caller.
 pub(super) fn parse_name(text: &str) -> Result<CallerName, String> {
     if text.starts_with("sgw_") {
-        return Err("this is a key, not a name; treat it as lost and make a new one".into());
+        return Err(
+            "this is a key, not a name; treat the key as leaked and create a new one".into()
+        );
     }
     text.parse().map_err(|fault: InvalidCallerName| fault.to_string())
 }

@@ -86,11 +86,11 @@ pub(super) fn read_file(
 
 pub(super) fn parse_short(text: &str) -> Result<(CallerName, KeyDigest), String> {
     let (name, digest) = text.split_once(':').ok_or("must be name:sha256 of the key")?;
-    let name = parse_name(name.trim()).map_err(|fault| format!("has no good name: {fault}"))?;
+    let name = parse_name(name.trim()).map_err(|fault| format!("has an invalid name: {fault}"))?;
     let digest = digest
         .trim()
         .parse()
-        .map_err(|fault: InvalidKeyDigest| format!("has no good digest: {fault}"))?;
+        .map_err(|fault: InvalidKeyDigest| format!("has an invalid digest: {fault}"))?;
     Ok((name, digest))
 }
 
@@ -143,7 +143,7 @@ impl CallerParser {
                     self.read_tables(reader, tables, &origin);
                 }
                 _ if name == "callers" => {
-                    reader.fault(self.subject, "must hold tables: [[callers]]", &origin);
+                    reader.fault(self.subject, "must contain tables: [[callers]]", &origin);
                 }
                 _ => {
                     let subject = format!("{}.{}", self.subject, printable(name));
@@ -170,9 +170,9 @@ impl CallerParser {
         let Some(written) = table.read(reader) else { return };
         let name = &written.caller.name;
         let problem = if self.callers.iter().any(|caller| caller.name == *name) {
-            format!("\"{name}\" is there twice; one caller may have several keys")
+            format!("\"{name}\" occurs twice; one caller may have several keys")
         } else if self.elsewhere.contains(name) {
-            format!("\"{name}\" is already one of the configuration's callers")
+            format!("\"{name}\" is already a caller of the configuration")
         } else {
             for (digest, origin) in &written.keys {
                 self.hold(reader, &table.field("key_sha256"), name, *digest, origin);
@@ -180,7 +180,8 @@ impl CallerParser {
             if let Some(san) = &written.caller.tls_san
                 && let Some(holder) = self.by_san.insert(san.clone(), name.clone())
             {
-                let problem = format!("the certificate of \"{name}\" is already \"{holder}\"'s");
+                let problem =
+                    format!("the certificate name of \"{name}\" already belongs to \"{holder}\"");
                 reader.fault(&table.field("tls_san"), problem, &table.origin);
             }
             self.claim(reader, table, &written.caller);
@@ -204,7 +205,7 @@ impl CallerParser {
         let name = &caller.name;
         match self.by_claims.iter().find(|(claims, _)| *claims == caller.oidc) {
             Some((_, holder)) => {
-                let problem = format!("the claims of \"{name}\" are already \"{holder}\"'s");
+                let problem = format!("the claims of \"{name}\" already belong to \"{holder}\"");
                 reader.fault(&table.field("oidc"), problem, &table.origin);
             }
             None => self.by_claims.push((caller.oidc.clone(), name.clone())),
@@ -239,7 +240,11 @@ impl CallerParser {
         origin: &Origin,
     ) {
         if let Some(holder) = self.by_key.insert(digest, name.clone()) {
-            reader.fault(subject, format!("a key of \"{name}\" is already \"{holder}\"'s"), origin);
+            reader.fault(
+                subject,
+                format!("a key of \"{name}\" already belongs to \"{holder}\""),
+                origin,
+            );
         }
     }
 }

@@ -58,7 +58,7 @@ pub(super) fn ops(reader: &mut Reader<'_>, api: SocketAddr) -> OpsSettings {
     if collides && reader.sound(&[&api::listen, &ops::listen]) {
         // Whichever was set is the one to change.
         let set = if reader.is_set(&ops::listen) { &ops::listen } else { &api::listen };
-        let problem = format!("api.listen ({api}) and ops.listen ({listen}) take the same port");
+        let problem = format!("api.listen ({api}) and ops.listen ({listen}) use the same port");
         let origin = reader.origin(set);
         reader.fault(set.name, problem, &origin);
     }
@@ -142,9 +142,9 @@ fn orgs(reader: &mut Reader<'_>) -> Vec<OrgId> {
     let mut orgs: Vec<OrgId> = Vec::new();
     for (org, origin) in reader.list_with_origins(&vmc::orgs) {
         if orgs.contains(&org) {
-            reader.fault(vmc::orgs.name, format!("\"{org}\" is there twice"), &origin);
+            reader.fault(vmc::orgs.name, format!("\"{org}\" occurs twice"), &origin);
         } else if orgs.len() == MAX_ORGS {
-            reader.fault(vmc::orgs.name, format!("holds more than {MAX_ORGS} orgs"), &origin);
+            reader.fault(vmc::orgs.name, format!("has more than {MAX_ORGS} orgs"), &origin);
             break;
         } else {
             orgs.push(org);
@@ -236,9 +236,9 @@ fn refuse_unasked_openness(reader: &mut Reader<'_>, listen: SocketAddr) {
     reader.missing(
         access::keys.name,
         format!(
-            "nobody is set who may call, while api.listen is {listen}{origin}, which is not \
-             loopback; add a caller (`sddc-gateway key NAME` prints what to set), or let everyone \
-             in knowingly with access.open = true",
+            "no caller is configured, while api.listen is {listen}{origin}, which is not loopback; \
+             add a caller (`sddc-gateway key NAME` prints what to set), or let everyone in with \
+             access.open = true",
         ),
     );
 }
@@ -262,8 +262,8 @@ fn oidc(reader: &mut Reader<'_>) -> Option<OidcSettings> {
     let names_none = client_ids.is_empty() && reader.sound(&[&oidc::client_ids]);
     if names_none && !reader.is_set(&oidc::audience) {
         let problem = format!(
-            "neither it nor {} is set: every token of the issuer, for whatever service, would be \
-             taken; set at least one",
+            "neither this key nor {} is set: every token of the issuer, for whatever service, \
+             would be accepted; set at least one of them",
             oidc::client_ids.name
         );
         reader.missing(oidc::audience.name, problem);
@@ -290,7 +290,7 @@ fn key_source(reader: &mut Reader<'_>) -> Option<KeysFrom> {
         }
         (true, false) => reader.optional(url).map(KeysFrom::Url),
         (false, true) => {
-            let check = |set: &[u8]| check_keys(set).map_err(|why| format!("holds {why}"));
+            let check = |set: &[u8]| check_keys(set).map_err(|why| format!("contains {why}"));
             reader.file(file, check).map(KeysFrom::File)
         }
     }

@@ -22,8 +22,8 @@ pub(super) fn read(
     let found = faults.len();
     let claims = members(table, "", faults);
     if faults.len() == found && claims.values().all(ClaimPattern::is_any) {
-        let problem = "lets every token of the issuer in: each value is only *; name one that tells \
-                       this caller from others";
+        let problem = "accepts every token of the issuer, because each value is only *; set a \
+                       value that distinguishes this caller from others";
         faults.push((problem.to_owned(), None));
     }
     claims
@@ -53,11 +53,11 @@ fn pattern(
     faults: &mut Vec<ClaimFault>,
 ) -> Option<ClaimPattern> {
     let read = match value.get_ref() {
-        DeValue::Array(items) if items.is_empty() => Err("no token has one of no values"),
+        DeValue::Array(items) if items.is_empty() => Err("an empty list matches no token"),
         DeValue::Array(items) => {
             let patterns = items.iter().filter_map(|item| match item.get_ref() {
                 DeValue::Array(_) | DeValue::Table(_) => {
-                    let problem = "a list holds texts, numbers and flags only";
+                    let problem = "a list may contain only texts, numbers and flags";
                     faults.push((format!("{path}: {problem}"), Some(item.span())));
                     None
                 }
@@ -65,8 +65,8 @@ fn pattern(
             });
             return Some(ClaimPattern::AnyOf(patterns.collect()));
         }
-        DeValue::Table(_) if holds_words => Err("is a text of words, or a list of them"),
-        DeValue::Table(table) if table.is_empty() => Err("must name a claim within"),
+        DeValue::Table(_) if holds_words => Err("must be a text of words, or a list of them"),
+        DeValue::Table(table) if table.is_empty() => Err("must contain at least one claim"),
         DeValue::Table(table) => {
             return Some(ClaimPattern::Nested(members(table, &format!("{path}."), faults)));
         }
@@ -78,12 +78,12 @@ fn pattern(
 fn scalar(value: &DeValue<'_>, holds_words: bool) -> Result<ClaimPattern, &'static str> {
     match value {
         DeValue::String(text) if text.is_empty() => Err("must not be empty"),
-        DeValue::String(text) if holds_words && text.contains(char::is_whitespace) => {
-            Err("is compared word by word, so one with a blank in it never matches; for any of \
-                 several give a list")
-        }
+        DeValue::String(text) if holds_words && text.contains(char::is_whitespace) => Err(
+            "is compared word by word, so a value with a blank never matches; to accept any of \
+                 several words, give a list",
+        ),
         DeValue::String(text) => Ok(ClaimPattern::Text(text.clone().into_owned())),
-        _ if holds_words => Err("is a text of words, or a list of them"),
+        _ if holds_words => Err("must be a text of words, or a list of them"),
         DeValue::Boolean(flag) => Ok(ClaimPattern::Flag(*flag)),
         DeValue::Integer(number) => {
             let parsed = i128::from_str_radix(number.as_str(), number.radix()).ok();
@@ -92,8 +92,8 @@ fn scalar(value: &DeValue<'_>, holds_words: bool) -> Result<ClaimPattern, &'stat
         }
         DeValue::Float(number) => {
             let parsed = number.as_str().parse().ok().and_then(Number::from_f64);
-            parsed.map(ClaimPattern::Number).ok_or("is no number that a token can have")
+            parsed.map(ClaimPattern::Number).ok_or("is not a number that a token can have")
         }
-        _ => Err("must be a text, a number, a flag, a list of these, or a table of claims within"),
+        _ => Err("must be a text, a number, a flag, a list of these, or a table of nested claims"),
     }
 }

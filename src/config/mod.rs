@@ -239,22 +239,22 @@ impl Config {
         // A secret that is too short would be found in too many words.
         if self.csp.client_secret.is_short() {
             warnings.push(
-                "csp.client_secret: shorter than 8 bytes, so it is not looked for in texts of VMware \
-                 Cloud's; make a longer one"
+                "csp.client_secret: shorter than 8 bytes, so the gateway does not remove it from \
+                 texts of VMware Cloud; use a longer one"
                     .into(),
             );
         }
         warnings.extend(self.vmc.plain_http.iter().map(|host| {
             format!(
-                "vmc.plain_http: the client secret and tokens may go to {host} in clear text: of use \
-                 for a simulator only"
+                "vmc.plain_http: the client secret and tokens may be sent to {host} in clear text; \
+                 use this only for a simulator"
             )
         }));
         if let access::Settings::Callers(configured) = &self.access {
             warnings.extend(configured.file.as_ref().and_then(unread));
             warnings.extend(configured.all().flat_map(access::CallerSettings::warnings));
             if configured.all().next().is_none() {
-                warnings.push("access: no caller is set, so nobody gets in".into());
+                warnings.push("access: no caller is configured, so nobody can authenticate".into());
             }
         }
         warnings

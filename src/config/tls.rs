@@ -41,7 +41,7 @@ fn read_client(reader: &mut Reader<'_>) -> Option<ClientAuthSettings> {
 
 fn needs(reader: &mut Reader<'_>, key: &Key, other: &Key) {
     if reader.is_set(key) && !reader.is_set(other) {
-        let problem = format!("is of no use without {}, which is not set", other.name);
+        let problem = format!("has no effect without {}, which is not set", other.name);
         let origin = reader.origin(key);
         reader.fault(key.name, problem, &origin);
     }

@@ -185,7 +185,7 @@ pub(super) fn plain_host(text: &str) -> Result<String, String> {
         host.strip_suffix(domain).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
     });
     if is_vmwares {
-        Err("is a name of VMware's, which is asked over https only".into())
+        Err("is one of VMware's names, which are called over https only".into())
     } else {
         Ok(host)
     }
@@ -223,7 +223,7 @@ fn web_address(text: &str, sample: &str, plain_http: Option<&[String]>) -> Resul
     let fault = match (url.scheme(), url.host()) {
         (_, None) => return Err(format!("must be a URL with a host, such as {sample}")),
         _ if !url.username().is_empty() || url.password().is_some() => {
-            "must not carry a user name or password"
+            "must not contain a user name or password"
         }
         ("http", Some(host)) if !is_loopback_host(&host) => match plain_http {
             Some(hosts) if hosts.contains(&host.to_string()) => return Ok(url),
@@ -260,7 +260,7 @@ pub(super) fn text(text: &str) -> Result<String, String> {
     if text.is_empty() {
         Err("must not be empty".into())
     } else if text.contains(char::is_control) {
-        Err("must not hold control characters".into())
+        Err("must not contain control characters".into())
     } else {
         Ok(text.to_owned())
     }
@@ -303,7 +303,7 @@ pub(super) fn file_to_write(text: &str) -> Result<PathBuf, String> {
         }
         _ if path.is_dir() => Err("is a directory".to_owned()),
         _ if path.exists() && !path.is_file() => {
-            Err("is no regular file: a device or a pipe".to_owned())
+            Err("is not a regular file but a device or a pipe".to_owned())
         }
         _ if text.ends_with('/') => Err("must name a file".to_owned()),
         _ => Ok(path),

@@ -66,13 +66,13 @@ pub enum InvalidClientSecret {
     #[error("is not UTF-8")]
     NotUtf8,
     /// Editors put one before a text, and it would be sent.
-    #[error("holds a byte order mark: save it without one")]
+    #[error("starts with a byte order mark: save the file without it")]
     ByteOrderMark,
     /// A text of two bytes per character has one in each.
-    #[error("holds a NUL character")]
+    #[error("contains a NUL character")]
     Nul,
     /// RFC 7617 section 2 forbids them; most often a line end in the middle.
-    #[error("holds a control character, such as a tab or a line end before its end")]
+    #[error("contains a control character, such as a tab, or a line end before its end")]
     Control,
 }
 

@@ -27,14 +27,14 @@ impl ClientSecret {
 fn hints(text: &str) -> Vec<&'static str> {
     let mut hints = Vec::new();
     if text.trim() != text {
-        hints.push("begins or ends with a blank, which is taken as part of it");
+        hints.push("begins or ends with a blank, which counts as part of it");
     }
     let trimmed = text.trim();
     let is_quoted = ['"', '\'', '`']
         .into_iter()
         .any(|quote| trimmed.len() > 1 && trimmed.starts_with(quote) && trimmed.ends_with(quote));
     if is_quoted {
-        hints.push("stands in quotation marks, which are taken as part of it");
+        hints.push("is in quotation marks, which count as part of it");
     }
     hints
 }

@@ -43,25 +43,25 @@ const PARTING_BYTES: u64 = 64 * 1024;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum IdentityFault {
     /// `api.tls_cert`.
-    #[error("holds broken PEM")]
+    #[error("contains broken PEM")]
     BrokenCert,
     /// No certificate in it.
-    #[error("holds no certificate")]
+    #[error("contains no certificate")]
     NoCert,
     /// One that cannot be read.
-    #[error("holds a certificate that cannot be used")]
+    #[error("contains a certificate that cannot be used")]
     UnusableCert,
     /// `api.tls_key`, without saying what is in it.
-    #[error("holds no private key in PEM (an encrypted one cannot be used)")]
+    #[error("contains no private key in PEM (an encrypted key cannot be used)")]
     NoKey,
     /// Of a kind that is not known, or too short.
-    #[error("holds a private key that cannot be used")]
+    #[error("contains a private key that cannot be used")]
     UnusableKey,
     /// Both are good, but not for each other.
     #[error("is not the key of the certificate in api.tls_cert")]
     Mismatch,
     /// Its end has passed: no client would go on.
-    #[error("holds a certificate that has expired on {0}")]
+    #[error("contains a certificate that expired on {0}")]
     Expired(Timestamp),
 }
 

@@ -30,7 +30,7 @@ pub enum ReadFault {
     #[error("cannot be read: {}", in_words(*.0))]
     Unreadable(io::ErrorKind),
     /// A FIFO, a socket or a device.
-    #[error("is no regular file")]
+    #[error("is not a regular file")]
     NotRegular,
     /// Larger than [`MAX_BYTES`].
     #[error("is larger than 32 MiB")]

@@ -198,13 +198,13 @@ pub enum AuthorityFault {
     #[error(transparent)]
     Authorities(#[from] CaFault),
     /// The file of CRLs.
-    #[error("holds broken PEM")]
+    #[error("contains broken PEM")]
     BrokenCrlPem,
     /// No CRL.
-    #[error("holds no CRL, neither in PEM nor in DER")]
+    #[error("contains no CRL, neither in PEM nor in DER")]
     NoCrl,
     /// One that cannot be used.
-    #[error("holds a CRL that cannot be used: number {0} {1}")]
+    #[error("contains a CRL that cannot be used: number {0} {1}")]
     UnusableCrl(usize, CrlProblem),
 }
 

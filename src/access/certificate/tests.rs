@@ -205,7 +205,7 @@ fn an_unusable_list_is_told_by_its_number_and_its_fault() {
     let nonsense = "-----BEGIN X509 CRL-----\nAAAA\n-----END X509 CRL-----\n";
     let fault = authorities(&ca.pem(), Some(&(crl(&ca, &[]) + nonsense))).unwrap_err();
     assert_eq!(fault, AuthorityFault::UnusableCrl(2, CrlProblem::Malformed));
-    assert_eq!(fault.to_string(), "holds a CRL that cannot be used: number 2 cannot be read");
+    assert_eq!(fault.to_string(), "contains a CRL that cannot be used: number 2 cannot be read");
 }
 
 #[test]

@@ -112,10 +112,10 @@ impl Unusable {
     const fn as_str(self) -> &'static str {
         match self {
             Self::Unreadable => "that cannot be read as a JWK",
-            Self::OtherUse => "for another use than signatures (use, key_ops)",
+            Self::OtherUse => "for a use other than signatures (use, key_ops)",
             Self::NotPublic => "secret or with its private half",
-            Self::OtherType => "of a type or curve that is not taken (kty, crv)",
-            Self::OtherAlgorithm => "for an algorithm that is not taken (alg)",
+            Self::OtherType => "of a type or curve that is not supported (kty, crv)",
+            Self::OtherAlgorithm => "for an algorithm that is not supported (alg)",
             Self::Broken => "with missing or broken parameters, or too short",
         }
     }

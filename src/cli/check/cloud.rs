@@ -82,7 +82,7 @@ impl Cloud<'_> {
         };
         if orgs.is_empty() {
             return writer.add(
-                Step::failure("organizations", "no organization: the app's token can see none")
+                Step::failure("organizations", "no organization: the app's token cannot see any")
                     .remedy(format!(
                         "give the app {ROLE} in its organization, or name the organizations to \
                          serve in vmc.orgs"
@@ -138,12 +138,12 @@ impl Cloud<'_> {
                 Step::warning(
                     "sddcs",
                     format!(
-                        "{} SDDC document(s) of organization {org} hold something that cannot be \
-                         read",
+                        "{} SDDC document(s) of organization {org} contain something that cannot \
+                         be read",
                         survey.malformed
                     ),
                 )
-                .remedy("what cannot be read is served as null, and what has no id is left out"),
+                .remedy("what cannot be read is shown as null, and what has no id is left out"),
             );
         }
         steps
@@ -161,7 +161,7 @@ impl Cloud<'_> {
                 if matches!(error, CspError::Refused(_))
                     && let Some(name) = works_with(mint, org, self.config).await
                 {
-                    remedy = format!("with csp.basic_encoding = \"{name}\" it works: set that");
+                    remedy = format!("it works with csp.basic_encoding = \"{name}\": set that");
                 }
                 vec![Step::failure("token", format!("token of {of}: {error}")).remedy(remedy)]
             }
@@ -178,11 +178,11 @@ fn describe_token(of: &str, facts: &TokenFacts, scrubber: &Scrubber) -> Vec<Step
     let org = facts.org.iter().map(|org| format!("organization  {}", shown(org)));
     let permissions = facts.permissions.iter();
     let permissions = permissions.map(|permission| format!("permission    {}", shown(permission)));
-    let token = Step::ok("token", format!("token of {of}, good for {} s", facts.life.as_secs()));
+    let token = Step::ok("token", format!("token of {of}, valid for {} s", facts.life.as_secs()));
     let writing = facts.writing_roles().map(|role| {
         let message = format!("{} can do more than read: a read-only role is enough", shown(role));
         Step::warning("permission", message)
-            .remedy(format!("give the app {ROLE} instead, and take this one away"))
+            .remedy(format!("give the app {ROLE} instead, and remove this role"))
     });
     std::iter::once(token.details(org.chain(permissions))).chain(writing).collect()
 }
@@ -222,7 +222,9 @@ fn vmc_advice(error: &VmcError, config: &Config) -> String {
             "check vmc.url ({url}) and vmc.orgs; the app also needs {ROLE} in this organization"
         ),
         error if error.kind() == Kind::Contract => {
-            format!("check vmc.url ({url}) and any proxy: something else answers there")
+            format!(
+                "check vmc.url ({url}) and any proxy: something other than VMware Cloud answers there"
+            )
         }
         _ => format!("check vmc.url ({url}), HTTPS_PROXY and the network"),
     }
@@ -240,8 +242,10 @@ fn csp_advice(error: &CspError, config: &Config) -> String {
                 .to_owned()
         }
         error if error.kind() == Kind::Contract => {
-            format!("check csp.url ({url}) and csp.token_path: something else answers there")
+            format!(
+                "check csp.url ({url}) and csp.token_path: something other than CSP answers there"
+            )
         }
-        _ => format!("CSP at {url} is in trouble: try again later"),
+        _ => format!("CSP at {url} answers with errors: try again later"),
     }
 }

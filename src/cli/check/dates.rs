@@ -21,7 +21,7 @@ fn steps(file: &DatedFile, now: Timestamp) -> Vec<Step> {
             return vec![
                 Step::warning(
                     "certificate",
-                    format!("{key}: the dates of {path} are unknown: {error}"),
+                    format!("{key}: the dates of {path} cannot be read: {error}"),
                 )
                 .remedy(format!("check the content of {path}")),
             ];
@@ -44,5 +44,5 @@ fn step(file: &DatedFile, Finding { severity, text }: Finding) -> Step {
         Severity::Failure => Step::failure("certificate", message),
         Severity::Warning => Step::warning("certificate", message),
     };
-    step.remedy("replace it in the file, which the gateway re-reads while it runs")
+    step.remedy("replace it in the file; the gateway re-reads the file while it runs")
 }

@@ -47,13 +47,13 @@ fn port(key: &str, address: SocketAddr) -> Step {
         Ok(_) => Step::ok("port", format!("{key}: {address} is free")),
         Err(error) if error.kind() == ErrorKind::AddrInUse => {
             Step::warning("port", format!("{key}: {address} is already in use")).remedy(format!(
-                "nothing to do if the gateway is running; else stop what listens there, or change \
-                 {key}"
+                "nothing to do if the gateway is running; otherwise stop the process that listens \
+                 there, or change {key}"
             ))
         }
         Err(error) => {
             let why = os_error::describe(&error);
-            Step::failure("port", format!("{key}: {address} cannot be listened on: {why}"))
+            Step::failure("port", format!("{key}: the gateway cannot listen on {address}: {why}"))
                 .remedy(format!("change {key}"))
         }
     }
@@ -82,10 +82,11 @@ fn snapshot_file(config: &Config, path: &Path) -> Step {
             Step::failure("file", format!("{KEY}: {shown} is neither used nor written: {why}"))
                 .remedy(format!("remove it, or change {KEY}"))
         }
-        Some((why, false)) => {
-            Step::warning("file", format!("{KEY}: {shown} is not used at the next start: {why}"))
-                .remedy("nothing to do: it is replaced after the first good reading")
-        }
+        Some((why, false)) => Step::warning(
+            "file",
+            format!("{KEY}: {shown} will not be used at the next start: {why}"),
+        )
+        .remedy("nothing to do: the gateway replaces it after the first successful read"),
         None => written(KEY, path, inventory::probe_snapshot_file(path)),
     }
 }
@@ -97,7 +98,7 @@ fn written(key: &str, path: &Path, outcome: io::Result<()>) -> Step {
         Err(error) => {
             let why = os_error::describe(&error);
             Step::failure("file", format!("{key}: {path} cannot be written: {why}"))
-                .remedy(format!("let the gateway's user write there, make room, or change {key}"))
+                .remedy(format!("let the gateway's user write there, free space, or change {key}"))
         }
     }
 }
@@ -113,7 +114,7 @@ pub(super) fn secrets(config: &Config) -> Vec<Step> {
     id.chain(secret)
         .map(|(key, hint)| {
             Step::warning("secret", format!("{key} {hint}"))
-                .remedy("if that is not meant, write it without them")
+                .remedy("if that is not intended, remove them")
         })
         .collect()
 }

@@ -84,7 +84,7 @@ fn show_callers(config: &Config, writer: &mut ReportWriter) {
         )),
         access::Settings::Callers(configured) => {
             let count = configured.all().count();
-            writer.add(Step::ok("callers", format!("{count} caller(s) may ask")));
+            writer.add(Step::ok("callers", format!("{count} caller(s) have access")));
             writer.callers(callers::rows(configured.all(), Clock::system().wall()));
         }
     }

@@ -11,9 +11,9 @@ fn access_is_open_only_on_loopback_or_knowingly() {
     assert!(is_open(&everywhere().with("ACCESS__OPEN", "true")));
     assert_eq!(
         everywhere().fault(),
-        "access.keys: nobody is set who may call, while api.listen is 0.0.0.0:80 \
+        "access.keys: no caller is configured, while api.listen is 0.0.0.0:80 \
          (SDDC_GATEWAY_API__LISTEN), which is not loopback; add a caller (`sddc-gateway key NAME` \
-         prints what to set), or let everyone in knowingly with access.open = true",
+         prints what to set), or let everyone in with access.open = true",
     );
 }
 
@@ -26,10 +26,13 @@ fn an_access_key_without_a_caller_lets_nobody_in() {
     ] {
         let config = Scene::minimal().with("API__LISTEN", listen).with(name, value).load();
         assert_eq!(callers(&config), []);
-        assert_eq!(config.warnings(), ["access: no caller is set, so nobody gets in"]);
+        assert_eq!(
+            config.warnings(),
+            ["access: no caller is configured, so nobody can authenticate"]
+        );
     }
     let refused = Scene::minimal().with("API__LISTEN", "0.0.0.0:80").with("ACCESS__OPEN", "false");
-    assert!(refused.fault().starts_with("access.keys: nobody is set who may call"));
+    assert!(refused.fault().starts_with("access.keys: no caller is configured"));
     assert_eq!(callers(&Scene::minimal().file("[access]\nkeys = []").load()), []);
     assert_eq!(callers(&Scene::minimal().file("[access]\ncallers = []").load()), []);
 }
@@ -54,12 +57,12 @@ fn callers_from_the_environment() {
 
     for (keys, fault) in [
         (CANARY.to_owned(), "entry 1 must be name:sha256 of the key"),
-        (format!("x:{a},y:sgw_{CANARY}"), "entry 2 has no good digest: a key's SHA-256 is 64"),
-        (format!("sgw_{CANARY}:{a}"), "entry 1 has no good name: this is a key, not a name"),
-        (format!("other:{a}"), "entry 1 has no good name: this name is reserved"),
+        (format!("x:{a},y:sgw_{CANARY}"), "entry 2 has an invalid digest: a key's SHA-256 is 64"),
+        (format!("sgw_{CANARY}:{a}"), "entry 1 has an invalid name: this is a key, not a name"),
+        (format!("other:{a}"), "entry 1 has an invalid name: this name is reserved"),
         (format!("x:{a},"), "entry 2 must be name:sha256 of the key"),
-        (format!("x:{a},y:{a}"), "a key of \"y\" is already \"x\"'s"),
-        (format!("x:{a},x:{a}"), "a key of \"x\" is already \"x\"'s"),
+        (format!("x:{a},y:{a}"), "a key of \"y\" already belongs to \"x\""),
+        (format!("x:{a},x:{a}"), "a key of \"x\" already belongs to \"x\""),
     ] {
         let told = Scene::minimal().with("ACCESS__KEYS", &keys).fault();
         assert!(told.starts_with(&format!("access.keys: {fault}")), "{told}");
@@ -77,15 +80,15 @@ fn faults_of_callers_say_field_and_line() {
         ),
         (
             "[[access.callers]]\nname = \"two\"".into(),
-            " a caller needs key_sha256, oidc or tls_san: without one nobody is it (gateway.toml:4)",
+            " a caller needs key_sha256, oidc or tls_san: without a credential nobody can authenticate as it (gateway.toml:4)",
         ),
         (
             format!("[[access.callers]]\nname = \"one\"\nkey_sha256 = [\"{b}\"]"),
-            "name: \"one\" is there twice; one caller may have several keys (gateway.toml:4)",
+            "name: \"one\" occurs twice; one caller may have several keys (gateway.toml:4)",
         ),
         (
             format!("[[access.callers]]\nname = \"two\"\nkey_sha256 = [\n\"{b}\",\n\"{a}\"]"),
-            "key_sha256: a key of \"two\" is already \"one\"'s (gateway.toml:8)",
+            "key_sha256: a key of \"two\" already belongs to \"one\" (gateway.toml:8)",
         ),
         (
             format!("[[access.callers]]\nname = 2\nkey_sha256 = [\"{b}\"]"),
@@ -97,7 +100,7 @@ fn faults_of_callers_say_field_and_line() {
         ),
         (
             format!("[[access.callers]]\nname = \"sgw_{CANARY}\"\nkey_sha256 = [\"{b}\"]"),
-            "name: this is a key, not a name; treat it as lost and make a new one (gateway.toml:5)",
+            "name: this is a key, not a name; treat the key as leaked and create a new one (gateway.toml:5)",
         ),
         (
             format!("[[access.callers]]\nname = \"two\"\nkey_sha256 = [\"{b}\", \"{CANARY}\"]"),
@@ -181,7 +184,7 @@ fn a_caller_sees_what_its_limits_leave() {
 fn faults_of_views_say_field_entry_and_line() {
     let no_id = "an id is 1 to 64 characters of [A-Za-z0-9._-] and not only dots";
     let no_pattern =
-        "a pattern of names has 1 to 256 characters; * stands for any characters, ? for one";
+        "a pattern of names has 1 to 256 characters; * matches any characters, ? matches one";
     let long = "x".repeat(257);
     for (fields, fault) in [
         (
@@ -254,7 +257,7 @@ fn a_callers_file_that_is_missing_or_empty_lets_nobody_in() {
     let empty = empty.with("ACCESS__CALLERS_FILE", path.to_str().unwrap());
     let config = empty.load();
     assert_eq!(callers(&config), []);
-    assert_eq!(config.warnings(), ["access: no caller is set, so nobody gets in"]);
+    assert_eq!(config.warnings(), ["access: no caller is configured, so nobody can authenticate"]);
 }
 
 #[test]
@@ -265,22 +268,20 @@ fn faults_of_a_callers_file_say_field_and_line() {
     };
     for (text, faults) in [
         ("[[callers]\n".to_owned(), &["access.callers_file: not valid TOML: "][..]),
-        ("callers = 1".to_owned(), &["access.callers_file: must hold tables: [[callers]]"]),
+        ("callers = 1".to_owned(), &["access.callers_file: must contain tables: [[callers]]"]),
         (
             format!("[[caller]]\nname = \"{CANARY}\""),
             &["access.callers_file.caller: unknown key; did you mean callers? (callers.toml:1)"],
         ),
         (
             entry("listed", &b, ""),
-            &[
-                "access.callers_file.name: \"listed\" is already one of the configuration's callers \
-               (callers.toml:1)",
-            ],
+            &["access.callers_file.name: \"listed\" is already a caller of the configuration \
+               (callers.toml:1)"],
         ),
         (
             entry("x", &a, ""),
             &[
-                "access.callers_file.key_sha256: a key of \"x\" is already \"listed\"'s (callers.toml:3)",
+                "access.callers_file.key_sha256: a key of \"x\" already belongs to \"listed\" (callers.toml:3)",
             ],
         ),
         (
@@ -288,13 +289,13 @@ fn faults_of_a_callers_file_say_field_and_line() {
             &[
                 "access.callers_file.scopes: entry 1: unknown scope; allowed: sddc:read, vmc:read \
                  (callers.toml:4)",
-                "access.callers_file.not_after: must be a moment with its time zone, such as \
+                "access.callers_file.not_after: must be a time with its time zone, such as \
                  2027-01-31T00:00:00Z (RFC 3339) (callers.toml:5)",
             ],
         ),
         (
             entry("x", &b, "not_after = 2027-01-31"),
-            &["access.callers_file.not_after: must be a moment with its time zone"],
+            &["access.callers_file.not_after: must be a time with its time zone"],
         ),
     ] {
         let scene = Scene::minimal().with("ACCESS__KEYS", &format!("listed:{a}"));
@@ -315,21 +316,21 @@ fn a_caller_by_tokens_needs_an_issuer_and_claims_that_a_token_can_have() {
     let without = Scene::minimal().file(by("{ sub = \"x\" }")).fault();
     assert!(without.starts_with("access.callers.oidc: needs access.oidc.issuer"), "{without}");
     for (odd, fault) in [
-        ("1", "must be claims and their values, such as"),
-        ("{}", "must be claims and their values, such as"),
+        ("1", "must be a table of claims and their values, such as"),
+        ("{}", "must be a table of claims and their values, such as"),
         ("{ sub = \"\" }", "sub: must not be empty"),
-        ("{ groups = [] }", "groups: no token has one of no values"),
+        ("{ groups = [] }", "groups: an empty list matches no token"),
         ("{ groups = [\"a\", \"\"] }", "groups: must not be empty"),
-        ("{ groups = [\"a\", [\"b\"]] }", "groups: a list holds texts"),
-        ("{ a = {} }", "a: must name a claim within"),
+        ("{ groups = [\"a\", [\"b\"]] }", "groups: a list may contain only texts"),
+        ("{ a = {} }", "a: must contain at least one claim"),
         ("{ a = { b = \"\" } }", "a.b: must not be empty"),
         ("{ a = 2027-01-31 }", "a: must be a text, a number"),
-        ("{ a = nan }", "a: is no number that a token can have"),
+        ("{ a = nan }", "a: is not a number that a token can have"),
         ("{ scope = \"openid read\" }", "scope: is compared word by word"),
         ("{ scp = [\"a b\", \"c\"] }", "scp: is compared word by word"),
-        ("{ scope = 1 }", "scope: is a text of words"),
-        ("{ sub = \"*\" }", "lets every token of the issuer in"),
-        ("{ sub = \"*\", a = { b = [\"x\", \"**\"] } }", "lets every token of the issuer in"),
+        ("{ scope = 1 }", "scope: must be a text of words"),
+        ("{ sub = \"*\" }", "accepts every token of the issuer"),
+        ("{ sub = \"*\", a = { b = [\"x\", \"**\"] } }", "accepts every token of the issuer"),
     ] {
         let told = Scene::minimal().file(by(odd) + issuer).fault();
         assert!(told.starts_with(&format!("access.callers.oidc: {fault}")), "{odd}: {told}");
@@ -347,17 +348,17 @@ fn a_caller_by_tokens_needs_an_issuer_and_claims_that_a_token_can_have() {
     let twice = by("{ sub = \"x\" }") + &by("{ sub = \"x\" }").replace("\"ci\"", "\"cd\"") + issuer;
     let told = Scene::minimal().file(twice).fault();
     assert!(
-        told.starts_with("access.callers.oidc: the claims of \"cd\" are already \"ci\"'s"),
+        told.starts_with("access.callers.oidc: the claims of \"cd\" already belong to \"ci\""),
         "{told}"
     );
     let loose = Scene::minimal().file(by("{ sub = \"repo:acme*\", a = \"b/*\" }") + issuer).load();
-    let warning = "caller \"ci\": a * of oidc.sub stands behind a letter or digit, so it takes every \
-                   longer name too; end the name with a separator";
+    let warning = "caller \"ci\": a * in oidc.sub follows a letter or digit, so it also matches \
+                   every longer name; end the name with a separator";
     assert_eq!(loose.warnings(), [warning]);
 
     // The issuer alone asks for credentials too, on loopback: nobody is let in.
     let config = Scene::minimal().file(issuer).load();
-    assert_eq!(config.warnings(), ["access: no caller is set, so nobody gets in"]);
+    assert_eq!(config.warnings(), ["access: no caller is configured, so nobody can authenticate"]);
 }
 
 #[test]
@@ -375,7 +376,7 @@ fn a_burst_goes_with_a_rate() {
     for (fields, fault) in [
         ("rate = \"fast\"", "rate: must be a rate of 1 to 1000000 per s, m or h"),
         ("rate = 600", "rate: must be a string, not a number without quotes"),
-        ("burst = 5", "burst: is of use together with rate only"),
+        ("burst = 5", "burst: has an effect only together with rate"),
         ("rate = \"1/s\"\nburst = 0", "burst: must be a whole number, 1 to 1000000"),
         ("rate = \"1/s\"\nburst = -1", "burst: must be a whole number, 1 to 1000000"),
         ("rate = \"1/s\"\nburst = 1000001", "burst: must be a whole number, 1 to 1000000"),
@@ -408,5 +409,8 @@ fn a_caller_by_certificate_needs_a_ca_and_a_name_that_nobody_else_has() {
         assert!(told.contains(&format!("access.callers.{fault}")), "{san}: {told}");
     }
     let twice = told(&(by("a", "\"dns:a.test\"") + &by("b", "\"dns:A.test\"")));
-    assert!(twice.contains("tls_san: the certificate of \"b\" is already \"a\"'s"), "{twice}");
+    assert!(
+        twice.contains("tls_san: the certificate name of \"b\" already belongs to \"a\""),
+        "{twice}"
+    );
 }

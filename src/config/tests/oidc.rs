@@ -66,13 +66,13 @@ fn the_keys_may_come_from_a_file_which_is_good_at_start() {
     );
 
     for (content, fault) in [
-        ("", "holds no JWK set"),
-        ("<html>", "holds no JWK set"),
-        ("{}", "holds no JWK set"),
-        ("{\"keys\": []}", "holds no usable key: the set is empty"),
+        ("", "contains no JWK set"),
+        ("<html>", "contains no JWK set"),
+        ("{}", "contains no JWK set"),
+        ("{\"keys\": []}", "contains no usable key: the set is empty"),
         (
             "{\"keys\": [{\"kty\": \"oct\", \"k\": \"CANARY-s3cret\"}]}",
-            "holds no usable key: 1 secret or with its private half",
+            "contains no usable key: 1 secret or with its private half",
         ),
     ] {
         let told = with_file(content).0.fault();
@@ -96,8 +96,9 @@ fn the_keys_of_the_section_belong_together() {
     };
     let keys = "access.oidc.jwks_url: required with the other keys of access.oidc but not set \
                 (set either access.oidc.jwks_url or access.oidc.jwks_file)";
-    let neither = "access.oidc.audience: neither it nor access.oidc.client_ids is set: every token of \
-                   the issuer, for whatever service, would be taken; set at least one";
+    let neither = "access.oidc.audience: neither this key nor access.oidc.client_ids is set: every \
+                   token of the issuer, for whatever service, would be accepted; set at least one \
+                   of them";
     let by_client = section(&format!("jwks_url = \"{URL}\"\nclient_ids = [\"a\", \"b\"]\n"));
     assert_eq!(oidc(&by_client).unwrap().client_ids, ["a", "b"]);
     let alone = Scene::minimal().file(format!(
@@ -133,7 +134,7 @@ fn faults_of_the_section_say_key_and_line() {
         ),
         (
             "jwks_url = \"https://a:CANARY-s3cret@login.example.com/jwks\"",
-            "jwks_url: must not carry a user name or password (gateway.toml:4)",
+            "jwks_url: must not contain a user name or password (gateway.toml:4)",
         ),
     ] {
         assert_eq!(section(line).fault(), format!("access.oidc.{fault}"));

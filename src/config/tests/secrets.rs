@@ -19,11 +19,14 @@ fn a_secret_file_must_hold_a_secret_from_the_start() {
     let cases: [(&[u8], &str); 6] = [
         (b"", "\"secret\" is empty"),
         (b"\n", "\"secret\" is empty"),
-        (b"\xef\xbb\xbfsecret", "\"secret\" holds a byte order mark: save it without one"),
-        (b"secret\0", "\"secret\" holds a NUL character"),
+        (
+            b"\xef\xbb\xbfsecret",
+            "\"secret\" starts with a byte order mark: save the file without it",
+        ),
+        (b"secret\0", "\"secret\" contains a NUL character"),
         (
             b"se\tcret",
-            "\"secret\" holds a control character, such as a tab or a line end before its end",
+            "\"secret\" contains a control character, such as a tab, or a line end before its end",
         ),
         (b"CANARY-s3cret\xff", "\"secret\" is not UTF-8"),
     ];

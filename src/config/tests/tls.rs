@@ -69,7 +69,7 @@ fn keys_that_need_each_other_are_told_at_once() {
     let no_use = |key: &str, other: &str, variable: &str| {
         let variable = format!("SDDC_GATEWAY_API__TLS_{variable}");
         format!(
-            "api.tls_{key}: is of no use without api.tls_{other}, which is not set ({variable})"
+            "api.tls_{key}: has no effect without api.tls_{other}, which is not set ({variable})"
         )
     };
     assert_eq!(scene(&[("cert", &cert)]).fault(), no_use("cert", "key", "CERT"));
@@ -91,24 +91,27 @@ fn what_cannot_be_used_is_told_by_key_and_file_and_never_quoted() {
     let ((cert, key), (_, other_key), (ca, crl)) = (pair(), pair(), authority());
     let secret = format!("-----BEGIN PRIVATE KEY-----\n{CANARY}\n-----END PRIVATE KEY-----\n");
     for (files, fault) in [
-        (&[("cert", &*key), ("key", &*key)][..], "api.tls_cert: \"cert\" holds no certificate"),
+        (&[("cert", &*key), ("key", &*key)][..], "api.tls_cert: \"cert\" contains no certificate"),
         (
             &[("cert", "-----BEGIN CERTIFICATE-----\nA"), ("key", &key)],
-            "api.tls_cert: \"cert\" holds broken PEM",
+            "api.tls_cert: \"cert\" contains broken PEM",
         ),
-        (&[("cert", &cert), ("key", &secret)], "api.tls_key: \"key\" holds no private key in PEM"),
-        (&[("cert", &cert), ("key", &cert)], "api.tls_key: \"key\" holds no private key in PEM"),
+        (
+            &[("cert", &cert), ("key", &secret)],
+            "api.tls_key: \"key\" contains no private key in PEM",
+        ),
+        (&[("cert", &cert), ("key", &cert)], "api.tls_key: \"key\" contains no private key in PEM"),
         (
             &[("cert", &cert), ("key", &other_key)],
             "api.tls_key: \"key\" is not the key of the certificate in api.tls_cert",
         ),
         (
             &[("cert", &cert), ("key", &key), ("client_ca", &crl)],
-            "api.tls_client_ca: \"client_ca\" holds no PEM certificate",
+            "api.tls_client_ca: \"client_ca\" contains no PEM certificate",
         ),
         (
             &[("cert", &cert), ("key", &key), ("client_ca", &ca), ("client_crl", &ca)],
-            "api.tls_client_crl: \"client_crl\" holds no CRL",
+            "api.tls_client_crl: \"client_crl\" contains no CRL",
         ),
     ] {
         let told = scene(files).fault();
@@ -144,7 +147,7 @@ fn a_pair_that_has_expired_is_refused_with_its_date() {
     let cert = params.self_signed(&key).unwrap().pem();
     let fault = scene(&[("cert", &cert), ("key", &key.serialize_pem())]).fault();
     assert!(fault.starts_with("api.tls_cert: \""), "{fault}");
-    assert!(fault.contains("has expired on 2020-02-03T00:00:00Z"), "{fault}");
+    assert!(fault.contains("expired on 2020-02-03T00:00:00Z"), "{fault}");
 }
 
 #[test]

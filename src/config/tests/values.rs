@@ -171,9 +171,9 @@ fn a_wrong_type_is_told_by_type() {
 fn a_ca_file_must_hold_certificates() {
     let broken = CA.replace("MII", "AAA");
     for (content, fault) in [
-        ("", "holds no PEM certificate"),
-        ("-----BEGIN CERTIFICATE-----\n", "holds broken PEM"),
-        (broken.as_str(), "holds a certificate that is no usable CA: number 1"),
+        ("", "contains no PEM certificate"),
+        ("-----BEGIN CERTIFICATE-----\n", "contains broken PEM"),
+        (broken.as_str(), "contains a certificate that is not a usable CA: number 1"),
     ] {
         let scene = Scene::minimal();
         let path = scene.write("ca.pem", content);
@@ -195,15 +195,15 @@ fn values_are_compared_with_each_other() {
         ),
         (
             &[("OPS__LISTEN", "127.0.0.1:8080")],
-            "ops.listen: api.listen (127.0.0.1:8080) and ops.listen (127.0.0.1:8080) take the \
-             same port (SDDC_GATEWAY_OPS__LISTEN)",
+            "ops.listen: api.listen (127.0.0.1:8080) and ops.listen (127.0.0.1:8080) use the same \
+             port (SDDC_GATEWAY_OPS__LISTEN)",
         ),
         (
             &[("OPS__LISTEN", "0.0.0.0:8080")],
-            "ops.listen: api.listen (127.0.0.1:8080) and ops.listen (0.0.0.0:8080) take the \
-             same port (SDDC_GATEWAY_OPS__LISTEN)",
+            "ops.listen: api.listen (127.0.0.1:8080) and ops.listen (0.0.0.0:8080) use the same \
+             port (SDDC_GATEWAY_OPS__LISTEN)",
         ),
-        (&[("VMC__ORGS", "a,b,a")], "vmc.orgs: \"a\" is there twice (SDDC_GATEWAY_VMC__ORGS)"),
+        (&[("VMC__ORGS", "a,b,a")], "vmc.orgs: \"a\" occurs twice (SDDC_GATEWAY_VMC__ORGS)"),
     ] {
         let scene = variables.iter().fold(Scene::minimal(), |scene, (n, v)| scene.with(n, v));
         assert_eq!(scene.fault(), fault);
@@ -285,7 +285,7 @@ fn the_audit_goes_to_stdout_or_into_a_directory_that_is_there() {
         ("none-such/audit", "there is no directory none-such"),
         (".", "is a directory"),
         ("audit/", "must name a file"),
-        ("/dev/full", "is no regular file"),
+        ("/dev/full", "is not a regular file"),
     ] {
         let told = set(text).fault();
         assert!(told.starts_with("telemetry.audit: ") && told.contains(fault), "{told}");

@@ -11,7 +11,7 @@ async fn a_change_of_the_file_acts_with_the_next_look_at_it() {
     let cloud = cloud().await;
     let scene = Scene::start(Setup::on_demand(&cloud), "").await;
     assert_eq!(scene.ask("/sddcs").await.status, 200);
-    assert_eq!(scene.gateway.get("/sddcs").await.status, 200, "the configuration's caller");
+    assert_eq!(scene.gateway.get("/sddcs").await.status, 200, "a caller of the configuration");
 
     scene.rewrite("callers = []");
     scene

@@ -19,7 +19,7 @@ fn check_says_what_the_credentials_are_good_for() {
         "ok    configuration",
         "CALLER   SCOPES     CREDENTIALS   CAN SEE     RATE      UNTIL",
         "billing  sddc:read  key ",
-        "ok    token of the app's own organization, good for 1800 s",
+        "ok    token of the app's own organization, valid for 1800 s",
         "      organization  ",
         "      permission    csp:org_member",
         "warn  external/vmc-service-definition-id/nsx:cloud_admin can do more than read",
@@ -274,9 +274,9 @@ fn check_fails_when_every_ca_of_a_file_has_expired_and_warns_of_one() {
     let folder = TempDir::new().unwrap();
     for (content, code, line) in [
         (good.clone(), 0, "is valid until 4000-01-01T00:00:00Z"),
-        (format!("{good}{expired}"), 0, "certificate number 2 has expired"),
+        (format!("{good}{expired}"), 0, "certificate number 2 expired"),
         (format!("{later}{good}"), 0, "certificate number 1 is not valid before 3000"),
-        (format!("{expired}{expired}"), 1, "certificate number 1 has expired"),
+        (format!("{expired}{expired}"), 1, "certificate number 1 expired"),
     ] {
         let path = file(&folder, "ca.pem", &content);
         let checked = |arguments: &[&str]| {

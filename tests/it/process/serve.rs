@@ -76,7 +76,7 @@ fn a_port_in_use_is_told_with_its_key() {
             .with(&variable, &address)
             .run();
         assert_eq!(ended.code, Some(1), "{ended:?}");
-        let told = format!("{key}: {address} cannot be listened on");
+        let told = format!("{key}: the gateway cannot listen on {address}");
         assert!(ended.stderr.contains(&told), "{told} is not in {}", ended.stderr);
     }
 }

@@ -120,8 +120,8 @@ fn keys_of_no_use_are_skipped_and_a_set_of_nothing_else_is_refused() {
     let told = check_keys(&set(&odd)).unwrap_err();
     assert_eq!(
         told,
-        "no usable key: 3 that cannot be read as a JWK, 1 secret or with its private half, 1 of a type \
-         or curve that is not taken (kty, crv)"
+        "no usable key: 3 that cannot be read as a JWK, 1 secret or with its private half, 1 of a \
+         type or curve that is not supported (kty, crv)"
     );
     assert_eq!(check_keys(&set(&[])).unwrap_err(), "no usable key: the set is empty");
 }

@@ -8,7 +8,7 @@ use super::{
 };
 
 const HEADER: &str = "\
-# Configuration of sddc-gateway, with every key and its default. Written from the program's own
+# Configuration of sddc-gateway, with every key and its default. Generated from the program's own
 # table of keys: change it there.
 #
 # Copy it, fill in the two keys of [csp] that have no default, and start the gateway with it:

@@ -100,72 +100,80 @@ macro_rules! settings {
 }
 
 settings! {
-    /// The callers' listener.
+    /// The listener for callers.
     api = "api" {
-        /// IP address and port; IPv6 in brackets.
+        /// IP address and port; an IPv6 address in brackets.
         listen: SocketAddr = address(), Default("127.0.0.1:8080");
-        /// Host names that callers may use in their Host header, without port. If set, any other is
-        /// refused (421). Empty: any name; only loopback names where a loopback listener asks for
-        /// no key.
+        /// Host names that callers may use in their Host header, without port. If set, any other
+        /// name is refused (421). Empty: any name is accepted; on a loopback listener that
+        /// requires no key, only loopback names are.
         hosts: String = list(value::host), Default("");
-        /// PEM file with the listener's certificate and those between it and its CA: turns TLS 1.2
-        /// and 1.3 on, with HTTP/2 and HTTP/1.1. Re-read while running, as all files of TLS;
-        /// connections stay, and a broken or expired new version keeps the old one.
+        /// PEM file with the listener's certificate, followed by the intermediate certificates.
+        /// Turns on TLS 1.2 and 1.3, with HTTP/2 and HTTP/1.1. Re-read while running, as all TLS
+        /// files are: connections stay open, and if a new version is broken or expired, the old
+        /// one stays in use.
         tls_cert: PathBuf = path(value::path), Unset("\"/etc/sddc-gateway/tls/tls.crt\"");
-        /// PEM file with its private key, not encrypted. Set together with tls_cert.
+        /// PEM file with the certificate's private key, not encrypted. Set together with tls_cert.
         tls_key: PathBuf = path(value::path), Unset("\"/etc/sddc-gateway/tls/tls.key\"");
-        /// PEM file with the CAs whose certificates callers may show. Not set: none is asked for.
+        /// PEM file with the CAs whose client certificates callers may use. Not set: no client
+        /// certificate is requested.
         tls_client_ca: PathBuf =
             path(value::path), Unset("\"/etc/sddc-gateway/tls/client-ca.pem\"");
-        /// PEM file with the CRLs of these CAs, one for each, and of every CA between, or one CRL
-        /// in DER. What no list speaks of is refused, and after a list's nextUpdate everything that
-        /// it speaks of. Acts on open connections too.
+        /// PEM file with a CRL of each of these CAs and of every intermediate CA, or one CRL in
+        /// DER. A certificate whose CA has no CRL here is refused; so is, after a CRL's
+        /// nextUpdate, every certificate of its CA. Takes effect on open connections too.
         tls_client_crl: PathBuf = path(value::path), Unset("\"/etc/sddc-gateway/tls/client.crl\"");
-        /// optional: a caller without certificate shows another credential. required: no handshake
-        /// without one. A certificate that is not good fails the handshake in either case.
+        /// optional: a caller without certificate sends another credential. required: the
+        /// handshake fails without a certificate. An invalid certificate fails the handshake in
+        /// either case.
         tls_client_auth: bool = one_of!(CLIENT_AUTH_MODES), Default("optional");
-        /// Requests worked on at once. Above it the answer is 503 at once; probes are never
-        /// refused.
+        /// Requests in flight at once. Above this limit the answer is 503 at once; probes are
+        /// never refused.
         max_in_flight: usize = count::<1, MAX_COUNT>(), Default("1024");
-        /// Open connections. At it the one that has been idle longest (no request in flight, also
-        /// before its first head is whole) is closed for a new one; accepting pauses only while
-        /// none is idle.
+        /// Open connections. At this limit the connection that has been idle longest is closed
+        /// for a new one (idle: no request in flight, or the first request's head is not complete
+        /// yet). Accepting pauses only while no connection is idle.
         max_connections: usize = count::<1, MAX_COUNT>(), Default("10000");
-        /// Open connections of one client address. Above it the client's own longest idle one is
-        /// closed for the new one, or else the new one. The address is the peer's, never
-        /// X-Forwarded-For: behind a proxy or a load balancer leave it unset. Not set: any number.
+        /// Open connections of one client address. Above this limit the client's own longest idle
+        /// connection is closed for the new one; if none is idle, the new one is closed. The
+        /// address is the peer's, never that of X-Forwarded-For: leave this unset behind a proxy
+        /// or a load balancer. Not set: no limit.
         max_connections_per_client: usize = count::<1, MAX_COUNT>(), Unset("200");
-        /// Long polls and event streams at once; one caller holds at most three quarters of them.
-        /// Above that the answer is 503 at once. Each holds a connection of api.max_connections.
+        /// Long polls and event streams at once; one caller may hold at most three quarters of
+        /// them. Above this limit the answer is 503 at once. Each of them also counts as a
+        /// connection in api.max_connections.
         max_watchers: usize = count::<1, MAX_COUNT>(), Default("6000");
-        /// From accept, or a later request's first byte, to a whole request head.
+        /// Time from accepting a connection, or from the first byte of a later request, to a
+        /// complete request head.
         header_timeout: Duration = duration::<1, HOUR>(), Default("10s");
-        /// Between the requests of one connection.
+        /// Time between two requests of one connection.
         idle_timeout: Duration = duration::<1, HOUR>(), Default("75s");
-        /// How long sending may go without progress.
+        /// How long sending an answer may make no progress.
         write_timeout: Duration = duration::<1, HOUR>(), Default("30s");
-        /// From a request's head to the head of its answer.
+        /// Time from a request's head to the head of its answer, without the wait of a long poll.
         request_timeout: Duration = duration::<1, HOUR>(), Default("30s");
-        /// After SIGTERM: how long requests are still accepted while /readyz already says no.
+        /// After SIGTERM: how long the gateway still accepts requests while /readyz already says
+        /// that it is not ready.
         drain_delay: Duration = duration::<0, HOUR>(), Default("3s");
-        /// After that: how long what is in flight may take.
+        /// After drain_delay: how long requests in flight may take to finish.
         drain: Duration = duration::<0, HOUR>(), Default("20s");
-        /// Networks of the proxies in front, such as 10.0.0.0/8 or 192.0.2.7. Only where the
-        /// connection comes from one of them, the right-most X-Forwarded-For entry that is none of
-        /// theirs is the client's address. Other forwarding headers are ignored.
+        /// Networks of the proxies in front, such as 10.0.0.0/8 or 192.0.2.7. If a connection
+        /// comes from one of them, the client's address is the right-most X-Forwarded-For entry
+        /// that is not one of them. Otherwise it is the peer's. Other forwarding headers are
+        /// ignored.
         trusted_proxies: IpNet = list(value::network), Default("");
-        /// Prefix that a proxy in front strips, such as /inventory/: redirects, pages and the types
-        /// of problems begin with it. The gateway itself answers at / only.
+        /// Path prefix that a proxy in front removes, such as /inventory/: redirects, links in
+        /// pages and the types of problems begin with it. The gateway itself answers at / only.
         public_path: PublicPath = text(value::parsed), Default("/");
     }
-    /// Probes and metrics, on a listener of their own.
+    /// The listener for probes and metrics.
     ops = "ops" {
-        /// /livez, /readyz and /metrics, nothing else.
+        /// IP address and port of /livez, /readyz and /metrics; nothing else is there.
         listen: SocketAddr = address(), Default("127.0.0.1:9090");
     }
     /// VMware Cloud Services: where the access token comes from.
     csp = "csp" {
-        /// Scheme and host. Plain http only to a loopback host, or one of vmc.plain_http.
+        /// Scheme and host. Plain http is allowed only to a loopback host or one of vmc.plain_http.
         url: Url =
             text(|text| value::upstream(&[])(text)), Default("https://console.cloud.vmware.com");
         /// Path of the token endpoint below csp.url.
@@ -175,119 +183,130 @@ settings! {
         /// Secret of the OAuth app. Exactly one of client_secret and client_secret_file is set;
         /// prefer the file.
         client_secret: ClientSecret = credential(value::client_secret), Unset("\"…\"");
-        /// File with the secret; line ends at its end are cut. Re-read while running: a new secret
-        /// is used once CSP has taken it, and until then the old one stays.
+        /// File with the secret; line ends at the end of the file are removed. Re-read while
+        /// running: a new secret is used once CSP has accepted it, and until then the old one
+        /// stays in use.
         client_secret_file: PathBuf =
             path(value::path), Required("\"/run/secrets/csp-client-secret\"");
-        /// How id and secret are sent: raw = as they are (RFC 7617), form = form-encoded first (RFC
-        /// 6749 section 2.3.1).
+        /// How the id and the secret are sent: raw = as they are (RFC 7617), form = form-encoded
+        /// first (RFC 6749 section 2.3.1).
         basic_encoding: BasicEncoding = one_of!(ENCODINGS), Default("raw");
     }
     /// VMware Cloud on AWS: where the SDDCs come from.
     vmc = "vmc" {
-        /// Scheme and host. Plain http only to a loopback host, or one of vmc.plain_http.
+        /// Scheme and host. Plain http is allowed only to a loopback host or one of vmc.plain_http.
         url: Url = text(|text| value::upstream(&[])(text)), Default("https://vmc.vmware.com");
-        /// Ids of the orgs to serve, at most 1000, each with a token of its own. Empty: one token
-        /// of the app's own org, and the orgs that it can see.
+        /// Ids of the organizations to serve, at most 1000, each with a token of its own. Empty:
+        /// the gateway uses one token of the app's own organization and serves the organizations
+        /// that this token can see.
         orgs: OrgId = list(value::parsed), Default("");
-        /// One connection, TLS included.
+        /// Time to open one connection, TLS included.
         connect_timeout: Duration = duration::<1, HOUR>(), Default("3s");
-        /// One try of a read, to its last byte.
+        /// Time of one try of a read, to the last byte of the answer.
         timeout: Duration = duration::<1, HOUR>(), Default("8s");
-        /// Calls under way at once that callers wait for. The poller has as many of its own; mints
-        /// are not counted.
+        /// Upstream calls in flight at once on behalf of callers. The poller may make as many of
+        /// its own; token requests do not count.
         max_in_flight: usize = count::<1, 1000>(), Default("16");
-        /// Extra tries of a failed read, within a budget of 20 % more load than without.
+        /// Extra tries of a failed read. All retries together add at most 20 % to the load.
         retries: usize = count::<0, 10>(), Default("2");
-        /// Largest upstream answer, decoded.
+        /// Largest upstream answer, decompressed.
         max_body: u64 = size::<{ 1 << 10 }, { 4 << 30 }>(), Default("128MiB");
-        /// PEM file with CAs trusted beside the public ones, for CSP and VMC. Re-read while
-        /// running. They are reached through the proxy of HTTPS_PROXY,
-        /// http(s)://[user:password@]host[:port] or host:port, unless NO_PROXY has them: name,
-        /// .name, *.name, address, network, each with :port or without, or *.
+        /// PEM file with CAs to trust in addition to the public ones, for CSP and VMC. Re-read
+        /// while running. CSP and VMC are called through the proxy of HTTPS_PROXY
+        /// (http(s)://[user:password@]host[:port] or host:port), unless NO_PROXY matches them:
+        /// name, .name, *.name, address or network, each with or without :port, or *.
         ca_file: PathBuf = path(value::path), Unset("\"/etc/ssl/corporate-ca.pem\"");
-        /// Exact host names to which csp.url and vmc.url may be plain http, for a simulator on a
-        /// private network: the client secret and the tokens go there in clear text. Never through
-        /// a proxy. VMware's own names are refused.
+        /// Exact host names to which csp.url and vmc.url may use plain http, for a simulator on a
+        /// private network: the client secret and the tokens are sent there in clear text. Such
+        /// calls never use a proxy. VMware's own names are refused.
         plain_http: String = list(value::plain_host), Default("");
     }
     /// How fresh answers are.
     inventory = "inventory" {
         /// How often the SDDCs are read in the background; 0s = only on demand.
         poll: Duration = duration::<0, YEAR>(), Default("30s");
-        /// How old an answer may be without asking upstream again.
+        /// How old the snapshot may be before a request makes the gateway read VMware Cloud again.
         fresh: Duration = duration::<0, YEAR>(), Default("60s");
-        /// How old it may get while upstream fails; older = 503. Not below fresh.
+        /// How old an answer may be while reading VMware Cloud fails; beyond that the answer is
+        /// 503. Not below fresh.
         stale: Duration = duration::<0, YEAR>(), Default("24h");
-        /// The same while VMware refuses (401, 403) instead of failing. Above stale it means stale.
+        /// The same while VMware Cloud refuses the gateway (401, 403) instead of failing. A value
+        /// above stale counts as stale.
         stale_denied: Duration = duration::<0, YEAR>(), Default("1h");
-        /// File that keeps the last good snapshot, in a directory that is there and writable: a
-        /// restart during an outage still answers. Only what callers are shown, and no secret; mode
-        /// 0600.
+        /// File that keeps the last good snapshot, so that a gateway that restarts during an
+        /// outage can answer. Its directory must exist and be writable. The file holds only what
+        /// callers are shown and no secret; its mode is 0600.
         snapshot_file: PathBuf =
             path(value::file_to_write), Unset("\"/var/lib/sddc-gateway/snapshot\"");
     }
-    /// Who may call. With nothing set here the gateway starts only on a loopback api.listen, where
-    /// everyone is let in.
+    /// Who may call. With nothing set here the gateway starts only if api.listen is a loopback
+    /// address, and lets everyone in.
     access = "access" {
-        /// true: whoever reaches the listener may read. Not together with callers. Written as false
-        /// it lets nobody in without a caller, on loopback too.
+        /// true: everyone who can reach the listener may read; not together with callers. If
+        /// false is set explicitly, nobody gets in without a configured caller, even on loopback.
         open: bool = flag(), Default("false");
-        /// Callers in short, name:sha256 of the key each, scope sddc:read. The same name twice is
-        /// one caller with two keys. `sddc-gateway key NAME` makes a key and prints this.
+        /// Callers in short form: name:SHA-256 of the key, with scope sddc:read. The same name
+        /// twice is one caller with two keys. `sddc-gateway key NAME` creates a key and prints
+        /// its entry.
         keys: (CallerName, KeyDigest) =
             credentials(callers::parse_short), Unset("[\"billing:64-hexadecimal-digits\"]");
-        /// Callers, one table each. key_sha256 holds one digest, or more while keys are rotated;
-        /// oidc = { repository = "o/r", environment = "prod" } stands for tokens that have all of
-        /// these claims (see [access.oidc]): a text, in which * is any text, a number, a flag, a
-        /// list of these (any of them), or a table of claims within; a claim that is a list holds
-        /// the value; scope and scp are lists of words; a token that fits several callers is
-        /// refused; tls_san = "uri:spiffe://…" or "dns:…" is a name of its certificate (see
-        /// api.tls_client_ca); scopes is ["sddc:read"] when left out. orgs, sddc_ids and sddc_names
-        /// (patterns: * is any characters, ? is one) limit what the caller sees; what is left out
-        /// limits nothing, and all that are set hold together. rate is so many per s, m or h, and
-        /// burst how many at once (the rate's number when left out); without it a caller asks as
-        /// often as it likes. From not_after on no credential of the caller is good.
+        /// Callers, one table each. key_sha256 has the digest of the caller's key, or several
+        /// digests while keys are rotated. oidc = { repository = "o/r", environment = "prod" }
+        /// matches tokens that have all of these claims (see [access.oidc]). A claim's value is a
+        /// text (in which * matches any text), a number, a flag, a list of these (any of them
+        /// matches), or a table of nested claims. A claim that is a list matches if it contains
+        /// the value; scope and scp count as lists of words. A token that matches several callers
+        /// is refused. tls_san = "uri:spiffe://…" or "dns:…" is a subject alternative name of the
+        /// caller's certificate (see api.tls_client_ca). scopes is ["sddc:read"] by default.
+        /// orgs, sddc_ids and sddc_names (patterns: * matches any characters, ? matches one)
+        /// limit what the caller can see: one that is left out limits nothing, and those that are
+        /// set all apply. rate is a number of requests per s, m or h, and burst how many of them
+        /// may come at once (by default the rate's number); without rate there is no limit. From
+        /// not_after on the caller's credentials are not accepted.
         callers: () = tables(), Unset(
             "name = \"billing\"\nkey_sha256 = [\"64-hexadecimal-digits\"]\nscopes = [\"sddc:read\"]\n\
              orgs = [\"0a1b2c3d-4e5f-4a6b-8c7d-9e0f1a2b3c4d\"]\nsddc_names = [\"prod-*\"]\n\
              rate = \"600/m\"\nburst = 50\nnot_after = 2027-01-31T00:00:00Z",
         );
-        /// File of more callers, as [[callers]] tables with the same fields. Re-read while running:
-        /// a change acts within 5 s, a broken, empty or missing new version keeps the old one, and
-        /// callers = [] lets nobody in. A file that is missing or empty at start lets nobody in.
+        /// File of more callers, as [[callers]] tables with the same fields. Re-read while
+        /// running: a change takes effect within 5 s. If a new version is broken, empty or
+        /// missing, the old one stays in use. With callers = [], or if the file is missing or
+        /// empty at start, none of its callers can authenticate.
         callers_file: PathBuf = path(value::path), Unset("\"/etc/sddc-gateway/callers.toml\"");
     }
-    /// The issuer whose tokens (JWTs) callers may show. issuer, one of audience and client_ids or
-    /// both, and one of jwks_url and jwks_file are set together, or none of them.
+    /// The issuer of the tokens (JWTs) that callers may send. Set issuer, audience or client_ids
+    /// (or both), and jwks_url or jwks_file together, or none of them.
     oidc = "access.oidc" {
-        /// What a token's iss must be, character by character.
+        /// The exact value that a token's iss must have.
         issuer: String = text(value::issuer), Unset("\"https://login.example.com\"");
-        /// What a token's aud must be or hold. Not set: aud is not looked at, and client_ids is
-        /// set.
+        /// The value that a token's aud must be or contain. If not set, aud is ignored and
+        /// client_ids is required.
         audience: String = text(value::text), Unset("\"sddc-gateway\"");
-        /// The clients whose tokens are good: a token's client_id, else azp, else appid, else cid
-        /// must be one of them. Empty: any, and audience is set. With both, both must hold.
+        /// The clients whose tokens are accepted: a token's client_id, else azp, else appid, else
+        /// cid must be one of them. If empty, any client is accepted and audience is required. If
+        /// both are set, a token must satisfy both.
         client_ids: String = list(value::text), Default("");
-        /// Where the issuer publishes its keys (a JWK set), read every 5 minutes and when those
-        /// that are known do not verify a token, then at most once in 10 s. Plain http only from a
-        /// loopback host. While it cannot be read the keys that are known stay.
+        /// URL of the issuer's keys (a JWK set). The gateway reads it every 5 minutes and, at
+        /// most once in 10 s, when the known keys do not verify a token. Plain http is allowed
+        /// only from a loopback host. While it cannot be read, the known keys stay in use.
         jwks_url: Url =
             text(value::document_url), Unset("\"https://login.example.com/.well-known/jwks.json\"");
-        /// File with such a JWK set instead. Re-read while running.
+        /// File with the issuer's JWK set, instead of jwks_url. Re-read while running.
         jwks_file: PathBuf = path(value::path), Unset("\"/etc/sddc-gateway/jwks.json\"");
-        /// PEM file with CAs trusted beside the public ones, for jwks_url. Re-read while running.
+        /// PEM file with CAs to trust in addition to the public ones, for jwks_url. Re-read while
+        /// running.
         ca_file: PathBuf = path(value::path), Unset("\"/etc/ssl/corporate-ca.pem\"");
     }
     /// The log and the audit.
     telemetry = "telemetry" {
-        /// off, error, warn, info, debug or trace. Libraries never log below info.
+        /// The log level: off, error, warn, info, debug or trace. Libraries never log below info.
         log: LevelFilter = one_of!(LEVELS), Default("info");
-        /// text or json. Not set: text on a terminal, else json.
+        /// The log format: text or json. Not set: text on a terminal, else json.
         format: Format = one_of!(FORMATS), Unset("\"json\"");
-        /// stdout, or a file (made with mode 0600, appended to, opened again when it was renamed) in
-        /// a directory that is there: one JSON record per decision. None is dropped: a request
-        /// whose record cannot be written is answered 503.
+        /// stdout or a file: one JSON record for each decision about a caller. No record is
+        /// dropped: a request whose record cannot be written is answered 503. A file is created
+        /// with mode 0600 in an existing directory, appended to, and opened again after it was
+        /// renamed.
         audit: AuditTarget = path(value::audit_target), Unset("\"stdout\"");
     }
 }

@@ -161,7 +161,7 @@ test('the guide is found from the docs, and leads nowhere that is not there', as
   });
   await visit('/docs/guide', async (page) => {
     const parts = await page.locator('h2').allInnerTexts();
-    assert.ok(['Ask', 'Watch', 'Monitor'].every((part) => parts.includes(part)), parts);
+    assert.ok(['Query', 'Watch', 'Monitor'].every((part) => parts.includes(part)), parts);
     await assertReadable(page);
     const links = await page.locator('a').evaluateAll((all) => all.map((link) => link.href));
     for (const link of new Set(links)) {

@@ -11,24 +11,24 @@ use super::{
 const PATH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/UPSTREAM-FAULTS.md");
 
 const HEAD: &str = "\
-# What callers get while an upstream is in trouble
+# What callers get while an upstream fails
 
-Each cell was measured: the status and `code` that a caller gets, or the `Age` of the snapshot that is \
-shown and the `detail` of its `Cache-Status`; and after the × how many calls at the place in trouble \
-it cost. A test compares this page with what the program does.
+Each cell was measured: the status and `code` that a caller gets, or the `Age` of the snapshot that answers \
+and the `detail` of its `Cache-Status`. The number after the × says how many calls to the failing place this \
+cost. A test compares this page with what the program does.
 
-- *no snapshot*: nothing was read yet. *fresh*, *stale*, *too old*: the last good read is 50 s, 120 s, \
-2 h old; `inventory.fresh` is 60 s, `inventory.stale` and `inventory.stale_denied` are an hour, and nothing \
-is polled (`inventory.poll = \"0s\"`).
-- *then*: what the next caller without a snapshot is told to wait (`Retry-After`, in seconds), and how \
-many calls it cost: while the circuit is open, none.
-- A read that fails in a way that may pass is tried three times (`vmc.retries`), a mint once. After a \
-failure one call is let through at a time, and tried once: ×1 where the snapshot is too old.
-- A caller waits for at most a second for what refreshes a stale snapshot; where that takes longer, its \
-`detail` is `stale-refresh-pending`, and the table shows what the next caller is told.
-- ×1–2 is a matter of chance: which of two reads meets a new token first.
-- No answer takes longer than the tries take: `vmc.connect_timeout` or `vmc.timeout` each, short \
-pauses between them, and a wait for one of `vmc.max_in_flight` places where all are taken.
+- *no snapshot*: nothing was read yet. *fresh*, *stale*, *too old*: the last successful read is 50 s, 120 s \
+or 2 h old. `inventory.fresh` is 60 s, `inventory.stale` and `inventory.stale_denied` are an hour, and \
+nothing is polled (`inventory.poll = \"0s\"`).
+- *then*: how long the next caller without a snapshot is told to wait (`Retry-After`, in seconds), and how \
+many calls that cost: none while the circuit breaker is open.
+- A read whose failure may be temporary is tried three times (`vmc.retries`), a token request once. After a \
+failure one call at a time is let through, and tried once: ×1 where the snapshot is too old.
+- A caller waits at most a second for the refresh of a stale snapshot. Where the refresh takes longer, the \
+`detail` is `stale-refresh-pending`, and the table shows what the next caller gets.
+- ×1–2 depends on which of two reads uses a new token first.
+- No answer takes longer than its tries: `vmc.connect_timeout` or `vmc.timeout` for each, short pauses \
+between them, and the wait for one of `vmc.max_in_flight` places where all are taken.
 ";
 
 /// One fault at one place.
@@ -104,7 +104,7 @@ fn title(place: Place) -> &'static str {
     }
 }
 
-/// Compares the page with what was measured, or writes it anew.
+/// Compares the page with what was measured, or writes it again.
 pub fn compare(rows: &[Row]) {
     let mut page = HEAD.to_owned();
     for place in Place::ALL {
@@ -130,7 +130,7 @@ pub fn compare(rows: &[Row]) {
     }
     let known = std::fs::read_to_string(PATH).unwrap_or_default();
     for (known, measured) in known.lines().zip(page.lines()) {
-        assert_eq!(known, measured, "deploy/UPSTREAM-FAULTS.md: UPDATE_FAULTS=1 writes it anew");
+        assert_eq!(known, measured, "deploy/UPSTREAM-FAULTS.md: UPDATE_FAULTS=1 writes it again");
     }
     assert_eq!(known.lines().count(), page.lines().count());
 }

@@ -11,8 +11,10 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
 };
+
+use parking_lot::Mutex;
 
 use super::{
     entry::Entry,
@@ -187,7 +189,7 @@ enum Verdict {
 
 impl Regressions {
     fn judge<E: Entry>(&self, shown: &E, read: &E) -> Verdict {
-        let mut regressions = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut regressions = self.0.lock();
         if read.version().is_none() || read.version() >= shown.version() {
             regressions.remove(read.id());
             return Verdict::Newer;
@@ -214,7 +216,7 @@ impl Regressions {
     }
 
     fn retain(&self, is_there: impl Fn(&str) -> bool) {
-        let mut regressions = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut regressions = self.0.lock();
         regressions.retain(|id, _| is_there(id));
     }
 }

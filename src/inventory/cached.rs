@@ -10,13 +10,10 @@
 //! All that is known is one immutable [`State`]: a failure never replaces a reading, it stands beside
 //! it. [`State::shown_as`] alone decides whether a reading may be shown.
 
-use std::{
-    future::Future,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{future::Future, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
+use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use super::{
@@ -222,7 +219,7 @@ impl<T: PartialEq + Send + Sync + 'static> CachedResource<T> {
         before: u64,
         refresh: impl Fn() -> InFlightCall<Result<(), VmcError>>,
     ) -> Next {
-        let mut forced = self.forced.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut forced = self.forced.lock();
         match self.refreshes.latest() {
             Some(call) if call.number > before => return Next::Call(call),
             Some(call) if call.is_under_way() => return Next::Older(call),
@@ -245,7 +242,7 @@ impl<T: PartialEq + Send + Sync + 'static> CachedResource<T> {
         if requirement.only_if_cached {
             return;
         }
-        *self.asked.lock().unwrap_or_else(PoisonError::into_inner) = Some(self.clock.now());
+        *self.asked.lock() = Some(self.clock.now());
         self.asked_again.notify_one();
     }
 
@@ -259,7 +256,7 @@ impl<T: PartialEq + Send + Sync + 'static> CachedResource<T> {
 
     /// Whether the last question is not long ago.
     pub(super) fn is_wanted(&self) -> bool {
-        let asked = *self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        let asked = *self.asked.lock();
         asked.is_some_and(|asked| self.clock.now().since(asked) < POLLED_AFTER_QUESTION)
     }
 

@@ -6,11 +6,12 @@
 //! waits for a read.
 
 use std::{
-    sync::{Arc, Mutex, OnceLock, PoisonError},
+    sync::{Arc, OnceLock},
     time::Duration,
 };
 
 use arc_swap::{ArcSwap, Guard};
+use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
 
 use super::{
@@ -92,7 +93,7 @@ impl ChangeFeed {
         settings: &Settings,
         change: impl FnOnce(&mut Vec<OrgStates>),
     ) {
-        let mut source = self.source.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut source = self.source.lock();
         let source = &mut *source;
         change(&mut source.orgs);
         let before = self.snapshot.load_full();
@@ -114,7 +115,7 @@ impl ChangeFeed {
 
     /// Tells watchers what time alone has brought about.
     pub(super) fn tick(&self, now: Instant, settings: &Settings) {
-        let mut source = self.source.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut source = self.source.lock();
         self.tell(&mut source, now, settings);
     }
 

@@ -3,11 +3,13 @@
 use std::{
     collections::HashSet,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
 };
+
+use parking_lot::Mutex;
 
 use super::{
     cached::CachedResource, mapping, model::Org, outcome::Unavailable, state::CONFIRM_AFTER,
@@ -65,7 +67,7 @@ impl Discovery {
     /// without a usable id: each of these may be one of them.
     pub(super) fn believe(&self, listed: ListedOrgs, begun: Instant) -> Vec<Org> {
         let ListedOrgs { mut orgs, without_id } = listed;
-        let mut absent = self.absent.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut absent = self.absent.lock();
         let before = self.orgs.reading().map(|reading| reading.content).unwrap_or_default();
         let since = |org: &Org| absent.iter().find(|(id, _)| *id == org.id).map(|(_, at)| *at);
         let lacking = before.iter().filter(|org| orgs.iter().all(|other| other.id != org.id));

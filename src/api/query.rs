@@ -32,7 +32,7 @@ pub(super) use self::{
 };
 
 /// Parameters of a query that are looked at; more of them are a fault.
-const MOST_PARAMETERS: usize = 100;
+const MAX_PARAMETERS: usize = 100;
 
 /// A request's query, not looked at yet: who may not ask learns nothing of what was wrong with it.
 #[derive(Debug, Default)]

@@ -414,7 +414,7 @@ mod tests {
         settings.key = write("key", "-----BEGIN PRIVATE KEY-----\nCANARY");
         assert!(!format!("{settings:?}").contains("CANARY"));
         let fault = Tls::new(&settings, &Clock::system(), Audit::off()).unwrap_err();
-        assert!(fault.to_string().starts_with("api.tls_key holds no private key"), "{fault}");
+        assert!(fault.to_string().starts_with("api.tls_key contains no private key"), "{fault}");
         assert!(!format!("{fault:?}{fault}").contains("CANARY"));
     }
 }

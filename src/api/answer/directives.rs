@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::{HeaderMap, header::CACHE_CONTROL};
 
 /// More seconds than this are taken for this many (RFC 9111 section 1.2.2).
-const MOST_SECONDS: u64 = 1 << 31;
+const MAX_SECONDS: u64 = 1 << 31;
 
 /// What a request's `Cache-Control` asks for (RFC 9111 section 5.2.1, RFC 5861 section 4).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -81,7 +81,7 @@ fn read_seconds(value: &[u8]) -> Option<Duration> {
     let seconds = digits
         .iter()
         .fold(0_u64, |sum, digit| sum.saturating_mul(10).saturating_add(u64::from(digit - b'0')));
-    Some(Duration::from_secs(seconds.min(MOST_SECONDS)))
+    Some(Duration::from_secs(seconds.min(MAX_SECONDS)))
 }
 
 #[cfg(test)]
@@ -165,7 +165,7 @@ mod tests {
     #[test]
     fn too_many_seconds_are_the_most() {
         for digits in ["2147483649", "18446744073709551616", &"9".repeat(500)] {
-            assert_eq!(read(&[&format!("max-age={digits}")]).0, Some(MOST_SECONDS), "{digits}");
+            assert_eq!(read(&[&format!("max-age={digits}")]).0, Some(MAX_SECONDS), "{digits}");
         }
     }
 

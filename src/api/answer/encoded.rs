@@ -18,10 +18,10 @@ use super::{
 };
 
 /// Below this a coding saves no packet.
-const LEAST_BYTES: usize = 1024;
+const MIN_BYTES: usize = 1024;
 /// An answer with all its variants fits into the cache: what is not kept must not be compressed for
 /// each request anew.
-const MOST_BYTES: usize = super::KEPT_BYTES / 4;
+const MAX_BYTES: usize = super::KEPT_BYTES / 4;
 
 /// A document as it is sent. Made only by [`AnswerCache`](super::AnswerCache) and for what lives as long as
 /// the process: variants of what is thrown away would be made for each request.
@@ -117,7 +117,7 @@ impl EncodedAnswer {
     /// variant: an answer in a coding too many is more use than none.
     pub(super) fn choose(&self, accepts: AcceptedCodings) -> SelectedCoding {
         let mut unmade = None;
-        if (LEAST_BYTES..=MOST_BYTES).contains(&self.identity.len()) {
+        if (MIN_BYTES..=MAX_BYTES).contains(&self.identity.len()) {
             for coding in accepts.iter() {
                 match self.variants[coding as usize].made.get() {
                     Some(Some(body)) => {

@@ -6,7 +6,7 @@ use http::Uri;
 
 use super::{
     AllowedParams, ListQuery, PendingQuery, RawQuery, cursor::Cursor, parser::QueryParser,
-    read::LONGEST_Q,
+    read::MAX_Q_CHARS,
 };
 use crate::{
     api::{
@@ -76,7 +76,7 @@ fn has_one_spelling<R: Resource>(
     question: &ListQuery<R>,
     view: &[R],
 ) {
-    if question.q.as_ref().is_some_and(|q| q.chars().count() > LONGEST_Q) {
+    if question.q.as_ref().is_some_and(|q| q.chars().count() > MAX_Q_CHARS) {
         // Lower case can be longer.
         return;
     }

@@ -7,7 +7,7 @@
 use std::{collections::BTreeSet, iter, time::Duration};
 
 use super::{
-    MOST_PARAMETERS, RawQuery,
+    MAX_PARAMETERS, RawQuery,
     allowed_params::{AllowedParams, Parameter},
     cursor::Cursor,
     faults::{self, QueryFaults},
@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// Values in view that a fault lists at most.
-const MOST_SHOWN: usize = 20;
+const MAX_SHOWN: usize = 20;
 
 /// A question that is not settled yet.
 #[derive(Debug)]
@@ -110,8 +110,8 @@ impl RawQuery {
             seen: None,
         };
         for (at, (name, value)) in self.pairs().enumerate() {
-            if at == MOST_PARAMETERS {
-                parser.faults.push(at, faults::too_many(&name, MOST_PARAMETERS));
+            if at == MAX_PARAMETERS {
+                parser.faults.push(at, faults::too_many(&name, MAX_PARAMETERS));
                 break;
             }
             parser.read(allowed, at, &name, &value);
@@ -297,7 +297,7 @@ impl<R> UnverifiedValue<R> {
         };
         let new = shown.iter().copied().filter(|value| !documented.contains(value));
         // What is empty or beyond what may be echoed cannot be asked for by copying it from here.
-        let new = new.filter(|value| (1..=64).contains(&value.len())).take(MOST_SHOWN);
+        let new = new.filter(|value| (1..=64).contains(&value.len())).take(MAX_SHOWN);
         let values: Vec<&str> = documented.iter().copied().chain(new).collect();
         let (name, kind) = (self.field.name, self.field.kind);
         let mut fault = match kind {

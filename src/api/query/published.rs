@@ -73,7 +73,7 @@ fn parameter<R: Resource>(parameter: Parameter) -> Published {
         ),
         Parameter::Q => (
             format!("Selects those with this text in their {}, ignoring case, or with this id.", R::SEARCHED),
-            string().min_length(Some(1)).max_length(Some(read::LONGEST_Q)),
+            string().min_length(Some(1)).max_length(Some(read::MAX_Q_CHARS)),
         ),
         Parameter::Fields => (
             format!("Shows only these fields, separated by commas: {}.", quoted(&read::names(R::FIELDS))),
@@ -96,7 +96,7 @@ fn parameter<R: Resource>(parameter: Parameter) -> Published {
             ObjectBuilder::new()
                 .schema_type(Type::Integer)
                 .minimum(Some(1))
-                .maximum(Some(read::MOST_ITEMS)),
+                .maximum(Some(read::MAX_ITEMS)),
         ),
         Parameter::Cursor => (
             "The `next_cursor` of the previous page, with an otherwise unchanged query. It does not expire.".to_owned(),

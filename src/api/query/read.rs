@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{
-    MOST_PARAMETERS,
+    MAX_PARAMETERS,
     allowed_params::Parameter,
     faults,
     select::{ListQuery, Target, folded},
@@ -15,11 +15,11 @@ use crate::{
 };
 
 /// The longest page.
-pub(super) const MOST_ITEMS: u16 = 500;
+pub(super) const MAX_ITEMS: u16 = 500;
 /// The longest wait.
-pub(super) const LONGEST_WAIT: Duration = Duration::from_secs(120);
+pub(super) const MAX_WAIT: Duration = Duration::from_secs(120);
 /// Characters of the longest text that is looked for: more than any name has.
-pub(super) const LONGEST_Q: usize = 256;
+pub(super) const MAX_Q_CHARS: usize = 256;
 /// What service discovery can be asked for.
 pub(super) const TARGETS: [&str; 2] = ["vcenter", "nsx"];
 
@@ -42,7 +42,7 @@ pub(super) fn parameter<R: Resource>(
         Parameter::Target => {
             query.target = Some(choice(name, value, TARGETS, [Target::Vcenter, Target::Nsx])?);
         }
-        Parameter::Q if value.chars().nth(LONGEST_Q).is_some() => return Err(wrong(Q)),
+        Parameter::Q if value.chars().nth(MAX_Q_CHARS).is_some() => return Err(wrong(Q)),
         Parameter::Q => query.q = Some(folded(value)),
         Parameter::Fields => {
             query.fields = fields(name, value, R::FIELDS, faults::unknown_field)?;
@@ -53,7 +53,7 @@ pub(super) fn parameter<R: Resource>(
         Parameter::Sort => query.order = order(name, value)?,
         Parameter::Limit => {
             let limit = number(value).and_then(|limit| u16::try_from(limit).ok());
-            let limit = limit.filter(|limit| (1..=MOST_ITEMS).contains(limit));
+            let limit = limit.filter(|limit| (1..=MAX_ITEMS).contains(limit));
             query.limit = Some(limit.ok_or_else(|| wrong(LIMIT))?);
         }
         // Judged when the question that it is bound to is known.
@@ -104,7 +104,7 @@ fn fields<R>(
     let asked: Vec<&str> = value.split(',').collect();
     let names = names(table);
     // A query of 8 KiB has room for thousands of commas.
-    let odd = asked.iter().filter(|asked| !names.contains(asked)).take(MOST_PARAMETERS);
+    let odd = asked.iter().filter(|asked| !names.contains(asked)).take(MAX_PARAMETERS);
     let faults: Vec<_> = odd.map(|odd| unknown(name, odd, &names)).collect();
     if faults.is_empty() {
         Ok(table.iter().filter(|field| asked.contains(&field.name)).collect())
@@ -142,7 +142,7 @@ pub(super) fn sortable<R: Resource>() -> Vec<&'static str> {
 }
 
 fn wait(value: &str) -> Option<Duration> {
-    let range = Duration::ZERO..=LONGEST_WAIT;
+    let range = Duration::ZERO..=MAX_WAIT;
     match number(value) {
         Some(seconds) => Some(Duration::from_secs(seconds)).filter(|wait| range.contains(wait)),
         None => duration(range)(value).ok(),

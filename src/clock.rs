@@ -52,16 +52,16 @@ impl Sub<Duration> for Instant {
 
 /// Where time comes from. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Clock(Source);
+pub struct Clock(ClockSource);
 
 #[derive(Debug, Clone)]
-enum Source {
+enum ClockSource {
     System,
-    Manual(Arc<watch::Sender<Manual>>),
+    Manual(Arc<watch::Sender<ManualClock>>),
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Manual {
+struct ManualClock {
     monotonic: Instant,
     wall: Timestamp,
 }
@@ -70,19 +70,19 @@ impl Clock {
     /// The operating system's clocks.
     #[must_use]
     pub fn system() -> Self {
-        Self(Source::System)
+        Self(ClockSource::System)
     }
 
     /// A clock for tests: it starts at `wall` and moves only by [`Clock::advance`].
     #[must_use]
     pub fn manual(wall: Timestamp) -> Self {
         let monotonic = Instant(BEFORE_BOOT);
-        Self(Source::Manual(Arc::new(watch::Sender::new(Manual { monotonic, wall }))))
+        Self(ClockSource::Manual(Arc::new(watch::Sender::new(ManualClock { monotonic, wall }))))
     }
 
     /// Moves a manual clock and wakes who sleeps on it. The system's clock moves by itself.
     pub fn advance(&self, span: Duration) {
-        if let Source::Manual(state) = &self.0 {
+        if let ClockSource::Manual(state) = &self.0 {
             state.send_modify(|now| {
                 now.monotonic = now.monotonic + span;
                 now.wall += span;
@@ -92,7 +92,7 @@ impl Clock {
 
     /// Sets a manual clock's time of day, as an administrator or NTP does: no time passes.
     pub fn set_wall(&self, wall: Timestamp) {
-        if let Source::Manual(state) = &self.0 {
+        if let ClockSource::Manual(state) = &self.0 {
             state.send_modify(|now| now.wall = wall);
         }
     }
@@ -101,8 +101,8 @@ impl Clock {
     #[must_use]
     pub fn now(&self) -> Instant {
         match &self.0 {
-            Source::System => Instant(boottime()),
-            Source::Manual(state) => state.borrow().monotonic,
+            ClockSource::System => Instant(boottime()),
+            ClockSource::Manual(state) => state.borrow().monotonic,
         }
     }
 
@@ -111,22 +111,22 @@ impl Clock {
     pub fn wall(&self) -> Timestamp {
         match &self.0 {
             #[expect(clippy::disallowed_methods, reason = "this is the clock")]
-            Source::System => Timestamp::now(),
-            Source::Manual(state) => state.borrow().wall,
+            ClockSource::System => Timestamp::now(),
+            ClockSource::Manual(state) => state.borrow().wall,
         }
     }
 
     /// Returns once the clock shows `deadline` or later.
     pub async fn sleep_until(&self, deadline: Instant) {
         match &self.0 {
-            Source::System => loop {
+            ClockSource::System => loop {
                 let left = deadline.since(self.now());
                 if left.is_zero() {
                     return;
                 }
                 tokio::time::sleep(left.min(MAX_PAUSE)).await;
             },
-            Source::Manual(state) => {
+            ClockSource::Manual(state) => {
                 // The sender lives in `self`, so the wait can only end by the clock's moving.
                 let _ = state.subscribe().wait_for(|now| now.monotonic >= deadline).await;
             }
@@ -139,8 +139,8 @@ impl Clock {
     /// For sleeps that only keep a caller waiting.
     pub async fn sleep_until_coarse(&self, deadline: Instant) {
         match &self.0 {
-            Source::System => tokio::time::sleep(deadline.since(self.now())).await,
-            Source::Manual(_) => self.sleep_until(deadline).await,
+            ClockSource::System => tokio::time::sleep(deadline.since(self.now())).await,
+            ClockSource::Manual(_) => self.sleep_until(deadline).await,
         }
     }
 

@@ -20,10 +20,10 @@ use crate::public_path::PublicPath;
 
 /// A failure on its way to a caller.
 #[derive(Debug, Clone)]
-pub struct Problem(Box<Facts>);
+pub struct Problem(Box<ProblemFacts>);
 
 #[derive(Debug, Clone)]
-struct Facts {
+struct ProblemFacts {
     code: Code,
     status: StatusCode,
     detail: Cow<'static, str>,
@@ -98,7 +98,7 @@ pub struct ProblemDocument<'a> {
 impl Problem {
     /// A problem with its code's own status.
     pub fn new(code: Code, detail: impl Into<Cow<'static, str>>) -> Self {
-        Self(Box::new(Facts {
+        Self(Box::new(ProblemFacts {
             code,
             status: code.entry().status,
             detail: detail.into(),

@@ -123,19 +123,19 @@ impl fmt::Debug for Watched {
 type ContentDigest = [u8; 32];
 
 /// What is known of one [`Watched`]. Contents are compared by their digest, since they may be secrets.
-struct Known {
+struct KnownFiles {
     file: Watched,
     looks: Looks,
-    refused: Option<Refused>,
+    refused: Option<RefusedReload>,
 }
 
-struct Refused {
+struct RefusedReload {
     digest: ContentDigest,
     rejection: Rejection,
     retry_at: Option<Instant>,
 }
 
-impl Known {
+impl KnownFiles {
     fn of(file: Watched) -> Self {
         Self { file, looks: Looks::default(), refused: None }
     }
@@ -164,7 +164,8 @@ impl Known {
             }
             Err(rejection) => {
                 let retry_at = rejection.retry_in.map(|span| clock.now() + span);
-                self.refused = Some(Refused { digest, rejection: rejection.clone(), retry_at });
+                self.refused =
+                    Some(RefusedReload { digest, rejection: rejection.clone(), retry_at });
                 Err(rejection)
             }
         }
@@ -260,7 +261,7 @@ impl Reloads {
         let hangup = Hangups::listen();
         let watch = |file| {
             let (reloads, clock, stop) = (self.clone(), clock.clone(), stop.clone());
-            reloads.watch(Known::of(file), Hangups::listen(), clock, stop)
+            reloads.watch(KnownFiles::of(file), Hangups::listen(), clock, stop)
         };
         let watches: Vec<_> = files.into_iter().map(watch).collect();
         async move {
@@ -272,7 +273,7 @@ impl Reloads {
 
     async fn watch(
         self,
-        mut known: Known,
+        mut known: KnownFiles,
         mut hangups: Hangups,
         clock: Clock,
         stop: CancellationToken,
@@ -349,7 +350,7 @@ mod tests {
             if content == b"bad" { Err("bad") } else { Ok(()) }
         });
         let file = LoadedFile::read(&path).unwrap();
-        let mut known = Known::of(Watched::new("a.key", &[&file], take));
+        let mut known = KnownFiles::of(Watched::new("a.key", &[&file], take));
         let clock = Clock::manual(jiff::Timestamp::UNIX_EPOCH);
         for (text, outcome) in [
             ("old", Ok(())),

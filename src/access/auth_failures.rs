@@ -39,12 +39,12 @@ pub struct AuthFailureLimiter {
 /// Whom one bucket is for. One customer has a whole IPv6 /64, and can send from each of its
 /// addresses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum Client {
+enum LimitedClient {
     V4(u32),
     V6Prefix(u64),
 }
 
-impl From<IpAddr> for Client {
+impl From<IpAddr> for LimitedClient {
     fn from(address: IpAddr) -> Self {
         match address.to_canonical() {
             IpAddr::V4(address) => Self::V4(address.to_bits()),
@@ -59,7 +59,7 @@ impl From<IpAddr> for Client {
 
 #[derive(Debug, Clone, Copy, Default)]
 struct LimiterSlot {
-    client: Option<Client>,
+    client: Option<LimitedClient>,
     /// See [`super::rate::Cells`]. Whoever is past it owes nothing.
     full_at: u64,
 }
@@ -77,7 +77,7 @@ impl AuthFailureLimiter {
     /// # Errors
     /// [`Exceeded`] when the client has sent too many: 60 at once, and one more each second.
     pub fn note(&self, client: IpAddr, now: Instant) -> Result<(), Exceeded> {
-        let client = Client::from(client);
+        let client = LimitedClient::from(client);
         let now = since(self.start, now);
         let mut set = self.set(client).lock();
         let known = set.iter().position(|slot| slot.client == Some(client));
@@ -106,7 +106,7 @@ impl AuthFailureLimiter {
         Quota::from(exceeded).field(NAME)
     }
 
-    fn set(&self, client: Client) -> &Mutex<[LimiterSlot; SLOTS]> {
+    fn set(&self, client: LimitedClient) -> &Mutex<[LimiterSlot; SLOTS]> {
         let hash = self.key.hash_one(client);
         let at = usize::try_from(hash % SETS as u64).expect("below 1024");
         &self.sets[at]
@@ -194,7 +194,7 @@ mod tests {
         let (one, _) = limiter();
         let (other, _) = limiter();
         let places = |limiter: &AuthFailureLimiter| -> Vec<usize> {
-            let clients = (0..64).map(|n| Client::V4(0x0a00_0000 + n));
+            let clients = (0..64).map(|n| LimitedClient::V4(0x0a00_0000 + n));
             let first = limiter.sets.as_ptr().addr();
             clients.map(|client| (&raw const *limiter.set(client)).addr() - first).collect()
         };

@@ -36,9 +36,9 @@ pub struct ClientCertificate {
     names: Vec<SanName>,
     /// The leaf first.
     chain: Vec<CertificateDer<'static>>,
-    last_look: Look,
+    last_look: CheckedAt,
     /// When it was last found not to be: it does not get better within a minute.
-    last_refusal: Look,
+    last_refusal: CheckedAt,
     /// Why, as [`CertificateFault`]'s place in its list.
     refused_for: AtomicU8,
 }
@@ -46,9 +46,9 @@ pub struct ClientCertificate {
 /// When a chain was last found good, in one atomic: the generation of the authorities in the upper
 /// half, the second in the lower. Zero: never.
 #[derive(Default)]
-struct Look(AtomicU64);
+struct CheckedAt(AtomicU64);
 
-impl Look {
+impl CheckedAt {
     fn holds(&self, generation: u32, second: u64) -> bool {
         let look = self.0.load(Ordering::Acquire);
         let (of, at) = (look >> 32, look & u64::from(u32::MAX));
@@ -74,8 +74,8 @@ impl ClientCertificate {
             id: CredentialId::of(leaf),
             names: names(leaf),
             chain: chain.iter().cloned().map(CertificateDer::into_owned).collect(),
-            last_look: Look::default(),
-            last_refusal: Look::default(),
+            last_look: CheckedAt::default(),
+            last_refusal: CheckedAt::default(),
             refused_for: AtomicU8::default(),
         })
     }

@@ -51,11 +51,11 @@ pub enum Refusal {
     Missing,
     /// A credential was sent that nobody has.
     Unknown,
-    /// A credential that cannot be read: empty, or none behind `Bearer`.
+    /// A credential that cannot be read: empty, or none behind `BearerCredential`.
     Malformed,
     /// 400: two `Authorization` or two `X-API-Key` fields.
     Doubled,
-    /// `Authorization` of another scheme than `Bearer`, and nothing else.
+    /// `Authorization` of another scheme than `BearerCredential`, and nothing else.
     OtherScheme,
     /// Two good credentials of different callers.
     Conflict,
@@ -181,7 +181,7 @@ impl Authenticated {
 
 /// The credentials that a request shows, each a text that cannot be empty.
 pub(super) struct PresentedCredentials<'a> {
-    bearer: Option<Bearer<'a>>,
+    bearer: Option<BearerCredential<'a>>,
     api_key: Option<&'a [u8]>,
     /// `Authorization` is of another scheme: a proxy's in front, say. It is not ours.
     has_other_scheme: bool,
@@ -189,7 +189,7 @@ pub(super) struct PresentedCredentials<'a> {
 
 /// What `Authorization` holds. Told apart once: a token is long.
 #[derive(Clone, Copy)]
-enum Bearer<'a> {
+enum BearerCredential<'a> {
     Jwt(&'a str),
     Key(&'a [u8]),
 }
@@ -204,7 +204,7 @@ impl<'a> PresentedCredentials<'a> {
             return Err(Refusal::Malformed);
         }
         let has_other_scheme = authorization.is_some() && bearer.is_none();
-        Ok(Self { bearer: bearer.map(Bearer::of), api_key, has_other_scheme })
+        Ok(Self { bearer: bearer.map(BearerCredential::of), api_key, has_other_scheme })
     }
 
     /// Why nobody is known where no credential of ours was sent.
@@ -215,22 +215,22 @@ impl<'a> PresentedCredentials<'a> {
     /// The token, if `Authorization` has one and no key.
     pub(super) fn jwt(&self) -> Option<&'a str> {
         match self.bearer? {
-            Bearer::Jwt(token) => Some(token),
-            Bearer::Key(_) => None,
+            BearerCredential::Jwt(token) => Some(token),
+            BearerCredential::Key(_) => None,
         }
     }
 
     /// Everything that is no token.
     pub(super) fn keys(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
         let bearer = self.bearer.and_then(|bearer| match bearer {
-            Bearer::Jwt(_) => None,
-            Bearer::Key(key) => Some(key),
+            BearerCredential::Jwt(_) => None,
+            BearerCredential::Key(key) => Some(key),
         });
         bearer.into_iter().chain(self.api_key)
     }
 }
 
-impl<'a> Bearer<'a> {
+impl<'a> BearerCredential<'a> {
     fn of(bytes: &'a [u8]) -> Self {
         match std::str::from_utf8(bytes) {
             Ok(token) if Oidc::looks_like_jwt(bytes) => Self::Jwt(token),
@@ -239,7 +239,7 @@ impl<'a> Bearer<'a> {
     }
 }
 
-/// The token of `Bearer <token>`; `None` of another scheme (RFC 9110 section 11.4).
+/// The token of `BearerCredential <token>`; `None` of another scheme (RFC 9110 section 11.4).
 fn token(field: &[u8]) -> Result<Option<&[u8]>, Refusal> {
     let at = field.iter().position(|byte| *byte == b' ').unwrap_or(field.len());
     let (scheme, token) = (&field[..at], field[at..].trim_ascii());

@@ -31,7 +31,7 @@ use crate::{
 
 /// Who may call. Cheap to clone; all clones see a change at once.
 #[derive(Debug, Clone)]
-pub struct Policy(Arc<Inner>);
+pub struct Policy(Arc<PolicyState>);
 
 /// What verifies credentials that are no keys.
 #[derive(Debug, Clone, Default)]
@@ -43,8 +43,8 @@ pub struct Verifiers {
 }
 
 #[derive(Debug)]
-struct Inner {
-    rules: ArcSwap<Rules>,
+struct PolicyState {
+    rules: ArcSwap<PolicyRules>,
     /// The newest rules' version.
     changes: watch::Sender<u64>,
     /// The callers of the configuration, who stay.
@@ -56,20 +56,20 @@ struct Inner {
 
 /// All rules of one moment.
 #[derive(Debug)]
-struct Rules {
+struct PolicyRules {
     /// How often they were replaced before.
     version: u64,
-    access: Access,
+    access: PolicyAccess,
 }
 
 #[derive(Debug, Clone)]
-enum Access {
+enum PolicyAccess {
     Open(Caller),
-    Callers(Arc<Table>),
+    Callers(Arc<CallerTable>),
 }
 
 #[derive(Debug, Default)]
-struct Table {
+struct CallerTable {
     by_key: HashMap<KeyDigest, Caller>,
     /// Callers who are known by tokens, and by what these must say, in file order.
     by_claims: Vec<(BTreeMap<String, ClaimPattern>, Caller)>,
@@ -90,16 +90,16 @@ impl Policy {
         let (access, listed) = match settings {
             Settings::Open => {
                 let anonymous = Caller::new(&CallerSettings::new(CallerName::anonymous()), None);
-                (Access::Open(anonymous), Vec::new())
+                (PolicyAccess::Open(anonymous), Vec::new())
             }
             Settings::Callers(configured) => {
-                let table = Table::of(configured.all(), &HashMap::new(), clock.now());
-                (Access::Callers(Arc::new(table)), configured.callers.clone())
+                let table = CallerTable::of(configured.all(), &HashMap::new(), clock.now());
+                (PolicyAccess::Callers(Arc::new(table)), configured.callers.clone())
             }
         };
         let auth_failures = AuthFailureLimiter::new(clock.now());
-        let rules = ArcSwap::from_pointee(Rules { version: 0, access });
-        Self(Arc::new(Inner {
+        let rules = ArcSwap::from_pointee(PolicyRules { version: 0, access });
+        Self(Arc::new(PolicyState {
             rules,
             changes: watch::Sender::new(0),
             listed,
@@ -112,29 +112,29 @@ impl Policy {
     /// Whether everyone is let in as `anonymous`.
     #[must_use]
     pub fn is_open(&self) -> bool {
-        matches!(self.0.rules.load().access, Access::Open(_))
+        matches!(self.0.rules.load().access, PolicyAccess::Open(_))
     }
 
     /// Until when each caller that has a `not_after` may ask, by the rules as they are now.
     #[must_use]
     pub fn ends(&self) -> BTreeMap<CallerName, Timestamp> {
         match &self.0.rules.load().access {
-            Access::Open(_) => BTreeMap::new(),
-            Access::Callers(table) => table.ends.clone(),
+            PolicyAccess::Open(_) => BTreeMap::new(),
+            PolicyAccess::Callers(table) => table.ends.clone(),
         }
     }
 
     /// Puts these in the place of the callers' file's. Acts on the next request, and on who waits.
     pub fn replace(&self, of_file: &[CallerSettings]) {
         let rules = self.0.rules.load();
-        let Access::Callers(before) = &rules.access else { return };
+        let PolicyAccess::Callers(before) = &rules.access else { return };
         let callers = self.0.listed.iter().chain(of_file);
-        let table = Table::of(callers, &before.limiters, self.0.clock.now());
-        let access = Access::Callers(Arc::new(table));
+        let table = CallerTable::of(callers, &before.limiters, self.0.clock.now());
+        let access = PolicyAccess::Callers(Arc::new(table));
         // Told once they hold, and numbered under the channel's lock.
         self.0.changes.send_modify(|version| {
             *version += 1;
-            self.0.rules.store(Arc::new(Rules { version: *version, access }));
+            self.0.rules.store(Arc::new(PolicyRules { version: *version, access }));
         });
     }
 
@@ -144,7 +144,7 @@ impl Policy {
         self.0.changes.send_modify(|version| {
             *version += 1;
             let access = self.0.rules.load().access.clone();
-            self.0.rules.store(Arc::new(Rules { version: *version, access }));
+            self.0.rules.store(Arc::new(PolicyRules { version: *version, access }));
         });
     }
 
@@ -253,7 +253,7 @@ impl Policy {
     }
 
     /// Whose token this is.
-    fn bearer_of(&self, rules: &Rules, token: &str) -> Result<Authenticated, Refusal> {
+    fn bearer_of(&self, rules: &PolicyRules, token: &str) -> Result<Authenticated, Refusal> {
         let oidc = self.0.verifiers.oidc.as_ref().ok_or(Refusal::Unknown)?;
         let verified = oidc.verify_named(token, self.0.clock.wall());
         let (claims, id) = verified.map_err(Refusal::Token)?;
@@ -263,7 +263,7 @@ impl Policy {
     /// Whose certificate this is, if it is anybody's.
     fn holder_of(
         &self,
-        rules: &Rules,
+        rules: &PolicyRules,
         certificate: &Arc<ClientCertificate>,
     ) -> Result<Option<Authenticated>, Refusal> {
         let Some(known) = rules.certified(certificate) else { return Ok(None) };
@@ -312,25 +312,25 @@ impl Policy {
     }
 }
 
-impl Rules {
+impl PolicyRules {
     /// The caller that a request without a credential is of, where access is open.
     fn nobody(&self) -> Option<Authenticated> {
         match &self.access {
-            Access::Open(anonymous) => Some(self.known(anonymous, Proof::None)),
-            Access::Callers(_) => None,
+            PolicyAccess::Open(anonymous) => Some(self.known(anonymous, Proof::None)),
+            PolicyAccess::Callers(_) => None,
         }
     }
 
     /// Whose key this is.
     fn holder(&self, digest: KeyDigest) -> Result<Authenticated, Refusal> {
-        let Access::Callers(table) = &self.access else { return Err(Refusal::Unknown) };
+        let PolicyAccess::Callers(table) = &self.access else { return Err(Refusal::Unknown) };
         let caller = table.by_key.get(&digest).ok_or(Refusal::Unknown)?;
         Ok(self.known(caller, Proof::Key(digest)))
     }
 
     /// Whom a token is about: the one caller all of whose claims it has.
     fn named_by(&self, claims: &Arc<Claims>, id: CredentialId) -> Result<Authenticated, Refusal> {
-        let Access::Callers(table) = &self.access else { return Err(Refusal::Unknown) };
+        let PolicyAccess::Callers(table) = &self.access else { return Err(Refusal::Unknown) };
         let mut named = table.by_claims.iter().filter(|(wanted, _)| claims.fit(wanted));
         let (_, caller) = named.next().ok_or(Refusal::NoMatchingCaller)?;
         if named.next().is_some() {
@@ -342,7 +342,7 @@ impl Rules {
     /// Whose certificate this is: the first caller, in the order of the configuration, whose name it
     /// has.
     fn certified(&self, certificate: &Arc<ClientCertificate>) -> Option<Authenticated> {
-        let Access::Callers(table) = &self.access else { return None };
+        let PolicyAccess::Callers(table) = &self.access else { return None };
         let found = certificate.names().iter().filter_map(|name| table.by_san.get(name));
         let (_, caller) = found.min_by_key(|(place, _)| *place)?;
         Some(self.known(caller, Proof::Certificate(certificate.clone())))
@@ -353,7 +353,7 @@ impl Rules {
     }
 }
 
-impl Table {
+impl CallerTable {
     /// Callers whose rate is as it was `before` go on where they were: a new file is no new quota.
     fn of<'a>(
         callers: impl Iterator<Item = &'a CallerSettings>,

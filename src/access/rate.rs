@@ -105,12 +105,12 @@ impl Rate {
         format!("{} {requests} per {unit}", self.count)
     }
 
-    pub(super) fn cells(self) -> Cells {
+    pub(super) fn cells(self) -> BucketCells {
         let period = UNITS[self.unit].1.as_nanos();
         // Rounded up: never more than the rate, and less by a thousandth at most.
         let interval = period.div_ceil(u128::from(self.count.get()));
         let interval = u64::try_from(interval).expect("an hour has fewer nanoseconds");
-        Cells { interval, burst: u64::from(self.burst.get()) }
+        BucketCells { interval, burst: u64::from(self.burst.get()) }
     }
 }
 
@@ -172,13 +172,13 @@ fn whole_seconds(span: Duration) -> u64 {
 /// The arithmetic: a bucket's whole state is the moment, in nanoseconds, at which it is full again
 /// (GCRA's theoretical arrival time). Zero, or any moment past, is a full bucket.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Cells {
+pub(super) struct BucketCells {
     /// Nanoseconds in which one cell comes back.
     interval: u64,
     burst: u64,
 }
 
-impl Cells {
+impl BucketCells {
     /// Nanoseconds in which an empty bucket fills up.
     fn capacity(self) -> u64 {
         self.interval.saturating_mul(self.burst)
@@ -224,7 +224,7 @@ pub struct Limiter {
     rate: Rate,
     /// What each answer says of it.
     policy: HeaderValue,
-    cells: Cells,
+    cells: BucketCells,
     start: Instant,
     full_at: AtomicU64,
 }

@@ -19,11 +19,11 @@ type Target = Option<OrgId>;
 /// Reads that were forced lately: at most 6 in any 60 s for each caller's name and organization, and
 /// as many of the list of organizations (contract section 4.3).
 #[derive(Debug, Default)]
-pub struct Budget(Mutex<HashMap<(CallerName, Target), Spent>>);
+pub struct Budget(Mutex<HashMap<(CallerName, Target), SpentReads>>);
 
 /// When the last reads were forced: a ring, `oldest` is the next place to be used.
 #[derive(Debug, Default)]
-struct Spent {
+struct SpentReads {
     reads: [Option<Instant>; READS],
     oldest: usize,
 }
@@ -49,7 +49,7 @@ impl Budget {
     }
 }
 
-impl Spent {
+impl SpentReads {
     fn has_room(&self, now: Instant) -> bool {
         !self.reads[self.oldest].is_some_and(|read| is_recent(read, now))
     }

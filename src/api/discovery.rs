@@ -21,13 +21,13 @@ pub(super) struct TargetGroup<'a> {
     /// The host and port of the SDDC's vCenter or NSX manager: always one element.
     targets: [String; 1],
     /// The SDDC that the target belongs to.
-    labels: Labels<'a>,
+    labels: TargetLabels<'a>,
 }
 
 /// Labels are strings; an unknown value is the empty string.
 #[derive(Debug, PartialEq, Serialize)]
 #[cfg_attr(test, derive(utoipa::ToSchema), schema(as = TargetLabels))]
-struct Labels<'a> {
+struct TargetLabels<'a> {
     /// The SDDC's id.
     #[serde(rename = "__meta_vmc_sddc_id")]
     id: &'a str,
@@ -89,7 +89,7 @@ fn group(entry: &SddcEntry, target: Option<Target>) -> Option<TargetGroup<'_>> {
         Target::Vcenter => sddc.vcenter_url.as_deref()?,
         Target::Nsx => sddc.nsx_manager_url.as_deref()?,
     };
-    let labels = Labels {
+    let labels = TargetLabels {
         id: sddc.id.as_str(),
         name: sddc.name.as_deref().unwrap_or_default(),
         region: sddc.region.as_deref().unwrap_or_default(),

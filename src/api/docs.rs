@@ -35,19 +35,19 @@ const FOR_A_WHILE: HeaderValue = HeaderValue::from_static("public, max-age=300")
 
 /// The docs and the pages on problems, with their links as callers reach them. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Docs(Arc<Parts>);
+pub struct Docs(Arc<DocParts>);
 
 /// What never changes while the process runs; each is made at the first demand.
 #[derive(Debug)]
-struct Parts {
+struct DocParts {
     base: PublicPath,
-    made: [OnceLock<Arc<EncodedAnswer>>; Part::COUNT],
+    made: [OnceLock<Arc<EncodedAnswer>>; DocPart::COUNT],
     problems: OnceLock<Vec<(Code, Arc<EncodedAnswer>)>>,
 }
 
 /// A part of the docs.
 #[derive(Debug, Clone, Copy)]
-enum Part {
+enum DocPart {
     Page,
     Start,
     Guide,
@@ -58,7 +58,7 @@ enum Part {
     Ui,
 }
 
-impl Part {
+impl DocPart {
     const COUNT: usize = Self::Ui as usize + 1;
 
     fn kind(self) -> HeaderValue {
@@ -97,10 +97,10 @@ impl Docs {
     /// The docs of a gateway that callers reach below `base`.
     #[must_use]
     pub fn new(base: PublicPath) -> Self {
-        Self(Arc::new(Parts { base, made: Default::default(), problems: OnceLock::new() }))
+        Self(Arc::new(DocParts { base, made: Default::default(), problems: OnceLock::new() }))
     }
 
-    fn part(&self, part: Part) -> &Arc<EncodedAnswer> {
+    fn part(&self, part: DocPart) -> &Arc<EncodedAnswer> {
         self.0.made[part as usize]
             .get_or_init(|| Arc::new(EncodedAnswer::fixed(part.bytes(&self.0.base))))
     }
@@ -126,7 +126,7 @@ pub(super) async fn page(
     State(docs): State<Docs>,
     conditions: ConditionalHeaders,
 ) -> Response {
-    send_part(&answers, &docs, &conditions, Part::Page)
+    send_part(&answers, &docs, &conditions, DocPart::Page)
 }
 
 /// What the docs are made of.
@@ -137,11 +137,11 @@ pub(super) async fn asset(
     conditions: ConditionalHeaders,
 ) -> Result<Response, Problem> {
     let part = match name.as_str() {
-        "guide" => Part::Guide,
-        "start.js" => Part::Start,
-        "problem.css" => Part::Sheet,
-        "swagger-ui.css" => Part::UiSheet,
-        "swagger-ui-bundle.js" => Part::Ui,
+        "guide" => DocPart::Guide,
+        "start.js" => DocPart::Start,
+        "problem.css" => DocPart::Sheet,
+        "swagger-ui.css" => DocPart::UiSheet,
+        "swagger-ui-bundle.js" => DocPart::Ui,
         _ => return Err(Problem::new(Code::NotFound, "the docs have no such page")),
     };
     Ok(send_part(&answers, &docs, &conditions, part))
@@ -153,7 +153,7 @@ pub(super) async fn json(
     State(docs): State<Docs>,
     conditions: ConditionalHeaders,
 ) -> Response {
-    send_part(&answers, &docs, &conditions, Part::Json)
+    send_part(&answers, &docs, &conditions, DocPart::Json)
 }
 
 /// The OpenAPI document as YAML.
@@ -162,7 +162,7 @@ pub(super) async fn yaml(
     State(docs): State<Docs>,
     conditions: ConditionalHeaders,
 ) -> Response {
-    send_part(&answers, &docs, &conditions, Part::Yaml)
+    send_part(&answers, &docs, &conditions, DocPart::Yaml)
 }
 
 /// What a problem's `type` leads to: cause and remedy.
@@ -181,7 +181,7 @@ fn send_part(
     answers: &AnswerCache,
     docs: &Docs,
     conditions: &ConditionalHeaders,
-    part: Part,
+    part: DocPart,
 ) -> Response {
     send(answers, conditions, part.kind(), docs.part(part))
 }

@@ -30,17 +30,17 @@ const MAX_VALUES: usize = 64;
 
 /// What was seen since start, by whose it was.
 #[derive(Debug, Default)]
-pub struct ValueHistory(Mutex<HashMap<Owner, Seen>>);
+pub struct ValueHistory(Mutex<HashMap<ValueOwner, SeenValues>>);
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-struct Owner {
+struct ValueOwner {
     org: OrgId,
     /// `None`: of no SDDC.
     sddc: Option<SddcId>,
 }
 
 #[derive(Debug, Default)]
-struct Seen {
+struct SeenValues {
     /// The SDDC's last name, by which some callers see it.
     name: Option<Box<str>>,
     values: HashMap<(TypeId, &'static str), VecDeque<Box<str>>>,
@@ -96,7 +96,7 @@ impl ValueHistory {
                 odd.extend(doubtful.map(|text| (field.name, text)));
             }
         }
-        let owner = Owner { org: org.clone(), sddc: sddc.cloned() };
+        let owner = ValueOwner { org: org.clone(), sddc: sddc.cloned() };
         let mut all = self.0.lock();
         // A task does not say what its SDDC is called: the SDDC's own document does.
         if odd.is_empty() && name.is_none() {

@@ -8,8 +8,8 @@ use toml::de::{DeTable, DeValue};
 
 use super::{
     claims,
-    faults::{Origin, closest, printable},
-    keys::Shape,
+    faults::{SettingOrigin, closest, printable},
+    keys::ValueShape,
     layers::{strings, unknown, wrong_type},
     reader::Reader,
 };
@@ -56,13 +56,13 @@ pub(super) struct CallerTable<'t, 'i> {
     pub(super) subject: &'static str,
     pub(super) methods: AuthMethods,
     pub(super) table: &'t DeTable<'i>,
-    pub(super) origin: Origin,
+    pub(super) origin: SettingOrigin,
 }
 
 /// A caller as written, and where each of its keys was.
 pub(super) struct Written {
     pub(super) caller: CallerSettings,
-    pub(super) keys: Vec<(KeyDigest, Origin)>,
+    pub(super) keys: Vec<(KeyDigest, SettingOrigin)>,
 }
 
 impl CallerTable<'_, '_> {
@@ -106,7 +106,7 @@ impl CallerTable<'_, '_> {
         format!("{}.{name}", self.subject)
     }
 
-    fn find(&self, field: &str) -> Option<(&DeValue<'_>, Origin)> {
+    fn find(&self, field: &str) -> Option<(&DeValue<'_>, SettingOrigin)> {
         let (_, value) = self.table.iter().find(|(name, _)| name.get_ref() == field)?;
         Some((value.get_ref(), self.origin.part(&value.span())))
     }
@@ -148,7 +148,7 @@ impl CallerTable<'_, '_> {
             (other, _) => {
                 reader.fault(
                     &self.field("burst"),
-                    wrong_type(Shape::Count(1, MAX_BURST as usize), other),
+                    wrong_type(ValueShape::Count(1, MAX_BURST as usize), other),
                     &origin,
                 );
                 None
@@ -206,7 +206,11 @@ impl CallerTable<'_, '_> {
             DeValue::String(text) => text.clone().into_owned(),
             DeValue::Datetime(moment) => moment.to_string(),
             other => {
-                reader.fault(&self.field("not_after"), wrong_type(Shape::Text, other), &origin);
+                reader.fault(
+                    &self.field("not_after"),
+                    wrong_type(ValueShape::Text, other),
+                    &origin,
+                );
                 return None;
             }
         };
@@ -224,7 +228,7 @@ impl CallerTable<'_, '_> {
         let (value, origin) = self.find(field)?;
         let parsed = match value {
             DeValue::String(text) => parse(text),
-            other => Err(wrong_type(Shape::Text, other)),
+            other => Err(wrong_type(ValueShape::Text, other)),
         };
         parsed.map_err(|fault| reader.fault(&self.field(field), fault, &origin)).ok()
     }
@@ -245,10 +249,10 @@ impl CallerTable<'_, '_> {
         reader: &mut Reader<'_>,
         field: &str,
         parse: impl Fn(&str) -> Result<T, E>,
-    ) -> Option<Vec<(T, Origin)>> {
+    ) -> Option<Vec<(T, SettingOrigin)>> {
         let (value, origin) = self.find(field)?;
         let items =
-            strings(value, Shape::Credentials, &origin).unwrap_or_else(|(fault, origin)| {
+            strings(value, ValueShape::Credentials, &origin).unwrap_or_else(|(fault, origin)| {
                 reader.fault(&self.field(field), fault, &origin);
                 Vec::new()
             });

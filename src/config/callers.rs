@@ -14,9 +14,9 @@ use toml::de::{DeArray, DeTable, DeValue};
 
 use super::{
     caller::{AuthMethods, CallerTable, parse_name},
-    faults::{Fault, Faults, Lines, Origin, closest, printable},
-    keys::Shape,
-    layers::{Layers, Written, unknown, wrong_type},
+    faults::{Fault, Faults, FileLines, SettingOrigin, closest, printable},
+    keys::ValueShape,
+    layers::{SettingLayers, Written, unknown, wrong_type},
     reader::Reader,
     table::access,
 };
@@ -33,7 +33,7 @@ pub(super) fn read(reader: &mut Reader<'_>, methods: AuthMethods) -> Vec<CallerS
                 parser.read_tables(reader, tables, &entry.origin);
             }
             Written::Toml(other) => {
-                let problem = wrong_type(Shape::Tables, other);
+                let problem = wrong_type(ValueShape::Tables, other);
                 reader.fault(access::callers.name, problem, &entry.origin);
             }
             // No flag sets it, and the environment was told so.
@@ -55,7 +55,7 @@ pub fn callers_file(
     listed: &[CallerSettings],
     methods: AuthMethods,
 ) -> Result<Vec<CallerSettings>, Faults> {
-    let layers = Layers::empty();
+    let layers = SettingLayers::empty();
     let mut reader = Reader::new(&layers, Vec::new());
     let callers = read_file(&mut reader, path, text, listed, methods);
     let faults = reader.into_faults();
@@ -71,7 +71,8 @@ pub(super) fn read_file(
     methods: AuthMethods,
 ) -> Vec<CallerSettings> {
     let mut parser = CallerParser::of(access::callers_file.name, listed, methods);
-    let lines = Arc::new(Lines::new(path.display().to_string().escape_debug().to_string(), text));
+    let lines =
+        Arc::new(FileLines::new(path.display().to_string().escape_debug().to_string(), text));
     match DeTable::parse(text) {
         Ok(document) => parser.read_document(reader, document.get_ref(), &lines),
         // Not the error's `Display`: it quotes the line, which may hold a key.
@@ -134,10 +135,15 @@ impl CallerParser {
         }
     }
 
-    fn read_document(&mut self, reader: &mut Reader<'_>, table: &DeTable<'_>, lines: &Arc<Lines>) {
+    fn read_document(
+        &mut self,
+        reader: &mut Reader<'_>,
+        table: &DeTable<'_>,
+        lines: &Arc<FileLines>,
+    ) {
         for (key, value) in table {
             let name = key.get_ref().as_ref();
-            let origin = Origin::file(lines, &key.span());
+            let origin = SettingOrigin::file(lines, &key.span());
             match value.get_ref() {
                 DeValue::Array(tables) if name == "callers" => {
                     self.read_tables(reader, tables, &origin);
@@ -153,7 +159,12 @@ impl CallerParser {
         }
     }
 
-    fn read_tables(&mut self, reader: &mut Reader<'_>, tables: &DeArray<'_>, origin: &Origin) {
+    fn read_tables(
+        &mut self,
+        reader: &mut Reader<'_>,
+        tables: &DeArray<'_>,
+        origin: &SettingOrigin,
+    ) {
         for item in tables {
             let origin = origin.part(&item.span());
             match item.get_ref() {
@@ -161,7 +172,7 @@ impl CallerParser {
                     let (subject, methods) = (self.subject, self.methods);
                     self.add(reader, &CallerTable { subject, methods, table, origin });
                 }
-                other => reader.fault(self.subject, wrong_type(Shape::Tables, other), &origin),
+                other => reader.fault(self.subject, wrong_type(ValueShape::Tables, other), &origin),
             }
         }
     }
@@ -237,7 +248,7 @@ impl CallerParser {
         subject: &str,
         name: &CallerName,
         digest: KeyDigest,
-        origin: &Origin,
+        origin: &SettingOrigin,
     ) {
         if let Some(holder) = self.by_key.insert(digest, name.clone()) {
             reader.fault(

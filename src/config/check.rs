@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use super::{
     caller::AuthMethods,
     callers,
-    faults::Origin,
+    faults::SettingOrigin,
     keys::Key,
     reader::Reader,
     table::{KEYS, access, api, csp, inventory, oidc, ops, telemetry, vmc},
@@ -120,7 +120,7 @@ fn client_secret(reader: &mut Reader<'_>) -> Option<(ClientSecret, Option<Loaded
 fn refuse_both(reader: &mut Reader<'_>, one: &Key, other: &Key) {
     let (first, second) = (reader.origin(one), reader.origin(other));
     let problem = format!("set together with {}; keep one of them ({first}, {second})", other.name);
-    reader.fault(one.name, problem, &Origin::Default);
+    reader.fault(one.name, problem, &SettingOrigin::Default);
 }
 
 pub(super) fn vmc(reader: &mut Reader<'_>) -> VmcSettings {
@@ -230,7 +230,7 @@ fn configured(reader: &mut Reader<'_>) -> ConfiguredCallers {
 
 fn refuse_unasked_openness(reader: &mut Reader<'_>, listen: SocketAddr) {
     let origin = match reader.origin(&api::listen) {
-        Origin::Default => String::new(),
+        SettingOrigin::Default => String::new(),
         origin => format!(" ({origin})"),
     };
     reader.missing(

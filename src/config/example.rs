@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::{
-    keys::{Key, Preset, Shape},
+    keys::{Key, PresetValue, ValueShape},
     table::{KEYS, SECTIONS},
 };
 
@@ -36,13 +36,13 @@ pub fn example() -> String {
         comment(&mut text, doc.trim());
         line(&mut text, &format!("[{section}]"));
         for key in KEYS.iter().filter(|key| key.parts().0 == *section) {
-            if key.shape != Shape::Tables {
+            if key.shape != ValueShape::Tables {
                 write_key(&mut text, key);
             }
         }
         // Last, because what follows such a header belongs to it.
         for key in KEYS.iter().filter(|key| key.parts().0 == *section) {
-            if key.shape == Shape::Tables {
+            if key.shape == ValueShape::Tables {
                 write_tables(&mut text, key);
             }
         }
@@ -55,13 +55,13 @@ fn write_key(text: &mut String, key: &Key) {
     text.push('\n');
     comment(text, &key.doc());
     match key.preset {
-        Preset::Default(default) => {
+        PresetValue::Default(default) => {
             line(text, &format!("# {name} = {}", in_toml(key.shape, default)));
         }
-        Preset::Unset(sample) => {
+        PresetValue::Unset(sample) => {
             line(text, &format!("# {name} = {sample}"));
         }
-        Preset::Required(sample) => line(text, &format!("{name} = {sample}")),
+        PresetValue::Required(sample) => line(text, &format!("{name} = {sample}")),
     }
 }
 
@@ -69,15 +69,15 @@ fn write_tables(text: &mut String, key: &Key) {
     text.push('\n');
     comment(text, &key.doc());
     line(text, &format!("# [[{}]]", key.name));
-    if let Preset::Unset(sample) | Preset::Required(sample) = key.preset {
+    if let PresetValue::Unset(sample) | PresetValue::Required(sample) = key.preset {
         sample.lines().for_each(|sample| line(text, &format!("# {sample}")));
     }
 }
 
 /// A value that is written as in the environment, as TOML.
-pub(super) fn in_toml(shape: Shape, text: &str) -> String {
+pub(super) fn in_toml(shape: ValueShape, text: &str) -> String {
     match shape {
-        Shape::Count(..) | Shape::Flag => text.to_owned(),
+        ValueShape::Count(..) | ValueShape::Flag => text.to_owned(),
         _ if shape.is_list() => {
             let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
             toml::Value::Array(items.map(toml::Value::from).collect()).to_string()
@@ -126,7 +126,7 @@ mod tests {
         for key in KEYS {
             let (_, name) = key.parts();
             let wanted = format!("{name} = ");
-            if key.shape == Shape::Tables {
+            if key.shape == ValueShape::Tables {
                 continue;
             }
             let found = example()

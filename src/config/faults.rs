@@ -12,11 +12,11 @@ const QUOTED_CHARS: usize = 64;
 
 /// Where a value was set.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Origin {
+pub(super) enum SettingOrigin {
     /// Nowhere.
     Default,
     /// In the file, at a line.
-    File(Arc<Lines>, usize),
+    File(Arc<FileLines>, usize),
     /// By the variable of this name.
     Environment(String),
     /// By this flag.
@@ -25,12 +25,12 @@ pub(super) enum Origin {
 
 /// A file's name and where its lines begin.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Lines {
+pub(super) struct FileLines {
     name: String,
     starts: Vec<usize>,
 }
 
-impl Lines {
+impl FileLines {
     pub(super) fn new(name: String, text: &str) -> Self {
         let starts = text.match_indices('\n').map(|(at, _)| at + 1);
         Self { name, starts: std::iter::once(0).chain(starts).collect() }
@@ -50,8 +50,8 @@ impl Lines {
     }
 }
 
-impl Origin {
-    pub(super) fn file(lines: &Arc<Lines>, span: &Range<usize>) -> Self {
+impl SettingOrigin {
+    pub(super) fn file(lines: &Arc<FileLines>, span: &Range<usize>) -> Self {
         Self::File(Arc::clone(lines), lines.line(span.start).0)
     }
 
@@ -64,7 +64,7 @@ impl Origin {
     }
 }
 
-impl fmt::Display for Origin {
+impl fmt::Display for SettingOrigin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Default => f.write_str("default"),
@@ -80,13 +80,13 @@ impl fmt::Display for Origin {
 pub struct Fault {
     pub(super) subject: String,
     problem: String,
-    origin: Option<Origin>,
+    origin: Option<SettingOrigin>,
 }
 
 impl Fault {
     /// A fault of a value set somewhere.
-    pub(super) fn at(subject: &str, problem: impl fmt::Display, origin: &Origin) -> Self {
-        let origin = (*origin != Origin::Default).then(|| origin.clone());
+    pub(super) fn at(subject: &str, problem: impl fmt::Display, origin: &SettingOrigin) -> Self {
+        let origin = (*origin != SettingOrigin::Default).then(|| origin.clone());
         Self { subject: subject.to_owned(), problem: problem.to_string(), origin }
     }
 
@@ -104,7 +104,7 @@ impl Fault {
         };
         let rank = KEYS.iter().position(|key| covers(key.name)).map_or(0, |at| at + 1);
         let line = match &self.origin {
-            Some(Origin::File(_, line)) => *line,
+            Some(SettingOrigin::File(_, line)) => *line,
             _ => 0,
         };
         (rank, line)
@@ -181,7 +181,7 @@ mod tests {
     #[test]
     fn positions_count_from_one_and_in_characters() {
         let text = "a = 1\nü = x\n";
-        let lines = Lines::new("f.toml".into(), text);
+        let lines = FileLines::new("f.toml".into(), text);
         let at = |needle| lines.position(text, text.find(needle).unwrap());
         assert_eq!(at("a"), "f.toml:1:1");
         assert_eq!(at("ü"), "f.toml:2:1");

@@ -7,9 +7,9 @@ use tracing::level_filters::LevelFilter;
 
 use super::{
     AuthMethods, Config, Faults, Source,
-    faults::Lines,
-    keys::Shape,
-    layers::{ConfigFile, Layers},
+    faults::FileLines,
+    keys::ValueShape,
+    layers::{ConfigFile, SettingLayers},
     table::KEYS,
 };
 use crate::{
@@ -40,11 +40,11 @@ fn load(text: &str) -> Result<Config, Faults> {
     let environment = variables
         .map(|(name, value)| (OsString::from(format!("SDDC_GATEWAY_{name}")), value.into()));
     let source = Source { environment: environment.collect(), ..Source::default() };
-    let lines = Arc::new(Lines::new("gateway.toml".to_owned(), text));
+    let lines = Arc::new(FileLines::new("gateway.toml".to_owned(), text));
     let file = Ok(Some(ConfigFile { lines, text: text.to_owned() }));
     let mut faults = Vec::new();
-    let mut layers = Layers::read(&source, &file, &mut faults);
-    for key in KEYS.iter().filter(|key| key.shape == Shape::Path) {
+    let mut layers = SettingLayers::read(&source, &file, &mut faults);
+    for key in KEYS.iter().filter(|key| key.shape == ValueShape::Path) {
         layers.unset(key);
     }
     Config::check(&layers, faults, Proxies::default(), false)

@@ -17,9 +17,9 @@ pub(super) struct Key {
     /// Section and key as in the file: `api.listen`.
     pub(super) name: &'static str,
     /// How its value is written.
-    pub(super) shape: Shape,
+    pub(super) shape: ValueShape,
     /// What holds when it is not set.
-    pub(super) preset: Preset,
+    pub(super) preset: PresetValue,
     /// Meaning, in sentences. The bounds are [`Self::doc`]'s to say.
     pub(super) meaning: &'static str,
 }
@@ -35,13 +35,13 @@ pub(super) type Parse<T> = fn(&str) -> Result<T, String>;
 
 /// How values of a type are written and read.
 pub(super) struct Kind<T> {
-    shape: Shape,
+    shape: ValueShape,
     parse: Parse<T>,
 }
 
 /// What holds when a key is not set.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Preset {
+pub(super) enum PresetValue {
     /// A default, written as in the environment.
     Default(&'static str),
     /// Nothing; the sample shows what could stand there, written as in the file.
@@ -52,7 +52,7 @@ pub(super) enum Preset {
 
 /// How a value is written in the file. In the environment all of it is text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Shape {
+pub(super) enum ValueShape {
     /// A string.
     Text,
     /// A string that is one of these.
@@ -71,35 +71,35 @@ pub(super) enum Shape {
     Flag,
     /// An array of strings; comma-separated in the environment.
     List,
-    /// Like [`Shape::List`], its items like [`Shape::Credential`].
+    /// Like [`ValueShape::List`], its items like [`ValueShape::Credential`].
     Credentials,
     /// An array of tables; has no environment form.
     Tables,
 }
 
 pub(super) const fn text<T>(parse: Parse<T>) -> Kind<T> {
-    Kind { shape: Shape::Text, parse }
+    Kind { shape: ValueShape::Text, parse }
 }
 
 pub(super) const fn credential<T>(parse: Parse<T>) -> Kind<T> {
-    Kind { shape: Shape::Credential, parse }
+    Kind { shape: ValueShape::Credential, parse }
 }
 
 pub(super) const fn path<T>(parse: Parse<T>) -> Kind<T> {
-    Kind { shape: Shape::Path, parse }
+    Kind { shape: ValueShape::Path, parse }
 }
 
 pub(super) const fn list<T>(parse: Parse<T>) -> Kind<T> {
-    Kind { shape: Shape::List, parse }
+    Kind { shape: ValueShape::List, parse }
 }
 
 pub(super) const fn credentials<T>(parse: Parse<T>) -> Kind<T> {
-    Kind { shape: Shape::Credentials, parse }
+    Kind { shape: ValueShape::Credentials, parse }
 }
 
 /// Tables are read by who knows their fields.
 pub(super) const fn tables() -> Kind<()> {
-    Kind { shape: Shape::Tables, parse: |_| Ok(()) }
+    Kind { shape: ValueShape::Tables, parse: |_| Ok(()) }
 }
 
 pub(super) const fn address() -> Kind<SocketAddr> {
@@ -107,35 +107,35 @@ pub(super) const fn address() -> Kind<SocketAddr> {
 }
 
 pub(super) const fn flag() -> Kind<bool> {
-    Kind { shape: Shape::Flag, parse: value::flag }
+    Kind { shape: ValueShape::Flag, parse: value::flag }
 }
 
 pub(super) const fn count<const MIN: usize, const MAX: usize>() -> Kind<usize> {
-    Kind { shape: Shape::Count(MIN, MAX), parse: |text| value::count(MIN..=MAX)(text) }
+    Kind { shape: ValueShape::Count(MIN, MAX), parse: |text| value::count(MIN..=MAX)(text) }
 }
 
 /// Between two numbers of milliseconds.
 pub(super) const fn duration<const MIN: u64, const MAX: u64>() -> Kind<Duration> {
     let parse: Parse<Duration> =
         |text| value::duration(Duration::from_millis(MIN)..=Duration::from_millis(MAX))(text);
-    Kind { shape: Shape::Duration(MIN, MAX), parse }
+    Kind { shape: ValueShape::Duration(MIN, MAX), parse }
 }
 
 /// Between two numbers of bytes.
 pub(super) const fn size<const MIN: u64, const MAX: u64>() -> Kind<u64> {
-    Kind { shape: Shape::Size(MIN, MAX), parse: |text| value::size(MIN..=MAX)(text) }
+    Kind { shape: ValueShape::Size(MIN, MAX), parse: |text| value::size(MIN..=MAX)(text) }
 }
 
 /// One of the words of a table.
 pub(super) const fn one_of<T>(words: &'static [&'static str], parse: Parse<T>) -> Kind<T> {
-    Kind { shape: Shape::OneOf(words), parse }
+    Kind { shape: ValueShape::OneOf(words), parse }
 }
 
 impl<T> Setting<T> {
     pub(super) const fn new(
         name: &'static str,
         kind: &Kind<T>,
-        preset: Preset,
+        preset: PresetValue,
         meaning: &'static str,
     ) -> Self {
         let Kind { shape, parse } = *kind;
@@ -159,7 +159,7 @@ impl<T> Deref for Setting<T> {
 impl Key {
     /// The name in the environment, `None` for what has no such form.
     pub(super) fn environment(&self) -> Option<String> {
-        (self.shape != Shape::Tables).then(|| self.variable())
+        (self.shape != ValueShape::Tables).then(|| self.variable())
     }
 
     /// `api.listen` → `SDDC_GATEWAY_API__LISTEN`; every dot is `__`.
@@ -170,8 +170,8 @@ impl Key {
     /// The default as text, `None` when nothing holds unless it is set.
     pub(super) const fn default(&self) -> Option<&'static str> {
         match self.preset {
-            Preset::Default(text) => Some(text),
-            Preset::Unset(_) | Preset::Required(_) => None,
+            PresetValue::Default(text) => Some(text),
+            PresetValue::Unset(_) | PresetValue::Required(_) => None,
         }
     }
 
@@ -184,12 +184,12 @@ impl Key {
     pub(super) fn doc(&self) -> String {
         let meaning = self.meaning.trim();
         match self.shape {
-            Shape::Count(min, max) => format!("{meaning} Allowed: {min} to {max}."),
-            Shape::Duration(min, max) => {
+            ValueShape::Count(min, max) => format!("{meaning} Allowed: {min} to {max}."),
+            ValueShape::Duration(min, max) => {
                 let spell = |bound| spell_duration(Duration::from_millis(bound));
                 format!("{meaning} Allowed: {} to {}.", spell(min), spell(max))
             }
-            Shape::Size(min, max) => {
+            ValueShape::Size(min, max) => {
                 format!("{meaning} Allowed: {} to {}.", spell_size(min), spell_size(max))
             }
             _ => meaning.to_owned(),
@@ -204,14 +204,14 @@ impl Key {
     pub(super) fn may_quote(&self, value: &str) -> bool {
         let harmless = !value.contains('@') && !value.contains("sgw_");
         match self.shape {
-            Shape::Credential | Shape::Credentials => false,
-            Shape::Path => harmless && value.starts_with('/'),
+            ValueShape::Credential | ValueShape::Credentials => false,
+            ValueShape::Path => harmless && value.starts_with('/'),
             _ => harmless,
         }
     }
 }
 
-impl Shape {
+impl ValueShape {
     pub(super) const fn is_list(self) -> bool {
         matches!(self, Self::List | Self::Credentials)
     }

@@ -1,6 +1,6 @@
 //! What was written: defaults < TOML file < environment < flags, each value with its origin.
 //!
-//! Flow: [`Source`] → [`Layers`] (one winner per key) → [`Reader`](super::reader::Reader).
+//! Flow: [`Source`] → [`SettingLayers`] (one winner per key) → [`Reader`](super::reader::Reader).
 //!
 //! Only names are judged here. A value is looked at once it has won, so a broken one that a later
 //! layer replaces as a whole does no harm.
@@ -13,8 +13,8 @@ use toml::{
 };
 
 use super::{
-    faults::{Fault, Lines, Origin, closest, printable},
-    keys::{self, ENVIRONMENT_PREFIX, Key, Shape},
+    faults::{Fault, FileLines, SettingOrigin, closest, printable},
+    keys::{self, ENVIRONMENT_PREFIX, Key, ValueShape},
     table::{self, KEYS, SECTIONS},
 };
 
@@ -35,7 +35,7 @@ pub struct Source {
 }
 
 /// The winning value of each key that was set.
-pub(super) struct Layers<'f> {
+pub(super) struct SettingLayers<'f> {
     entries: HashMap<&'static str, Entry<'f>>,
     /// Whether the file could be read: if not, nobody knows what is missing.
     pub(super) complete: bool,
@@ -44,7 +44,7 @@ pub(super) struct Layers<'f> {
 /// A value as written. No `Debug`: it may be a secret.
 pub(super) struct Entry<'f> {
     pub(super) written: Written<'f>,
-    pub(super) origin: Origin,
+    pub(super) origin: SettingOrigin,
 }
 
 /// How it was written.
@@ -57,7 +57,7 @@ pub(super) enum Written<'f> {
     Bytes,
 }
 
-impl<'f> Layers<'f> {
+impl<'f> SettingLayers<'f> {
     /// Nothing set: the defaults.
     pub(super) fn empty() -> Self {
         Self { entries: HashMap::new(), complete: true }
@@ -81,7 +81,7 @@ impl<'f> Layers<'f> {
         }
         layers.read_environment(source, faults);
         for (name, value, flag) in &source.overrides {
-            let origin = Origin::Flag(flag);
+            let origin = SettingOrigin::Flag(flag);
             match keys::find(name) {
                 Some(key) => layers.set(key, Written::Text(value.clone()), origin),
                 None => faults.push(Fault::at(name, "unknown key", &origin)),
@@ -103,10 +103,10 @@ impl<'f> Layers<'f> {
     pub(super) fn file_with_secret(&self, source: &Source) -> Option<PathBuf> {
         let entry = self.entry(keys::find("csp.client_secret")?)?;
         let (path, _) = config_file(source)?;
-        matches!(entry.origin, Origin::File(..)).then_some(path)
+        matches!(entry.origin, SettingOrigin::File(..)).then_some(path)
     }
 
-    fn set(&mut self, key: &Key, written: Written<'f>, origin: Origin) {
+    fn set(&mut self, key: &Key, written: Written<'f>, origin: SettingOrigin) {
         self.entries.insert(key.name, Entry { written, origin });
     }
 
@@ -119,7 +119,7 @@ impl<'f> Layers<'f> {
         })?;
         for (section, content) in document.into_inner() {
             let name = section.get_ref().as_ref();
-            let origin = Origin::file(lines, &section.span());
+            let origin = SettingOrigin::file(lines, &section.span());
             match content.into_inner() {
                 _ if name.contains('.') => faults.push(dot_in_quotes(name, &origin)),
                 content if is_section(name) => {
@@ -136,8 +136,8 @@ impl<'f> Layers<'f> {
         &mut self,
         section: &str,
         content: DeValue<'f>,
-        origin: &Origin,
-        lines: &Arc<Lines>,
+        origin: &SettingOrigin,
+        lines: &Arc<FileLines>,
         faults: &mut Vec<Fault>,
     ) {
         let DeValue::Table(table) = content else {
@@ -146,7 +146,8 @@ impl<'f> Layers<'f> {
         };
         for (key, value) in table {
             let leaf = key.get_ref().as_ref();
-            let (name, origin) = (format!("{section}.{leaf}"), Origin::file(lines, &key.span()));
+            let (name, origin) =
+                (format!("{section}.{leaf}"), SettingOrigin::file(lines, &key.span()));
             let value = value.into_inner();
             match keys::find(&name) {
                 _ if leaf.contains('.') => faults.push(dot_in_quotes(&name, &origin)),
@@ -168,7 +169,7 @@ impl<'f> Layers<'f> {
             }
             match KEYS.iter().find(|key| key.variable() == *name) {
                 None => faults.push(unknown_variable(&name)),
-                Some(key) if key.shape == Shape::Tables => {
+                Some(key) if key.shape == ValueShape::Tables => {
                     let short = table::access::keys.variable();
                     faults.push(Fault::of(
                         name,
@@ -177,7 +178,7 @@ impl<'f> Layers<'f> {
                 }
                 Some(key) => {
                     let text = value.to_str().map(|text| Written::Text(text.to_owned()));
-                    let origin = Origin::Environment(name.into_owned());
+                    let origin = SettingOrigin::Environment(name.into_owned());
                     self.set(key, text.unwrap_or(Written::Bytes), origin);
                 }
             }
@@ -187,7 +188,7 @@ impl<'f> Layers<'f> {
 
 /// The file's text. No `Debug`: it may hold the secret.
 pub(super) struct ConfigFile {
-    pub(super) lines: Arc<Lines>,
+    pub(super) lines: Arc<FileLines>,
     pub(super) text: String,
 }
 
@@ -201,7 +202,7 @@ impl ConfigFile {
             unreadable(format!("cannot be read: {}", crate::os_error::describe(&error)))
         })?;
         let text = String::from_utf8(bytes).map_err(|_| unreadable("is not UTF-8".into()))?;
-        Ok(Some(Self { lines: Arc::new(Lines::new(name, &text)), text }))
+        Ok(Some(Self { lines: Arc::new(FileLines::new(name, &text)), text }))
     }
 }
 
@@ -220,11 +221,11 @@ fn is_section(name: &str) -> bool {
 }
 
 /// `["access.oidc"]` is not `[access.oidc]`: taken for it, it could be set twice.
-fn dot_in_quotes(name: &str, origin: &Origin) -> Fault {
+fn dot_in_quotes(name: &str, origin: &SettingOrigin) -> Fault {
     Fault::at(&printable(name), "unknown key; a dot in quotes is part of the name", origin)
 }
 
-fn unknown_key(name: &str, origin: &Origin) -> Fault {
+fn unknown_key(name: &str, origin: &SettingOrigin) -> Fault {
     let nested = SECTIONS.iter().map(|(section, _)| *section).filter(|name| name.contains('.'));
     let meant = closest(name, KEYS.iter().map(|key| key.name).chain(nested)).or_else(|| {
         // The right key in the wrong section, or in none.
@@ -234,7 +235,7 @@ fn unknown_key(name: &str, origin: &Origin) -> Fault {
     Fault::at(&printable(name), unknown("key", meant), origin)
 }
 
-fn unknown_section(name: &str, origin: &Origin) -> Fault {
+fn unknown_section(name: &str, origin: &SettingOrigin) -> Fault {
     let meant = closest(name, SECTIONS.iter().map(|(section, _)| *section));
     Fault::at(&printable(name), unknown("section", meant), origin)
 }
@@ -256,8 +257,8 @@ impl Written<'_> {
     ///
     /// # Errors
     /// When the file has a value of another type; the text says which was wanted.
-    pub(super) fn scalar(&self, shape: Shape) -> Result<String, String> {
-        use Shape::{Count, Credential, Duration, Flag, OneOf, Path, Size, Text};
+    pub(super) fn scalar(&self, shape: ValueShape) -> Result<String, String> {
+        use ValueShape::{Count, Credential, Duration, Flag, OneOf, Path, Size, Text};
         let value = match self {
             Self::Text(text) => return Ok(text.clone()),
             Self::Bytes => return Err("is not UTF-8".into()),
@@ -285,9 +286,9 @@ impl Written<'_> {
     /// As [`Self::scalar`], with the origin of the item that is wrong.
     pub(super) fn items(
         &self,
-        shape: Shape,
-        origin: &Origin,
-    ) -> Result<Vec<(String, Origin)>, (String, Origin)> {
+        shape: ValueShape,
+        origin: &SettingOrigin,
+    ) -> Result<Vec<(String, SettingOrigin)>, (String, SettingOrigin)> {
         match self {
             Self::Bytes => Err(("is not UTF-8".into(), origin.clone())),
             Self::Text(text) if text.trim().is_empty() => Ok(Vec::new()),
@@ -302,9 +303,9 @@ impl Written<'_> {
 /// The strings of a TOML array, each with its origin.
 pub(super) fn strings(
     value: &DeValue<'_>,
-    shape: Shape,
-    origin: &Origin,
-) -> Result<Vec<(String, Origin)>, (String, Origin)> {
+    shape: ValueShape,
+    origin: &SettingOrigin,
+) -> Result<Vec<(String, SettingOrigin)>, (String, SettingOrigin)> {
     let DeValue::Array(array) = value else {
         return Err((wrong_type(shape, value), origin.clone()));
     };
@@ -319,7 +320,7 @@ pub(super) fn strings(
 }
 
 /// What was wanted and what is there, by type: never the value.
-pub(super) fn wrong_type(shape: Shape, value: &DeValue<'_>) -> String {
+pub(super) fn wrong_type(shape: ValueShape, value: &DeValue<'_>) -> String {
     let found = match value {
         DeValue::String(_) => "a string",
         DeValue::Integer(_) => "a number without quotes",
@@ -330,7 +331,7 @@ pub(super) fn wrong_type(shape: Shape, value: &DeValue<'_>) -> String {
         DeValue::Table(_) => "a table",
     };
     match (shape, value) {
-        (Shape::Duration(..), DeValue::Integer(_)) => {
+        (ValueShape::Duration(..), DeValue::Integer(_)) => {
             "needs a unit and quotes, such as \"30s\"".to_owned()
         }
         _ => format!("must be {}, not {found}", shape.wanted()),

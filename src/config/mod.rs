@@ -49,7 +49,7 @@ pub use self::{
     schema::schema,
 };
 use self::{
-    layers::{ConfigFile, Layers},
+    layers::{ConfigFile, SettingLayers},
     reader::Reader,
 };
 use crate::{
@@ -99,7 +99,7 @@ impl Config {
     pub fn load(source: &Source) -> Result<Self, Faults> {
         let mut faults = Vec::new();
         let file = ConfigFile::open(source);
-        let layers = Layers::read(source, &file, &mut faults);
+        let layers = SettingLayers::read(source, &file, &mut faults);
         let proxies = Proxies::read(&source.environment).unwrap_or_else(|found| {
             faults.extend(found.into_iter().map(|it| Fault::of(it.variable, it.problem)));
             Proxies::default()
@@ -111,7 +111,7 @@ impl Config {
     }
 
     fn check(
-        layers: &Layers<'_>,
+        layers: &SettingLayers<'_>,
         faults: Vec<Fault>,
         proxies: Proxies,
         stderr_is_terminal: bool,
@@ -152,7 +152,7 @@ impl Config {
     pub fn ops_listen(source: &Source) -> SocketAddr {
         let mut faults = Vec::new();
         let file = ConfigFile::open(source);
-        let layers = Layers::read(source, &file, &mut faults);
+        let layers = SettingLayers::read(source, &file, &mut faults);
         let mut reader = Reader::new(&layers, faults);
         reader.value(&table::ops::listen)
     }
@@ -168,7 +168,7 @@ impl Config {
         client_secret: ClientSecret,
     ) -> Self {
         const SOON: Duration = Duration::from_secs(2);
-        let layers = Layers::empty();
+        let layers = SettingLayers::empty();
         let mut reader = Reader::new(&layers, Vec::new());
         Self {
             api: listener::Settings { listen, ..check::api(&mut reader) },

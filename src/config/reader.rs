@@ -6,20 +6,20 @@
 use std::{fmt::Display, path::PathBuf};
 
 use super::{
-    faults::{Fault, Origin, quoted},
+    faults::{Fault, SettingOrigin, quoted},
     keys::{Key, Setting},
-    layers::{Entry, Layers},
+    layers::{Entry, SettingLayers},
 };
 use crate::reload::LoadedFile;
 
 /// The layers and the faults found so far.
 pub(super) struct Reader<'a> {
-    layers: &'a Layers<'a>,
+    layers: &'a SettingLayers<'a>,
     faults: Vec<Fault>,
 }
 
 impl<'a> Reader<'a> {
-    pub(super) fn new(layers: &'a Layers<'a>, faults: Vec<Fault>) -> Self {
+    pub(super) fn new(layers: &'a SettingLayers<'a>, faults: Vec<Fault>) -> Self {
         Self { layers, faults }
     }
 
@@ -84,7 +84,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The same, each with its origin.
-    pub(super) fn list_with_origins<T>(&mut self, setting: &Setting<T>) -> Vec<(T, Origin)> {
+    pub(super) fn list_with_origins<T>(&mut self, setting: &Setting<T>) -> Vec<(T, SettingOrigin)> {
         let key = setting.key();
         let Some(Entry { written, origin }) = self.layers.entry(key) else { return Vec::new() };
         let items = written.items(key.shape, origin).unwrap_or_else(|(fault, origin)| {
@@ -115,8 +115,8 @@ impl<'a> Reader<'a> {
     }
 
     /// Where the winning value was set.
-    pub(super) fn origin(&self, key: &Key) -> Origin {
-        self.entry(key).map_or(Origin::Default, |entry| entry.origin.clone())
+    pub(super) fn origin(&self, key: &Key) -> SettingOrigin {
+        self.entry(key).map_or(SettingOrigin::Default, |entry| entry.origin.clone())
     }
 
     /// Whether nothing was wrong with these keys: only then they can be compared.
@@ -125,7 +125,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Notes a fault.
-    pub(super) fn fault(&mut self, subject: &str, problem: impl Display, origin: &Origin) {
+    pub(super) fn fault(&mut self, subject: &str, problem: impl Display, origin: &SettingOrigin) {
         self.faults.push(Fault::at(subject, problem, origin));
     }
 

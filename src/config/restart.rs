@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, fmt};
 use sha2::{Digest, Sha256};
 use toml::de::DeValue;
 
-use super::{Config, Faults, Source, keys::Key, layers, layers::Layers, table::KEYS};
+use super::{Config, Faults, Source, keys::Key, layers, layers::SettingLayers, table::KEYS};
 
 /// What was written for each key that was set. Values are kept as digests: some are secrets.
 pub(super) struct Written {
@@ -21,7 +21,7 @@ impl fmt::Debug for Written {
 }
 
 impl Written {
-    pub(super) fn of(source: &Source, layers: &Layers<'_>) -> Self {
+    pub(super) fn of(source: &Source, layers: &SettingLayers<'_>) -> Self {
         let value = |key: &&Key| Some((key.name, digest(&layers.entry(key)?.written)));
         Self { source: source.clone(), values: KEYS.iter().filter_map(value).collect() }
     }

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     caller,
-    keys::{Key, Preset, Shape},
+    keys::{Key, PresetValue, ValueShape},
     table::{KEYS, SECTIONS},
 };
 
@@ -40,25 +40,27 @@ fn section(about: &str) -> Value {
 
 fn property(key: &Key) -> Value {
     let mut property = match key.shape {
-        Shape::Text | Shape::Credential | Shape::Path => json!({"type": "string"}),
-        Shape::OneOf(words) => json!({"enum": words}),
-        Shape::Count(min, max) => json!({"type": "integer", "minimum": min, "maximum": max}),
-        Shape::Duration(..) => {
+        ValueShape::Text | ValueShape::Credential | ValueShape::Path => json!({"type": "string"}),
+        ValueShape::OneOf(words) => json!({"enum": words}),
+        ValueShape::Count(min, max) => json!({"type": "integer", "minimum": min, "maximum": max}),
+        ValueShape::Duration(..) => {
             json!({"type": "string", "pattern": "^(?=.)([0-9]+h)?([0-9]+m)?([0-9]+s)?([0-9]+ms)?$"})
         }
-        Shape::Size(min, max) => json!({"anyOf": [
+        ValueShape::Size(min, max) => json!({"anyOf": [
             {"type": "string", "pattern": "^[0-9]+(B|KiB|MiB|GiB)?$"},
             {"type": "integer", "minimum": min, "maximum": max},
         ]}),
-        Shape::Flag => json!({"type": "boolean"}),
-        Shape::List | Shape::Credentials => json!({"type": "array", "items": {"type": "string"}}),
-        Shape::Tables => json!({"type": "array", "items": caller_table()}),
+        ValueShape::Flag => json!({"type": "boolean"}),
+        ValueShape::List | ValueShape::Credentials => {
+            json!({"type": "array", "items": {"type": "string"}})
+        }
+        ValueShape::Tables => json!({"type": "array", "items": caller_table()}),
     };
     property["description"] = key.doc().into();
-    if let Preset::Default(default) = key.preset {
+    if let PresetValue::Default(default) = key.preset {
         property["default"] = match key.shape {
-            Shape::List | Shape::Credentials => json!([]),
-            Shape::Count(..) | Shape::Flag => default.parse().unwrap_or_default(),
+            ValueShape::List | ValueShape::Credentials => json!([]),
+            ValueShape::Count(..) | ValueShape::Flag => default.parse().unwrap_or_default(),
             _ => default.into(),
         };
     }

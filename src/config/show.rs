@@ -7,9 +7,9 @@ use toml::de::{DeTable, DeValue};
 use super::{
     Config, Faults, Source,
     example::in_toml,
-    faults::Origin,
-    keys::{Key, Shape},
-    layers::{ConfigFile, Entry, Layers, Written},
+    faults::SettingOrigin,
+    keys::{Key, ValueShape},
+    layers::{ConfigFile, Entry, SettingLayers, Written},
     table::{KEYS, SECTIONS},
 };
 
@@ -25,7 +25,7 @@ impl Config {
     pub fn show(source: &Source) -> Result<String, Faults> {
         let config = Self::load(source)?;
         let file = ConfigFile::open(source);
-        let layers = Layers::read(source, &file, &mut Vec::new());
+        let layers = SettingLayers::read(source, &file, &mut Vec::new());
         let mut text = String::new();
         for (section, _) in SECTIONS {
             let _ = writeln!(text, "[{section}]");
@@ -48,16 +48,18 @@ fn line(key: &Key, entry: Option<&Entry<'_>>) -> String {
     let (_, name) = key.parts();
     let (value, origin) = match (entry, key.default()) {
         (Some(Entry { written, origin }), _) => (shown(key.shape, written), origin),
-        (None, Some(default)) => (in_toml(key.shape, default), &Origin::Default),
+        (None, Some(default)) => (in_toml(key.shape, default), &SettingOrigin::Default),
         (None, None) => return format!("# {name} is not set"),
     };
     format!("{name} = {value}  # {origin}")
 }
 
-fn shown(shape: Shape, written: &Written<'_>) -> String {
+fn shown(shape: ValueShape, written: &Written<'_>) -> String {
     match (shape, written) {
         // The check has refused what is no text.
-        (Shape::Credential | Shape::Credentials, _) | (_, Written::Bytes) => in_toml(shape, HIDDEN),
+        (ValueShape::Credential | ValueShape::Credentials, _) | (_, Written::Bytes) => {
+            in_toml(shape, HIDDEN)
+        }
         (_, Written::Toml(value)) => without_secrets(value).to_string(),
         (_, Written::Text(text)) => in_toml(shape, &without_user_info(text)),
     }

@@ -16,7 +16,7 @@ use super::{
     callers,
     keys::{
         self, Key,
-        Preset::{Default, Required, Unset},
+        PresetValue::{Default, Required, Unset},
         Setting, address, count, credential, credentials, duration, flag, list, path, size, tables,
         text,
     },

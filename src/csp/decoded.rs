@@ -4,12 +4,12 @@ use std::ops::Range;
 
 /// Bytes, and for each of them what of the text it stands for.
 #[derive(Debug)]
-pub(super) struct Decoded {
+pub(super) struct DecodedText {
     bytes: Vec<u8>,
     origins: Vec<Range<usize>>,
 }
 
-impl Decoded {
+impl DecodedText {
     /// The text itself; `None` if nothing in it is encoded.
     pub(super) fn of(text: &str) -> Option<Self> {
         let bytes = text.as_bytes();
@@ -94,8 +94,8 @@ mod tests {
 
     fn layers(text: &str) -> Vec<String> {
         let mut layers = Vec::new();
-        let mut layer = Decoded::of(text);
-        while let Some(next) = layer.and_then(Decoded::undo) {
+        let mut layer = DecodedText::of(text);
+        while let Some(next) = layer.and_then(DecodedText::undo) {
             layers.push(String::from_utf8_lossy(next.bytes()).into_owned());
             layer = Some(next);
         }
@@ -120,7 +120,8 @@ mod tests {
     #[test]
     fn what_is_decoded_is_found_in_the_text() {
         let text = "ü %2541 é";
-        let twice = Decoded::of(text).and_then(Decoded::undo).and_then(Decoded::undo).unwrap();
+        let twice =
+            DecodedText::of(text).and_then(DecodedText::undo).and_then(DecodedText::undo).unwrap();
         let at = twice.bytes().iter().position(|byte| *byte == b'A').unwrap();
         assert_eq!(&text[twice.origin(at..at + 1)], "%2541");
     }

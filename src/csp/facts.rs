@@ -5,7 +5,7 @@ use std::time::Duration;
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use serde::Deserialize;
 
-use super::mint::Minted;
+use super::mint::MintedToken;
 
 /// Parts of the names of roles that can change something. CSP publishes no list of them.
 const WRITING: [&str; 6] = ["full", "delete", "admin", "owner", "write", "developer"];
@@ -23,13 +23,13 @@ pub struct TokenFacts {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct Claims {
+struct TokenClaims {
     context_name: Option<String>,
     perms: Vec<String>,
 }
 
 impl TokenFacts {
-    pub(super) fn of(minted: &Minted) -> Self {
+    pub(super) fn of(minted: &MintedToken) -> Self {
         let claims = claims(minted.header.as_bytes()).unwrap_or_default();
         Self { life: minted.life, org: claims.context_name, permissions: claims.perms }
     }
@@ -43,7 +43,7 @@ impl TokenFacts {
     }
 }
 
-fn claims(jwt: &[u8]) -> Option<Claims> {
+fn claims(jwt: &[u8]) -> Option<TokenClaims> {
     let payload = jwt.split(|byte| *byte == b'.').nth(1)?;
     serde_json::from_slice(&BASE64_URL_SAFE_NO_PAD.decode(payload).ok()?).ok()
 }
@@ -57,7 +57,7 @@ mod tests {
     fn facts(payload: &str) -> TokenFacts {
         let jwt = format!("e30.{}.c2ln", BASE64_URL_SAFE_NO_PAD.encode(payload));
         let header = HeaderValue::from_str(&jwt).unwrap();
-        TokenFacts::of(&Minted { header, life: Duration::from_secs(60) })
+        TokenFacts::of(&MintedToken { header, life: Duration::from_secs(60) })
     }
 
     #[test]

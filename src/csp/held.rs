@@ -19,17 +19,17 @@ const KEPT_OLDER: usize = 2;
 
 /// The client secret and the tokens of all organizations, the last few of each. Cheap to clone.
 #[derive(Clone)]
-pub struct HeldSecrets(Arc<Shared>);
+pub struct HeldSecrets(Arc<SharedSecrets>);
 
-struct Shared {
-    held: Mutex<Held>,
+struct SharedSecrets {
+    held: Mutex<HeldState>,
     /// One scrubber is built at a time: those who wait for it take the same.
     building: Mutex<()>,
     changed: watch::Sender<()>,
 }
 
 #[derive(Default)]
-struct Held {
+struct HeldState {
     /// With every form in which it is sent. The newest is last.
     clients: VecDeque<(ClientSecret, Vec<SecretString>)>,
     tokens: HashMap<Option<OrgId>, VecDeque<SecretString>>,
@@ -40,7 +40,7 @@ struct Held {
 
 impl Default for HeldSecrets {
     fn default() -> Self {
-        Self(Arc::new(Shared {
+        Self(Arc::new(SharedSecrets {
             held: Mutex::default(),
             building: Mutex::default(),
             changed: watch::Sender::new(()),
@@ -107,12 +107,12 @@ impl HeldSecrets {
         self.0.changed.subscribe()
     }
 
-    fn lock(&self) -> MutexGuard<'_, Held> {
+    fn lock(&self) -> MutexGuard<'_, HeldState> {
         self.0.held.lock()
     }
 }
 
-impl Held {
+impl HeldState {
     fn note_change(&mut self) {
         self.scrubber = None;
         self.generation += 1;

@@ -68,10 +68,10 @@ impl fmt::Debug for SecretCell {
 
 /// Asks CSP for tokens. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Mint(Arc<Request>);
+pub struct Mint(Arc<MintRequest>);
 
 #[derive(Debug)]
-struct Request {
+struct MintRequest {
     client: Client,
     url: Url,
     client_id: ClientId,
@@ -81,13 +81,13 @@ struct Request {
 }
 
 /// A token as it came, before it is given a generation.
-pub(super) struct Minted {
+pub(super) struct MintedToken {
     pub(super) header: HeaderValue,
     pub(super) life: Duration,
 }
 
 #[derive(Deserialize)]
-struct Answer {
+struct MintAnswer {
     access_token: Option<SecretString>,
     expires_in: Option<Box<RawValue>>,
 }
@@ -99,7 +99,7 @@ impl Mint {
         let mut url = settings.url.clone();
         url.set_path(&settings.token_path);
         let client_id = settings.client_id.clone();
-        Self(Arc::new(Request {
+        Self(Arc::new(MintRequest {
             client,
             url,
             client_id,
@@ -112,8 +112,8 @@ impl Mint {
     /// The same app with the other way of joining id and secret: `check` tries it on a refusal.
     #[must_use]
     pub fn with_encoding(&self, encoding: BasicEncoding) -> Self {
-        let Request { client, url, client_id, secret, held, .. } = &*self.0;
-        Self(Arc::new(Request {
+        let MintRequest { client, url, client_id, secret, held, .. } = &*self.0;
+        Self(Arc::new(MintRequest {
             client: client.clone(),
             url: url.clone(),
             client_id: client_id.clone(),
@@ -125,8 +125,8 @@ impl Mint {
 
     /// The same app with a secret that is not in use yet.
     pub(super) fn with_secret(&self, secret: ClientSecret) -> Self {
-        let Request { client, url, client_id, encoding, held, .. } = &*self.0;
-        let mint = Self(Arc::new(Request {
+        let MintRequest { client, url, client_id, encoding, held, .. } = &*self.0;
+        let mint = Self(Arc::new(MintRequest {
             client: client.clone(),
             url: url.clone(),
             client_id: client_id.clone(),
@@ -153,8 +153,8 @@ impl Mint {
     }
 
     /// Makes one try, for the app's own organization or for `org`.
-    pub(super) async fn ask(&self, org: Option<&OrgId>) -> Result<Minted, CspError> {
-        let Request { client, url, .. } = &*self.0;
+    pub(super) async fn ask(&self, org: Option<&OrgId>) -> Result<MintedToken, CspError> {
+        let MintRequest { client, url, .. } = &*self.0;
         let mut form = vec![("grant_type", "client_credentials")];
         form.extend(org.map(|org| ("orgId", org.as_str())));
         let request = self.authorize(client.request(Method::POST, url.clone()).form(&form));
@@ -178,7 +178,7 @@ impl Mint {
     }
 
     fn authorize(&self, request: reqwest::RequestBuilder) -> reqwest::RequestBuilder {
-        let Request { client_id, secret, encoding, .. } = &*self.0;
+        let MintRequest { client_id, secret, encoding, .. } = &*self.0;
         let secret = secret.current.load();
         match encoding {
             BasicEncoding::Raw => request.basic_auth(client_id.as_str(), Some(secret.expose())),
@@ -191,7 +191,7 @@ impl Mint {
 
     /// What is held for this app: its client secret as it is now, and the tokens.
     pub(super) fn held(&self) -> &HeldSecrets {
-        let Request { secret, held, .. } = &*self.0;
+        let MintRequest { secret, held, .. } = &*self.0;
         held.hold_client(&secret.current.load(), || self.secrets().into());
         held
     }
@@ -217,14 +217,14 @@ fn basic(id: &str, secret: &str) -> SecretString {
     BASE64_STANDARD_NO_PAD.encode(pair.expose_secret()).into()
 }
 
-pub(super) fn read(body: &[u8]) -> Result<Minted, CspError> {
-    let answer: Answer =
+pub(super) fn read(body: &[u8]) -> Result<MintedToken, CspError> {
+    let answer: MintAnswer =
         serde_json::from_slice(body).map_err(|_| InvalidResponse::Body("a token answer"))?;
     let token = answer.access_token.filter(|token| !token.expose_secret().trim().is_empty());
     let token = token.ok_or(InvalidResponse::Body("an answer with an access token"))?;
     let header = HeaderValue::from_str(token.expose_secret())
         .map_err(|_| InvalidResponse::Body("an answer with a token that can be sent"))?;
-    Ok(Minted { header, life: life(answer.expires_in.as_deref()) })
+    Ok(MintedToken { header, life: life(answer.expires_in.as_deref()) })
 }
 
 /// Reads `expires_in`: seconds, as a number or a numeric string.

@@ -16,7 +16,7 @@ use base64::{
 };
 use secrecy::{ExposeSecret, SecretString};
 
-use super::decoded::Decoded;
+use super::decoded::DecodedText;
 
 /// Stands where a secret was.
 const MASK: &str = "[redacted]";
@@ -99,9 +99,9 @@ impl Scrubber {
         if looks_like_one {
             found.extend(keys(text).chain(jwts(text)));
         }
-        let mut layer = Decoded::of(text);
+        let mut layer = DecodedText::of(text);
         for _ in 0..MAX_LAYERS {
-            let Some(next) = layer.and_then(Decoded::undo) else { break };
+            let Some(next) = layer.and_then(DecodedText::undo) else { break };
             let (within, _) = self.find_held(next.bytes());
             found.extend(within.into_iter().map(|place| whole(text, &next.origin(place))));
             layer = Some(next);

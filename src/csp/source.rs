@@ -28,10 +28,10 @@ use crate::{
 
 /// One organization's token. Cheap to clone; every clone shares the token.
 #[derive(Debug, Clone)]
-pub struct TokenSource(Arc<Shared>);
+pub struct TokenSource(Arc<SharedToken>);
 
 #[derive(Debug)]
-struct Shared {
+struct SharedToken {
     org: Option<OrgId>,
     /// Of log lines; changes once the app's own organization is known.
     label: ArcSwap<Arc<str>>,
@@ -48,12 +48,12 @@ struct Shared {
     flight: SingleFlight<Result<Arc<Token>, CspError>>,
     /// Held while CSP is asked: a secret may be proven beside the flight.
     minting: sync::Mutex<()>,
-    trouble: Mutex<Trouble>,
+    trouble: Mutex<MintTrouble>,
     wake: Notify,
 }
 
 #[derive(Debug, Default, Clone, Copy)]
-struct Trouble {
+struct MintTrouble {
     consecutive_failures: u32,
     last_error: Option<Kind>,
 }
@@ -109,7 +109,7 @@ impl TokenSource {
     ) -> Self {
         let label = Arc::from(org.as_ref().map_or("default", OrgId::as_str));
         metrics.expect_mints(&label);
-        Self(Arc::new(Shared {
+        Self(Arc::new(SharedToken {
             org,
             label: ArcSwap::from_pointee(label.clone()),
             metric_label: label,
@@ -252,7 +252,7 @@ impl TokenSource {
             Some(token) if matches!(token.trust(), TokenTrust::Refused(_)) => TokenState::Refused,
             Some(_) => TokenState::Valid,
         };
-        let Trouble { consecutive_failures, last_error } = *self.trouble();
+        let MintTrouble { consecutive_failures, last_error } = *self.trouble();
         let expires_at = token.as_ref().map(|token| token.expires_at());
         TokenStatus { state, expires_at, consecutive_failures, last_error }
     }
@@ -348,7 +348,7 @@ impl TokenSource {
         let generation = token.generation();
         self.0.current.store(Some(token));
         self.0.minted.send_replace(generation);
-        *self.trouble() = Trouble::default();
+        *self.trouble() = MintTrouble::default();
         self.0.metrics.mint(&self.0.metric_label, MintOutcome::Minted);
         self.0.wake.notify_one();
     }
@@ -412,7 +412,7 @@ impl TokenSource {
         }
     }
 
-    fn trouble(&self) -> parking_lot::MutexGuard<'_, Trouble> {
+    fn trouble(&self) -> parking_lot::MutexGuard<'_, MintTrouble> {
         self.0.trouble.lock()
     }
 }

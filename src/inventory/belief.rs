@@ -168,10 +168,10 @@ impl<'a, E: Entry> Shown<'a, E> {
 /// The lower versions that were read last of an organization's documents. Lists of the same
 /// documents share them, so that they agree.
 #[derive(Debug, Default)]
-pub(super) struct Regressions(Mutex<HashMap<Box<str>, Regression>>);
+pub(super) struct VersionRegressions(Mutex<HashMap<Box<str>, VersionRegression>>);
 
 #[derive(Debug)]
-struct Regression {
+struct VersionRegression {
     version: Option<i64>,
     readings: u8,
 }
@@ -187,7 +187,7 @@ enum Verdict {
     Restored,
 }
 
-impl Regressions {
+impl VersionRegressions {
     fn judge<E: Entry>(&self, shown: &E, read: &E) -> Verdict {
         let mut regressions = self.0.lock();
         if read.version().is_none() || read.version() >= shown.version() {
@@ -201,7 +201,7 @@ impl Regressions {
         }
         let regression = regressions
             .entry(read.id().into())
-            .or_insert(Regression { version: read.version(), readings: 0 });
+            .or_insert(VersionRegression { version: read.version(), readings: 0 });
         // One that goes down further comes from a replica that lags even more.
         if read.version() < regression.version {
             regression.readings = 0;
@@ -223,7 +223,7 @@ impl Regressions {
 
 /// What was made of the versions of a reading.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Versions {
+pub(super) struct JudgedVersions {
     /// Ids of documents whose lower version is held back from now on.
     pub(super) newly_held: Vec<Box<str>>,
     /// How many are held back in all.
@@ -238,9 +238,9 @@ pub(super) struct Versions {
 pub(super) fn keep_newer<E: Entry>(
     shown: &Shown<'_, E>,
     read: &mut OrgList<E>,
-    regressions: &Regressions,
-) -> Versions {
-    let mut versions = Versions::default();
+    regressions: &VersionRegressions,
+) -> JudgedVersions {
+    let mut versions = JudgedVersions::default();
     for entry in &mut read.entries {
         let Some((kept, begun)) = shown.get(entry.id()) else { continue };
         match regressions.judge(&**kept, &**entry) {

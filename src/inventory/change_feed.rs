@@ -37,7 +37,7 @@ pub trait Observer: std::fmt::Debug + Send + Sync {
 pub(super) struct ChangeFeed {
     snapshot: ArcSwap<Snapshot>,
     /// What the next snapshot is made of; held while one is made, never by a request.
-    source: Mutex<Source>,
+    source: Mutex<FeedSource>,
     observer: OnceLock<Arc<dyn Observer>>,
     changes: watch::Sender<u64>,
     /// The next moment at which time alone changes something has moved.
@@ -46,16 +46,16 @@ pub(super) struct ChangeFeed {
 }
 
 #[derive(Debug, Default)]
-struct Source {
+struct FeedSource {
     orgs: Vec<OrgStates>,
     revision: u64,
-    seen: Seen,
+    seen: SeenState,
 }
 
 /// What watchers can tell apart: another content, or an org whose part is now old, too old, or
 /// fresh again.
 #[derive(Debug, Default, PartialEq, Eq)]
-struct Seen {
+struct SeenState {
     /// Of the SDDCs without and with deleted ones.
     revisions: [u64; 2],
     orgs: Vec<(OrgId, ShownAs)>,
@@ -119,11 +119,11 @@ impl ChangeFeed {
         self.tell(&mut source, now, settings);
     }
 
-    fn tell(&self, source: &mut Source, now: Instant, settings: &Settings) {
+    fn tell(&self, source: &mut FeedSource, now: Instant, settings: &Settings) {
         let snapshot = self.snapshot();
         let shown_as =
             |org: &PublishedOrg<SddcEntry>| (org.id.clone(), shown_to_watchers(org, now, settings));
-        let seen = Seen {
+        let seen = SeenState {
             revisions: snapshot.sddc_lists().map(|content| content.revision),
             orgs: snapshot.sddcs.orgs.iter().map(shown_as).collect(),
         };

@@ -7,7 +7,7 @@ use super::{cached::CachedResource, change_feed::ChangeFeed, settings::Settings}
 use crate::{clock::Clock, tasks::Tasks, telemetry::Metrics};
 
 #[derive(Debug)]
-pub(super) struct Context {
+pub(super) struct InventoryContext {
     pub(super) settings: Arc<Settings>,
     pub(super) clock: Clock,
     pub(super) metrics: Metrics,
@@ -15,7 +15,7 @@ pub(super) struct Context {
     pub(super) feed: ChangeFeed,
 }
 
-impl Context {
+impl InventoryContext {
     /// A resource of which nothing was read yet.
     pub(super) fn resource<T: PartialEq + Send + Sync + 'static>(&self) -> CachedResource<T> {
         CachedResource::new(self.settings.clone(), self.clock.clone(), self.tasks.jobs.clone())

@@ -13,9 +13,9 @@ use std::sync::{
 };
 
 use super::{
-    belief::{self, OrgList, Regressions, Shown},
+    belief::{self, OrgList, Shown, VersionRegressions},
     cached::{CachedResource, Verdict},
-    context::Context,
+    context::InventoryContext,
     entry::Entry,
     mapping,
     model::{Gap, GapReason, SddcEntry, TaskEntry},
@@ -154,8 +154,8 @@ pub(super) struct OrgLists {
 
 impl OrgLists {
     /// Nothing was read yet.
-    pub(super) fn new(id: OrgId, reader: Reader, context: &Context) -> Self {
-        let sddcs: Arc<Regressions> = Arc::default();
+    pub(super) fn new(id: OrgId, reader: Reader, context: &InventoryContext) -> Self {
+        let sddcs: Arc<VersionRegressions> = Arc::default();
         Self {
             id,
             reader,
@@ -207,12 +207,12 @@ pub(super) struct OrgListing<E> {
     without_id: AtomicUsize,
     /// The last reading had more than is kept.
     is_cut: AtomicBool,
-    regressions: Arc<Regressions>,
+    regressions: Arc<VersionRegressions>,
 }
 
 impl<E: Entry> OrgListing<E> {
     /// Nothing was read yet. Lists of the same documents share `regressions`.
-    fn new(context: &Context, regressions: Arc<Regressions>) -> Self {
+    fn new(context: &InventoryContext, regressions: Arc<VersionRegressions>) -> Self {
         Self {
             cached: context.resource(),
             odd: AtomicUsize::new(0),
@@ -227,7 +227,7 @@ impl<E: Entry> OrgListing<E> {
         &self,
         listing: &'static Listing<E>,
         org: &OrgLists,
-        context: &Context,
+        context: &InventoryContext,
         priority: Priority,
         begun: Instant,
     ) -> Result<Verdict<OrgList<E>>, VmcError> {
@@ -246,7 +246,7 @@ impl<E: Entry> OrgListing<E> {
         &self,
         listing: &'static Listing<E>,
         org: &OrgLists,
-        context: &Context,
+        context: &InventoryContext,
         begun: Instant,
         mut list: OrgList<E>,
     ) -> Verdict<OrgList<E>> {
@@ -348,7 +348,7 @@ impl<E: Entry> OrgListing<E> {
         &self,
         listing: &'static Listing<E>,
         org: &OrgLists,
-        context: &Context,
+        context: &InventoryContext,
         priority: Priority,
     ) -> Result<OrgList<E>, VmcError> {
         let (id, tokens) = (org.id.clone(), org.reader.tokens().clone());

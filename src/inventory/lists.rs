@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use super::{
     belief,
-    context::Context,
+    context::InventoryContext,
     entry::Entry,
     freshness::{FreshnessRequirement, OrgSelector},
     listing::{self, Listing},
@@ -271,7 +271,8 @@ impl InventoryState {
 
     fn discovery_age(&self, requirement: &FreshnessRequirement) -> Result<Duration, Unavailable> {
         let OrgSource::Discovered(discovery) = &self.source else { return Ok(Duration::ZERO) };
-        let (state, Context { settings, clock, .. }) = (discovery.orgs.state(), &*self.context);
+        let (state, InventoryContext { settings, clock, .. }) =
+            (discovery.orgs.state(), &*self.context);
         let age = state.shown_age(clock.now(), settings, requirement);
         age.ok_or_else(|| discovery.unavailable(None))
     }

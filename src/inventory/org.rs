@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     cached::{CachedResource, Verdict},
-    context::Context,
+    context::InventoryContext,
     entry::Entry,
     freshness::FreshnessRequirement,
     listing::{self, Listing, OrgLists},
@@ -38,11 +38,11 @@ pub(super) struct OrgCache {
     pub(super) document: CachedResource<Org>,
     /// Ends the background refreshes once the org left the discovery.
     pub(super) retired: CancellationToken,
-    context: Arc<Context>,
+    context: Arc<InventoryContext>,
 }
 
 impl OrgCache {
-    pub(super) fn new(id: OrgId, reader: Reader, context: &Arc<Context>) -> Arc<Self> {
+    pub(super) fn new(id: OrgId, reader: Reader, context: &Arc<InventoryContext>) -> Arc<Self> {
         Arc::new(Self {
             lists: OrgLists::new(id, reader, context),
             document: context.resource(),
@@ -155,7 +155,7 @@ impl OrgCache {
 
     /// Publishes what is known of the org, if it is served.
     pub(super) fn publish(&self) {
-        let Context { feed, settings, clock, .. } = &*self.context;
+        let InventoryContext { feed, settings, clock, .. } = &*self.context;
         feed.publish(clock.now(), settings, |orgs| {
             if let Some(org) = orgs.iter_mut().find(|org| org.id == *self.id()) {
                 *org = self.lists.states();
@@ -200,7 +200,7 @@ impl OrgCache {
         self.document.refresh(|| {
             let org = self.clone();
             async move {
-                let Context { metrics, clock, .. } = &*org.context;
+                let InventoryContext { metrics, clock, .. } = &*org.context;
                 let read = org_source::read_org(org.reader(), org.id(), priority, metrics);
                 let read = async { read.await.map(Verdict::Believed) };
                 let outcome = org.document.update(true, clock.now(), read).await;
@@ -216,7 +216,7 @@ impl OrgCache {
 
     /// Starts the background refreshes.
     pub(super) fn spawn_pollers(self: &Arc<Self>, has_document: bool) {
-        let Context { tasks, settings, .. } = &*self.context;
+        let InventoryContext { tasks, settings, .. } = &*self.context;
         let spawn = |poller| tasks.spawn("poller", self.retired.clone(), poller);
         // Where nothing is polled, they read what has to be confirmed.
         spawn(self.clone().run_poller(&listing::SDDCS).boxed());

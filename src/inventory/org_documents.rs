@@ -5,11 +5,11 @@ use std::{sync::Arc, time::Duration};
 use futures_util::future::join_all;
 
 use super::{
-    context::Context,
+    context::InventoryContext,
     freshness::{FreshnessRequirement, OrgSelector},
     model::Org,
     org::OrgCache,
-    org_source::{self, Discovery, OrgSource},
+    org_source::{self, OrgDiscovery, OrgSource},
     orgs::Inventory,
     outcome::{CacheOutcome, Missing, Served, Unavailable},
 };
@@ -79,10 +79,10 @@ impl Inventory {
 
     async fn discovered_orgs(
         &self,
-        discovery: &Discovery,
+        discovery: &OrgDiscovery,
         requirement: &FreshnessRequirement,
     ) -> Result<Served<Orgs>, Unavailable> {
-        let Context { settings, clock, .. } = &*self.0.context;
+        let InventoryContext { settings, clock, .. } = &*self.0.context;
         let refresh = || self.0.discover(discovery, Priority::Callers);
         let outcome = discovery.orgs.ensure_fresh(requirement, refresh).await;
         let state = discovery.orgs.state();
@@ -101,7 +101,7 @@ impl Inventory {
         orgs: &[Arc<OrgCache>],
         requirement: &FreshnessRequirement,
     ) -> Result<Served<Orgs>, Unavailable> {
-        let Context { settings, clock, .. } = &*self.0.context;
+        let InventoryContext { settings, clock, .. } = &*self.0.context;
         let pause = self.0.unknown_pause();
         let outcomes =
             orgs.iter().map(async |org| (org, org.ensure_fresh_document(requirement, pause).await));

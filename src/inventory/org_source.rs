@@ -28,12 +28,12 @@ pub(super) enum OrgSource {
     /// `vmc.orgs`: fixed.
     Configured,
     /// `GET /vmc/api/orgs`.
-    Discovered(Box<Discovery>),
+    Discovered(Box<OrgDiscovery>),
 }
 
 /// The discovered organizations and how they are read.
 #[derive(Debug)]
-pub(super) struct Discovery {
+pub(super) struct OrgDiscovery {
     pub(super) reader: Reader,
     pub(super) orgs: CachedResource<Vec<Org>>,
     /// Orgs that the last list lacked, and since when: absent twice running, they are dropped.
@@ -42,7 +42,7 @@ pub(super) struct Discovery {
     is_served: AtomicBool,
 }
 
-impl Discovery {
+impl OrgDiscovery {
     pub(super) fn new(reader: Reader, orgs: CachedResource<Vec<Org>>) -> Self {
         Self { reader, orgs, absent: Mutex::default(), is_served: AtomicBool::new(false) }
     }

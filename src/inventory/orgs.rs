@@ -9,13 +9,13 @@ use tokio::sync::watch;
 use super::{
     cached::Verdict,
     change_feed::{ChangeFeed, Observer},
-    context::Context,
+    context::InventoryContext,
     entry::Entry,
     freshness::{FreshnessRequirement, OrgSelector},
     listing::Listing,
     model::Org,
     org::OrgCache,
-    org_source::{Discovery, OrgSource, list_orgs},
+    org_source::{OrgDiscovery, OrgSource, list_orgs},
     outcome::{CacheOutcome, RefreshOutcome, Unavailable},
     polling::poll_is_due,
     settings::Settings,
@@ -40,7 +40,7 @@ const MIN_PAUSE: Duration = Duration::from_secs(4);
 /// The state behind the inventory.
 #[derive(Debug)]
 pub(super) struct InventoryState {
-    pub(super) context: Arc<Context>,
+    pub(super) context: Arc<InventoryContext>,
     pub(super) source: OrgSource,
     /// Ordered by id.
     pub(super) orgs: ArcSwap<Vec<Arc<OrgCache>>>,
@@ -111,14 +111,14 @@ impl InventoryState {
     /// go on.
     pub(super) fn discover(
         self: &Arc<Self>,
-        discovery: &Discovery,
+        discovery: &OrgDiscovery,
         priority: Priority,
     ) -> InFlightCall<Result<(), VmcError>> {
         discovery.orgs.refresh(|| {
             let state = self.clone();
             async move {
                 let OrgSource::Discovered(discovery) = &state.source else { return Ok(()) };
-                let Context { clock, metrics, .. } = &*state.context;
+                let InventoryContext { clock, metrics, .. } = &*state.context;
                 let begun = clock.now();
                 let read = async {
                     let listed = list_orgs(&discovery.reader, priority, metrics, 1).await?;
@@ -175,7 +175,7 @@ impl InventoryState {
 
     /// Publishes what is known of all orgs.
     pub(super) fn publish(&self) {
-        let Context { feed, settings, clock, .. } = &*self.context;
+        let InventoryContext { feed, settings, clock, .. } = &*self.context;
         feed.publish(clock.now(), settings, |orgs| {
             *orgs = self.orgs.load().iter().map(|org| org.lists.states()).collect();
         });
@@ -207,8 +207,8 @@ impl InventoryState {
         }
     }
 
-    async fn run_discovery(self: &Arc<Self>, discovery: &Discovery) {
-        let Discovery { reader, orgs, .. } = discovery;
+    async fn run_discovery(self: &Arc<Self>, discovery: &OrgDiscovery) {
+        let OrgDiscovery { reader, orgs, .. } = discovery;
         loop {
             if self.context.settings.poll.is_zero() {
                 self.context.feed.watched().await;
@@ -220,7 +220,7 @@ impl InventoryState {
         }
     }
 
-    async fn run_scrubber(&self, discovery: &Discovery) {
+    async fn run_scrubber(&self, discovery: &OrgDiscovery) {
         let mut changes = discovery.reader.tokens().held_changes();
         loop {
             self.scrub_discovered();
@@ -245,7 +245,7 @@ impl InventoryState {
 
     /// Tells watchers what time alone brings about, until the process stops.
     pub(super) async fn run_expiry_ticker(self: Arc<Self>) {
-        let Context { feed, settings, clock, tasks, .. } = &*self.context;
+        let InventoryContext { feed, settings, clock, tasks, .. } = &*self.context;
         let ticking = async {
             loop {
                 let moved = feed.moved();
@@ -292,14 +292,14 @@ impl Inventory {
         tasks: Tasks,
     ) -> Self {
         let (settings, feed) = (Arc::new(settings), ChangeFeed::default());
-        let context = Arc::new(Context { settings, clock, metrics, tasks, feed });
+        let context = Arc::new(InventoryContext { settings, clock, metrics, tasks, feed });
         let (source, mut orgs) = match readers {
             Readers::Configured(orgs) => {
                 let orgs = orgs.into_iter().map(|(id, reader)| OrgCache::new(id, reader, &context));
                 (OrgSource::Configured, orgs.collect())
             }
             Readers::Discovered(reader) => {
-                let discovery = Discovery::new(reader, context.resource());
+                let discovery = OrgDiscovery::new(reader, context.resource());
                 (OrgSource::Discovered(Box::new(discovery)), Vec::new())
             }
         };

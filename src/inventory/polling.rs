@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{cached::CachedResource, context::Context};
+use super::{cached::CachedResource, context::InventoryContext};
 use crate::{
     clock::Instant,
     vmc::{Endpoint, Reader},
@@ -20,7 +20,7 @@ pub(super) async fn poll_is_due<T: PartialEq + Send + Sync + 'static>(
     cached: &CachedResource<T>,
     reader: &Reader,
     endpoint: Endpoint<'_>,
-    context: &Context,
+    context: &InventoryContext,
     later: Duration,
 ) {
     // From before the look at how reads fail, so that no token is missed.
@@ -43,7 +43,7 @@ fn next_poll<T: PartialEq + Send + Sync + 'static>(
     cached: &CachedResource<T>,
     reader: &Reader,
     endpoint: Endpoint<'_>,
-    context: &Context,
+    context: &InventoryContext,
 ) -> Instant {
     let (now, settings, state) = (context.clock.now(), &context.settings, cached.state());
     // Watchers of what is not polled want it as fresh as it is called.

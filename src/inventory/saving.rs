@@ -12,7 +12,7 @@ use std::{
 use jiff::Timestamp;
 
 use super::{
-    context::Context,
+    context::InventoryContext,
     org_source::OrgSource,
     orgs::Inventory,
     snapshot_file::{self, Refused, SavedHeldBack, SavedOrg, SavedOrgList, SavedSnapshot, Source},
@@ -31,12 +31,12 @@ pub(crate) struct SnapshotFile {
     /// What is there is somebody else's: it is not written over.
     is_foreign: bool,
     /// What it holds.
-    written: Written,
+    written: WrittenSnapshot,
 }
 
 /// What a snapshot was made of.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
-struct Written {
+struct WrittenSnapshot {
     revision: u64,
     readings: Vec<(OrgId, Option<Instant>)>,
 }
@@ -44,7 +44,7 @@ struct Written {
 impl SnapshotFile {
     /// The file at `path`, for what is read of `source`.
     pub(crate) fn new(path: PathBuf, source: Source) -> Self {
-        Self { path, source, is_foreign: false, written: Written::default() }
+        Self { path, source, is_foreign: false, written: WrittenSnapshot::default() }
     }
 }
 
@@ -73,7 +73,7 @@ fn is_foreign(why: Refused) -> bool {
 impl Inventory {
     /// Takes over what the file holds, as old as it is. Before anything is read.
     pub(crate) async fn restore(&self, mut file: SnapshotFile) -> SnapshotFile {
-        let Context { settings, clock, .. } = &*self.0.context;
+        let InventoryContext { settings, clock, .. } = &*self.0.context;
         let (now, oldest) = (clock.wall(), settings.stale);
         let (path, source) = (file.path.clone(), file.source.clone());
         let load = move || snapshot_file::load(&path, &source, now, oldest);
@@ -156,7 +156,7 @@ impl Inventory {
     }
 
     /// Returns when the content is not what was written, or was read again a while ago.
-    async fn due(&self, written: &Written) {
+    async fn due(&self, written: &WrittenSnapshot) {
         let mut changes = self.0.context.feed.subscribe();
         let later = self.0.context.clock.now() + READ_AGAIN;
         while self.0.context.feed.snapshot().sddcs.content.revision == written.revision {
@@ -193,8 +193,8 @@ impl Inventory {
     }
 
     /// What there is to be written.
-    fn snapshot(&self, source: Source) -> (Written, SavedSnapshot) {
-        let Context { feed, clock, .. } = &*self.0.context;
+    fn snapshot(&self, source: Source) -> (WrittenSnapshot, SavedSnapshot) {
+        let InventoryContext { feed, clock, .. } = &*self.0.context;
         let (now, wall) = (clock.now(), clock.wall());
         let read_at = |begun: Instant| wall - now.since(begun);
         let shown = feed.snapshot();
@@ -227,6 +227,6 @@ impl Inventory {
         };
         let revision = shown.sddcs.content.revision;
         let snapshot = SavedSnapshot { source, saved_at: wall, directory, orgs };
-        (Written { revision, readings }, snapshot)
+        (WrittenSnapshot { revision, readings }, snapshot)
     }
 }

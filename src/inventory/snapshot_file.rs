@@ -175,7 +175,7 @@ pub(crate) enum Refused {
 
 /// The first line.
 #[derive(Deserialize)]
-struct Header {
+struct SnapshotHeader {
     format: String,
     version: u64,
     sha256: Option<String>,
@@ -209,10 +209,11 @@ pub(crate) fn save(path: &Path, snapshot: &SavedSnapshot) -> io::Result<u64> {
     file::replace(path, |file| {
         // The checksum is known last and stands first.
         file.write_all(header(&Sha256::digest([]), 0).as_bytes())?;
-        let mut body = BufWriter::new(Hashed { inner: &mut *file, hash: Sha256::new(), length: 0 });
+        let mut body =
+            BufWriter::new(HashingWriter { inner: &mut *file, hash: Sha256::new(), length: 0 });
         serde_json::to_writer(&mut body, snapshot)?;
         body.write_all(b"\n")?;
-        let Hashed { hash, length, .. } =
+        let HashingWriter { hash, length, .. } =
             body.into_inner().map_err(io::IntoInnerError::into_error)?;
         let header = header(&hash.finalize(), length);
         let size = header.len() as u64 + length;
@@ -238,7 +239,8 @@ fn read(mut file: impl BufRead) -> Result<SavedSnapshot, Refused> {
     let unreadable = |error: io::Error| Refused::Unreadable(error.kind());
     let mut line = Vec::new();
     file.by_ref().take(MAX_HEADER_BYTES).read_until(b'\n', &mut line).map_err(unreadable)?;
-    let header: Header = serde_json::from_slice(&line).map_err(|_| Refused::NotASnapshot)?;
+    let header: SnapshotHeader =
+        serde_json::from_slice(&line).map_err(|_| Refused::NotASnapshot)?;
     if header.format != FORMAT {
         return Err(Refused::NotASnapshot);
     }
@@ -275,13 +277,13 @@ impl SavedSnapshot {
 }
 
 /// Hashes and counts what is written through it.
-struct Hashed<W> {
+struct HashingWriter<W> {
     inner: W,
     hash: Sha256,
     length: u64,
 }
 
-impl<W: Write> Write for Hashed<W> {
+impl<W: Write> Write for HashingWriter<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let written = self.inner.write(bytes)?;
         self.hash.update(&bytes[..written]);

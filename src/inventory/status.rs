@@ -8,7 +8,7 @@ use prometheus_client::{
     metrics::{MetricType, gauge::ConstGauge},
 };
 
-use super::{context::Context, org::OrgCache, org_source::OrgSource, orgs::Inventory};
+use super::{context::InventoryContext, org::OrgCache, org_source::OrgSource, orgs::Inventory};
 use crate::{
     clock::Clock,
     csp::{TokenSource, TokenStatus},
@@ -106,7 +106,7 @@ impl Inventory {
 
     /// How many served organizations have nothing that may be shown.
     fn missing_orgs(&self) -> u32 {
-        let Context { feed, settings, clock, .. } = &*self.0.context;
+        let InventoryContext { feed, settings, clock, .. } = &*self.0.context;
         match &self.0.source {
             // There is at least one, which is not known yet.
             OrgSource::Discovered(discovery)

@@ -15,7 +15,7 @@ impl MetricsFormat {
     /// `OpenMetrics` where `Accept` names it, and prefers no other to it; else the text format, also
     /// where `Accept` allows neither: a scraper would rather have a page than a 406.
     pub(super) fn accepted(headers: &HeaderMap) -> Self {
-        let (mut open, mut text) = (0, Preference { specificity: 0, q: 0 });
+        let (mut open, mut text) = (0, FormatPreference { specificity: 0, q: 0 });
         let fields = headers.get_all(ACCEPT).iter().filter_map(|field| field.to_str().ok());
         for range in fields.flat_map(|field| field.split(',')) {
             let Some(range) = MediaRange::parse(range) else { continue };
@@ -41,12 +41,12 @@ impl MetricsFormat {
 }
 
 /// How much the text format is wanted: the most specific range counts (RFC 9110 section 12.5.1).
-struct Preference {
+struct FormatPreference {
     specificity: u8,
     q: u16,
 }
 
-impl Preference {
+impl FormatPreference {
     fn consider(&mut self, specificity: u8, q: u16) {
         if specificity > self.specificity {
             *self = Self { specificity, q };

@@ -12,9 +12,9 @@ use super::{audit::Decision, settings::Format};
 
 /// Where access lines go. Cheap to clone; writing never blocks the request.
 #[derive(Clone)]
-pub struct AccessLog(Option<Arc<Sink>>);
+pub struct AccessLog(Option<Arc<LogSink>>);
 
-struct Sink {
+struct LogSink {
     format: Format,
     write: Box<WriteLine>,
 }
@@ -82,7 +82,7 @@ thread_local! {
 impl AccessLog {
     /// A log whose lines, each whole, are given to `write`, which must not block.
     pub fn new(format: Format, write: impl Fn(&[u8]) + Send + Sync + 'static) -> Self {
-        Self(Some(Arc::new(Sink { format, write: Box::new(write) })))
+        Self(Some(Arc::new(LogSink { format, write: Box::new(write) })))
     }
 
     /// No lines: `telemetry.log` is above `info`.

@@ -25,25 +25,25 @@ pub const REFUSED_OPEN: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 pub struct CircuitBreaker<E> {
     clock: Clock,
-    inner: Arc<Mutex<Inner<E>>>,
+    inner: Arc<Mutex<BreakerInner<E>>>,
 }
 
 #[derive(Debug)]
-struct Inner<E> {
-    state: State<E>,
+struct BreakerInner<E> {
+    state: BreakerState<E>,
     /// Grows with each reset: a call that began before it has no say in what came after.
     resets: u64,
 }
 
-impl<E> Inner<E> {
+impl<E> BreakerInner<E> {
     fn reset(&mut self) {
-        self.state = State::Closed;
+        self.state = BreakerState::Closed;
         self.resets += 1;
     }
 }
 
 #[derive(Debug)]
-enum State<E> {
+enum BreakerState<E> {
     Closed,
     /// No call passes before `until`, then one.
     Open {
@@ -133,7 +133,10 @@ impl<E: Clone> CircuitBreaker<E> {
     /// A closed circuit.
     #[must_use]
     pub fn new(clock: Clock) -> Self {
-        Self { clock, inner: Arc::new(Mutex::new(Inner { state: State::Closed, resets: 0 })) }
+        Self {
+            clock,
+            inner: Arc::new(Mutex::new(BreakerInner { state: BreakerState::Closed, resets: 0 })),
+        }
     }
 
     /// Asks for leave to make a call. Its outcome is told to the [`CallPermit`].
@@ -144,15 +147,16 @@ impl<E: Clone> CircuitBreaker<E> {
         let now = self.clock.now();
         let mut inner = self.lock();
         let is_trial = match &inner.state {
-            State::Closed => false,
-            State::Open { until, because, .. } if now < *until => {
+            BreakerState::Closed => false,
+            BreakerState::Open { until, because, .. } if now < *until => {
                 return Err(CircuitOpen { retry_in: until.since(now), because: because.clone() });
             }
-            State::Open { failures, because, .. } => {
-                inner.state = State::HalfOpen { failures: *failures, because: because.clone() };
+            BreakerState::Open { failures, because, .. } => {
+                inner.state =
+                    BreakerState::HalfOpen { failures: *failures, because: because.clone() };
                 true
             }
-            State::HalfOpen { because, .. } => {
+            BreakerState::HalfOpen { because, .. } => {
                 return Err(CircuitOpen { retry_in: MIN_BACKOFF, because: because.clone() });
             }
         };
@@ -163,9 +167,9 @@ impl<E: Clone> CircuitBreaker<E> {
     #[must_use]
     pub fn retry_at(&self) -> Option<Instant> {
         match &self.lock().state {
-            State::Closed => None,
-            State::Open { until, .. } => Some(*until),
-            State::HalfOpen { .. } => Some(self.clock.now() + MIN_BACKOFF),
+            BreakerState::Closed => None,
+            BreakerState::Open { until, .. } => Some(*until),
+            BreakerState::HalfOpen { .. } => Some(self.clock.now() + MIN_BACKOFF),
         }
     }
 
@@ -178,8 +182,10 @@ impl<E: Clone> CircuitBreaker<E> {
     pub fn reset_if(&self, mended: impl FnOnce(&E) -> bool) {
         let mut inner = self.lock();
         let is_mended = match &inner.state {
-            State::Closed => false,
-            State::Open { because, .. } | State::HalfOpen { because, .. } => mended(because),
+            BreakerState::Closed => false,
+            BreakerState::Open { because, .. } | BreakerState::HalfOpen { because, .. } => {
+                mended(because)
+            }
         };
         if is_mended {
             inner.reset();
@@ -191,17 +197,17 @@ impl<E: Clone> CircuitBreaker<E> {
     pub fn status(&self) -> CircuitStatus {
         let now = self.clock.now();
         match &self.lock().state {
-            State::Closed => CircuitStatus { state: CircuitState::Closed, retry_in: None },
-            State::Open { until, .. } => {
+            BreakerState::Closed => CircuitStatus { state: CircuitState::Closed, retry_in: None },
+            BreakerState::Open { until, .. } => {
                 CircuitStatus { state: CircuitState::Open, retry_in: Some(until.since(now)) }
             }
-            State::HalfOpen { .. } => {
+            BreakerState::HalfOpen { .. } => {
                 CircuitStatus { state: CircuitState::HalfOpen, retry_in: None }
             }
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Inner<E>> {
+    fn lock(&self) -> MutexGuard<'_, BreakerInner<E>> {
         self.inner.lock()
     }
 }
@@ -229,7 +235,7 @@ impl<E: Clone> CallPermit<E> {
         let mut inner = self.circuit.lock();
         // A call that began before the circuit opened proves nothing about now.
         if self.is_trial && inner.resets == self.resets {
-            inner.state = State::Closed;
+            inner.state = BreakerState::Closed;
         }
     }
 
@@ -240,16 +246,16 @@ impl<E: Clone> CallPermit<E> {
         let mut inner = self.circuit.lock();
         let failures = match &inner.state {
             _ if inner.resets != self.resets => return,
-            State::Closed => 0,
-            State::HalfOpen { failures, .. } if self.is_trial => failures.saturating_add(1),
+            BreakerState::Closed => 0,
+            BreakerState::HalfOpen { failures, .. } if self.is_trial => failures.saturating_add(1),
             // Others that were under way with the one that opened it: one outage, counted once.
-            State::Open { .. } | State::HalfOpen { .. } => return,
+            BreakerState::Open { .. } | BreakerState::HalfOpen { .. } => return,
         };
         let span = match open_for {
             OpenFor::Backoff(max) => jittered(backoff(failures).min(max)),
             OpenFor::Given(span) => span.clamp(MIN_BACKOFF, MAX_RETRY_AFTER),
         };
-        inner.state = State::Open { until: now + span, failures, because };
+        inner.state = BreakerState::Open { until: now + span, failures, because };
     }
 }
 
@@ -261,9 +267,10 @@ impl<E: Clone> Drop for CallPermit<E> {
         let now = self.circuit.clock.now();
         let mut inner = self.circuit.lock();
         if inner.resets == self.resets
-            && let State::HalfOpen { failures, because } = &inner.state
+            && let BreakerState::HalfOpen { failures, because } = &inner.state
         {
-            inner.state = State::Open { until: now, failures: *failures, because: because.clone() };
+            inner.state =
+                BreakerState::Open { until: now, failures: *failures, because: because.clone() };
         }
     }
 }

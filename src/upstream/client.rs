@@ -12,7 +12,8 @@ use reqwest::{Request, RequestBuilder, Response};
 use url::Url;
 
 use super::{
-    BuildError, Detail, Failure, InvalidResponse, Proxies, circuit::MAX_RETRY_AFTER, pool::Pool,
+    BuildError, Detail, Failure, InvalidResponse, Proxies, circuit::MAX_RETRY_AFTER,
+    pool::ClientPool,
 };
 use crate::{
     clock::Clock,
@@ -64,7 +65,7 @@ pub struct Bounds {
 /// Asks one upstream. Cheap to clone; clones share its connections.
 #[derive(Debug, Clone)]
 pub struct Client {
-    pool: Arc<Pool>,
+    pool: Arc<ClientPool>,
     upstream: Upstream,
     bounds: Bounds,
     clock: Clock,
@@ -97,7 +98,7 @@ impl Client {
     ) -> Result<Self, BuildError> {
         let route = proxies.route(base);
         let timeout = bounds.connect_timeout;
-        let pool = Pool::new(upstream, base, timeout, authorities, route, clock.clone())?;
+        let pool = ClientPool::new(upstream, base, timeout, authorities, route, clock.clone())?;
         Ok(Self { pool: Arc::new(pool), upstream, bounds, clock, metrics })
     }
 

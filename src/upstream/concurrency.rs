@@ -17,8 +17,8 @@ const MAX_WAIT: Duration = Duration::from_secs(10);
 /// The limit of one upstream. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct ConcurrencyLimit {
-    callers: Arc<Line>,
-    poller: Arc<Line>,
+    callers: Arc<WaitingLine>,
+    poller: Arc<WaitingLine>,
 }
 
 /// Whose read it is.
@@ -31,7 +31,7 @@ pub enum Priority {
 }
 
 #[derive(Debug)]
-struct Line {
+struct WaitingLine {
     limit: Arc<Semaphore>,
     waiting: Arc<Semaphore>,
 }
@@ -51,7 +51,7 @@ impl ConcurrencyLimit {
     /// So many calls of each priority.
     #[must_use]
     pub fn new(each: usize) -> Self {
-        Self { callers: Arc::new(Line::new(each)), poller: Arc::new(Line::new(each)) }
+        Self { callers: Arc::new(WaitingLine::new(each)), poller: Arc::new(WaitingLine::new(each)) }
     }
 
     /// Waits for a permit: in the order of asking, at most 10 s.
@@ -67,7 +67,7 @@ impl ConcurrencyLimit {
     }
 }
 
-impl Line {
+impl WaitingLine {
     fn new(limit: usize) -> Self {
         let semaphore = |permits| Arc::new(Semaphore::new(permits));
         Self { limit: semaphore(limit), waiting: semaphore(MAX_WAITING) }

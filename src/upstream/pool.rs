@@ -40,17 +40,17 @@ const PROTOCOLS: [&[u8]; 2] = [b"h2", b"http/1.1"];
 
 /// A pool that is made anew now and then.
 #[derive(Debug)]
-pub(super) struct Pool {
-    plan: ArcSwap<Plan>,
+pub(super) struct ClientPool {
+    plan: ArcSwap<PoolPlan>,
     clock: Clock,
-    made: ArcSwap<Made>,
+    made: ArcSwap<PoolClient>,
     /// Held while they are made anew.
     making: Mutex<()>,
 }
 
 /// What a pool is made from.
 #[derive(Debug, Clone)]
-struct Plan {
+struct PoolPlan {
     upstream: Upstream,
     connect_timeout: Duration,
     /// Trusted beside the system's.
@@ -61,7 +61,7 @@ struct Plan {
 }
 
 #[derive(Debug)]
-struct Made {
+struct PoolClient {
     http: reqwest::Client,
     at: Instant,
 }
@@ -91,7 +91,7 @@ pub enum BuildError {
     Tls(String),
 }
 
-impl Pool {
+impl ClientPool {
     /// A pool without connections yet.
     pub(super) fn new(
         upstream: Upstream,
@@ -105,8 +105,8 @@ impl Pool {
         let unusable = |why| BuildError::CaFile { key: upstream.ca_file_key(), why };
         let authorities = authorities.map_err(unusable)?.unwrap_or_default();
         let (encrypted, base) = (base.scheme() == "https", base.clone());
-        let plan = Plan { upstream, connect_timeout, authorities, encrypted, base, route };
-        let made = Made { http: plan.make()?, at: clock.now() };
+        let plan = PoolPlan { upstream, connect_timeout, authorities, encrypted, base, route };
+        let made = PoolClient { http: plan.make()?, at: clock.now() };
         let made = ArcSwap::from_pointee(made);
         Ok(Self { plan: ArcSwap::from_pointee(plan), clock, made, making: Mutex::default() })
     }
@@ -142,7 +142,7 @@ impl Pool {
                     tracing::warn!(upstream, %error, "the new CAs of an upstream cannot be used; the old connections stay in use");
                     self.current()
                 });
-                self.made.store(Arc::new(Made { http, at: now }));
+                self.made.store(Arc::new(PoolClient { http, at: now }));
             }
         }
         self.current()
@@ -154,18 +154,18 @@ impl Pool {
         let authorities = crypto::authorities(pem).map_err(CaFault::as_str)?;
         let _making = self.making.lock().await;
         let old = self.plan.load_full();
-        let plan = Arc::new(Plan { authorities, ..Plan::clone(&old) });
+        let plan = Arc::new(PoolPlan { authorities, ..PoolPlan::clone(&old) });
         let (at, making) = (self.clock.now(), plan.clone());
         let made = blocking(move || making.make()).await.ok_or("unusable ca")?;
         let http = made.map_err(|_| "unusable ca")?;
         self.plan.store(plan);
-        self.made.store(Arc::new(Made { http, at }));
+        self.made.store(Arc::new(PoolClient { http, at }));
         tracing::info!(upstream = old.upstream.as_str(), "the CAs of an upstream have changed");
         Ok(())
     }
 }
 
-impl Plan {
+impl PoolPlan {
     fn make(&self) -> Result<reqwest::Client, BuildError> {
         let mut builder = reqwest::Client::builder()
             .user_agent(concat!("sddc-gateway/", env!("CARGO_PKG_VERSION")))
@@ -222,12 +222,16 @@ impl Plan {
 mod tests {
     use super::*;
 
-    fn pool(upstream: Upstream, authorities: Option<&str>) -> (Clock, Result<Pool, BuildError>) {
+    fn pool(
+        upstream: Upstream,
+        authorities: Option<&str>,
+    ) -> (Clock, Result<ClientPool, BuildError>) {
         let clock = Clock::manual(jiff::Timestamp::UNIX_EPOCH);
         let base = Url::parse("https://localhost").unwrap();
         let timeout = Duration::from_secs(1);
         let authorities = authorities.map(str::as_bytes);
-        let pool = Pool::new(upstream, &base, timeout, authorities, Route::Direct, clock.clone());
+        let pool =
+            ClientPool::new(upstream, &base, timeout, authorities, Route::Direct, clock.clone());
         (clock, pool)
     }
 

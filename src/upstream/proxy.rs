@@ -56,9 +56,9 @@ pub enum Route {
 
 /// One proxy. `Display`: `http://host:port (HTTPS_PROXY)`, without user name and password, as `Debug`.
 #[derive(Clone)]
-pub struct Proxy(Arc<Inner>);
+pub struct Proxy(Arc<ProxyTable>);
 
-struct Inner {
+struct ProxyTable {
     /// Which variable names it.
     variable: &'static str,
     is_encrypted: bool,
@@ -200,7 +200,7 @@ impl Proxy {
         port: u16,
         credentials: Option<(String, String)>,
     ) -> Self {
-        Self(Arc::new(Inner { variable, is_encrypted, host, port, credentials }))
+        Self(Arc::new(ProxyTable { variable, is_encrypted, host, port, credentials }))
     }
 
     /// Scheme, host and port: all that is shown.

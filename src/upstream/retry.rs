@@ -31,26 +31,26 @@ const FULL: u32 = 10 * COST;
 #[derive(Debug, Clone)]
 pub struct Retries {
     most: usize,
-    budget: Arc<Budget>,
+    budget: Arc<RetryBudget>,
 }
 
 /// In fifths of a retry.
 #[derive(Debug)]
-struct Budget(AtomicU32);
+struct RetryBudget(AtomicU32);
 
 /// What is left of one read's tries.
 #[derive(Debug)]
 pub struct Tries {
     left: usize,
     pause: Duration,
-    budget: Arc<Budget>,
+    budget: Arc<RetryBudget>,
 }
 
 impl Retries {
     /// At most `most` extra tries of a read, and a full budget.
     #[must_use]
     pub fn new(most: usize) -> Self {
-        Self { most, budget: Arc::new(Budget(AtomicU32::new(FULL))) }
+        Self { most, budget: Arc::new(RetryBudget(AtomicU32::new(FULL))) }
     }
 
     /// The tries of a read that begins.
@@ -89,7 +89,7 @@ impl Tries {
     }
 }
 
-impl Budget {
+impl RetryBudget {
     fn earn(&self) {
         let earn = |fifths: u32| Some((fifths + EARNED).min(FULL));
         let _ = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, earn);

@@ -184,13 +184,13 @@ pub(crate) trait Members: Default {
 
 /// Reads an object; `None` if it is none.
 pub(crate) fn object<T: Members>(text: &str) -> Option<T> {
-    let Object(members) = serde_json::from_str(text).ok()?;
+    let MembersVisitor(members) = serde_json::from_str(text).ok()?;
     Some(members)
 }
 
-struct Object<T>(T);
+struct MembersVisitor<T>(T);
 
-impl<'de, T: Members> Deserialize<'de> for Object<T> {
+impl<'de, T: Members> Deserialize<'de> for MembersVisitor<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_map(ObjectVisitor(PhantomData))
     }
@@ -200,10 +200,10 @@ struct ObjectVisitor<T>(PhantomData<T>);
 
 /// A key, borrowed unless it is written with escapes.
 #[derive(Deserialize)]
-struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
+struct MemberKey<'a>(#[serde(borrow)] Cow<'a, str>);
 
 impl<'de, T: Members> Visitor<'de> for ObjectVisitor<T> {
-    type Value = Object<T>;
+    type Value = MembersVisitor<T>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an object")
@@ -211,13 +211,13 @@ impl<'de, T: Members> Visitor<'de> for ObjectVisitor<T> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut members = T::default();
-        while let Some(Key(key)) = map.next_key()? {
+        while let Some(MemberKey(key)) = map.next_key()? {
             let wanted = members.member(&key, || Ok(map.next_value::<&RawValue>()?.get()))?;
             if !wanted {
                 map.next_value::<IgnoredAny>()?;
             }
         }
-        Ok(Object(members))
+        Ok(MembersVisitor(members))
     }
 }
 

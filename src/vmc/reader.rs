@@ -38,7 +38,7 @@ const READ_DEADLINE: Duration = Duration::from_secs(30);
 /// Reads VMware Cloud on AWS for one organization (or, for the list of organizations, for the
 /// app's own). Cheap to clone; clones share the circuit breakers.
 #[derive(Debug, Clone)]
-pub struct Reader(Arc<Shared>);
+pub struct Reader(Arc<ReaderState>);
 
 /// The service, and what bounds all of its readers together.
 #[derive(Debug, Clone)]
@@ -54,7 +54,7 @@ pub struct Remote {
 }
 
 #[derive(Debug)]
-struct Shared {
+struct ReaderState {
     remote: Remote,
     tokens: TokenSource,
     clock: Clock,
@@ -132,7 +132,7 @@ impl Endpoint<'_> {
 }
 
 /// What one try with one token gave.
-enum Try {
+enum TokenTry {
     Answer(Result<Bytes, VmcError>),
     Unauthorized,
     Denied,
@@ -143,7 +143,7 @@ impl Reader {
     #[must_use]
     pub fn new(remote: Remote, tokens: TokenSource, clock: Clock) -> Self {
         tokens.begin_without_snapshot();
-        Self(Arc::new(Shared {
+        Self(Arc::new(ReaderState {
             remote,
             tokens,
             circuit: CircuitBreaker::new(clock.clone()),
@@ -158,7 +158,7 @@ impl Reader {
     /// A reader for another organization that the same token can see, with circuits of its own.
     #[must_use]
     pub fn sibling(&self) -> Self {
-        let Shared { remote, tokens, clock, .. } = &*self.0;
+        let ReaderState { remote, tokens, clock, .. } = &*self.0;
         Self::new(remote.clone(), tokens.clone(), clock.clone())
     }
 
@@ -323,27 +323,27 @@ impl Reader {
         }
         let now = self.0.clock.now();
         let mut token = match self.attempt(endpoint, priority, &mut token).await {
-            Try::Answer(answer) => return answer,
+            TokenTry::Answer(answer) => return answer,
             // A late 401 to a token that is gone is no verdict on the one that replaced it.
-            Try::Unauthorized if token.refused(now) == TokenTrust::Accepted => {
+            TokenTry::Unauthorized if token.refused(now) == TokenTrust::Accepted => {
                 self.0.tokens.replace(&token).await?
             }
-            Try::Unauthorized => return Err(self.refuse(&token, VmcError::Unauthorized)),
-            Try::Denied if self.may_be_stale(&token) => self
+            TokenTry::Unauthorized => return Err(self.refuse(&token, VmcError::Unauthorized)),
+            TokenTry::Denied if self.may_be_stale(&token) => self
                 .0
                 .tokens
                 .newer_than(&token)
                 .await
                 .map_err(|_| self.refuse(&token, VmcError::Denied))?,
-            Try::Denied => return Err(self.refuse(&token, VmcError::Denied)),
+            TokenTry::Denied => return Err(self.refuse(&token, VmcError::Denied)),
         };
         match self.attempt(endpoint, priority, &mut token).await {
-            Try::Answer(answer) => answer,
-            Try::Unauthorized => {
+            TokenTry::Answer(answer) => answer,
+            TokenTry::Unauthorized => {
                 token.refused(now);
                 Err(self.refuse(&token, VmcError::Unauthorized))
             }
-            Try::Denied => Err(self.refuse(&token, VmcError::Denied)),
+            TokenTry::Denied => Err(self.refuse(&token, VmcError::Denied)),
         }
     }
 
@@ -353,12 +353,12 @@ impl Reader {
         endpoint: Endpoint<'_>,
         priority: Priority,
         token: &mut Arc<Token>,
-    ) -> Try {
+    ) -> TokenTry {
         let Remote { client, base, concurrency, .. } = &self.0.remote;
         let _permit = loop {
             let permit = match concurrency.take(priority).await {
                 Ok(permit) => permit,
-                Err(full) => return Try::Answer(Err(full.into())),
+                Err(full) => return TokenTry::Answer(Err(full.into())),
             };
             if token.is_usable(self.0.clock.now()) {
                 break permit;
@@ -366,30 +366,30 @@ impl Reader {
             drop(permit);
             match self.0.tokens.token().await {
                 Ok(next) => *token = next,
-                Err(error) => return Try::Answer(Err(error.into())),
+                Err(error) => return TokenTry::Answer(Err(error.into())),
             }
         };
         let request = token.sign(client.request(Method::GET, endpoint.url(base)));
         let reply = match request.build() {
             Ok(request) => client.call(endpoint.as_str(), request).await,
-            Err(_) => return Try::Answer(Err(InvalidResponse::Address.into())),
+            Err(_) => return TokenTry::Answer(Err(InvalidResponse::Address.into())),
         };
         match reply {
-            Ok(Reply::Refused(StatusCode::UNAUTHORIZED)) => Try::Unauthorized,
-            Ok(Reply::Refused(StatusCode::FORBIDDEN)) => Try::Denied,
+            Ok(Reply::Refused(StatusCode::UNAUTHORIZED)) => TokenTry::Unauthorized,
+            Ok(Reply::Refused(StatusCode::FORBIDDEN)) => TokenTry::Denied,
             Ok(Reply::Json(body)) => {
                 token.accepted();
-                Try::Answer(Ok(body))
+                TokenTry::Answer(Ok(body))
             }
             // Who is told what is wrong with the question has been let in.
             Ok(Reply::Refused(status)) => {
                 token.accepted();
-                Try::Answer(Err(match status {
+                TokenTry::Answer(Err(match status {
                     StatusCode::NOT_FOUND => VmcError::NotFound,
                     status => InvalidResponse::Status(status).into(),
                 }))
             }
-            Err(failure) => Try::Answer(Err(failure.into())),
+            Err(failure) => TokenTry::Answer(Err(failure.into())),
         }
     }
 
@@ -408,7 +408,7 @@ impl Reader {
     }
 }
 
-impl Drop for Shared {
+impl Drop for ReaderState {
     fn drop(&mut self) {
         if !*self.has_snapshot.get_mut() {
             self.tokens.end_without_snapshot();

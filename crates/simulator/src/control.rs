@@ -23,13 +23,13 @@ struct CspChange {
     token_ttl: Option<u64>,
     wrong_secret_status: Option<u16>,
     basic_encoding: Option<BasicEncoding>,
-    rotate_secret: Option<Rotation>,
+    rotate_secret: Option<SecretRotation>,
     revoke_tokens: bool,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Rotation {
+struct SecretRotation {
     new: String,
     #[serde(default)]
     keep_old: bool,

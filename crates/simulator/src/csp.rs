@@ -46,7 +46,7 @@ impl Simulator {
         if !is_form(&request.headers) {
             return bad_request("Content-Type must be application/x-www-form-urlencoded");
         }
-        let form = Form(body);
+        let form = TokenForm(body);
         match form.value("grant_type").as_deref() {
             Some("client_credentials") => {}
             Some(_) => return bad_request("unsupported_grant_type"),
@@ -63,8 +63,8 @@ impl Simulator {
 
     /// A user's API token, by its new or its old name, in the form or in the query.
     fn mint_for_user(&self, request: &Parts, body: &[u8]) -> Reply {
-        let query = Form(request.uri.query().unwrap_or_default().as_bytes());
-        let sources = [Form(body), query];
+        let query = TokenForm(request.uri.query().unwrap_or_default().as_bytes());
+        let sources = [TokenForm(body), query];
         let find = |name: &str| sources.iter().find_map(|source| source.value(name));
         match find("api_token").or_else(|| find("refresh_token")) {
             Some(token) if token == API_TOKEN => token_reply(&self.mint(None, None), Some(&token)),
@@ -165,7 +165,7 @@ fn key() -> Value {
 }
 
 fn public_key(query: Option<&str>) -> Reply {
-    match Form(query.unwrap_or_default().as_bytes()).value("format").as_deref() {
+    match TokenForm(query.unwrap_or_default().as_bytes()).value("format").as_deref() {
         Some("jwks") => {
             let body = json!({ "alg": "RS256", "issuer": ISSUER, "keys": [key()], "value": null });
             reply::json(StatusCode::OK, &body)
@@ -184,9 +184,9 @@ fn public_key(query: Option<&str>) -> Reply {
 }
 
 /// A form or a query, read from its start for each name: none has more than a few.
-struct Form<'a>(&'a [u8]);
+struct TokenForm<'a>(&'a [u8]);
 
-impl Form<'_> {
+impl TokenForm<'_> {
     fn value(&self, name: &str) -> Option<String> {
         let mut pairs = url::form_urlencoded::parse(self.0);
         pairs.find(|(found, _)| found == name).map(|(_, value)| value.into_owned())

@@ -7,16 +7,16 @@ use serde_json::Value;
 
 /// A conjunction of comparisons; empty admits everything.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Filter(Vec<Comparison>);
+pub(super) struct TaskFilter(Vec<FilterComparison>);
 
 #[derive(Debug, PartialEq, Eq)]
-struct Comparison {
+struct FilterComparison {
     attribute: String,
     equal: bool,
     literal: String,
 }
 
-impl Filter {
+impl TaskFilter {
     /// Parses an expression over some attributes; `None` for one that is not understood.
     pub(super) fn parse(text: &str, attributes: &[&str]) -> Option<Self> {
         let mut comparisons = Vec::new();
@@ -45,7 +45,7 @@ impl Filter {
     }
 }
 
-fn comparison<'a>(text: &'a str, attributes: &[&str]) -> Option<(Comparison, &'a str)> {
+fn comparison<'a>(text: &'a str, attributes: &[&str]) -> Option<(FilterComparison, &'a str)> {
     let (attribute, rest) = text.split_once(' ')?;
     let (operator, rest) = rest.trim_start().split_once(' ')?;
     let equal = match operator {
@@ -55,7 +55,7 @@ fn comparison<'a>(text: &'a str, attributes: &[&str]) -> Option<(Comparison, &'a
     };
     let (literal, rest) = literal(rest.trim_start())?;
     let attribute = attributes.contains(&attribute).then(|| attribute.to_owned())?;
-    Some((Comparison { attribute, equal, literal }, rest))
+    Some((FilterComparison { attribute, equal, literal }, rest))
 }
 
 /// A text in single quotes, doubled to stand for themselves, and what follows it.
@@ -82,7 +82,7 @@ mod tests {
     use super::*;
 
     fn admits(filter: &str, document: &Value) -> Option<bool> {
-        Filter::parse(filter, &["sddc_state", "name"]).map(|filter| filter.admits(document))
+        TaskFilter::parse(filter, &["sddc_state", "name"]).map(|filter| filter.admits(document))
     }
 
     #[test]

@@ -73,9 +73,9 @@ impl Default for Options {
 
 /// A handle to one simulator; clones share it.
 #[derive(Clone)]
-pub struct Simulator(Arc<Parts>);
+pub struct Simulator(Arc<SimulatorParts>);
 
-struct Parts {
+struct SimulatorParts {
     clock: Clock,
     accounts: Mutex<Accounts>,
     store: Mutex<Store>,
@@ -100,7 +100,7 @@ impl Simulator {
     #[must_use]
     #[expect(clippy::needless_pass_by_value, reason = "a simulator takes its options over")]
     pub fn with_clock(options: Options, clock: Clock) -> Self {
-        Self(Arc::new(Parts {
+        Self(Arc::new(SimulatorParts {
             clock,
             accounts: Mutex::new(Accounts::new(&options)),
             store: Mutex::new(Store::new(&options)),

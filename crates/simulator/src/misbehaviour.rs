@@ -156,7 +156,7 @@ fn huge() -> Reply {
 
 /// `[` , a gigabyte of spaces, `]`: valid JSON, which only a bound on the decoded size stops.
 fn gzip_bomb() -> Reply {
-    static BOMB: LazyLock<Bomb> = LazyLock::new(Bomb::build);
+    static BOMB: LazyLock<GzipBomb> = LazyLock::new(GzipBomb::build);
     let mut chunks = VecDeque::from([BOMB.start.clone()]);
     chunks.extend(std::iter::repeat_n(BOMB.block.clone(), BOMB_BLOCKS));
     chunks.push_back(BOMB.end.clone());
@@ -168,13 +168,13 @@ fn gzip_bomb() -> Reply {
 
 /// The parts of a gzip body (RFC 1952). A full flush ends each deflate block on a byte and forgets
 /// what came before it, so that one compressed block can be repeated.
-struct Bomb {
+struct GzipBomb {
     start: Bytes,
     block: Bytes,
     end: Bytes,
 }
 
-impl Bomb {
+impl GzipBomb {
     fn build() -> Self {
         let spaces = vec![b' '; BOMB_BLOCK_BYTES];
         let mut sum = checksum(b"[");

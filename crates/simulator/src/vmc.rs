@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::{
     Simulator, csp,
-    filter::Filter,
+    filter::TaskFilter,
     reply::{self, Reply},
     route::Route,
     store::Store,
@@ -120,9 +120,9 @@ fn sddcs(store: &Store, org: &str, query: &str) -> Result<Reply, Refusal> {
     Ok(reply::json_list(found.map(|sddc| sddc.document.clone())))
 }
 
-fn filter_of(query: &str, attributes: &[&str]) -> Result<Filter, Refusal> {
+fn filter_of(query: &str, attributes: &[&str]) -> Result<TaskFilter, Refusal> {
     let text = parameter(query, "$filter").unwrap_or_default();
-    Filter::parse(&text, attributes).ok_or(BAD_FILTER)
+    TaskFilter::parse(&text, attributes).ok_or(BAD_FILTER)
 }
 
 /// Whether a list of SDDCs is asked for with the deleted ones.

@@ -33,17 +33,17 @@ use crate::{
 /// without a CRL, and a CRL past its `nextUpdate`, let nobody in (as nginx and Envoy do). To go on
 /// without knowing would make a forgotten file a way in for what it should have revoked.
 #[derive(Clone)]
-pub struct ClientAuthorities(Arc<Shared>);
+pub struct ClientAuthorities(Arc<AuthorityState>);
 
-struct Shared {
-    current: ArcSwap<Current>,
-    material: Mutex<Material>,
+struct AuthorityState {
+    current: ArcSwap<CurrentVerifier>,
+    material: Mutex<AuthorityMaterial>,
     provider: Arc<CryptoProvider>,
     required: bool,
 }
 
 /// What certificates are verified with until a CA expires.
-struct Current {
+struct CurrentVerifier {
     /// Counts replacements, from 1 on.
     generation: u32,
     /// The CAs that have not expired; `None` if all have.
@@ -54,39 +54,49 @@ struct Current {
     until: Option<Timestamp>,
 }
 
-struct Material {
-    authorities: Vec<Authority>,
+struct AuthorityMaterial {
+    authorities: Vec<CertificateAuthority>,
     crls: Vec<CertificateRevocationListDer<'static>>,
 }
 
 #[derive(Clone)]
-struct Authority {
+struct CertificateAuthority {
     certificate: CertificateDer<'static>,
     /// `None` if its dates cannot be read: it counts as good for ever, as the TLS library has it.
     validity: Option<Validity>,
 }
 
-impl Authority {
+impl CertificateAuthority {
     fn is_over(&self, now: Timestamp) -> bool {
         self.validity.is_some_and(|validity| validity.is_over(now))
     }
 }
 
-impl Material {
-    fn current(&self, generation: u32, now: Timestamp, provider: &Arc<CryptoProvider>) -> Current {
+impl AuthorityMaterial {
+    fn current(
+        &self,
+        generation: u32,
+        now: Timestamp,
+        provider: &Arc<CryptoProvider>,
+    ) -> CurrentVerifier {
         let verifier = |over: bool| {
             let wanted = self.authorities.iter().filter(|authority| authority.is_over(now) == over);
             self.verifier(wanted, provider)
         };
         let ends = self.authorities.iter().filter(|authority| !authority.is_over(now));
         let ends = ends.filter_map(|authority| authority.validity?.not_after);
-        Current { generation, valid: verifier(false), expired: verifier(true), until: ends.min() }
+        CurrentVerifier {
+            generation,
+            valid: verifier(false),
+            expired: verifier(true),
+            until: ends.min(),
+        }
     }
 
     /// `None` without a CA. Everything was read when it was taken, so nothing fails here.
     fn verifier<'a>(
         &self,
-        authorities: impl Iterator<Item = &'a Authority>,
+        authorities: impl Iterator<Item = &'a CertificateAuthority>,
         provider: &Arc<CryptoProvider>,
     ) -> Option<Arc<dyn ClientCertVerifier>> {
         let mut store = RootCertStore::empty();
@@ -113,13 +123,13 @@ impl ClientAuthorities {
         required: bool,
         provider: Arc<CryptoProvider>,
     ) -> Result<Self, AuthorityFault> {
-        let material = Material {
+        let material = AuthorityMaterial {
             authorities: read_authorities(authorities)?,
             crls: crls.map(read_crls).transpose()?.unwrap_or_default(),
         };
         // The time is looked at by who asks.
         let current = material.current(1, Timestamp::UNIX_EPOCH, &provider);
-        Ok(Self(Arc::new(Shared {
+        Ok(Self(Arc::new(AuthorityState {
             current: ArcSwap::from_pointee(current),
             material: Mutex::new(material),
             provider,
@@ -147,7 +157,7 @@ impl ClientAuthorities {
         Ok(())
     }
 
-    fn replace(&self, change: impl FnOnce(&mut Material)) {
+    fn replace(&self, change: impl FnOnce(&mut AuthorityMaterial)) {
         let mut material = self.0.material.lock();
         change(&mut material);
         self.renew(&material, Timestamp::UNIX_EPOCH);
@@ -155,7 +165,7 @@ impl ClientAuthorities {
     }
 
     /// Called with the material's lock held.
-    fn renew(&self, material: &Material, now: Timestamp) -> Arc<Current> {
+    fn renew(&self, material: &AuthorityMaterial, now: Timestamp) -> Arc<CurrentVerifier> {
         let generation = self.0.current.load().generation.wrapping_add(1).max(1);
         let current = Arc::new(material.current(generation, now, &self.0.provider));
         self.0.current.store(current.clone());
@@ -163,8 +173,8 @@ impl ClientAuthorities {
     }
 
     /// What holds at a time: made again when a CA has expired meanwhile.
-    fn current(&self, now: Timestamp) -> Arc<Current> {
-        let holds = |current: &Current| current.until.is_none_or(|until| now <= until);
+    fn current(&self, now: Timestamp) -> Arc<CurrentVerifier> {
+        let holds = |current: &CurrentVerifier| current.until.is_none_or(|until| now <= until);
         let current = self.0.current.load_full();
         if holds(&current) {
             return current;
@@ -207,11 +217,11 @@ impl ClientAuthorities {
 
     /// For the handshake: always the newest CAs and CRLs.
     pub(crate) fn verifier(&self) -> Arc<dyn ClientCertVerifier> {
-        Arc::new(Newest(self.clone()))
+        Arc::new(NewestVerifier(self.clone()))
     }
 }
 
-impl Current {
+impl CurrentVerifier {
     fn verify(
         &self,
         leaf: &CertificateDer<'_>,
@@ -245,10 +255,10 @@ impl fmt::Debug for ClientAuthorities {
     }
 }
 
-fn read_authorities(pem: &[u8]) -> Result<Vec<Authority>, AuthorityFault> {
+fn read_authorities(pem: &[u8]) -> Result<Vec<CertificateAuthority>, AuthorityFault> {
     let authority = |certificate: CertificateDer<'static>| {
         let validity = Validity::of_certificate(&certificate).ok();
-        Authority { certificate, validity }
+        CertificateAuthority { certificate, validity }
     };
     Ok(crypto::authorities(pem)?.into_iter().map(authority).collect())
 }
@@ -299,9 +309,9 @@ pub(crate) async fn watch_for_refusal<T>(
 
 /// The verifier of every handshake, whatever replaces what is behind it.
 #[derive(Debug)]
-struct Newest(ClientAuthorities);
+struct NewestVerifier(ClientAuthorities);
 
-impl ClientCertVerifier for Newest {
+impl ClientCertVerifier for NewestVerifier {
     fn client_auth_mandatory(&self) -> bool {
         self.0.0.required
     }

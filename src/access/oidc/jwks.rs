@@ -39,7 +39,7 @@ pub(super) struct SetFault {
 
 /// Why a key is skipped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Unusable {
+enum UnusableKey {
     Unreadable,
     OtherUse,
     NotPublic,
@@ -89,7 +89,7 @@ struct Jwk {
 }
 
 #[derive(Deserialize)]
-struct Document<'d> {
+struct KeySetDocument<'d> {
     #[serde(borrow)]
     keys: Vec<&'d RawValue>,
 }
@@ -107,7 +107,7 @@ impl fmt::Display for SetFault {
     }
 }
 
-impl Unusable {
+impl UnusableKey {
     /// Behind a number of keys.
     const fn as_str(self) -> &'static str {
         match self {
@@ -132,14 +132,14 @@ impl KeySet {
         if document.len() > MAX_BYTES {
             return Err(TOO_LARGE.into());
         }
-        let set: Document<'_> =
+        let set: KeySetDocument<'_> =
             serde_json::from_slice(document).map_err(|_| SetFault::from(NO_JWK_SET))?;
         if set.keys.len() > MAX_KEYS {
             return Err(TOO_MANY_KEYS.into());
         }
         let (mut keys, mut unusable) = (Vec::new(), BTreeMap::<_, usize>::new());
         for raw in &set.keys {
-            let key = serde_json::from_str(raw.get()).map_err(|_| Unusable::Unreadable);
+            let key = serde_json::from_str(raw.get()).map_err(|_| UnusableKey::Unreadable);
             match key.and_then(Key::of) {
                 Ok(key) => keys.push(key),
                 Err(why) => *unusable.entry(why).or_default() += 1,
@@ -189,31 +189,31 @@ impl KeySet {
 }
 
 impl Key {
-    fn of(jwk: Jwk) -> Result<Self, Unusable> {
+    fn of(jwk: Jwk) -> Result<Self, UnusableKey> {
         // `jwt-svid` is SPIFFE's word for it (JWT-SVID section 4).
         let is_use = |usage: &str| matches!(usage, "sig" | "jwt-svid");
         let verifies = jwk.usage.as_deref().is_none_or(is_use)
             && jwk.key_ops.as_ref().is_none_or(|ops| ops.iter().any(|op| op == "verify"));
         if !verifies {
-            return Err(Unusable::OtherUse);
+            return Err(UnusableKey::OtherUse);
         }
         // A key whose private half is published proves nothing.
         if jwk.d.is_some() || jwk.kty == "oct" {
-            return Err(Unusable::NotPublic);
+            return Err(UnusableKey::NotPublic);
         }
         let (kind, public) = match (jwk.kty.as_str(), jwk.crv.as_deref()) {
             ("RSA", _) => (KeyKind::Rsa, jwk.rsa()),
             ("EC", Some("P-256")) => (KeyKind::P256, jwk.curve(32)),
             ("EC", Some("P-384")) => (KeyKind::P384, jwk.curve(48)),
             ("OKP", Some("Ed25519")) => (KeyKind::Ed25519, jwk.edwards()),
-            _ => return Err(Unusable::OtherType),
+            _ => return Err(UnusableKey::OtherType),
         };
         let algorithm = match jwk.alg.as_deref().map(Algorithm::of_name) {
             None => None,
             Some(Some(algorithm)) if algorithm.key_kind() == kind => Some(algorithm),
-            Some(_) => return Err(Unusable::OtherAlgorithm),
+            Some(_) => return Err(UnusableKey::OtherAlgorithm),
         };
-        let public = public.ok_or(Unusable::Broken)?;
+        let public = public.ok_or(UnusableKey::Broken)?;
         Ok(Self { id: jwk.id(), kid: jwk.kid, kind, algorithm, public })
     }
 

@@ -1,7 +1,7 @@
 //! A token taken apart (RFC 7515 section 3.1, RFC 7519): what is known before its signature is
 //! verified, and what is believed after.
 //!
-//! Flow: text → [`Jwt::parse`] (form, header) → [`Jwt::is_signed_by`] → [`Jwt::claims`].
+//! Flow: text → [`SignedToken::parse`] (form, header) → [`SignedToken::is_signed_by`] → [`SignedToken::claims`].
 //!
 //! Nothing of the payload is decoded before the signature was found good.
 
@@ -45,7 +45,7 @@ pub(super) fn check_length(token: &str) -> Result<(), JwtFault> {
 }
 
 /// A token whose form and header are good, not yet verified. Has no `Debug`: it is a credential.
-pub(super) struct Jwt<'t> {
+pub(super) struct SignedToken<'t> {
     pub(super) algorithm: Algorithm,
     pub(super) kid: Option<String>,
     signed: &'t str,
@@ -53,7 +53,7 @@ pub(super) struct Jwt<'t> {
     signature: Vec<u8>,
 }
 
-impl<'t> Jwt<'t> {
+impl<'t> SignedToken<'t> {
     pub(super) fn parse(token: &'t str) -> Result<Self, JwtFault> {
         check_length(token)?;
         let (signed, signature) = token.rsplit_once('.').ok_or(JwtFault::Malformed)?;
@@ -117,33 +117,35 @@ fn decode(part: &str) -> Option<Vec<u8>> {
 /// (RFC 7515 section 4, RFC 7519 section 4).
 fn object(part: &str) -> Result<Map<String, Value>, JwtFault> {
     let json = decode(part).ok_or(JwtFault::Malformed)?;
-    serde_json::from_slice(&json).map(|Members(members)| members).map_err(|_| JwtFault::Malformed)
+    serde_json::from_slice(&json)
+        .map(|JwtMembers(members)| members)
+        .map_err(|_| JwtFault::Malformed)
 }
 
-struct Members(Map<String, Value>);
+struct JwtMembers(Map<String, Value>);
 
-impl<'de> Deserialize<'de> for Members {
+impl<'de> Deserialize<'de> for JwtMembers {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Reader;
+        struct JwtReader;
 
-        impl<'de> Visitor<'de> for Reader {
-            type Value = Members;
+        impl<'de> Visitor<'de> for JwtReader {
+            type Value = JwtMembers;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("an object with each name once")
             }
 
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members, A::Error> {
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<JwtMembers, A::Error> {
                 let mut members = Map::new();
                 while let Some((name, value)) = map.next_entry::<Cow<'de, str>, Value>()? {
                     if members.insert(name.into_owned(), value).is_some() {
                         return Err(A::Error::custom("a name is there twice"));
                     }
                 }
-                Ok(Members(members))
+                Ok(JwtMembers(members))
             }
         }
 
-        deserializer.deserialize_map(Reader)
+        deserializer.deserialize_map(JwtReader)
     }
 }

@@ -21,12 +21,12 @@ pub(super) struct Held {
 #[derive(Debug)]
 pub(super) struct KeyStore {
     held: ArcSwapOption<Held>,
-    renewal: Mutex<Renewal>,
+    renewal: Mutex<KeyRenewal>,
     clock: Clock,
 }
 
 #[derive(Debug, Default)]
-struct Renewal {
+struct KeyRenewal {
     good_at: Option<Instant>,
     /// When the newest good document was asked for.
     good_since: Option<Instant>,
@@ -66,7 +66,7 @@ impl KeyStore {
         match &outcome {
             Ok(()) => {
                 let (good_at, good_since) = (Some(self.clock.now()), Some(since));
-                *renewal = Renewal { good_at, good_since, error: None, why: None };
+                *renewal = KeyRenewal { good_at, good_since, error: None, why: None };
             }
             Err(fault) => {
                 renewal.error = Some(fault.reason);
@@ -110,7 +110,7 @@ impl KeyStore {
         }
     }
 
-    fn renewal(&self) -> MutexGuard<'_, Renewal> {
+    fn renewal(&self) -> MutexGuard<'_, KeyRenewal> {
         self.renewal.lock()
     }
 }

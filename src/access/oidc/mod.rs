@@ -43,7 +43,7 @@ pub use self::{
 use self::{
     fetch::Source,
     jwks::KeySet,
-    jwt::Jwt,
+    jwt::SignedToken,
     key_store::{Held, KeyStore},
 };
 use super::CredentialId;
@@ -215,7 +215,7 @@ impl Oidc {
                 }
             };
         }
-        let jwt = Jwt::parse(token)?;
+        let jwt = SignedToken::parse(token)?;
         let held = held.ok_or(JwtFault::NoKeys)?;
         let claims = Arc::new(self.verify_anew(&jwt, &held.set, now)?);
         let weight = u32::try_from(claims.bytes()).unwrap_or(u32::MAX).max(MIN_WEIGHT);
@@ -342,7 +342,7 @@ impl Oidc {
 
     fn verify_anew(
         &self,
-        jwt: &Jwt<'_>,
+        jwt: &SignedToken<'_>,
         keys: &KeySet,
         now: Timestamp,
     ) -> Result<Claims, JwtFault> {

@@ -57,7 +57,7 @@ const ALGORITHMS: [(&str, Algorithm); 10] = [
 ];
 
 /// How ring verifies with an algorithm.
-enum Verifier {
+enum SignatureVerifier {
     Rsa(&'static RsaParameters),
     Point(&'static dyn VerificationAlgorithm),
 }
@@ -79,17 +79,17 @@ impl Algorithm {
         }
     }
 
-    fn verifier(self) -> Verifier {
+    fn verifier(self) -> SignatureVerifier {
         match self {
-            Self::Rs256 => Verifier::Rsa(&RSA_PKCS1_2048_8192_SHA256),
-            Self::Rs384 => Verifier::Rsa(&RSA_PKCS1_2048_8192_SHA384),
-            Self::Rs512 => Verifier::Rsa(&RSA_PKCS1_2048_8192_SHA512),
-            Self::Ps256 => Verifier::Rsa(&RSA_PSS_2048_8192_SHA256),
-            Self::Ps384 => Verifier::Rsa(&RSA_PSS_2048_8192_SHA384),
-            Self::Ps512 => Verifier::Rsa(&RSA_PSS_2048_8192_SHA512),
-            Self::Es256 => Verifier::Point(&ECDSA_P256_SHA256_FIXED),
-            Self::Es384 => Verifier::Point(&ECDSA_P384_SHA384_FIXED),
-            Self::EdDsa => Verifier::Point(&ED25519),
+            Self::Rs256 => SignatureVerifier::Rsa(&RSA_PKCS1_2048_8192_SHA256),
+            Self::Rs384 => SignatureVerifier::Rsa(&RSA_PKCS1_2048_8192_SHA384),
+            Self::Rs512 => SignatureVerifier::Rsa(&RSA_PKCS1_2048_8192_SHA512),
+            Self::Ps256 => SignatureVerifier::Rsa(&RSA_PSS_2048_8192_SHA256),
+            Self::Ps384 => SignatureVerifier::Rsa(&RSA_PSS_2048_8192_SHA384),
+            Self::Ps512 => SignatureVerifier::Rsa(&RSA_PSS_2048_8192_SHA512),
+            Self::Es256 => SignatureVerifier::Point(&ECDSA_P256_SHA256_FIXED),
+            Self::Es384 => SignatureVerifier::Point(&ECDSA_P384_SHA384_FIXED),
+            Self::EdDsa => SignatureVerifier::Point(&ED25519),
         }
     }
 }
@@ -104,8 +104,10 @@ impl PublicKey {
         signature: &[u8],
     ) -> bool {
         match (self, algorithm.verifier()) {
-            (Self::Rsa(key), Verifier::Rsa(by)) => key.verify(by, message, signature).is_ok(),
-            (Self::Point(point), Verifier::Point(by)) => {
+            (Self::Rsa(key), SignatureVerifier::Rsa(by)) => {
+                key.verify(by, message, signature).is_ok()
+            }
+            (Self::Point(point), SignatureVerifier::Point(by)) => {
                 UnparsedPublicKey::new(by, point).verify(message, signature).is_ok()
             }
             _ => false,

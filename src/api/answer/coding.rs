@@ -67,7 +67,7 @@ pub(in crate::api) struct AcceptedCodings([Option<ContentCoding>; 3]);
 
 /// Weights in thousandths, by coding; `None` where the field does not say.
 #[derive(Default)]
-struct Weights {
+struct CodingWeights {
     codings: [Option<u16>; 3],
     identity: Option<u16>,
     any: Option<u16>,
@@ -79,7 +79,7 @@ impl AcceptedCodings {
     ///
     /// Without the field a caller gets no coding: it may know none.
     pub(super) fn of(headers: &HeaderMap) -> Self {
-        let mut weights = Weights::default();
+        let mut weights = CodingWeights::default();
         for field in headers.get_all(ACCEPT_ENCODING) {
             for element in field.as_bytes().split(|byte| *byte == b',') {
                 weights.note(element);
@@ -94,7 +94,7 @@ impl AcceptedCodings {
     }
 }
 
-impl Weights {
+impl CodingWeights {
     fn note(&mut self, element: &[u8]) {
         let Some((name, weight)) = read_element(element) else { return };
         let is = |known: &str| name.eq_ignore_ascii_case(known.as_bytes());

@@ -36,21 +36,21 @@ const MEAN_OF: u64 = 16;
 
 /// Turns of encoding. Cheap to clone.
 #[derive(Debug, Clone)]
-pub(super) struct EncodingLimit(Arc<State>);
+pub(super) struct EncodingLimit(Arc<LimitState>);
 
 #[derive(Debug)]
-struct State {
+struct LimitState {
     /// One processor is left to everything else, where there is more than one.
     turns: Arc<Semaphore>,
     at_once: u64,
     /// Mean duration of an encoding, in microseconds.
     mean_us: AtomicU64,
-    waiting: Mutex<Waiting>,
+    waiting: Mutex<WaitingCallers>,
     under_way: Mutex<HashMap<AnswerKey, CancellationToken>>,
 }
 
 #[derive(Debug, Default)]
-struct Waiting {
+struct WaitingCallers {
     all: u64,
     by_caller: HashMap<CallerName, u64>,
 }
@@ -69,13 +69,13 @@ pub(super) enum EncodingClaim {
 
 /// Ends the wait of followers when dropped.
 pub(super) struct LeaderGuard {
-    state: Arc<State>,
+    state: Arc<LimitState>,
     key: AnswerKey,
 }
 
 /// A place among those who wait or encode; given back when dropped.
 struct WaitGuard {
-    state: Arc<State>,
+    state: Arc<LimitState>,
     caller: CallerName,
 }
 
@@ -94,7 +94,7 @@ impl Default for EncodingLimit {
 
 impl EncodingLimit {
     fn new(at_once: usize) -> Self {
-        Self(Arc::new(State {
+        Self(Arc::new(LimitState {
             turns: Arc::new(Semaphore::new(at_once)),
             at_once: at_once as u64,
             mean_us: AtomicU64::new(0),

@@ -9,18 +9,18 @@ use crate::{access::CallerName, telemetry::Metrics};
 /// Counts long polls and event streams, up to `api.max_watchers`, of which one caller holds at most
 /// three quarters: a caller that leaks its streams leaves places to the others. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct WatcherLimit(Arc<Count>);
+pub struct WatcherLimit(Arc<WatcherCount>);
 
 #[derive(Debug)]
-struct Count {
-    held: Mutex<Held>,
+struct WatcherCount {
+    held: Mutex<HeldPermit>,
     max: usize,
     max_per_caller: usize,
     metrics: Metrics,
 }
 
 #[derive(Debug, Default)]
-struct Held {
+struct HeldPermit {
     all: usize,
     by_caller: HashMap<CallerName, usize>,
 }
@@ -28,7 +28,7 @@ struct Held {
 /// One watcher's place; given back when dropped.
 #[derive(Debug)]
 pub(in crate::api) struct WatchPermit {
-    count: Arc<Count>,
+    count: Arc<WatcherCount>,
     caller: CallerName,
 }
 
@@ -37,7 +37,7 @@ impl WatcherLimit {
     #[must_use]
     pub fn new(max: usize, metrics: Metrics) -> Self {
         let max_per_caller = (max * 3 / 4).max(1);
-        Self(Arc::new(Count { held: Mutex::default(), max, max_per_caller, metrics }))
+        Self(Arc::new(WatcherCount { held: Mutex::default(), max, max_per_caller, metrics }))
     }
 
     /// `None` when there are too many already, of this caller or of all.
@@ -55,8 +55,8 @@ impl WatcherLimit {
     }
 }
 
-impl Count {
-    fn held(&self) -> MutexGuard<'_, Held> {
+impl WatcherCount {
+    fn held(&self) -> MutexGuard<'_, HeldPermit> {
         self.held.lock()
     }
 }

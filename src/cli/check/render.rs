@@ -21,7 +21,7 @@ pub(super) enum ReportFormat {
 
 /// The document of `--format json`.
 #[derive(Serialize)]
-struct Document<'a> {
+struct ReportDocument<'a> {
     /// `ok`, `warning` or `failure`: the worst of the steps.
     status: Status,
     failures: usize,
@@ -101,7 +101,7 @@ fn summary(report: &Report) -> String {
 }
 
 fn json(report: &Report) -> String {
-    let document = Document {
+    let document = ReportDocument {
         status: report.status(),
         failures: report.count(Status::Failure),
         warnings: report.count(Status::Warning),

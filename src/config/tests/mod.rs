@@ -19,7 +19,7 @@ use tempfile::TempDir;
 use tracing::level_filters::LevelFilter;
 
 use super::{
-    keys::{Key, Shape},
+    keys::{Key, ValueShape},
     table::KEYS,
     *,
 };

@@ -54,7 +54,7 @@ proptest! {
     fn a_canary_is_in_no_fault_wherever_a_credential_is_expected(
         key in prop::sample::select(
             KEYS.iter()
-                .filter(|key| matches!(key.shape, Shape::Credential | Shape::Credentials))
+                .filter(|key| matches!(key.shape, ValueShape::Credential | ValueShape::Credentials))
                 .collect::<Vec<_>>(),
         ),
         before in "[:,\"\\\\a\n]{0,3}",

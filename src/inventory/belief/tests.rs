@@ -41,8 +41,9 @@ fn what_has_not_changed_stays_the_same() {
     let (before, mut read) = (reading(list()), list());
     let version = before.content.entries[0].version.map(|version| version + 1);
     changed(&mut read.entries[0], version);
-    let versions = keep_newer(&Shown::of(Some(&before), None), &mut read, &Regressions::default());
-    assert_eq!(versions, Versions::default());
+    let versions =
+        keep_newer(&Shown::of(Some(&before), None), &mut read, &VersionRegressions::default());
+    assert_eq!(versions, JudgedVersions::default());
     assert_eq!(read.entries[0].sddc.name.as_deref(), Some("changed"));
     assert!(read.entries.len() > 2);
     for (before, kept) in before.content.entries.iter().zip(&read.entries).skip(1) {
@@ -59,7 +60,7 @@ fn a_lower_version_is_held_back_and_an_unknown_one_is_not() {
     {
         let mut read = list();
         changed(&mut read.entries[0], version);
-        keep_newer(&Shown::of(Some(&before), None), &mut read, &Regressions::default());
+        keep_newer(&Shown::of(Some(&before), None), &mut read, &VersionRegressions::default());
         assert_eq!(!first(&before.content.entries[0], &read), is_newer, "{version:?}");
         assert_eq!(read.held_back.is_empty(), is_newer, "{version:?}");
     }
@@ -76,7 +77,7 @@ fn three_readings_in_a_row_have_to_agree_on_a_lower_version() {
         (&[-3, -4, -4, -4], &[false, false, false, true]),
         (&[-3, -3, 0, -3, -3, -3], &[false, false, false, false, false, true]),
     ] {
-        let regressions = Regressions::default();
+        let regressions = VersionRegressions::default();
         for (less, restored) in versions.iter().zip(restored) {
             let mut read = list();
             changed(&mut read.entries[0], Some(known + less));
@@ -95,7 +96,7 @@ fn readings_of_the_list_without_deleted_documents_forget_no_lower_version_of_one
     let known = with_deleted.entries[0].version.unwrap();
     let plain = reading(with_deleted.without_deleted());
     let all = reading(with_deleted.clone());
-    let regressions = Regressions::default();
+    let regressions = VersionRegressions::default();
     let restored = [false, false, true].map(|_| {
         let mut read = with_deleted.clone();
         changed(&mut read.entries[0], Some(known - 1));
@@ -111,7 +112,7 @@ fn readings_of_the_list_without_deleted_documents_forget_no_lower_version_of_one
 fn a_held_back_document_keeps_its_age_from_reading_to_reading() {
     let before = reading(list());
     let known = before.content.entries[0].version.unwrap();
-    let regressions = Regressions::default();
+    let regressions = VersionRegressions::default();
     let mut shown = before.clone();
     for second in 1..=2 {
         let mut read = list();

@@ -152,7 +152,7 @@ fn sddc(
     };
     let is_unreadable = matches!(wire.resource_config, Lenient::Odd);
     let config = wire.resource_config.known(odd).unwrap_or_default();
-    let mut parts = Parts::read(&id, config.clusters, config.esx_hosts, odd);
+    let mut parts = SddcParts::read(&id, config.clusters, config.esx_hosts, odd);
     if is_unreadable {
         let unreadable = Some(GapReason::Unreadable);
         parts.gaps = PartGaps { clusters: unreadable, hosts: unreadable };
@@ -190,20 +190,20 @@ fn sddc(
         capacity: parts.all_clusters().and_then(total),
     };
     let version = wire.version.known(odd);
-    let Parts { clusters, hosts, gaps } = parts;
+    let SddcParts { clusters, hosts, gaps } = parts;
     let mut entry = SddcEntry { sddc, clusters, hosts, gaps, version };
     entry.make_fit_to_show(scrubber);
     Some(entry)
 }
 
 /// An SDDC's clusters and hosts: those that can be read.
-struct Parts {
+struct SddcParts {
     clusters: Vec<Cluster>,
     hosts: Vec<Host>,
     gaps: PartGaps,
 }
 
-impl Parts {
+impl SddcParts {
     /// `esx_hosts` repeats the hosts of the first cluster: it is used only where no cluster lists
     /// its own, and then tells the hosts' cluster only if there is just one.
     fn read(

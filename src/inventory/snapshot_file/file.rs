@@ -50,7 +50,7 @@ pub(super) fn replace<T>(
         return Err(io::ErrorKind::InvalidInput.into());
     };
     let directory = if directory == Path::new("") { Path::new(".") } else { directory };
-    let (mut file, temporary) = Temporary::create(directory, name)?;
+    let (mut file, temporary) = TemporaryFile::create(directory, name)?;
     sweep(directory, name, &file);
     let value = write(&mut file)?;
     file.sync_all()?;
@@ -67,7 +67,7 @@ pub(crate) fn probe(path: &Path) -> io::Result<()> {
         return Err(io::ErrorKind::InvalidInput.into());
     };
     let directory = if directory == Path::new("") { Path::new(".") } else { directory };
-    Temporary::create(directory, name).map(drop)
+    TemporaryFile::create(directory, name).map(drop)
 }
 
 /// Where the links at the end of a path lead: a rename would replace the link instead of the file.
@@ -94,9 +94,9 @@ fn resolve(path: &Path) -> io::Result<PathBuf> {
 }
 
 /// A file that is removed unless it gets its place.
-struct Temporary(Option<PathBuf>);
+struct TemporaryFile(Option<PathBuf>);
 
-impl Temporary {
+impl TemporaryFile {
     fn create(directory: &Path, name: &OsStr) -> io::Result<(File, Self)> {
         let path = directory.join(temporary_name(name, rand::random()));
         // `create_new` (O_EXCL) follows no link and takes over no file that somebody else put there.
@@ -113,7 +113,7 @@ impl Temporary {
     }
 }
 
-impl Drop for Temporary {
+impl Drop for TemporaryFile {
     fn drop(&mut self) {
         if let Some(path) = &self.0 {
             let _ = fs::remove_file(path);

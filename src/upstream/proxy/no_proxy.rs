@@ -11,18 +11,18 @@ use super::parse_port;
 #[derive(Debug, Clone, Default)]
 pub(super) struct NoProxy {
     variable: &'static str,
-    entries: Vec<Entry>,
+    entries: Vec<NoProxyEntry>,
 }
 
 #[derive(Debug, Clone)]
-struct Entry {
-    hosts: Hosts,
+struct NoProxyEntry {
+    hosts: NoProxyHosts,
     /// `None`: any.
     port: Option<u16>,
 }
 
 #[derive(Debug, Clone)]
-enum Hosts {
+enum NoProxyHosts {
     /// `*`
     All,
     /// `name` or `.name`: it, and all names below it.
@@ -40,7 +40,7 @@ impl NoProxy {
         let parts = text.split(|c: char| c == ',' || c.is_whitespace());
         let mut entries = Vec::new();
         for (at, part) in parts.filter(|part| !part.is_empty()).enumerate() {
-            match Entry::parse(part) {
+            match NoProxyEntry::parse(part) {
                 Some(entry) => entries.push(entry),
                 None => warnings.push(format!(
                     "{variable}: entry {} is ignored: it must be a name, .name, *.name, an address \
@@ -59,22 +59,22 @@ impl NoProxy {
     }
 }
 
-impl Entry {
+impl NoProxyEntry {
     fn parse(text: &str) -> Option<Self> {
         if text == "*" {
-            return Some(Self { hosts: Hosts::All, port: None });
+            return Some(Self { hosts: NoProxyHosts::All, port: None });
         }
         // An IPv6 address has colons of its own.
         if let Some(network) = network(text).or_else(|| bracketed(text)) {
-            return Some(Self { hosts: Hosts::Network(network), port: None });
+            return Some(Self { hosts: NoProxyHosts::Network(network), port: None });
         }
         let (text, port) = match text.rsplit_once(':') {
             Some((text, port)) => (text, Some(parse_port(port)?)),
             None => (text, None),
         };
         let hosts = match bracketed(text).or_else(|| network(text)) {
-            Some(network) => Hosts::Network(network),
-            None => Hosts::name(text)?,
+            Some(network) => NoProxyHosts::Network(network),
+            None => NoProxyHosts::name(text)?,
         };
         Some(Self { hosts, port })
     }
@@ -84,7 +84,7 @@ impl Entry {
     }
 }
 
-impl Hosts {
+impl NoProxyHosts {
     fn name(text: &str) -> Option<Self> {
         let (below, text) = match text.strip_prefix("*.") {
             Some(text) => (true, text),

@@ -7,10 +7,10 @@
 
 /// A parsed template.
 #[derive(Debug)]
-pub(super) struct Template(Vec<Piece>);
+pub(super) struct Template(Vec<TemplatePiece>);
 
 #[derive(Debug)]
-enum Piece {
+enum TemplatePiece {
     Text(String),
     Slot(String),
 }
@@ -26,13 +26,13 @@ impl Template {
         let mut pieces = Vec::new();
         let mut rest = compact.as_str();
         while let Some((start, opening, closing)) = next_slot(rest) {
-            pieces.push(Piece::Text(rest[..start].to_owned()));
+            pieces.push(TemplatePiece::Text(rest[..start].to_owned()));
             let name = &rest[start + opening.len()..];
             let end = name.find(closing).expect("a slot is closed");
-            pieces.push(Piece::Slot(name[..end].to_owned()));
+            pieces.push(TemplatePiece::Slot(name[..end].to_owned()));
             rest = &name[end + closing.len()..];
         }
-        pieces.push(Piece::Text(rest.to_owned()));
+        pieces.push(TemplatePiece::Text(rest.to_owned()));
         Self(pieces)
     }
 
@@ -40,8 +40,8 @@ impl Template {
     pub(super) fn render(&self, out: &mut String, mut fill: impl FnMut(&str, &mut String)) {
         for piece in &self.0 {
             match piece {
-                Piece::Text(text) => out.push_str(text),
-                Piece::Slot(name) => fill(name, out),
+                TemplatePiece::Text(text) => out.push_str(text),
+                TemplatePiece::Slot(name) => fill(name, out),
             }
         }
     }

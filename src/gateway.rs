@@ -36,7 +36,7 @@ use crate::{
     reload::{Hangups, LoadedFile, Reloads},
     tasks::Tasks,
     telemetry::{AccessLog, Audit, AuditGuard, Metrics},
-    upstream::{Bounds, BuildError, Client, ConcurrencyLimit, Retries, Upstream},
+    upstream::{BuildError, CallBounds, Client, ConcurrencyLimit, Retries, Upstream},
     vmc::{Reader, Remote},
 };
 
@@ -115,7 +115,7 @@ impl Upstreams {
     /// [`StartError`] when the CA file or the system's CAs cannot be used.
     pub fn new(config: &Config, clock: &Clock, metrics: &Metrics) -> Result<Self, StartError> {
         let secret = SecretCell::new(config.csp.client_secret.clone());
-        let bounds = Bounds {
+        let bounds = CallBounds {
             connect_timeout: config.vmc.connect_timeout,
             timeout: config.vmc.timeout,
             max_body: config.vmc.max_body,
@@ -125,7 +125,7 @@ impl Upstreams {
             let (proxies, clock) = (&config.proxies, clock.clone());
             Client::new(upstream, base, bounds, authorities, proxies, clock, metrics.clone())
         };
-        let token_bounds = Bounds { max_body: MAX_TOKEN_BYTES, ..bounds };
+        let token_bounds = CallBounds { max_body: MAX_TOKEN_BYTES, ..bounds };
         let csp = client(Upstream::Csp, &config.csp.url, token_bounds)?;
         let mint = Mint::new(csp, &config.csp, secret.clone());
         let vmc = Remote {

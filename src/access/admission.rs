@@ -11,7 +11,7 @@ use std::{net::IpAddr, time::Duration};
 use http::HeaderValue;
 
 use super::{
-    Authenticated, Caller, CredentialId, Exceeded, Identity, Policy, Rate, Refusal, Scope,
+    Authenticated, Caller, CredentialId, Identity, Policy, Rate, RateExceeded, Refusal, Scope,
 };
 use crate::clock::Instant;
 
@@ -49,9 +49,9 @@ pub enum Denied {
     /// 401.
     Unauthenticated(Refusal),
     /// 429 instead of 401: this client's credentials were bad too often.
-    TooManyGuesses(Exceeded),
+    TooManyGuesses(RateExceeded),
     /// 429.
-    RateLimited(Rate, Exceeded),
+    RateLimited(Rate, RateExceeded),
     /// 403.
     Forbidden(Scope),
 }

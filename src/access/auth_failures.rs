@@ -17,7 +17,7 @@ use std::{
 use http::HeaderValue;
 use parking_lot::Mutex;
 
-use super::rate::{Exceeded, Quota, Rate, since};
+use super::rate::{Quota, Rate, RateExceeded, since};
 use crate::clock::Instant;
 
 const SETS: usize = 1024;
@@ -75,8 +75,8 @@ impl AuthFailureLimiter {
     /// Counts a bad credential. Locks one set of clients for the time of a comparison.
     ///
     /// # Errors
-    /// [`Exceeded`] when the client has sent too many: 60 at once, and one more each second.
-    pub fn note(&self, client: IpAddr, now: Instant) -> Result<(), Exceeded> {
+    /// [`RateExceeded`] when the client has sent too many: 60 at once, and one more each second.
+    pub fn note(&self, client: IpAddr, now: Instant) -> Result<(), RateExceeded> {
         let client = LimitedClient::from(client);
         let now = since(self.start, now);
         let mut set = self.set(client).lock();
@@ -102,7 +102,7 @@ impl AuthFailureLimiter {
 
     /// The value of `RateLimit` for a refused client.
     #[must_use]
-    pub fn field(exceeded: Exceeded) -> HeaderValue {
+    pub fn field(exceeded: RateExceeded) -> HeaderValue {
         Quota::from(exceeded).field(NAME)
     }
 

@@ -26,14 +26,14 @@ pub enum Identity {
 #[derive(Debug, Clone)]
 pub struct Authenticated {
     caller: Caller,
-    proof: Proof,
+    proof: CredentialProof,
     /// Of the rules by which it was judged.
     version: u64,
 }
 
 /// What proved it: enough to judge once more when the rules have changed, and no credential.
 #[derive(Debug, Clone)]
-pub(super) enum Proof {
+pub(super) enum CredentialProof {
     /// None was asked for.
     None,
     /// A key of this digest.
@@ -134,7 +134,7 @@ impl Refusal {
 }
 
 impl Authenticated {
-    pub(super) fn new(caller: Caller, proof: Proof, version: u64) -> Self {
+    pub(super) fn new(caller: Caller, proof: CredentialProof, version: u64) -> Self {
         Self { caller, proof, version }
     }
 
@@ -152,28 +152,30 @@ impl Authenticated {
     #[must_use]
     pub fn credential(&self) -> Option<CredentialId> {
         match &self.proof {
-            Proof::None => None,
-            Proof::Key(digest) => Some((*digest).into()),
-            Proof::Token(_, id) => Some(*id),
-            Proof::Certificate(shown) => Some(shown.id()),
+            CredentialProof::None => None,
+            CredentialProof::Key(digest) => Some((*digest).into()),
+            CredentialProof::Token(_, id) => Some(*id),
+            CredentialProof::Certificate(shown) => Some(shown.id()),
         }
     }
 
-    pub(super) fn proof(&self) -> &Proof {
+    pub(super) fn proof(&self) -> &CredentialProof {
         &self.proof
     }
 
     /// Whether what proved it may be withdrawn without the rules' changing: a token's key by its
     /// issuer, a certificate by its end or by that of its CA's list.
     pub(super) fn may_be_withdrawn(&self) -> bool {
-        matches!(self.proof, Proof::Token(..) | Proof::Certificate(_))
+        matches!(self.proof, CredentialProof::Token(..) | CredentialProof::Certificate(_))
     }
 
     /// From when on this is good no more, whatever the rules say.
     pub(super) fn until(&self) -> Option<Timestamp> {
         let token = match &self.proof {
-            Proof::Token(claims, _) => Some(claims.expires_at()),
-            Proof::None | Proof::Key(_) | Proof::Certificate(_) => None,
+            CredentialProof::Token(claims, _) => Some(claims.expires_at()),
+            CredentialProof::None | CredentialProof::Key(_) | CredentialProof::Certificate(_) => {
+                None
+            }
         };
         token.into_iter().chain(self.caller.not_after()).min()
     }

@@ -42,7 +42,7 @@ pub use self::{
     key::{CallerKey, InvalidKeyDigest, KeyDigest},
     policy::{Policy, Verifiers},
     proxies::TrustedProxies,
-    rate::{CALLER, Exceeded, InvalidRate, Limiter, Quota, RATELIMIT, RATELIMIT_POLICY, Rate},
+    rate::{CALLER, InvalidRate, Limiter, Quota, RATELIMIT, RATELIMIT_POLICY, Rate, RateExceeded},
     san::{InvalidSanName, SanName},
     settings::{CallerSettings, CallersFile, ConfiguredCallers, Settings},
     view::{InvalidNamePattern, NamePattern, View},

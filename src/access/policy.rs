@@ -21,7 +21,7 @@ use tokio::sync::watch;
 use super::{
     AuthFailureLimiter, Caller, CallerName, CallerSettings, CertificateFault, ClientAuthorities,
     ClientCertificate, CredentialId, KeyDigest, Limiter, SanName, Settings,
-    identity::{Authenticated, Identity, PresentedCredentials, Proof, Refusal},
+    identity::{Authenticated, CredentialProof, Identity, PresentedCredentials, Refusal},
     oidc::{ClaimPattern, Claims, JwtFault, Oidc},
 };
 use crate::{
@@ -290,11 +290,13 @@ impl Policy {
     pub(super) fn again(&self, known: &Authenticated) -> Result<Authenticated, Refusal> {
         let rules = self.0.rules.load();
         self.in_time(match known.proof() {
-            Proof::None => rules.nobody().ok_or(Refusal::Missing)?,
-            Proof::Key(digest) => rules.holder(*digest)?,
-            Proof::Token(claims, id) if self.still_trusts(claims) => rules.named_by(claims, *id)?,
-            Proof::Token(..) => return Err(Refusal::Token(JwtFault::UnknownKey)),
-            Proof::Certificate(shown) => {
+            CredentialProof::None => rules.nobody().ok_or(Refusal::Missing)?,
+            CredentialProof::Key(digest) => rules.holder(*digest)?,
+            CredentialProof::Token(claims, id) if self.still_trusts(claims) => {
+                rules.named_by(claims, *id)?
+            }
+            CredentialProof::Token(..) => return Err(Refusal::Token(JwtFault::UnknownKey)),
+            CredentialProof::Certificate(shown) => {
                 self.holder_of(&rules, shown)?.ok_or(Refusal::UnnamedCertificate)?
             }
         })
@@ -316,7 +318,7 @@ impl PolicyRules {
     /// The caller that a request without a credential is of, where access is open.
     fn nobody(&self) -> Option<Authenticated> {
         match &self.access {
-            PolicyAccess::Open(anonymous) => Some(self.known(anonymous, Proof::None)),
+            PolicyAccess::Open(anonymous) => Some(self.known(anonymous, CredentialProof::None)),
             PolicyAccess::Callers(_) => None,
         }
     }
@@ -325,7 +327,7 @@ impl PolicyRules {
     fn holder(&self, digest: KeyDigest) -> Result<Authenticated, Refusal> {
         let PolicyAccess::Callers(table) = &self.access else { return Err(Refusal::Unknown) };
         let caller = table.by_key.get(&digest).ok_or(Refusal::Unknown)?;
-        Ok(self.known(caller, Proof::Key(digest)))
+        Ok(self.known(caller, CredentialProof::Key(digest)))
     }
 
     /// Whom a token is about: the one caller all of whose claims it has.
@@ -336,7 +338,7 @@ impl PolicyRules {
         if named.next().is_some() {
             return Err(Refusal::SeveralCallers);
         }
-        Ok(self.known(caller, Proof::Token(claims.clone(), id)))
+        Ok(self.known(caller, CredentialProof::Token(claims.clone(), id)))
     }
 
     /// Whose certificate this is: the first caller, in the order of the configuration, whose name it
@@ -345,10 +347,10 @@ impl PolicyRules {
         let PolicyAccess::Callers(table) = &self.access else { return None };
         let found = certificate.names().iter().filter_map(|name| table.by_san.get(name));
         let (_, caller) = found.min_by_key(|(place, _)| *place)?;
-        Some(self.known(caller, Proof::Certificate(certificate.clone())))
+        Some(self.known(caller, CredentialProof::Certificate(certificate.clone())))
     }
 
-    fn known(&self, caller: &Caller, proof: Proof) -> Authenticated {
+    fn known(&self, caller: &Caller, proof: CredentialProof) -> Authenticated {
         Authenticated::new(caller.clone(), proof, self.version)
     }
 }

@@ -1,7 +1,7 @@
 //! How often a caller may ask: `rate = "600/m"` and `burst`.
 //!
 //! Flow: [`Rate`] (what was configured) → [`Limiter`] (one per caller) → 200, or 429 with
-//! [`Exceeded::retry_after`]; [`Rate::policy`] and [`Quota::field`] say it in header fields.
+//! [`RateExceeded::retry_after`]; [`Rate::policy`] and [`Quota::field`] say it in header fields.
 //!
 //! GCRA, the leaky bucket that needs one number per caller: when it would be full again. What is
 //! refused costs nothing, so a caller that goes on knocking is let in as soon as one that waits.
@@ -124,7 +124,7 @@ impl fmt::Display for Rate {
 /// Too often. Answered with 429 `rate-limited`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the rate limit is exceeded")]
-pub struct Exceeded {
+pub struct RateExceeded {
     /// When the next one is let in, if nobody else takes it; never zero.
     pub retry_after: Duration,
 }
@@ -148,8 +148,8 @@ impl Quota {
     }
 }
 
-impl From<Exceeded> for Quota {
-    fn from(exceeded: Exceeded) -> Self {
+impl From<RateExceeded> for Quota {
+    fn from(exceeded: RateExceeded) -> Self {
         Self { remaining: 0, next: exceeded.retry_after }
     }
 }
@@ -185,11 +185,11 @@ impl BucketCells {
     }
 
     /// The state after one cell was taken, or how long there is none.
-    pub(super) fn take(self, full_at: u64, now: u64) -> Result<u64, Exceeded> {
+    pub(super) fn take(self, full_at: u64, now: u64) -> Result<u64, RateExceeded> {
         let after = full_at.max(now).saturating_add(self.interval);
         match after.saturating_sub(now.saturating_add(self.capacity())) {
             0 => Ok(after),
-            wait => Err(Exceeded { retry_after: nanoseconds(wait) }),
+            wait => Err(RateExceeded { retry_after: nanoseconds(wait) }),
         }
     }
 
@@ -252,8 +252,8 @@ impl Limiter {
     /// Counts one request.
     ///
     /// # Errors
-    /// [`Exceeded`] when there are too many; then nothing is counted.
-    pub fn take(&self, now: Instant) -> Result<(), Exceeded> {
+    /// [`RateExceeded`] when there are too many; then nothing is counted.
+    pub fn take(&self, now: Instant) -> Result<(), RateExceeded> {
         let now = since(self.start, now);
         // One number is all there is: no other memory is ordered by it.
         let mut full_at = self.full_at.load(Ordering::Relaxed);
@@ -348,10 +348,10 @@ mod tests {
         let (limiter, start) = limiter(bursting("600/m", 3));
         (0..3).for_each(|_| limiter.take(start).unwrap());
         let retry_after = Duration::from_millis(100);
-        assert_eq!(limiter.take(start), Err(Exceeded { retry_after }));
+        assert_eq!(limiter.take(start), Err(RateExceeded { retry_after }));
         let just_before = start + Duration::from_millis(99);
         let retry_after = Duration::from_millis(1);
-        assert_eq!(limiter.take(just_before), Err(Exceeded { retry_after }));
+        assert_eq!(limiter.take(just_before), Err(RateExceeded { retry_after }));
         limiter.take(start + Duration::from_millis(100)).unwrap();
         assert!(limiter.take(start + Duration::from_millis(100)).is_err());
     }

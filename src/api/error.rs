@@ -8,8 +8,8 @@ use http::{HeaderName, HeaderValue, header::WWW_AUTHENTICATE};
 use super::answer::Overloaded;
 use crate::{
     access::{
-        AuthFailureLimiter, CALLER, Denied, Exceeded, Quota, RATELIMIT, RATELIMIT_POLICY, Refusal,
-        oidc::JwtFault,
+        AuthFailureLimiter, CALLER, Denied, Quota, RATELIMIT, RATELIMIT_POLICY, RateExceeded,
+        Refusal, oidc::JwtFault,
     },
     inventory::{Missing, Unavailable, model::Gap},
     problem::{Code, MissingPart, ParameterFault, Problem},
@@ -181,7 +181,7 @@ fn denied_problem(denied: &Denied, detail: String) -> Problem {
 
 fn rate_limited(
     detail: String,
-    exceeded: Exceeded,
+    exceeded: RateExceeded,
     policy: HeaderValue,
     quota: HeaderValue,
 ) -> Problem {

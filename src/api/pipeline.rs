@@ -26,8 +26,8 @@ use super::{
 use crate::{
     access::Admitted,
     inventory::{
-        Entry, Found, FreshnessRequirement, List, ListSnapshot, Missing, OrgSelector, Served,
-        Watch, model::SddcEntry,
+        Entry, FoundDocument, FreshnessRequirement, List, ListSnapshot, Missing, OrgSelector,
+        Served, Watch, model::SddcEntry,
     },
     problem::MissingPart,
 };
@@ -245,10 +245,10 @@ pub(super) fn encode_parts<R: HeldBy<SddcEntry>>(
     request: &InventoryRequest,
     what: ResourceType,
     query: &ListQuery<R>,
-    served: &Served<Found<SddcEntry>>,
+    served: &Served<FoundDocument<SddcEntry>>,
     missing: Vec<MissingPart>,
 ) -> EncodedPage {
-    let Found { revision, entry } = &served.content;
+    let FoundDocument { revision, entry } = &served.content;
     let target = one(what, &**entry);
     let subject = request.subject(&target, query, 0, *revision, Vec::new());
     let encoded = request.state.answers.encoded(subject, request.caller(), || {
@@ -263,10 +263,10 @@ pub(super) fn respond_with_document<E: Entry, R: Resource>(
     request: &InventoryRequest,
     what: ResourceType,
     query: &ListQuery<R>,
-    served: &Served<Found<E>>,
+    served: &Served<FoundDocument<E>>,
     document: fn(&E) -> &R,
 ) -> Response {
-    let Found { revision, entry } = &served.content;
+    let FoundDocument { revision, entry } = &served.content;
     let subject = request.subject(&one(what, &**entry), query, 0, *revision, Vec::new());
     let encoded = request
         .state

@@ -14,7 +14,7 @@ use super::{
 use crate::{
     ids::SddcId,
     inventory::{
-        Found, List, OrgSelector, Served,
+        FoundDocument, List, OrgSelector, Served,
         model::{Cluster, Host, SddcEntry},
     },
 };
@@ -123,7 +123,7 @@ pub(super) async fn fetch_sddc(
     request: &InventoryRequest,
     id: &str,
     lists: &[List],
-) -> Result<(Served<Found<SddcEntry>>, AppliedFreshness), ApiError> {
+) -> Result<(Served<FoundDocument<SddcEntry>>, AppliedFreshness), ApiError> {
     let id: SddcId = id.parse().map_err(|_| ApiError::SddcNotFound)?;
     let scope = request.visibility.scope();
     let sees = |entry: &SddcEntry| request.visibility.sees(entry);

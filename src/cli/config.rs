@@ -8,7 +8,7 @@ use super::{ConfigArgs, bad_configuration, say};
 use crate::config::{self, Config};
 
 #[derive(Debug, Subcommand)]
-pub(super) enum Command {
+pub(super) enum ConfigCommand {
     /// Print each setting in force and where it comes from, secrets as ***
     Show(ConfigArgs),
     /// Print a commented configuration file with every key
@@ -17,15 +17,15 @@ pub(super) enum Command {
     Schema,
 }
 
-pub(super) fn run(command: Command, before: ConfigArgs) -> Result<(), ExitCode> {
+pub(super) fn run(command: ConfigCommand, before: ConfigArgs) -> Result<(), ExitCode> {
     match command {
-        Command::Show(own) => {
+        ConfigCommand::Show(own) => {
             say(Config::show(&own.or(before).source())
                 .map_err(|faults| bad_configuration(&faults))?
                 .trim_end());
         }
-        Command::Example => say(config::example().trim_end()),
-        Command::Schema => say(config::schema()),
+        ConfigCommand::Example => say(config::example().trim_end()),
+        ConfigCommand::Schema => say(config::schema()),
     }
     Ok(())
 }

@@ -21,7 +21,7 @@ use crate::{
 const STEP: Duration = Duration::from_secs(10);
 
 #[derive(Debug, Args)]
-pub(super) struct Options {
+pub(super) struct DemoArgs {
     /// Where callers connect
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
     listen: SocketAddr,
@@ -33,11 +33,11 @@ pub(super) struct Options {
     sddcs: usize,
 }
 
-pub(super) fn run(options: &Options) -> Result<(), ExitCode> {
+pub(super) fn run(options: &DemoArgs) -> Result<(), ExitCode> {
     block_on(demo(options))
 }
 
-async fn demo(options: &Options) -> Result<(), ExitCode> {
+async fn demo(options: &DemoArgs) -> Result<(), ExitCode> {
     let socket = TcpListener::bind("127.0.0.1:0").await.map_err(|error| fail(&error))?;
     let address = socket.local_addr().map_err(|error| fail(&error))?;
     let play = simulator::Options { sddcs: options.sddcs, ..simulator::Options::default() };
@@ -62,7 +62,7 @@ async fn demo(options: &Options) -> Result<(), ExitCode> {
     exit(reason)
 }
 
-fn config(options: &Options, upstream: SocketAddr, client_id: &str) -> Config {
+fn config(options: &DemoArgs, upstream: SocketAddr, client_id: &str) -> Config {
     let url = format!("http://{upstream}").parse().expect("an address makes a URL");
     let id: ClientId = client_id.parse().expect("the simulator's default id is a good one");
     let secret = ClientSecret::from_text("demo-secret").expect("it is not empty");

@@ -15,7 +15,7 @@ use crate::config::Config;
 const PATIENCE: Duration = Duration::from_secs(3);
 
 #[derive(Debug, Args)]
-pub(super) struct Options {
+pub(super) struct HealthcheckArgs {
     /// Ask /readyz instead of /livez
     #[arg(long)]
     ready: bool,
@@ -23,7 +23,7 @@ pub(super) struct Options {
     pub(super) config: ConfigArgs,
 }
 
-pub(super) fn run(options: &Options) -> Result<(), ExitCode> {
+pub(super) fn run(options: &HealthcheckArgs) -> Result<(), ExitCode> {
     let address = reachable(Config::ops_listen(&options.config.source()));
     let path = if options.ready { "/readyz" } else { "/livez" };
     let status = ask(address, path)

@@ -45,14 +45,14 @@ enum Command {
     /// Run the gateway (also what happens without a command)
     Serve(ConfigArgs),
     /// Run the gateway against the built-in simulator: no credentials, no configuration, no key
-    Demo(demo::Options),
+    Demo(demo::DemoArgs),
     /// Run only the simulator of CSP and VMC, for your own tests
-    Simulator(simulator::Options),
+    Simulator(simulator::SimulatorArgs),
     /// Check the configuration and the credentials, and say what to do about each failure
-    Check(check::Options),
+    Check(check::CheckArgs),
     /// Print the configuration in force, an example of it, or its JSON schema
     #[command(subcommand)]
-    Config(config::Command),
+    Config(config::ConfigCommand),
     /// Create a caller key: print it once, with the configuration that lets the caller in
     Key {
         /// The caller's name
@@ -65,7 +65,7 @@ enum Command {
         format: Format,
     },
     /// Ask the running gateway's ops listener whether it is alive
-    Healthcheck(healthcheck::Options),
+    Healthcheck(healthcheck::HealthcheckArgs),
 }
 
 #[derive(Debug, Clone, Default, Args)]

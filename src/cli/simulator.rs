@@ -16,7 +16,7 @@ use crate::{
 const DEFAULT_SECRET: &str = "demo-secret";
 
 #[derive(Args)]
-pub(super) struct Options {
+pub(super) struct SimulatorArgs {
     /// Where both services listen
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8081")]
     listen: SocketAddr,
@@ -40,17 +40,17 @@ pub(super) struct Options {
     client_secret: String,
 }
 
-impl std::fmt::Debug for Options {
+impl std::fmt::Debug for SimulatorArgs {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Options").field("listen", &self.listen).finish_non_exhaustive()
     }
 }
 
-pub(super) fn run(options: Options) -> Result<(), ExitCode> {
+pub(super) fn run(options: SimulatorArgs) -> Result<(), ExitCode> {
     block_on(simulate(options))
 }
 
-async fn simulate(options: Options) -> Result<(), ExitCode> {
+async fn simulate(options: SimulatorArgs) -> Result<(), ExitCode> {
     let socket = TcpListener::bind(options.listen).await.map_err(|error| {
         fail(&format_args!(
             "the simulator cannot listen on {}: {}",

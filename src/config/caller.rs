@@ -60,14 +60,14 @@ pub(super) struct CallerTable<'t, 'i> {
 }
 
 /// A caller as written, and where each of its keys was.
-pub(super) struct Written {
+pub(super) struct WrittenCaller {
     pub(super) caller: CallerSettings,
     pub(super) keys: Vec<(KeyDigest, SettingOrigin)>,
 }
 
 impl CallerTable<'_, '_> {
     /// The caller; `None` without a good name. What is wrong is noted and left out.
-    pub(super) fn read(&self, reader: &mut Reader<'_>) -> Option<Written> {
+    pub(super) fn read(&self, reader: &mut Reader<'_>) -> Option<WrittenCaller> {
         self.refuse_unknown_fields(reader);
         let name = self.name(reader);
         let keys = self.list(reader, "key_sha256", str::parse::<KeyDigest>);
@@ -98,7 +98,7 @@ impl CallerTable<'_, '_> {
             not_after,
             name: all_seen.name,
         };
-        Some(Written { caller, keys })
+        Some(WrittenCaller { caller, keys })
     }
 
     /// The subject of a field's faults.

@@ -16,7 +16,7 @@ use super::{
     caller::{AuthMethods, CallerTable, parse_name},
     faults::{Fault, Faults, FileLines, SettingOrigin, closest, printable},
     keys::ValueShape,
-    layers::{SettingLayers, Written, unknown, wrong_type},
+    layers::{SettingLayers, WrittenValue, unknown, wrong_type},
     reader::Reader,
     table::access,
 };
@@ -29,15 +29,15 @@ pub(super) fn read(reader: &mut Reader<'_>, methods: AuthMethods) -> Vec<CallerS
     let mut parser = CallerParser::of(access::callers.name, &[], methods);
     if let Some(entry) = reader.entry(&access::callers) {
         match &entry.written {
-            Written::Toml(DeValue::Array(tables)) => {
+            WrittenValue::Toml(DeValue::Array(tables)) => {
                 parser.read_tables(reader, tables, &entry.origin);
             }
-            Written::Toml(other) => {
+            WrittenValue::Toml(other) => {
                 let problem = wrong_type(ValueShape::Tables, other);
                 reader.fault(access::callers.name, problem, &entry.origin);
             }
             // No flag sets it, and the environment was told so.
-            Written::Text(_) | Written::Bytes => {}
+            WrittenValue::Text(_) | WrittenValue::Bytes => {}
         }
     }
     parser.read_short(reader);

@@ -34,7 +34,7 @@ pub(super) struct Setting<T: 'static> {
 pub(super) type Parse<T> = fn(&str) -> Result<T, String>;
 
 /// How values of a type are written and read.
-pub(super) struct Kind<T> {
+pub(super) struct ValueKind<T> {
     shape: ValueShape,
     parse: Parse<T>,
 }
@@ -77,68 +77,68 @@ pub(super) enum ValueShape {
     Tables,
 }
 
-pub(super) const fn text<T>(parse: Parse<T>) -> Kind<T> {
-    Kind { shape: ValueShape::Text, parse }
+pub(super) const fn text<T>(parse: Parse<T>) -> ValueKind<T> {
+    ValueKind { shape: ValueShape::Text, parse }
 }
 
-pub(super) const fn credential<T>(parse: Parse<T>) -> Kind<T> {
-    Kind { shape: ValueShape::Credential, parse }
+pub(super) const fn credential<T>(parse: Parse<T>) -> ValueKind<T> {
+    ValueKind { shape: ValueShape::Credential, parse }
 }
 
-pub(super) const fn path<T>(parse: Parse<T>) -> Kind<T> {
-    Kind { shape: ValueShape::Path, parse }
+pub(super) const fn path<T>(parse: Parse<T>) -> ValueKind<T> {
+    ValueKind { shape: ValueShape::Path, parse }
 }
 
-pub(super) const fn list<T>(parse: Parse<T>) -> Kind<T> {
-    Kind { shape: ValueShape::List, parse }
+pub(super) const fn list<T>(parse: Parse<T>) -> ValueKind<T> {
+    ValueKind { shape: ValueShape::List, parse }
 }
 
-pub(super) const fn credentials<T>(parse: Parse<T>) -> Kind<T> {
-    Kind { shape: ValueShape::Credentials, parse }
+pub(super) const fn credentials<T>(parse: Parse<T>) -> ValueKind<T> {
+    ValueKind { shape: ValueShape::Credentials, parse }
 }
 
 /// Tables are read by who knows their fields.
-pub(super) const fn tables() -> Kind<()> {
-    Kind { shape: ValueShape::Tables, parse: |_| Ok(()) }
+pub(super) const fn tables() -> ValueKind<()> {
+    ValueKind { shape: ValueShape::Tables, parse: |_| Ok(()) }
 }
 
-pub(super) const fn address() -> Kind<SocketAddr> {
+pub(super) const fn address() -> ValueKind<SocketAddr> {
     text(value::address)
 }
 
-pub(super) const fn flag() -> Kind<bool> {
-    Kind { shape: ValueShape::Flag, parse: value::flag }
+pub(super) const fn flag() -> ValueKind<bool> {
+    ValueKind { shape: ValueShape::Flag, parse: value::flag }
 }
 
-pub(super) const fn count<const MIN: usize, const MAX: usize>() -> Kind<usize> {
-    Kind { shape: ValueShape::Count(MIN, MAX), parse: |text| value::count(MIN..=MAX)(text) }
+pub(super) const fn count<const MIN: usize, const MAX: usize>() -> ValueKind<usize> {
+    ValueKind { shape: ValueShape::Count(MIN, MAX), parse: |text| value::count(MIN..=MAX)(text) }
 }
 
 /// Between two numbers of milliseconds.
-pub(super) const fn duration<const MIN: u64, const MAX: u64>() -> Kind<Duration> {
+pub(super) const fn duration<const MIN: u64, const MAX: u64>() -> ValueKind<Duration> {
     let parse: Parse<Duration> =
         |text| value::duration(Duration::from_millis(MIN)..=Duration::from_millis(MAX))(text);
-    Kind { shape: ValueShape::Duration(MIN, MAX), parse }
+    ValueKind { shape: ValueShape::Duration(MIN, MAX), parse }
 }
 
 /// Between two numbers of bytes.
-pub(super) const fn size<const MIN: u64, const MAX: u64>() -> Kind<u64> {
-    Kind { shape: ValueShape::Size(MIN, MAX), parse: |text| value::size(MIN..=MAX)(text) }
+pub(super) const fn size<const MIN: u64, const MAX: u64>() -> ValueKind<u64> {
+    ValueKind { shape: ValueShape::Size(MIN, MAX), parse: |text| value::size(MIN..=MAX)(text) }
 }
 
 /// One of the words of a table.
-pub(super) const fn one_of<T>(words: &'static [&'static str], parse: Parse<T>) -> Kind<T> {
-    Kind { shape: ValueShape::OneOf(words), parse }
+pub(super) const fn one_of<T>(words: &'static [&'static str], parse: Parse<T>) -> ValueKind<T> {
+    ValueKind { shape: ValueShape::OneOf(words), parse }
 }
 
 impl<T> Setting<T> {
     pub(super) const fn new(
         name: &'static str,
-        kind: &Kind<T>,
+        kind: &ValueKind<T>,
         preset: PresetValue,
         meaning: &'static str,
     ) -> Self {
-        let Kind { shape, parse } = *kind;
+        let ValueKind { shape, parse } = *kind;
         Self { key: Key { name, shape, preset, meaning }, parse }
     }
 

@@ -43,12 +43,12 @@ pub(super) struct SettingLayers<'f> {
 
 /// A value as written. No `Debug`: it may be a secret.
 pub(super) struct Entry<'f> {
-    pub(super) written: Written<'f>,
+    pub(super) written: WrittenValue<'f>,
     pub(super) origin: SettingOrigin,
 }
 
 /// How it was written.
-pub(super) enum Written<'f> {
+pub(super) enum WrittenValue<'f> {
     /// In the file.
     Toml(DeValue<'f>),
     /// In the environment or as a flag.
@@ -83,7 +83,7 @@ impl<'f> SettingLayers<'f> {
         for (name, value, flag) in &source.overrides {
             let origin = SettingOrigin::Flag(flag);
             match keys::find(name) {
-                Some(key) => layers.set(key, Written::Text(value.clone()), origin),
+                Some(key) => layers.set(key, WrittenValue::Text(value.clone()), origin),
                 None => faults.push(Fault::at(name, "unknown key", &origin)),
             }
         }
@@ -106,7 +106,7 @@ impl<'f> SettingLayers<'f> {
         matches!(entry.origin, SettingOrigin::File(..)).then_some(path)
     }
 
-    fn set(&mut self, key: &Key, written: Written<'f>, origin: SettingOrigin) {
+    fn set(&mut self, key: &Key, written: WrittenValue<'f>, origin: SettingOrigin) {
         self.entries.insert(key.name, Entry { written, origin });
     }
 
@@ -151,7 +151,7 @@ impl<'f> SettingLayers<'f> {
             let value = value.into_inner();
             match keys::find(&name) {
                 _ if leaf.contains('.') => faults.push(dot_in_quotes(&name, &origin)),
-                Some(key) => self.set(key, Written::Toml(value), origin),
+                Some(key) => self.set(key, WrittenValue::Toml(value), origin),
                 None if is_section(&name) => {
                     self.read_section(&name, value, &origin, lines, faults);
                 }
@@ -177,9 +177,9 @@ impl<'f> SettingLayers<'f> {
                     ));
                 }
                 Some(key) => {
-                    let text = value.to_str().map(|text| Written::Text(text.to_owned()));
+                    let text = value.to_str().map(|text| WrittenValue::Text(text.to_owned()));
                     let origin = SettingOrigin::Environment(name.into_owned());
-                    self.set(key, text.unwrap_or(Written::Bytes), origin);
+                    self.set(key, text.unwrap_or(WrittenValue::Bytes), origin);
                 }
             }
         }
@@ -252,7 +252,7 @@ pub(super) fn unknown(what: &str, meant: Option<&str>) -> String {
     format!("unknown {what}{ending}")
 }
 
-impl Written<'_> {
+impl WrittenValue<'_> {
     /// A single value as text, as it would stand in the environment.
     ///
     /// # Errors

@@ -87,7 +87,7 @@ pub struct Config {
     /// The configuration file, if the client secret stands in it.
     file_with_secret: Option<PathBuf>,
     /// What was written; nothing where the configuration was not loaded.
-    written: Option<Arc<restart::Written>>,
+    written: Option<Arc<restart::WrittenDigests>>,
 }
 
 impl Config {
@@ -106,7 +106,7 @@ impl Config {
         });
         let mut config = Self::check(&layers, faults, proxies, source.stderr_is_terminal)?;
         config.file_with_secret = layers.file_with_secret(source);
-        config.written = Some(Arc::new(restart::Written::of(source, &layers)));
+        config.written = Some(Arc::new(restart::WrittenDigests::of(source, &layers)));
         Ok(config)
     }
 

@@ -9,18 +9,18 @@ use toml::de::DeValue;
 use super::{Config, Faults, Source, keys::Key, layers, layers::SettingLayers, table::KEYS};
 
 /// What was written for each key that was set. Values are kept as digests: some are secrets.
-pub(super) struct Written {
+pub(super) struct WrittenDigests {
     source: Source,
     values: BTreeMap<&'static str, [u8; 32]>,
 }
 
-impl fmt::Debug for Written {
+impl fmt::Debug for WrittenDigests {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Written").finish_non_exhaustive()
+        f.debug_struct("WrittenDigests").finish_non_exhaustive()
     }
 }
 
-impl Written {
+impl WrittenDigests {
     pub(super) fn of(source: &Source, layers: &SettingLayers<'_>) -> Self {
         let value = |key: &&Key| Some((key.name, digest(&layers.entry(key)?.written)));
         Self { source: source.clone(), values: KEYS.iter().filter_map(value).collect() }
@@ -43,12 +43,12 @@ impl Config {
     }
 }
 
-fn digest(written: &layers::Written<'_>) -> [u8; 32] {
+fn digest(written: &layers::WrittenValue<'_>) -> [u8; 32] {
     let mut digest = Sha256::new();
     match written {
-        layers::Written::Toml(value) => add(&mut digest, value),
-        layers::Written::Text(text) => digest.update(text),
-        layers::Written::Bytes => {}
+        layers::WrittenValue::Toml(value) => add(&mut digest, value),
+        layers::WrittenValue::Text(text) => digest.update(text),
+        layers::WrittenValue::Bytes => {}
     }
     digest.finalize().into()
 }

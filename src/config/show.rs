@@ -9,7 +9,7 @@ use super::{
     example::in_toml,
     faults::SettingOrigin,
     keys::{Key, ValueShape},
-    layers::{ConfigFile, Entry, SettingLayers, Written},
+    layers::{ConfigFile, Entry, SettingLayers, WrittenValue},
     table::{KEYS, SECTIONS},
 };
 
@@ -54,14 +54,14 @@ fn line(key: &Key, entry: Option<&Entry<'_>>) -> String {
     format!("{name} = {value}  # {origin}")
 }
 
-fn shown(shape: ValueShape, written: &Written<'_>) -> String {
+fn shown(shape: ValueShape, written: &WrittenValue<'_>) -> String {
     match (shape, written) {
         // The check has refused what is no text.
-        (ValueShape::Credential | ValueShape::Credentials, _) | (_, Written::Bytes) => {
+        (ValueShape::Credential | ValueShape::Credentials, _) | (_, WrittenValue::Bytes) => {
             in_toml(shape, HIDDEN)
         }
-        (_, Written::Toml(value)) => without_secrets(value).to_string(),
-        (_, Written::Text(text)) => in_toml(shape, &without_user_info(text)),
+        (_, WrittenValue::Toml(value)) => without_secrets(value).to_string(),
+        (_, WrittenValue::Text(text)) => in_toml(shape, &without_user_info(text)),
     }
 }
 

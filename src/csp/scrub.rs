@@ -205,7 +205,7 @@ mod tests {
     use crate::{
         clock::Clock,
         telemetry::Metrics,
-        upstream::{Bounds, Client, Proxies, Upstream},
+        upstream::{CallBounds, Client, Proxies, Upstream},
     };
 
     const SECRET: &str = "s3cr3t &+ü";
@@ -222,7 +222,7 @@ mod tests {
             basic_encoding: super::super::BasicEncoding::Raw,
         };
         let second = Duration::from_secs(1);
-        let bounds = Bounds { connect_timeout: second, timeout: second, max_body: 1 };
+        let bounds = CallBounds { connect_timeout: second, timeout: second, max_body: 1 };
         let (clock, proxies) = (Clock::manual(jiff::Timestamp::UNIX_EPOCH), Proxies::default());
         let url = &settings.url;
         let csp =

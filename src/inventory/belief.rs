@@ -178,7 +178,7 @@ struct VersionRegression {
 
 /// What became of a lower version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Verdict {
+enum VersionVerdict {
     /// It is not lower.
     Newer,
     /// It is, and the copy with the higher one stays.
@@ -188,16 +188,16 @@ enum Verdict {
 }
 
 impl VersionRegressions {
-    fn judge<E: Entry>(&self, shown: &E, read: &E) -> Verdict {
+    fn judge<E: Entry>(&self, shown: &E, read: &E) -> VersionVerdict {
         let mut regressions = self.0.lock();
         if read.version().is_none() || read.version() >= shown.version() {
             regressions.remove(read.id());
-            return Verdict::Newer;
+            return VersionVerdict::Newer;
         }
         let is_updated = read.updated_at().zip(shown.updated_at());
         if is_updated.is_some_and(|(read, shown)| read > shown) {
             regressions.remove(read.id());
-            return Verdict::Restored;
+            return VersionVerdict::Restored;
         }
         let regression = regressions
             .entry(read.id().into())
@@ -210,9 +210,9 @@ impl VersionRegressions {
         regression.readings += 1;
         if regression.readings >= AGREEING_READINGS {
             regressions.remove(read.id());
-            return Verdict::Restored;
+            return VersionVerdict::Restored;
         }
-        Verdict::HeldBack { is_first: regression.readings == 1 }
+        VersionVerdict::HeldBack { is_first: regression.readings == 1 }
     }
 
     fn retain(&self, is_there: impl Fn(&str) -> bool) {
@@ -244,9 +244,9 @@ pub(super) fn keep_newer<E: Entry>(
     for entry in &mut read.entries {
         let Some((kept, begun)) = shown.get(entry.id()) else { continue };
         match regressions.judge(&**kept, &**entry) {
-            Verdict::Newer => {}
-            Verdict::Restored => versions.restored.push(entry.id().into()),
-            Verdict::HeldBack { is_first } => {
+            VersionVerdict::Newer => {}
+            VersionVerdict::Restored => versions.restored.push(entry.id().into()),
+            VersionVerdict::HeldBack { is_first } => {
                 versions.held += 1;
                 if is_first {
                     versions.newly_held.push(entry.id().into());

@@ -40,7 +40,7 @@ const BETWEEN_FORCED: Duration = Duration::from_secs(1);
 const POLLED_AFTER_QUESTION: Duration = Duration::from_secs(600);
 /// What a reading gives.
 #[derive(Debug)]
-pub(super) enum Verdict<T> {
+pub(super) enum ReadVerdict<T> {
     /// It is kept.
     Believed(T),
     /// It says too little to be believed yet: what is kept stays until a later reading confirms it.
@@ -274,18 +274,18 @@ impl<T: PartialEq + Send + Sync + 'static> CachedResource<T> {
         &self,
         may_go: bool,
         begun: Instant,
-        read: impl Future<Output = Result<Verdict<T>, VmcError>>,
+        read: impl Future<Output = Result<ReadVerdict<T>, VmcError>>,
     ) -> Result<(), VmcError> {
         self.change(|state| state.last_attempt = Some(begun));
         let verdict = read.await;
-        let is_doubted = matches!(verdict, Ok(Verdict::Unconfirmed));
+        let is_doubted = matches!(verdict, Ok(ReadVerdict::Unconfirmed));
         let outcome = match verdict {
-            Ok(Verdict::Believed(content)) => {
+            Ok(ReadVerdict::Believed(content)) => {
                 self.keep(content, begun);
                 Ok(())
             }
             // All stays as it is, until a reading that begins late enough says the same again.
-            Ok(Verdict::Unconfirmed) => {
+            Ok(ReadVerdict::Unconfirmed) => {
                 self.change(|state| {
                     state.unconfirmed_since.get_or_insert(begun);
                     state.last_error = None;

@@ -14,7 +14,7 @@ use std::sync::{
 
 use super::{
     belief::{self, OrgList, Shown, VersionRegressions},
-    cached::{CachedResource, Verdict},
+    cached::{CachedResource, ReadVerdict},
     context::InventoryContext,
     entry::Entry,
     mapping,
@@ -230,7 +230,7 @@ impl<E: Entry> OrgListing<E> {
         context: &InventoryContext,
         priority: Priority,
         begun: Instant,
-    ) -> Result<Verdict<OrgList<E>>, VmcError> {
+    ) -> Result<ReadVerdict<OrgList<E>>, VmcError> {
         let list = match self.read_once(listing, org, context, priority).await {
             // A 404 is read twice before the org is dropped.
             Err(VmcError::NotFound) if listing.is_primary && !org.is_gone() => {
@@ -249,7 +249,7 @@ impl<E: Entry> OrgListing<E> {
         context: &InventoryContext,
         begun: Instant,
         mut list: OrgList<E>,
-    ) -> Verdict<OrgList<E>> {
+    ) -> ReadVerdict<OrgList<E>> {
         self.note_bound(listing, org, &list);
         let sibling = listing.sibling.map(|sibling| &(sibling().of)(org).cached);
         let other = sibling.and_then(CachedResource::reading);
@@ -274,7 +274,7 @@ impl<E: Entry> OrgListing<E> {
                         "more than half of the {} are missing from the list: the old list stays \
                          until a later read confirms it", listing.name
                     );
-                    return Verdict::Unconfirmed;
+                    return ReadVerdict::Unconfirmed;
                 }
                 tracing::warn!(
                     org.id = %org.id, before = was, now,
@@ -304,7 +304,7 @@ impl<E: Entry> OrgListing<E> {
         {
             sibling.replace(&other, newer);
         }
-        Verdict::Believed(list)
+        ReadVerdict::Believed(list)
     }
 
     /// Keeps what a list with elements without a usable id does not show, and says so.

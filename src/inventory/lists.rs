@@ -36,7 +36,7 @@ pub struct ListSnapshot<E> {
 
 /// One document and the [revision](Content::revision) it is of.
 #[derive(Debug)]
-pub struct Found<E> {
+pub struct FoundDocument<E> {
     /// The content's revision.
     pub revision: u64,
     /// The document.
@@ -138,7 +138,7 @@ impl Inventory {
         selector: &OrgSelector,
         sees: impl Fn(&SddcEntry) -> bool,
         requirement: &FreshnessRequirement,
-    ) -> Result<Served<Found<SddcEntry>>, Unavailable> {
+    ) -> Result<Served<FoundDocument<SddcEntry>>, Unavailable> {
         self.find(&listing::SDDCS, id.as_str(), selector, sees, requirement).await
     }
 
@@ -152,7 +152,7 @@ impl Inventory {
         selector: &OrgSelector,
         sees: impl Fn(&TaskEntry) -> bool,
         requirement: &FreshnessRequirement,
-    ) -> Result<Served<Found<TaskEntry>>, Unavailable> {
+    ) -> Result<Served<FoundDocument<TaskEntry>>, Unavailable> {
         self.find(&listing::TASKS, id.as_str(), selector, sees, requirement).await
     }
 
@@ -163,7 +163,7 @@ impl Inventory {
         selector: &OrgSelector,
         sees: impl Fn(&E) -> bool,
         requirement: &FreshnessRequirement,
-    ) -> Result<Served<Found<E>>, Unavailable> {
+    ) -> Result<Served<FoundDocument<E>>, Unavailable> {
         let sees = |entry: &E| selector.holds(entry.org()) && sees(entry);
         let known = (listing.published)(&self.0.context.feed.snapshot()).content.clone();
         let mut holders = known.get_all(id).filter(|entry| sees(entry)).map(|entry| entry.org());
@@ -183,7 +183,8 @@ impl Inventory {
             |entry: &E| asked.holds(entry.org()) && view.shows(entry.org()) && sees(entry);
         match view.content.get_all(id).find(|entry| is_shown(entry)) {
             Some(entry) => {
-                let content = Found { revision: view.content.revision, entry: entry.clone() };
+                let content =
+                    FoundDocument { revision: view.content.revision, entry: entry.clone() };
                 let served = Served { content, age, outcome };
                 Ok(served.with_held_back(&view, |held| std::ptr::eq(held, &raw const **entry)))
             }

@@ -49,7 +49,7 @@ pub use self::{
     entry::{Entry, PartKind},
     freshness::{FreshnessRequirement, OrgSelector},
     known::List,
-    lists::{Found, ListSnapshot},
+    lists::{FoundDocument, ListSnapshot},
     org_documents::Orgs,
     orgs::{Inventory, Readers, Watch},
     outcome::{CacheOutcome, Missing, Served, Unavailable},

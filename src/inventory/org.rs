@@ -10,7 +10,7 @@ use futures_util::FutureExt;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    cached::{CachedResource, Verdict},
+    cached::{CachedResource, ReadVerdict},
     context::InventoryContext,
     entry::Entry,
     freshness::FreshnessRequirement,
@@ -202,7 +202,7 @@ impl OrgCache {
             async move {
                 let InventoryContext { metrics, clock, .. } = &*org.context;
                 let read = org_source::read_org(org.reader(), org.id(), priority, metrics);
-                let read = async { read.await.map(Verdict::Believed) };
+                let read = async { read.await.map(ReadVerdict::Believed) };
                 let outcome = org.document.update(true, clock.now(), read).await;
                 if let Err(error) = &outcome
                     && !error.is_held()

@@ -7,7 +7,7 @@ use futures_util::future::join_all;
 use tokio::sync::watch;
 
 use super::{
-    cached::Verdict,
+    cached::ReadVerdict,
     change_feed::{ChangeFeed, Observer},
     context::InventoryContext,
     entry::Entry,
@@ -122,7 +122,7 @@ impl InventoryState {
                 let begun = clock.now();
                 let read = async {
                     let listed = list_orgs(&discovery.reader, priority, metrics, 1).await?;
-                    Ok(Verdict::Believed(discovery.believe(listed, begun)))
+                    Ok(ReadVerdict::Believed(discovery.believe(listed, begun)))
                 };
                 let outcome = discovery.orgs.update(false, begun, read).await;
                 discovery.reader.set_has_snapshot(discovery.orgs.reading().is_some());

@@ -140,7 +140,7 @@ impl<E: Entry> PublishedList<E> {
         let orgs: Vec<_> = orgs.collect();
         let parts = orgs.iter().filter_map(|org| {
             let list = org.state.reading.as_ref()?.content.clone();
-            Some(Part { org: org.id.clone(), list })
+            Some(OrgPart { org: org.id.clone(), list })
         });
         let parts: Vec<_> = parts.collect();
         let content = if self.content.is_of(&parts) {
@@ -187,20 +187,20 @@ pub struct Content<E> {
     pub(crate) gaps: Vec<Gap>,
     /// Those of `entries` that are older than their org's reading.
     pub(super) held_back: Vec<HeldBack<E>>,
-    parts: Vec<Part<E>>,
+    parts: Vec<OrgPart<E>>,
     bytes: usize,
 }
 
 /// What one org contributed.
 #[derive(Debug)]
-pub(super) struct Part<E> {
+pub(super) struct OrgPart<E> {
     pub(super) org: OrgId,
     pub(super) list: Arc<OrgList<E>>,
 }
 
 impl<E: Entry> Content<E> {
     /// Merges what the orgs contribute.
-    pub(super) fn merge(revision: u64, parts: Vec<Part<E>>) -> Self {
+    pub(super) fn merge(revision: u64, parts: Vec<OrgPart<E>>) -> Self {
         let mut entries: Vec<_> =
             parts.iter().flat_map(|part| part.list.entries.iter().cloned()).collect();
         entries.sort_by(|one, other| one.order(other));
@@ -215,7 +215,7 @@ impl<E: Entry> Content<E> {
     /// Documents of whatever orgs.
     #[cfg(test)]
     pub(crate) fn of(entries: Vec<E>) -> Self {
-        let parts = entries.into_iter().map(|entry| Part {
+        let parts = entries.into_iter().map(|entry| OrgPart {
             org: entry.org().clone(),
             list: Arc::new(OrgList::whole(vec![Arc::new(entry)])),
         });
@@ -223,7 +223,7 @@ impl<E: Entry> Content<E> {
     }
 
     /// Whether these parts would give this content.
-    pub(super) fn is_of(&self, parts: &[Part<E>]) -> bool {
+    pub(super) fn is_of(&self, parts: &[OrgPart<E>]) -> bool {
         self.parts.len() == parts.len()
             && self.parts.iter().zip(parts).all(|(mine, theirs)| {
                 mine.org == theirs.org && Arc::ptr_eq(&mine.list, &theirs.list)

@@ -12,7 +12,7 @@ use reqwest::{Request, RequestBuilder, Response};
 use url::Url;
 
 use super::{
-    BuildError, Detail, Failure, InvalidResponse, Proxies, circuit::MAX_RETRY_AFTER,
+    BuildError, Failure, FailureDetail, InvalidResponse, Proxies, circuit::MAX_RETRY_AFTER,
     pool::ClientPool,
 };
 use crate::{
@@ -53,7 +53,7 @@ impl Upstream {
 
 /// What bounds a call.
 #[derive(Debug, Clone, Copy)]
-pub struct Bounds {
+pub struct CallBounds {
     /// Name lookup, connection and TLS.
     pub connect_timeout: Duration,
     /// The whole call, from the first byte sent to the last byte read.
@@ -67,7 +67,7 @@ pub struct Bounds {
 pub struct Client {
     pool: Arc<ClientPool>,
     upstream: Upstream,
-    bounds: Bounds,
+    bounds: CallBounds,
     clock: Clock,
     metrics: Metrics,
 }
@@ -90,7 +90,7 @@ impl Client {
     pub fn new(
         upstream: Upstream,
         base: &Url,
-        bounds: Bounds,
+        bounds: CallBounds,
         authorities: Option<&[u8]>,
         proxies: &Proxies,
         clock: Clock,
@@ -200,9 +200,9 @@ impl Client {
 
 fn transport(error: reqwest::Error) -> Failure {
     if error.is_connect() {
-        Failure::Connect(Detail::of(error))
+        Failure::Connect(FailureDetail::of(error))
     } else {
-        Failure::Broken(Detail::of(error))
+        Failure::Broken(FailureDetail::of(error))
     }
 }
 

@@ -12,10 +12,10 @@ use crate::os_error;
 pub enum Failure {
     /// No connection: name, route, refusal, TLS.
     #[error("no connection: {0}")]
-    Connect(Detail),
+    Connect(FailureDetail),
     /// The connection ended before the answer was whole.
     #[error("the connection broke: {0}")]
-    Broken(Detail),
+    Broken(FailureDetail),
     /// No whole answer within the deadline.
     #[error("no whole answer within {}", crate::upstream::seconds(*.0))]
     Timeout(Duration),
@@ -61,9 +61,9 @@ pub enum InvalidResponse {
 /// A short text on a transport error, from the HTTP client's own errors: no URL, no header, no
 /// body.
 #[derive(Clone)]
-pub struct Detail(Box<str>);
+pub struct FailureDetail(Box<str>);
 
-impl Detail {
+impl FailureDetail {
     pub(super) fn of(error: reqwest::Error) -> Self {
         let error = error.without_url();
         let mut text = String::new();
@@ -98,13 +98,13 @@ fn words(cause: &(dyn std::error::Error + 'static)) -> String {
     }
 }
 
-impl fmt::Display for Detail {
+impl fmt::Display for FailureDetail {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
 }
 
-impl fmt::Debug for Detail {
+impl fmt::Debug for FailureDetail {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }

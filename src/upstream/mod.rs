@@ -28,12 +28,12 @@ pub use self::{
         CallPermit, CircuitBreaker, CircuitOpen, CircuitState, CircuitStatus, MAX_FIRST_BACKOFF,
         OpenFor, REFUSED_OPEN,
     },
-    client::{Bounds, Client, Reply, Upstream},
+    client::{CallBounds, Client, Reply, Upstream},
     concurrency::{ConcurrencyLimit, ConcurrencyPermit, Priority, QueueFull},
-    error::{Detail, Failure, InvalidResponse, Kind},
+    error::{Failure, FailureDetail, InvalidResponse, Kind},
     pool::BuildError,
     proxy::{Proxies, Proxy, ProxyFault, Route},
-    retry::{Retries, Tries},
+    retry::{RemainingTries, Retries},
 };
 
 /// A duration as people write it in a log: `8s`, `1.5s`.

@@ -17,7 +17,7 @@ use rustls::{ClientConfig, RootCertStore, pki_types::CertificateDer};
 use tokio::sync::Mutex;
 use url::Url;
 
-use super::{Detail, Route, Upstream};
+use super::{FailureDetail, Route, Upstream};
 use crate::{
     clock::{Clock, Instant},
     crypto::{self, CaFault},
@@ -117,10 +117,10 @@ impl ClientPool {
     }
 
     /// Why there was no connection: names the proxy, if it goes through one.
-    pub(super) async fn explain(&self, detail: Detail) -> Detail {
+    pub(super) async fn explain(&self, detail: FailureDetail) -> FailureDetail {
         let plan = self.plan.load_full();
         match plan.route.proxy() {
-            Some(proxy) => Detail::new(proxy.explain(&detail.to_string(), &plan.base).await),
+            Some(proxy) => FailureDetail::new(proxy.explain(&detail.to_string(), &plan.base).await),
             None => detail,
         }
     }
@@ -191,10 +191,11 @@ impl PoolPlan {
         builder = builder.no_proxy();
         if let Some(proxy) = self.route.proxy() {
             let proxy = proxy.to_client();
-            builder = builder
-                .proxy(proxy.map_err(|error| BuildError::Tls(Detail::of(error).to_string()))?);
+            builder = builder.proxy(
+                proxy.map_err(|error| BuildError::Tls(FailureDetail::of(error).to_string()))?,
+            );
         }
-        builder.build().map_err(|error| BuildError::Tls(Detail::of(error).to_string()))
+        builder.build().map_err(|error| BuildError::Tls(FailureDetail::of(error).to_string()))
     }
 
     /// TLS that trusts the system's CAs and those of the file.

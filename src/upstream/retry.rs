@@ -40,7 +40,7 @@ struct RetryBudget(AtomicU32);
 
 /// What is left of one read's tries.
 #[derive(Debug)]
-pub struct Tries {
+pub struct RemainingTries {
     left: usize,
     pause: Duration,
     budget: Arc<RetryBudget>,
@@ -55,19 +55,19 @@ impl Retries {
 
     /// The tries of a read that begins.
     #[must_use]
-    pub fn begin(&self) -> Tries {
+    pub fn begin(&self) -> RemainingTries {
         self.budget.earn();
-        Tries { left: self.most, pause: FIRST_PAUSE, budget: self.budget.clone() }
+        RemainingTries { left: self.most, pause: FIRST_PAUSE, budget: self.budget.clone() }
     }
 
     /// The one try of a read that only finds out whether reads are worth making.
     #[must_use]
-    pub fn begin_single(&self) -> Tries {
-        Tries { left: 0, ..self.begin() }
+    pub fn begin_single(&self) -> RemainingTries {
+        RemainingTries { left: 0, ..self.begin() }
     }
 }
 
-impl Tries {
+impl RemainingTries {
     /// How long to pause before the read is tried again; `None` if it is not: the failure is none
     /// that passes, the tries or the budget are spent, or the pause would outlast `time_left`.
     pub fn pause_after(&mut self, failure: &Failure, time_left: Duration) -> Option<Duration> {

@@ -23,7 +23,7 @@ use crate::{
     upstream::{
         CallPermit, CircuitBreaker, CircuitStatus, Client, ConcurrencyLimit, Failure,
         InvalidResponse, Kind, MAX_BACKOFF, MAX_FIRST_BACKOFF, OpenFor, Priority, REFUSED_OPEN,
-        Reply, Retries, Tries,
+        RemainingTries, Reply, Retries,
     },
 };
 
@@ -254,7 +254,7 @@ impl Reader {
         &self,
         endpoint: Endpoint<'_>,
         priority: Priority,
-        mut tries: Tries,
+        mut tries: RemainingTries,
     ) -> Result<Bytes, VmcError> {
         let deadline = self.0.clock.now() + READ_DEADLINE;
         let mut failed = None;

@@ -9,7 +9,7 @@ use sddc_gateway::{
     simulator::{self, Fault, FaultKind, Target},
     tasks::BackgroundJobs,
     telemetry::Metrics,
-    upstream::{Bounds, Client, Kind, Proxies, Upstream},
+    upstream::{CallBounds, Client, Kind, Proxies, Upstream},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -21,7 +21,7 @@ const SDDCS: &str = "*/sddcs";
 /// A token source alone, as the gateway builds it.
 fn source(cloud: &Cloud) -> TokenSource {
     let config = Setup::on_demand(cloud).config;
-    let bounds = Bounds {
+    let bounds = CallBounds {
         connect_timeout: Duration::from_secs(3),
         timeout: Duration::from_secs(8),
         max_body: 1024 * 1024,

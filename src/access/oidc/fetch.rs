@@ -10,11 +10,13 @@ use super::jwks;
 use crate::{
     clock::Clock,
     telemetry::Metrics,
-    upstream::{Bounds, BuildError, Client, Failure, InvalidResponse, Proxies, Reply, Upstream},
+    upstream::{
+        BuildError, CallBounds, Client, Failure, InvalidResponse, Proxies, Reply, Upstream,
+    },
 };
 
 const ENDPOINT: &str = "jwks";
-const BOUNDS: Bounds = Bounds {
+const BOUNDS: CallBounds = CallBounds {
     connect_timeout: Duration::from_secs(3),
     timeout: Duration::from_secs(8),
     max_body: jwks::MAX_BYTES as u64,

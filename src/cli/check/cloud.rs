@@ -4,7 +4,7 @@ use futures_util::{StreamExt, stream};
 
 use super::{
     render::ReportWriter,
-    report::{Status, Step},
+    report::{CheckStep, Status},
 };
 use crate::{
     clock::Clock,
@@ -30,10 +30,10 @@ pub(super) async fn check(config: &Config, writer: &mut ReportWriter) {
     let (clock, metrics) = (Clock::system(), Metrics::new());
     let upstreams = match Upstreams::new(config, &clock, &metrics) {
         Ok(upstreams) => upstreams,
-        Err(error) => return writer.add(Step::failure("upstream", error.to_string())),
+        Err(error) => return writer.add(CheckStep::failure("upstream", error.to_string())),
     };
     let jobs = BackgroundJobs::new(metrics.clone());
-    let cloud = Cloud { config, clock, metrics, upstreams, jobs };
+    let cloud = CloudSteps { config, clock, metrics, upstreams, jobs };
     if config.vmc.orgs.is_empty() {
         cloud.check_discovered(writer).await;
     } else {
@@ -45,7 +45,7 @@ pub(super) async fn check(config: &Config, writer: &mut ReportWriter) {
     }
 }
 
-struct Cloud<'a> {
+struct CloudSteps<'a> {
     config: &'a Config,
     clock: Clock,
     metrics: Metrics,
@@ -53,7 +53,7 @@ struct Cloud<'a> {
     jobs: BackgroundJobs,
 }
 
-impl Cloud<'_> {
+impl CloudSteps<'_> {
     fn tokens(&self, org: Option<&OrgId>) -> TokenSource {
         let (mint, jobs) = (self.upstreams.mint.clone(), self.jobs.clone());
         TokenSource::new(org.cloned(), mint, self.clock.clone(), self.metrics.clone(), jobs)
@@ -82,16 +82,19 @@ impl Cloud<'_> {
         };
         if orgs.is_empty() {
             return writer.add(
-                Step::failure("organizations", "no organization: the app's token cannot see any")
-                    .remedy(format!(
-                        "give the app {ROLE} in its organization, or name the organizations to \
+                CheckStep::failure(
+                    "organizations",
+                    "no organization: the app's token cannot see any",
+                )
+                .remedy(format!(
+                    "give the app {ROLE} in its organization, or name the organizations to \
                          serve in vmc.orgs"
-                    )),
+                )),
             );
         }
         let scrubber = tokens.scrubber();
         let listed = orgs.iter().map(|org| describe(org, &scrubber));
-        let step = Step::ok("organizations", format!("{} organization(s)", orgs.len()));
+        let step = CheckStep::ok("organizations", format!("{} organization(s)", orgs.len()));
         writer.add(step.details(listed));
         let reads = orgs.iter().map(|org| self.count_sddcs(&tokens, &org.id));
         let mut reads = stream::iter(reads).buffered(ORGS_AT_ONCE);
@@ -101,7 +104,7 @@ impl Cloud<'_> {
     }
 
     /// One of `vmc.orgs`.
-    async fn check_configured(&self, org: &OrgId) -> Vec<Step> {
+    async fn check_configured(&self, org: &OrgId) -> Vec<CheckStep> {
         let tokens = self.tokens(Some(org));
         let mut steps = self.mint(Some(org), &tokens).await;
         if steps.iter().any(|step| step.status == Status::Failure) {
@@ -110,7 +113,7 @@ impl Cloud<'_> {
         let reader = self.reader(&tokens);
         let read = inventory::read_org(&reader, org, Priority::Callers, &self.metrics).await;
         steps.push(match read {
-            Ok(found) => Step::ok("organizations", format!("organization {org}"))
+            Ok(found) => CheckStep::ok("organizations", format!("organization {org}"))
                 .details([describe(&found, &tokens.scrubber())]),
             Err(error) => self.refused("organizations", &format!("organization {org}"), &error),
         });
@@ -118,7 +121,7 @@ impl Cloud<'_> {
         steps
     }
 
-    async fn count_sddcs(&self, tokens: &TokenSource, org: &OrgId) -> Vec<Step> {
+    async fn count_sddcs(&self, tokens: &TokenSource, org: &OrgId) -> Vec<CheckStep> {
         let reader = self.reader(tokens);
         let read = inventory::survey_sddcs(&reader, org, Priority::Callers, &self.metrics).await;
         let survey = match read {
@@ -132,10 +135,10 @@ impl Cloud<'_> {
             }
         };
         let mut steps =
-            vec![Step::ok("sddcs", format!("{} SDDC(s) in organization {org}", survey.sddcs))];
+            vec![CheckStep::ok("sddcs", format!("{} SDDC(s) in organization {org}", survey.sddcs))];
         if survey.malformed > 0 {
             steps.push(
-                Step::warning(
+                CheckStep::warning(
                     "sddcs",
                     format!(
                         "{} SDDC document(s) of organization {org} contain something that cannot \
@@ -150,7 +153,7 @@ impl Cloud<'_> {
     }
 
     /// Mints a token and says what it is good for.
-    async fn mint(&self, org: Option<&OrgId>, tokens: &TokenSource) -> Vec<Step> {
+    async fn mint(&self, org: Option<&OrgId>, tokens: &TokenSource) -> Vec<CheckStep> {
         let mint = &self.upstreams.mint;
         let of =
             org.map_or_else(|| "the app's own organization".to_owned(), |org| format!("org {org}"));
@@ -163,25 +166,26 @@ impl Cloud<'_> {
                 {
                     remedy = format!("it works with csp.basic_encoding = \"{name}\": set that");
                 }
-                vec![Step::failure("token", format!("token of {of}: {error}")).remedy(remedy)]
+                vec![CheckStep::failure("token", format!("token of {of}: {error}")).remedy(remedy)]
             }
         }
     }
 
-    fn refused(&self, step: &'static str, what: &str, error: &VmcError) -> Step {
-        Step::failure(step, format!("{what}: {error}")).remedy(vmc_advice(error, self.config))
+    fn refused(&self, step: &'static str, what: &str, error: &VmcError) -> CheckStep {
+        CheckStep::failure(step, format!("{what}: {error}")).remedy(vmc_advice(error, self.config))
     }
 }
 
-fn describe_token(of: &str, facts: &TokenFacts, scrubber: &Scrubber) -> Vec<Step> {
+fn describe_token(of: &str, facts: &TokenFacts, scrubber: &Scrubber) -> Vec<CheckStep> {
     let shown = |text: &str| printable(text, scrubber);
     let org = facts.org.iter().map(|org| format!("organization  {}", shown(org)));
     let permissions = facts.permissions.iter();
     let permissions = permissions.map(|permission| format!("permission    {}", shown(permission)));
-    let token = Step::ok("token", format!("token of {of}, valid for {} s", facts.life.as_secs()));
+    let token =
+        CheckStep::ok("token", format!("token of {of}, valid for {} s", facts.life.as_secs()));
     let writing = facts.writing_roles().map(|role| {
         let message = format!("{} can do more than read: a read-only role is enough", shown(role));
-        Step::warning("permission", message)
+        CheckStep::warning("permission", message)
             .remedy(format!("give the app {ROLE} instead, and remove this role"))
     });
     std::iter::once(token.details(org.chain(permissions))).chain(writing).collect()

@@ -1,6 +1,6 @@
 //! Whether the keys can be read that callers' tokens are verified with.
 
-use super::report::Step;
+use super::report::CheckStep;
 use crate::{
     access::oidc::{KeysFrom, Oidc},
     clock::Clock,
@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// `None` where callers have no tokens.
-pub(super) async fn check(config: &Config) -> Option<Step> {
+pub(super) async fn check(config: &Config) -> Option<CheckStep> {
     let settings = config.access.callers()?.oidc.as_ref()?;
     let (clock, metrics) = (Clock::system(), Metrics::new());
     let jobs = BackgroundJobs::new(metrics.clone());
@@ -24,8 +24,8 @@ pub(super) async fn check(config: &Config) -> Option<Step> {
     };
     let issuer = &settings.issuer;
     Some(match error {
-        None => Step::ok("issuer", format!("{keys} key(s) of {issuer}")),
-        Some(error) => Step::failure("issuer", format!("keys of {issuer}: {error}")).remedy(
+        None => CheckStep::ok("issuer", format!("{keys} key(s) of {issuer}")),
+        Some(error) => CheckStep::failure("issuer", format!("keys of {issuer}: {error}")).remedy(
             match &settings.keys {
                 KeysFrom::Url(_) => {
                     "check access.oidc.jwks_url, access.oidc.ca_file, HTTPS_PROXY and the network"

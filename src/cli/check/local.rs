@@ -6,7 +6,7 @@ use std::{
     path::Path,
 };
 
-use super::report::Step;
+use super::report::CheckStep;
 use crate::{
     access::oidc::KeysFrom,
     clock::Clock,
@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// Whether each upstream is called directly or through a proxy.
-pub(super) fn routes(config: &Config) -> Vec<Step> {
+pub(super) fn routes(config: &Config) -> Vec<CheckStep> {
     let oidc = config.access.callers().and_then(|configured| configured.oidc.as_ref());
     let keys = oidc.and_then(|oidc| match &oidc.keys {
         KeysFrom::Url(url) => Some(("access.oidc.jwks_url", url)),
@@ -28,39 +28,44 @@ pub(super) fn routes(config: &Config) -> Vec<Step> {
         .chain(keys)
         .map(|(key, url)| {
             let (origin, route) = (url.origin().ascii_serialization(), config.proxies.route(url));
-            Step::ok("upstream", format!("{key}: {origin} is reached {route}"))
+            CheckStep::ok("upstream", format!("{key}: {origin} is reached {route}"))
         })
         .collect()
 }
 
 /// Whether the listeners' ports are free. Each is bound for a moment.
-pub(super) fn ports(config: &Config) -> Vec<Step> {
+pub(super) fn ports(config: &Config) -> Vec<CheckStep> {
     let listeners = [("api.listen", config.api.listen), ("ops.listen", config.ops.listen)];
     listeners.map(|(key, address)| port(key, address)).into()
 }
 
-fn port(key: &str, address: SocketAddr) -> Step {
+fn port(key: &str, address: SocketAddr) -> CheckStep {
     match TcpListener::bind(address) {
         Ok(_) if address.port() == 0 => {
-            Step::ok("port", format!("{key}: {address}, any port that is free"))
+            CheckStep::ok("port", format!("{key}: {address}, any port that is free"))
         }
-        Ok(_) => Step::ok("port", format!("{key}: {address} is free")),
-        Err(error) if error.kind() == ErrorKind::AddrInUse => {
-            Step::warning("port", format!("{key}: {address} is already in use")).remedy(format!(
-                "nothing to do if the gateway is running; otherwise stop the process that listens \
+        Ok(_) => CheckStep::ok("port", format!("{key}: {address} is free")),
+        Err(error) if error.kind() == ErrorKind::AddrInUse => CheckStep::warning(
+            "port",
+            format!("{key}: {address} is already in use"),
+        )
+        .remedy(format!(
+            "nothing to do if the gateway is running; otherwise stop the process that listens \
                  there, or change {key}"
-            ))
-        }
+        )),
         Err(error) => {
             let why = os_error::describe(&error);
-            Step::failure("port", format!("{key}: the gateway cannot listen on {address}: {why}"))
-                .remedy(format!("change {key}"))
+            CheckStep::failure(
+                "port",
+                format!("{key}: the gateway cannot listen on {address}: {why}"),
+            )
+            .remedy(format!("change {key}"))
         }
     }
 }
 
 /// Whether each file that the gateway writes can be written. Leaves no trace.
-pub(super) fn files(config: &Config) -> Vec<Step> {
+pub(super) fn files(config: &Config) -> Vec<CheckStep> {
     let snapshot = config.inventory.snapshot_file.as_deref();
     let snapshot = snapshot.map(|path| snapshot_file(config, path));
     let audit = match &config.telemetry.audit {
@@ -72,17 +77,17 @@ pub(super) fn files(config: &Config) -> Vec<Step> {
     snapshot.into_iter().chain(audit).collect()
 }
 
-fn snapshot_file(config: &Config, path: &Path) -> Step {
+fn snapshot_file(config: &Config, path: &Path) -> CheckStep {
     const KEY: &str = "inventory.snapshot_file";
     let source = Source::of(&config.csp.url, &config.vmc.url, &config.csp.client_id);
     let (now, oldest) = (Clock::system().wall(), config.inventory.stale);
     let shown = path.display();
     match inventory::refused_snapshot(path, &source, now, oldest) {
         Some((why, true)) => {
-            Step::failure("file", format!("{KEY}: {shown} is neither used nor written: {why}"))
+            CheckStep::failure("file", format!("{KEY}: {shown} is neither used nor written: {why}"))
                 .remedy(format!("remove it, or change {KEY}"))
         }
-        Some((why, false)) => Step::warning(
+        Some((why, false)) => CheckStep::warning(
             "file",
             format!("{KEY}: {shown} will not be used at the next start: {why}"),
         )
@@ -91,20 +96,20 @@ fn snapshot_file(config: &Config, path: &Path) -> Step {
     }
 }
 
-fn written(key: &str, path: &Path, outcome: io::Result<()>) -> Step {
+fn written(key: &str, path: &Path, outcome: io::Result<()>) -> CheckStep {
     let path = path.display();
     match outcome {
-        Ok(()) => Step::ok("file", format!("{key}: {path} can be written")),
+        Ok(()) => CheckStep::ok("file", format!("{key}: {path} can be written")),
         Err(error) => {
             let why = os_error::describe(&error);
-            Step::failure("file", format!("{key}: {path} cannot be written: {why}"))
+            CheckStep::failure("file", format!("{key}: {path} cannot be written: {why}"))
                 .remedy(format!("let the gateway's user write there, free space, or change {key}"))
         }
     }
 }
 
 /// Hints at what is seldom meant: quotes and blanks that have become a part of the id or secret.
-pub(super) fn secrets(config: &Config) -> Vec<Step> {
+pub(super) fn secrets(config: &Config) -> Vec<CheckStep> {
     let key = match config.secret_file {
         Some(_) => "csp.client_secret_file",
         None => "csp.client_secret",
@@ -113,7 +118,7 @@ pub(super) fn secrets(config: &Config) -> Vec<Step> {
     let secret = config.csp.client_secret.hints().into_iter().map(|hint| (key, hint));
     id.chain(secret)
         .map(|(key, hint)| {
-            Step::warning("secret", format!("{key} {hint}"))
+            CheckStep::warning("secret", format!("{key} {hint}"))
                 .remedy("if that is not intended, remove them")
         })
         .collect()

@@ -17,13 +17,13 @@ use clap::Args;
 
 use self::{
     render::{ReportFormat, ReportWriter},
-    report::Step,
+    report::CheckStep,
 };
 use super::{ConfigArgs, EX_CONFIG, block_on};
 use crate::{access, clock::Clock, config::Config};
 
 #[derive(Debug, Args)]
-pub(super) struct Options {
+pub(super) struct CheckArgs {
     /// Only look at what is on this machine; ask nobody
     #[arg(long)]
     offline: bool,
@@ -37,12 +37,12 @@ pub(super) struct Options {
     pub(super) config: ConfigArgs,
 }
 
-pub(super) fn run(options: &Options) -> Result<(), ExitCode> {
+pub(super) fn run(options: &CheckArgs) -> Result<(), ExitCode> {
     let mut writer = ReportWriter::new(options.format);
     let config = load(options, &mut writer)?;
-    writer.add(Step::ok("configuration", "configuration"));
+    writer.add(CheckStep::ok("configuration", "configuration"));
     writer.extend(
-        config.warnings().into_iter().map(|warning| Step::warning("configuration", warning)),
+        config.warnings().into_iter().map(|warning| CheckStep::warning("configuration", warning)),
     );
     writer.extend(local::secrets(&config));
     show_callers(&config, &mut writer);
@@ -61,14 +61,15 @@ pub(super) fn run(options: &Options) -> Result<(), ExitCode> {
 }
 
 /// Every fault goes to standard error, as with the other commands, and into the JSON document.
-fn load(options: &Options, writer: &mut ReportWriter) -> Result<Config, ExitCode> {
+fn load(options: &CheckArgs, writer: &mut ReportWriter) -> Result<Config, ExitCode> {
     let faults = match Config::load(&options.config.source()) {
         Ok(config) => return Ok(config),
         Err(faults) => faults,
     };
     eprintln!("{faults}");
     if options.format == ReportFormat::Json {
-        let faults = faults.iter().map(|fault| Step::failure("configuration", fault.to_string()));
+        let faults =
+            faults.iter().map(|fault| CheckStep::failure("configuration", fault.to_string()));
         writer.extend(faults);
         std::mem::take(writer).finish();
     }
@@ -78,13 +79,13 @@ fn load(options: &Options, writer: &mut ReportWriter) -> Result<Config, ExitCode
 /// What each caller may do.
 fn show_callers(config: &Config, writer: &mut ReportWriter) {
     match &config.access {
-        access::Settings::Open => writer.add(Step::ok(
+        access::Settings::Open => writer.add(CheckStep::ok(
             "callers",
             "access is open: everyone who can reach the listener has sddc:read",
         )),
         access::Settings::Callers(configured) => {
             let count = configured.all().count();
-            writer.add(Step::ok("callers", format!("{count} caller(s) have access")));
+            writer.add(CheckStep::ok("callers", format!("{count} caller(s) have access")));
             writer.callers(callers::rows(configured.all(), Clock::system().wall()));
         }
     }

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::{
     callers::{self, CallerRow},
-    report::{Report, Status, Step},
+    report::{CheckReport, CheckStep, Status},
 };
 use crate::cli::say;
 
@@ -26,7 +26,7 @@ struct ReportDocument<'a> {
     status: Status,
     failures: usize,
     warnings: usize,
-    steps: &'a [Step],
+    steps: &'a [CheckStep],
     callers: &'a [CallerRow],
 }
 
@@ -34,16 +34,16 @@ struct ReportDocument<'a> {
 #[derive(Debug, Default)]
 pub(super) struct ReportWriter {
     format: ReportFormat,
-    pub(super) report: Report,
+    pub(super) report: CheckReport,
 }
 
 impl ReportWriter {
     pub(super) fn new(format: ReportFormat) -> Self {
-        Self { format, report: Report::default() }
+        Self { format, report: CheckReport::default() }
     }
 
     /// Adds a step; as text it is shown at once.
-    pub(super) fn add(&mut self, step: Step) {
+    pub(super) fn add(&mut self, step: CheckStep) {
         if self.format == ReportFormat::Text {
             lines(&step).iter().for_each(say);
         }
@@ -51,7 +51,7 @@ impl ReportWriter {
     }
 
     /// Adds several.
-    pub(super) fn extend(&mut self, steps: impl IntoIterator<Item = Step>) {
+    pub(super) fn extend(&mut self, steps: impl IntoIterator<Item = CheckStep>) {
         steps.into_iter().for_each(|step| self.add(step));
     }
 
@@ -66,7 +66,7 @@ impl ReportWriter {
     }
 
     /// Ends it: a line that sums it up, or the document.
-    pub(super) fn finish(self) -> Report {
+    pub(super) fn finish(self) -> CheckReport {
         match self.format {
             ReportFormat::Text => say(summary(&self.report)),
             ReportFormat::Json => say(json(&self.report)),
@@ -78,7 +78,7 @@ impl ReportWriter {
 /// Under the first letter of a step's message.
 const INDENT: &str = "      ";
 
-fn lines(step: &Step) -> Vec<String> {
+fn lines(step: &CheckStep) -> Vec<String> {
     let mark = match step.status {
         Status::Ok => "ok",
         Status::Warning => "warn",
@@ -88,7 +88,7 @@ fn lines(step: &Step) -> Vec<String> {
     std::iter::once(format!("{mark:<5} {}", step.message)).chain(more).collect()
 }
 
-fn summary(report: &Report) -> String {
+fn summary(report: &CheckReport) -> String {
     let count = |number: usize, what: &str| match number {
         1 => format!("1 {what}"),
         number => format!("{number} {what}s"),
@@ -100,7 +100,7 @@ fn summary(report: &Report) -> String {
     )
 }
 
-fn json(report: &Report) -> String {
+fn json(report: &CheckReport) -> String {
     let document = ReportDocument {
         status: report.status(),
         failures: report.count(Status::Failure),
@@ -115,10 +115,10 @@ fn json(report: &Report) -> String {
 mod tests {
     use super::*;
 
-    fn report() -> Report {
-        let token = Step::ok("token", "token of org o-1").details(["organization o-1".into()]);
-        let port = Step::warning("port", "api.listen: taken").remedy("free it");
-        Report { steps: vec![token, port], ..Report::default() }
+    fn report() -> CheckReport {
+        let token = CheckStep::ok("token", "token of org o-1").details(["organization o-1".into()]);
+        let port = CheckStep::warning("port", "api.listen: taken").remedy("free it");
+        CheckReport { steps: vec![token, port], ..CheckReport::default() }
     }
 
     #[test]

@@ -20,7 +20,7 @@ pub(super) enum Status {
 
 /// One thing that was looked at.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(super) struct Step {
+pub(super) struct CheckStep {
     /// What kind of thing, from a closed set: `configuration`, `upstream`, `token`, `permission`,
     /// `organizations`, `sddcs`, `issuer`, `callers`, `secret`, `certificate`, `port`, `file`.
     pub(super) name: &'static str,
@@ -34,7 +34,7 @@ pub(super) struct Step {
     pub(super) remedy: Option<String>,
 }
 
-impl Step {
+impl CheckStep {
     fn new(name: &'static str, status: Status, message: String) -> Self {
         Self { name, status, message, details: Vec::new(), remedy: None }
     }
@@ -69,13 +69,13 @@ impl Step {
 
 /// All steps, in the order in which they were taken.
 #[derive(Debug, Default)]
-pub(super) struct Report {
-    pub(super) steps: Vec<Step>,
+pub(super) struct CheckReport {
+    pub(super) steps: Vec<CheckStep>,
     /// What each caller may do; empty where access is open.
     pub(super) callers: Vec<CallerRow>,
 }
 
-impl Report {
+impl CheckReport {
     /// How many steps went so.
     pub(super) fn count(&self, status: Status) -> usize {
         self.steps.iter().filter(|step| step.status == status).count()
@@ -102,16 +102,16 @@ mod tests {
 
     #[test]
     fn a_warning_fails_only_when_strict_and_a_failure_always() {
-        let ok = Step::ok("token", "good");
-        let warning = Step::warning("port", "taken");
-        let failure = Step::failure("token", "refused");
+        let ok = CheckStep::ok("token", "good");
+        let warning = CheckStep::warning("port", "taken");
+        let failure = CheckStep::failure("token", "refused");
         for (steps, is_ok, is_ok_when_strict) in [
             (vec![], true, true),
             (vec![ok.clone()], true, true),
             (vec![ok.clone(), warning.clone()], true, false),
             (vec![failure, warning, ok], false, false),
         ] {
-            let report = Report { steps, ..Report::default() };
+            let report = CheckReport { steps, ..CheckReport::default() };
             assert_eq!(report.outcome(false).is_ok(), is_ok, "{report:?}");
             assert_eq!(report.outcome(true).is_ok(), is_ok_when_strict, "{report:?}");
         }

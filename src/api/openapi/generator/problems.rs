@@ -16,7 +16,7 @@ use super::{
     operation::STREAM,
 };
 use crate::{
-    access::{Denied, Exceeded, Refusal, Scope, oidc::JwtFault},
+    access::{Denied, RateExceeded, Refusal, Scope, oidc::JwtFault},
     api::{
         error::{ApiError, upstream},
         query::{AllowedParams, RawQuery},
@@ -104,7 +104,7 @@ fn issuer_unavailable() -> Problem {
 
 fn rate_limited() -> Problem {
     let rate = "600/m".parse().expect("a rate");
-    denied(Denied::RateLimited(rate, Exceeded { retry_after: Duration::from_secs(1) }))
+    denied(Denied::RateLimited(rate, RateExceeded { retry_after: Duration::from_secs(1) }))
 }
 
 fn told(kind: Kind) -> Problem {

@@ -10,7 +10,7 @@ SHELL := bash
 export override CARGO_TARGET_DIR := $(abspath $(or $(CARGO_TARGET_DIR),target))
 TOOLS := $(CARGO_TARGET_DIR)/tools
 
-.PHONY: help demo openapi test test-setup lint test-rust test-browser test-image bench soak fuzz
+.PHONY: help quick demo openapi test test-setup lint test-rust test-browser test-image bench soak fuzz
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -20,6 +20,11 @@ demo: ## run the gateway against a built-in simulator: no credentials, no config
 
 openapi: ## write the published API document from the code
 	UPDATE_OPENAPI=1 cargo test --locked --lib openapi
+
+quick: ## format, clippy and unit tests, for the daily loop
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+	cargo test --locked --workspace --lib
 
 test: test-setup lint test-rust test-browser test-image ## everything a change must pass
 

@@ -61,7 +61,7 @@ impl Inventory {
         self.list(listing, selector, requirement).await
     }
 
-    /// The newest tasks in scope, and those that have not ended: see [`mapping::tasks`].
+    /// The newest tasks in scope, and those that have not ended: see [`mapping::tasks`](super::mapping::tasks).
     ///
     /// # Errors
     /// As [`Inventory::sddcs`].

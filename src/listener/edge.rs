@@ -2,7 +2,7 @@
 //!
 //! One function instead of a stack of layers: measured, the usual stack costs more than everything
 //! else that a cached answer needs. No span is opened here. The steps 1 to 4 and 10 to 15 are in
-//! [`Edge::answer`] and belong to every request; those between them, in [`Edge::work`], stop at the
+//! [`Edge::answer`] and belong to every request; those between them, in `Edge::work`, stop at the
 //! first that has an answer.
 
 use std::{panic::AssertUnwindSafe, pin::Pin, sync::OnceLock, task::Poll, time::Duration};

@@ -2,7 +2,7 @@
 //!
 //! The one thing that a connection's IO ([`TimedIo`](super::io::TimedIo)), its requests
 //! ([`RequestGuard`]) and its pool share. It points at no other part: its pool it knows as an
-//! [`IdleOrder`].
+//! `IdleOrder`.
 
 use std::{
     fmt,

@@ -70,7 +70,7 @@ pub struct CircuitOpen<E> {
 /// How long a failure opens the circuit.
 #[derive(Debug, Clone, Copy)]
 pub enum OpenFor {
-    /// 1 s × 2ⁿ with jitter, at most this: [`MAX_BACKOFF`] or [`MAX_FIRST_BACKOFF`].
+    /// 1 s × 2ⁿ with jitter, at most this: `MAX_BACKOFF` or [`MAX_FIRST_BACKOFF`].
     Backoff(Duration),
     /// As long as the upstream asked (`Retry-After`), or as [refused](REFUSED_OPEN) credentials are
     /// not sent again; at most 5 min.

@@ -1,8 +1,11 @@
 //! A document as it is sent: its bytes, their tag, and what became of them in other codings.
 
-use std::sync::{
-    OnceLock,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    cell::RefCell,
+    sync::{
+        OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
@@ -22,6 +25,15 @@ const MIN_BYTES: usize = 1024;
 /// An answer with all its variants fits into the cache: what is not kept must not be compressed for
 /// each request anew.
 const MAX_BYTES: usize = super::KEPT_BYTES / 4;
+
+/// Bytes of a buffer that stay for the next document.
+const MAX_SCRATCH_BYTES: usize = 1024 * 1024;
+
+thread_local! {
+    /// Where documents are encoded. A buffer of their own for each, which grows until they fit, leaves
+    /// holes between the answers that are kept: memory that the allocator never gives back.
+    static SCRATCH: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
 
 /// A document as it is sent. Made only by [`AnswerCache`](super::AnswerCache) and for what lives as long as
 /// the process: variants of what is thrown away would be made for each request.
@@ -59,9 +71,14 @@ impl EncodedAnswer {
 
     /// Encodes a document.
     pub(in crate::api) fn json(document: &impl Serialize) -> Self {
-        let body = serde_json::to_vec(document).expect("documents have string keys only");
-        // A buffer that has grown may have twice the room: what is kept counts by its length.
-        Self::of(body.into_boxed_slice().into())
+        SCRATCH.with_borrow_mut(|scratch| {
+            scratch.clear();
+            serde_json::to_writer(&mut *scratch, document)
+                .expect("documents have string keys only");
+            let body = Bytes::copy_from_slice(scratch);
+            scratch.shrink_to(MAX_SCRATCH_BYTES);
+            Self::of(body)
+        })
     }
 
     /// Equal content has an equal `ETag`, on every replica and in every coding: hence a weak one.

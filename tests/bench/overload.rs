@@ -43,13 +43,13 @@ pub fn measure() {
     let keys = ("ACCESS__KEYS", &*key);
     println!("overload: {SPAN:?} a step, {MANY} connections\n");
 
-    let picture = Server::gateway_with(4, &[keys]);
-    table("GET /sddcs from the picture", &picture, FEW, |_| "/sddcs".to_owned());
-    drop(picture);
+    let snapshot = Server::gateway_with(4, &[keys]);
+    table("GET /sddcs from the snapshot", &snapshot, FEW, true, |_| "/sddcs".to_owned());
+    drop(snapshot);
 
     let questions = Server::gateway_with(1000, &[keys]);
     let each_new = |id: u64| format!("/sddcs?q=none-{id}");
-    table("1000 SDDCs, each question a new one", &questions, FEW, each_new);
+    table("1000 SDDCs, each question a new one", &questions, FEW, true, each_new);
     drop(questions);
 
     burst(&Server::gateway_with(1000, &[keys]));
@@ -61,7 +61,7 @@ pub fn measure() {
     slow.answer();
     slow.delay_reads(UPSTREAM_MS);
     let name = format!("reads of {UPSTREAM_MS} ms, api.max_in_flight = {MAX_IN_FLIGHT}");
-    table(&name, &slow, MAX_IN_FLIGHT, |_| "/sddcs".to_owned());
+    table(&name, &slow, MAX_IN_FLIGHT, false, |_| "/sddcs".to_owned());
 }
 
 /// What many answers, asked for once, leave behind.
@@ -82,7 +82,7 @@ fn burst(server: &Server) {
 }
 
 /// Finds the peak with `few` callers, and then offers it many times.
-fn table(name: &str, server: &Server, few: usize, path: fn(u64) -> String) {
+fn table(name: &str, server: &Server, few: usize, from_snapshot: bool, path: fn(u64) -> String) {
     let request = |id: u64| {
         let mut text = format!("GET {} HTTP/1.1\r\n", path(id));
         let _ = write!(text, "Host: localhost\r\nAuthorization: Bearer {KEY}\r\n\r\n");
@@ -106,14 +106,16 @@ fn table(name: &str, server: &Server, few: usize, path: fn(u64) -> String) {
         "livez readyz metrics ms"
     );
     let generator = Generator::new(server.address(), &request);
-    let quiet = Probes::start(server);
-    thread::sleep(SPAN);
-    println!("  {:>6} {:>84.1}", "quiet", quiet.stop().other_p99_ms);
+    if from_snapshot {
+        let quiet = Probes::start(server, from_snapshot);
+        thread::sleep(SPAN);
+        println!("  {:>6} {:>84.1}", "quiet", quiet.stop().other_p99_ms);
+    }
     generator.run(Mode::Closed(few), SPAN);
-    let peak = step("peak", server, &generator, Mode::Closed(few), None);
+    let peak = step("peak", server, &generator, Mode::Closed(few), from_snapshot, None);
     for times in TIMES {
         let mode = Mode::Open { per_second: peak * times, connections: MANY };
-        step(&format!("{times:.0}x"), server, &generator, mode, Some(peak));
+        step(&format!("{times:.0}x"), server, &generator, mode, from_snapshot, Some(peak));
     }
     println!();
 }
@@ -124,9 +126,10 @@ fn step(
     server: &Server,
     generator: &Generator<'_>,
     mode: Mode,
+    from_snapshot: bool,
     peak: Option<f64>,
 ) -> f64 {
-    let probes = Probes::start(server);
+    let probes = Probes::start(server, from_snapshot);
     let cpu = server.cpu_us();
     let tally = generator.run(mode, SPAN);
     let cpu_us = server.cpu_us() - cpu;

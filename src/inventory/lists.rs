@@ -167,7 +167,7 @@ impl Inventory {
         let sees = |entry: &E| selector.holds(entry.org()) && sees(entry);
         let known = (listing.published)(&self.0.context.feed.snapshot()).content.clone();
         let mut holders = known.get_all(id).filter(|entry| sees(entry)).map(|entry| entry.org());
-        // Who alone holds it is known without asking the others; else all must be asked.
+        // An org that alone holds it is known without asking the others; else all must be asked.
         let mut asked = match (holders.next(), holders.next()) {
             (Some(only), None) => OrgSelector::Org(only.clone()),
             _ => selector.clone(),

@@ -24,7 +24,7 @@ pub struct Listener {
     pub socket: TcpListener,
     /// Connections open at once; at it the longest idle one makes room, see [`super::pool`].
     pub bounds: ConnectionBounds,
-    /// Ends what is left of the connections, amidst their requests.
+    /// Ends what is left of the connections, requests in flight or not.
     pub cut: CancellationToken,
     /// What the connections share.
     pub context: Arc<ListenerContext>,

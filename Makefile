@@ -54,8 +54,8 @@ test-rust: ## unit and integration tests, two minutes of soak among them
 	cargo test --workspace --locked
 
 test-browser: ## the API page in Chromium, against `demo`
-	# The build that the Rust tests have made already.
-	cargo build --locked
+	# The build that the Rust tests have made already: another choice of features would build it again.
+	cargo test --workspace --locked --no-run
 	GATEWAY=$(CARGO_TARGET_DIR)/debug/sddc-gateway npm --prefix tests/browser test
 
 test-image: ## build the container image and run it (root; SKIP_IMAGE=1 leaves it out)

@@ -11,7 +11,7 @@ use crate::{
 /// The least wait after a failure: a circuit that is half-open just now must not make a busy loop.
 pub(super) const MIN_PAUSE: Duration = Duration::from_millis(250);
 
-/// Where nothing is polled, watchers cause no more reads than one in this time.
+/// Where nothing is polled, watchers cause at most one read in this time.
 const MIN_WATCHED: Duration = Duration::from_secs(1);
 
 /// Returns when a resource is to be read next; so much later while reads fail, but at once with a new

@@ -10,7 +10,7 @@ SHELL := bash
 export override CARGO_TARGET_DIR := $(abspath $(or $(CARGO_TARGET_DIR),target))
 TOOLS := $(CARGO_TARGET_DIR)/tools
 
-.PHONY: help quick demo openapi test test-setup lint test-rust test-browser test-image bench soak fuzz
+.PHONY: help quick demo openapi test test-setup lint test-rust test-browser test-manifests test-image bench soak fuzz
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,7 +26,7 @@ quick: ## format, clippy and unit tests, for the daily loop
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	cargo test --locked --workspace --lib
 
-test: test-setup lint test-rust test-browser test-image ## everything a change must pass
+test: test-setup lint test-manifests test-rust test-browser test-image ## everything a change must pass
 
 test-setup: ## install what the tests need (Debian packages need root)
 	tests/setup.sh
@@ -57,6 +57,9 @@ test-browser: ## the API page in Chromium, against `demo`
 	# The build that the Rust tests have made already: another choice of features would build it again.
 	cargo test --workspace --locked --no-run
 	GATEWAY=$(CARGO_TARGET_DIR)/debug/sddc-gateway npm --prefix tests/browser test
+
+test-manifests: ## what `deploy/` has, by the tools that read it
+	tests/manifests/run.sh
 
 test-image: ## build the container image and run it (root; SKIP_IMAGE=1 leaves it out)
 	tests/image/run.sh

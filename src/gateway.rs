@@ -19,7 +19,7 @@ use crate::{
     csp::{Mint, SecretCell, TokenSource},
     in_flight::InFlight,
     inventory::{Inventory, InventoryMetrics, Readers, SnapshotFile, Source},
-    lifecycle::{Drain, Readiness, ShutdownReason, Signals},
+    lifecycle::{Drain, Readiness, ShutdownReason, Signals, systemd},
     listener::{
         ConnectionBounds, Handler, Listener, ListenerContext,
         body::AnswerBody,
@@ -251,6 +251,7 @@ impl Gateway {
         };
         gateway.listen(edge, api_socket, tls, &metrics);
         gateway.listen_ops(ops, ops_socket, ops_runtime, &config.api.hosts, &metrics);
+        gateway.report_to_systemd();
         Ok(gateway)
     }
 
@@ -296,6 +297,12 @@ impl Gateway {
         // The snapshot file is written once more.
         let patience = Duration::from_secs(5);
         let _ = tokio::time::timeout(patience, self.tasks.end()).await;
+    }
+
+    fn report_to_systemd(&self) {
+        let stop = self.tasks.stop.clone();
+        let reports = systemd::run_reports(self.readiness.token(), stop.clone());
+        self.tasks.spawn("systemd", stop, reports);
     }
 
     fn listen(&self, edge: Edge, socket: TcpListener, tls: Option<Tls>, metrics: &Metrics) {

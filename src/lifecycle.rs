@@ -10,6 +10,8 @@
 //! SIGINT skips the delay, a second signal everything that is left. A background task that ends
 //! unasked takes the process down: a gateway whose poller is dead must not look healthy.
 
+pub(crate) mod systemd;
+
 use std::{
     fmt,
     sync::{

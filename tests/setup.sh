@@ -18,6 +18,7 @@ install_packages() {
   need curl curl
   need jq jq
   need node nodejs
+  need systemd-analyze systemd
   need npm npm
   need "${CHROMIUM:-chromium}" chromium
   python3 -c 'import ensurepip, venv' 2> /dev/null || missing+=(python3-venv)

@@ -45,7 +45,7 @@ const CONNECTION_ERRORS: [&str; 11] = [
     "tls",
 ];
 /// The tasks that may end unasked.
-const TASKS: [&str; 13] = [
+const TASKS: [&str; 14] = [
     "api",
     "audit",
     "connection",
@@ -58,6 +58,7 @@ const TASKS: [&str; 13] = [
     "press",
     "reload",
     "snapshot",
+    "systemd",
     "token",
 ];
 

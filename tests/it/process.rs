@@ -14,6 +14,7 @@ mod run;
 mod serve;
 mod signals;
 mod suspended;
+mod systemd;
 
 pub use self::{
     run::{Cloud, Ended, Process, Served, Setup, ask, bearer, file, gateway, new_key, until},

@@ -13,16 +13,19 @@ ENV RUSTFLAGS="-C target-feature=+crt-static"
 
 # Dependencies take minutes and change seldom: a layer of their own, built around empty crates.
 COPY Cargo.toml Cargo.lock ./
+COPY crates/base/Cargo.toml crates/base/
 COPY crates/simulator/Cargo.toml crates/simulator/
+COPY crates/vmware-cloud/Cargo.toml crates/vmware-cloud/
 # For builds without a network, `cargo vendor --locked vendor` and the `.cargo/config.toml` that it
 # suggests may lie in the context. The patterns match nothing in an ordinary checkout; Cargo.toml is
 # named along with them because a COPY must find at least one file.
 COPY Cargo.toml .carg[o] .cargo/
 COPY Cargo.toml vendo[r] vendor/
-RUN mkdir -p src crates/simulator/src \
+RUN mkdir -p src \
  && echo 'fn main() {}' > src/main.rs \
  && cp src/main.rs build.rs \
- && touch src/lib.rs crates/simulator/src/lib.rs \
+ && touch src/lib.rs \
+ && for crate in crates/*; do mkdir "$crate/src" && touch "$crate/src/lib.rs" || exit 1; done \
  && cargo build --profile dist --locked --target "$(rustc --print host-tuple)"
 
 # The commit, where the context has no `.git`; after the dependencies, which do not depend on it.
@@ -32,7 +35,7 @@ ENV SDDC_GATEWAY_COMMIT=${REVISION}
 COPY . .
 # Sources may be older than the empty crates' artefacts, and cargo compares times.
 RUN target="$(rustc --print host-tuple)" \
- && cargo clean --profile dist --package sddc-gateway --package sddc-simulator --target "$target" \
+ && cargo clean --profile dist --workspace --target "$target" \
  && cargo build --profile dist --locked --target "$target" \
  && cp "target/$target/dist/sddc-gateway" /sddc-gateway
 

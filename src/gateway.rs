@@ -162,7 +162,7 @@ impl Gateway {
         let started = OpsRuntime::with("ops", ops_socket);
         let (ops_runtime, ops_socket) = started.map_err(|error| StartError::Ops(error.kind()))?;
 
-        let (tokens, readers) = token_sources(config, &upstreams, &clock, &metrics, &tasks);
+        let (tokens, readers) = token_sources(config, &upstreams, &clock, &tasks);
         let inventory = Inventory::new(
             readers,
             config.inventory.clone(),
@@ -438,12 +438,11 @@ fn token_sources(
     config: &Config,
     upstreams: &Upstreams,
     clock: &Clock,
-    metrics: &Metrics,
     tasks: &Tasks,
 ) -> (Vec<TokenSource>, Readers) {
     let source = |org| {
         let jobs = tasks.jobs.clone();
-        TokenSource::new(org, upstreams.mint.clone(), clock.clone(), metrics.clone(), jobs)
+        TokenSource::new(org, upstreams.mint.clone(), clock.clone(), jobs)
     };
     let reader =
         |tokens: &TokenSource| Reader::new(upstreams.vmc.clone(), tokens.clone(), clock.clone());

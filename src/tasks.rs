@@ -4,73 +4,20 @@
 //! One-shot ones ([`BackgroundJobs`]) do one thing and end: one that panics has lost what it was
 //! doing and is counted, and the next one starts from the beginning.
 
-use std::{
-    future::Future,
-    panic::{AssertUnwindSafe, resume_unwind},
-    sync::Arc,
-};
+use std::{future::Future, panic::AssertUnwindSafe, sync::Arc};
 
+use base::jobs::PanicReport;
+pub use base::jobs::{BackgroundJobs, blocking};
 use futures_util::FutureExt;
 use tokio::sync::Notify;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::telemetry::Metrics;
 
-/// One-shot tasks: reads, mints, the making of variants of answers. Cheap to clone.
-#[derive(Debug, Clone)]
-pub struct BackgroundJobs {
-    tracker: TaskTracker,
-    metrics: Metrics,
-}
-
-impl BackgroundJobs {
-    /// None yet.
-    #[must_use]
-    pub fn new(metrics: Metrics) -> Self {
-        Self { tracker: TaskTracker::new(), metrics }
-    }
-
-    /// Runs a task to its end, whoever waits for it. If it panics that is logged and counted by
-    /// `name`, a closed set; what it holds is dropped, so that who waits learns of it.
-    pub fn spawn(&self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
-        let jobs = self.clone();
-        self.tracker.spawn(async move {
-            if AssertUnwindSafe(task).catch_unwind().await.is_err() {
-                tracing::error!(task = name, "a task panicked");
-                jobs.note_panic(name);
-            }
-        });
-    }
-
-    /// Counts a panic that its task has caught itself.
-    pub fn note_panic(&self, name: &'static str) {
-        self.metrics.task_failure(name);
-    }
-
-    /// How many are under way.
-    #[must_use]
-    pub fn under_way(&self) -> usize {
-        self.tracker.len()
-    }
-
-    /// Waits until none is under way.
-    #[cfg(test)]
-    pub(crate) async fn ended(&self) {
-        self.tracker.close();
-        self.tracker.wait().await;
-        self.tracker.reopen();
-    }
-}
-
-/// Runs what takes its time, or reads files, on a thread where it may. A panic goes on in the task that
-/// waits, as if the work had been its own. `None`: the process is going down.
-pub async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(value) => Some(value),
-        Err(ended) => match ended.try_into_panic() {
-            Ok(panic) => resume_unwind(panic),
-            Err(_cancelled) => None,
-        },
+impl PanicReport for Metrics {
+    fn panicked(&self, job: &'static str) {
+        tracing::error!(task = job, "a task panicked");
+        self.task_failure(job);
     }
 }
 

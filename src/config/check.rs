@@ -10,6 +10,7 @@ use super::{
     reader::Reader,
     table::{KEYS, access, api, csp, inventory, oidc, ops, telemetry, vmc},
     value,
+    vmc_settings::VmcSettings,
 };
 use crate::{
     access::{
@@ -25,7 +26,6 @@ use crate::{
     loopback::is_loopback,
     reload::LoadedFile,
     telemetry::{Format, Settings as TelemetrySettings},
-    vmc::Settings as VmcSettings,
 };
 
 const MAX_ORGS: usize = 1000;

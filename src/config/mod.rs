@@ -25,6 +25,7 @@ mod show;
 mod table;
 mod tls;
 mod value;
+mod vmc_settings;
 
 #[cfg(test)]
 mod tests;
@@ -47,6 +48,7 @@ pub use self::{
     faults::{Fault, Faults},
     layers::Source,
     schema::schema,
+    vmc_settings::VmcSettings,
 };
 use self::{
     layers::{ConfigFile, SettingLayers},
@@ -60,7 +62,6 @@ use crate::{
     telemetry,
     upstream::Proxies,
     validity::{DatedFile, DatedKind},
-    vmc,
 };
 
 /// What was checked: every value in range, every file there, every combination sensible.
@@ -75,7 +76,7 @@ pub struct Config {
     /// `csp.client_secret_file`, if the secret comes from it; re-read while running.
     pub secret_file: Option<LoadedFile>,
     /// `[vmc]`.
-    pub vmc: vmc::Settings,
+    pub vmc: VmcSettings,
     /// `[inventory]`.
     pub inventory: inventory::Settings,
     /// `[access]`.
@@ -181,7 +182,7 @@ impl Config {
                 basic_encoding: csp::BasicEncoding::default(),
             },
             secret_file: None,
-            vmc: vmc::Settings { url: upstream_url, ..check::vmc(&mut reader) },
+            vmc: VmcSettings { url: upstream_url, ..check::vmc(&mut reader) },
             inventory: inventory::Settings { poll: SOON, ..check::inventory(&mut reader) },
             access: access::Settings::Open,
             telemetry: telemetry::Settings {

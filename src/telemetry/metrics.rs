@@ -18,8 +18,10 @@ use prometheus_client::{
     },
     registry::Registry,
 };
+use vmware_cloud::UpstreamCall;
 
-pub use self::events::{CacheResult, HttpCall, MintOutcome, UpstreamCall, WaitKind};
+pub(super) use self::events::MintOutcome;
+pub use self::events::{CacheResult, HttpCall, WaitKind};
 use super::process::{ProcessCollector, RuntimeCollector};
 
 /// Seconds; from a cached answer to a request's deadline.
@@ -177,7 +179,7 @@ impl Metrics {
     }
 
     /// Mints for an org will be counted.
-    pub fn expect_mints(&self, org_id: &Arc<str>) {
+    pub(super) fn expect_mints(&self, org_id: &Arc<str>) {
         for outcome in [MintOutcome::Minted, MintOutcome::Refused, MintOutcome::Failed] {
             let labels = MintLabels { org_id: org_id.clone(), outcome: outcome.as_str() };
             drop(self.0.token_mints.get_or_create(&labels));
@@ -225,14 +227,14 @@ impl Metrics {
     }
 
     /// Counts a mint. `org_id` is `default` for the app's own organization.
-    pub fn mint(&self, org_id: &Arc<str>, outcome: MintOutcome) {
+    pub(super) fn mint(&self, org_id: &Arc<str>, outcome: MintOutcome) {
         let labels = MintLabels { org_id: org_id.clone(), outcome: outcome.as_str() };
         self.0.token_mints.get_or_create(&labels).inc();
     }
 
     /// Counts a try at an upstream and its duration.
-    pub fn upstream_call(&self, call: &UpstreamCall) {
-        let (upstream, endpoint) = (call.upstream, call.endpoint);
+    pub(super) fn upstream_call(&self, call: &UpstreamCall) {
+        let (upstream, endpoint) = (call.upstream.as_str(), call.endpoint);
         let status = match call.status {
             _ if call.timed_out => "timeout".to_owned(),
             Some(status) => status.as_u16().to_string(),

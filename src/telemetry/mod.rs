@@ -5,6 +5,7 @@
 
 mod access_log;
 mod audit;
+mod cloud_events;
 mod line_buffer;
 mod log;
 mod log_writer;
@@ -21,7 +22,7 @@ pub use self::{
         Audit, AuditFailed, AuditGuard, AuditPermit, AuditRecord, CertificateRecord, Decision,
     },
     log::{LogGuard, LostLines, start},
-    metrics::{CacheResult, HttpCall, Metrics, MintOutcome, UpstreamCall, WaitKind},
+    metrics::{CacheResult, HttpCall, Metrics, WaitKind},
     prometheus_text::prometheus_text,
     settings::{AuditTarget, Format, Settings},
 };

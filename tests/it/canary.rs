@@ -184,8 +184,8 @@ async fn what_holds_a_secret_prints_none() {
     let metrics = Metrics::new();
     let upstreams = Upstreams::new(&config, &clock, &metrics).unwrap();
     outlets.printed("Upstreams", &upstreams);
-    let jobs = BackgroundJobs::new(metrics.clone());
-    let source = TokenSource::new(None, upstreams.mint.clone(), clock.clone(), metrics, jobs);
+    let jobs = BackgroundJobs::new(metrics);
+    let source = TokenSource::new(None, upstreams.mint.clone(), clock.clone(), jobs);
     let token = source.token().await.unwrap();
     outlets.printed("Token", &token);
     outlets.printed("TokenSource", &source);

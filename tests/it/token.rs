@@ -32,8 +32,8 @@ fn source(cloud: &Cloud) -> TokenSource {
         Client::new(Upstream::Csp, url, bounds, None, &proxies, clock.clone(), metrics.clone());
     let secret = SecretCell::new(ClientSecret::from_text("demo-secret").unwrap());
     let mint = Mint::new(client.unwrap(), &config.csp, secret);
-    let jobs = BackgroundJobs::new(metrics.clone());
-    TokenSource::new(None, mint, clock, metrics, jobs)
+    let jobs = BackgroundJobs::new(metrics);
+    TokenSource::new(None, mint, clock, jobs)
 }
 
 /// Elsewhere 35 misses made 35 mints (zmartzone/lua-resty-openidc#573).

@@ -116,7 +116,7 @@ fn every_key_can_be_set_in_the_file() {
     );
     assert_eq!(config.inventory.stale_denied, config.inventory.stale, "the lower one holds");
     assert_eq!((config.telemetry.log, config.telemetry.format), (LevelFilter::TRACE, Format::Text));
-    let config = Config { vmc: vmc::Settings { ca_file: None, ..config.vmc }, ..config };
+    let config = Config { vmc: VmcSettings { ca_file: None, ..config.vmc }, ..config };
     assert_eq!(
         callers(&config),
         [

@@ -32,21 +32,6 @@ pub enum WaitKind {
     Stream,
 }
 
-/// A try at an upstream.
-#[derive(Debug)]
-pub struct UpstreamCall {
-    /// Which one.
-    pub upstream: &'static str,
-    /// What was asked: a closed set.
-    pub endpoint: &'static str,
-    /// The status, once a head arrived.
-    pub status: Option<StatusCode>,
-    /// Whether the deadline ended it.
-    pub timed_out: bool,
-    /// How long it took.
-    pub took: Duration,
-}
-
 /// How the inventory served a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum CacheResult {
@@ -78,7 +63,7 @@ impl CacheResult {
 
 /// How a mint ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum MintOutcome {
+pub(crate) enum MintOutcome {
     /// A token came.
     Minted,
     /// CSP refused our credentials.

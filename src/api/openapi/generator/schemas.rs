@@ -3,15 +3,10 @@
 use std::collections::BTreeMap;
 
 use serde_json::Value;
-use utoipa::{
-    PartialSchema, ToSchema,
-    openapi::{
-        ArrayBuilder, Object, ObjectBuilder, Ref, RefOr, Schema, Type,
-        schema::{ArrayItems, SchemaType},
-    },
+use utoipa::openapi::{
+    ArrayBuilder, Object, ObjectBuilder, Ref, RefOr, Schema, Type,
+    schema::{ArrayItems, SchemaType},
 };
-
-use crate::ids::{OrgId, SddcId, TaskId};
 
 /// What `include=` adds to an SDDC: the field, and what it lists.
 const INCLUDED: [(&str, &str); 2] = [("clusters", "Cluster"), ("hosts", "Host")];
@@ -106,18 +101,3 @@ fn add_included(sddc: &mut Object) {
         sddc.properties.insert(field.to_owned(), Schema::from(list.build()).into());
     }
 }
-
-/// Lets documents derive their schemas. [`plain_id`] puts strings for the references.
-macro_rules! id {
-    ($($id:ty),*) => {$(
-        impl PartialSchema for $id {
-            fn schema() -> RefOr<Schema> {
-                Schema::from(ObjectBuilder::new().schema_type(Type::String).build()).into()
-            }
-        }
-
-        impl ToSchema for $id {}
-    )*};
-}
-
-id!(OrgId, SddcId, TaskId);

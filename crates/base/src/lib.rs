@@ -1,0 +1,16 @@
+//! What every crate of the gateway stands on, and what stands on nothing of theirs.
+//!
+//! - [`clock`]: the one source of time, which a test can move
+//! - [`ids`]: identifiers that must not be mixed up
+//! - [`jobs`]: one-shot background tasks, and [`single_flight`] on top of them
+//! - [`crypto`]: TLS's provider and the reader of CAs
+//! - [`loopback`]: whether an address is this machine's own
+//! - [`os_error`]: the system's errors in words
+
+pub mod clock;
+pub mod crypto;
+pub mod ids;
+pub mod jobs;
+pub mod loopback;
+pub mod os_error;
+pub mod single_flight;

@@ -1,0 +1,133 @@
+//! Every secret that the gateway holds for VMware Cloud, so that no text of VMware's shows one.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    fmt,
+    sync::Arc,
+};
+
+use parking_lot::{Mutex, MutexGuard};
+use secrecy::SecretString;
+use tokio::sync::watch;
+
+use super::{ClientSecret, Scrubber};
+use base::ids::OrgId;
+
+/// Of a token or client secret that was replaced, so many older ones are still looked for: they may
+/// still be good.
+const KEPT_OLDER: usize = 2;
+
+/// The client secret and the tokens of all organizations, the last few of each. Cheap to clone.
+#[derive(Clone)]
+pub struct HeldSecrets(Arc<SharedSecrets>);
+
+struct SharedSecrets {
+    held: Mutex<HeldState>,
+    /// One scrubber is built at a time: those who wait for it take the same.
+    building: Mutex<()>,
+    changed: watch::Sender<()>,
+}
+
+#[derive(Default)]
+struct HeldState {
+    /// With every form in which it is sent. The newest is last.
+    clients: VecDeque<(ClientSecret, Vec<SecretString>)>,
+    tokens: HashMap<Option<OrgId>, VecDeque<SecretString>>,
+    /// Of what is held now; `None` after a change.
+    scrubber: Option<Arc<Scrubber>>,
+    generation: u64,
+}
+
+impl Default for HeldSecrets {
+    fn default() -> Self {
+        Self(Arc::new(SharedSecrets {
+            held: Mutex::default(),
+            building: Mutex::default(),
+            changed: watch::Sender::new(()),
+        }))
+    }
+}
+
+impl HeldSecrets {
+    /// Takes an organization's new token.
+    pub(super) fn hold_token(&self, org: Option<&OrgId>, token: SecretString) {
+        let mut held = self.lock();
+        keep_newest(held.tokens.entry(org.cloned()).or_default(), token);
+        held.note_change();
+        drop(held);
+        self.0.changed.send_replace(());
+    }
+
+    /// Takes the client secret, if it is not held already. `forms` tells how it may be sent.
+    pub(super) fn hold_client(
+        &self,
+        secret: &ClientSecret,
+        forms: impl FnOnce() -> Vec<SecretString>,
+    ) {
+        let mut held = self.lock();
+        if held.clients.iter().any(|(known, _)| known.same_as(secret)) {
+            return;
+        }
+        keep_newest(&mut held.clients, (secret.clone(), forms()));
+        held.note_change();
+        drop(held);
+        self.0.changed.send_replace(());
+    }
+
+    /// Finds what is held now.
+    pub(super) fn scrubber(&self) -> Arc<Scrubber> {
+        if let Some(scrubber) = &self.lock().scrubber {
+            return scrubber.clone();
+        }
+        // Not under the lock that every read takes for the generation.
+        let _building = self.0.building.lock();
+        let held = self.lock();
+        if let Some(scrubber) = &held.scrubber {
+            return scrubber.clone();
+        }
+        let clients = held.clients.iter().flat_map(|(_, forms)| forms);
+        let secrets: Vec<_> = clients.chain(held.tokens.values().flatten()).cloned().collect();
+        let generation = held.generation;
+        drop(held);
+        let scrubber = Arc::new(Scrubber::new(secrets));
+        let mut held = self.lock();
+        if held.generation == generation {
+            held.scrubber = Some(scrubber.clone());
+        }
+        scrubber
+    }
+
+    /// Another number for each change of what is held.
+    pub(super) fn generation(&self) -> u64 {
+        self.lock().generation
+    }
+
+    /// Wakes when something new is held.
+    pub(super) fn changes(&self) -> watch::Receiver<()> {
+        self.0.changed.subscribe()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HeldState> {
+        self.0.held.lock()
+    }
+}
+
+impl HeldState {
+    fn note_change(&mut self) {
+        self.scrubber = None;
+        self.generation += 1;
+    }
+}
+
+impl fmt::Debug for HeldSecrets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("HeldSecrets(…)")
+    }
+}
+
+fn keep_newest<T>(held: &mut VecDeque<T>, new: T) {
+    held.push_back(new);
+    while held.len() > 1 + KEPT_OLDER {
+        held.pop_front();
+    }
+}

@@ -1,0 +1,269 @@
+//! The HTTP client: one deadline over the whole call, a bound on the body, JSON or nothing.
+
+use std::{sync::Arc, time::Duration};
+
+use base::clock::Clock;
+use bytes::{Bytes, BytesMut};
+use http::{
+    HeaderMap, StatusCode,
+    header::{CONTENT_TYPE, RETRY_AFTER},
+};
+use jiff::Timestamp;
+use reqwest::{Request, RequestBuilder, Response};
+use url::Url;
+
+use super::{
+    BuildError, Failure, FailureDetail, InvalidResponse, Proxies, circuit::MAX_RETRY_AFTER,
+    pool::ClientPool,
+};
+use crate::{Event, Observer, UpstreamCall};
+
+/// Which service is called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Upstream {
+    /// VMware Cloud Services: tokens.
+    Csp,
+    /// VMware Cloud on AWS: everything else of VMware's.
+    Vmc,
+    /// The issuer of callers' tokens: its keys.
+    Jwks,
+}
+
+impl Upstream {
+    /// The metric label.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Csp => "csp",
+            Self::Vmc => "vmc",
+            Self::Jwks => "jwks",
+        }
+    }
+
+    /// The configuration key of its extra CAs.
+    pub(super) const fn ca_file_key(self) -> &'static str {
+        match self {
+            Self::Csp | Self::Vmc => "vmc.ca_file",
+            Self::Jwks => "access.oidc.ca_file",
+        }
+    }
+}
+
+/// What bounds a call.
+#[derive(Debug, Clone, Copy)]
+pub struct CallBounds {
+    /// Name lookup, connection and TLS.
+    pub connect_timeout: Duration,
+    /// The whole call, from the first byte sent to the last byte read.
+    pub timeout: Duration,
+    /// Bytes of the answer, decoded.
+    pub max_body: u64,
+}
+
+/// Asks one upstream. Cheap to clone; clones share its connections.
+#[derive(Debug, Clone)]
+pub struct Client {
+    pool: Arc<ClientPool>,
+    upstream: Upstream,
+    bounds: CallBounds,
+    clock: Clock,
+    observer: Arc<dyn Observer>,
+}
+
+/// An answer whose status means something to the service's own client.
+#[derive(Debug)]
+pub enum Reply {
+    /// 200 with a whole JSON body.
+    Json(Bytes),
+    /// 400, 401, 403 or 404. The body was not read.
+    Refused(StatusCode),
+}
+
+impl Client {
+    /// A client for the upstream at `base`, which is reached as `proxies` say. `authorities` are CAs in
+    /// PEM that are trusted beside the system's.
+    ///
+    /// # Errors
+    /// [`BuildError`] when these or the system's CAs cannot be used.
+    pub fn new(
+        upstream: Upstream,
+        base: &Url,
+        bounds: CallBounds,
+        authorities: Option<&[u8]>,
+        proxies: &Proxies,
+        clock: Clock,
+        observer: impl Observer + 'static,
+    ) -> Result<Self, BuildError> {
+        let route = proxies.route(base);
+        let timeout = bounds.connect_timeout;
+        let pool = ClientPool::new(upstream, base, timeout, authorities, route, clock.clone())?;
+        Ok(Self { pool: Arc::new(pool), upstream, bounds, clock, observer: Arc::new(observer) })
+    }
+
+    /// Takes the new content of the file of extra CAs, from the next call on.
+    ///
+    /// # Errors
+    /// What is wrong with it, from a closed set; the old CAs stay.
+    pub async fn take_authorities(&self, pem: &[u8]) -> Result<(), &'static str> {
+        self.pool.take_authorities(pem, self.observer()).await
+    }
+
+    /// Is told what happens.
+    pub(crate) fn observer(&self) -> &dyn Observer {
+        &*self.observer
+    }
+
+    /// Starts a request.
+    pub fn request(&self, method: http::Method, url: Url) -> RequestBuilder {
+        self.pool.current().request(method, url)
+    }
+
+    /// Makes one try. `endpoint` names it in the metrics: a closed set.
+    ///
+    /// # Errors
+    /// [`Failure`], see there.
+    pub async fn call(&self, endpoint: &'static str, request: Request) -> Result<Reply, Failure> {
+        let begun = self.clock.now();
+        let call = async {
+            let http = self.pool.fresh(self.observer()).await;
+            let response = http.execute(request).await.map_err(transport)?;
+            let status = response.status();
+            Ok((status, self.read(response).await))
+        };
+        let (status, outcome) = match tokio::time::timeout(self.bounds.timeout, call).await {
+            Ok(Ok((status, outcome))) => (Some(status), outcome),
+            Ok(Err(failure)) => (None, Err(failure)),
+            Err(_elapsed) => (None, Err(Failure::Timeout(self.bounds.timeout))),
+        };
+        self.observer.observe(&Event::CallEnded(UpstreamCall {
+            upstream: self.upstream,
+            endpoint,
+            status,
+            timed_out: matches!(outcome, Err(Failure::Timeout(_))),
+            took: self.clock.now().since(begun),
+        }));
+        match outcome {
+            Err(Failure::Connect(detail)) => Err(Failure::Connect(self.pool.explain(detail).await)),
+            outcome => outcome,
+        }
+    }
+
+    async fn read(&self, response: Response) -> Result<Reply, Failure> {
+        let status = response.status();
+        match status.as_u16() {
+            200 => {}
+            // A page that says 404 comes from something in between, or from a wrong base URL.
+            404 if !is_json(response.headers()) => return Err(InvalidResponse::ContentType.into()),
+            400 | 401 | 403 | 404 => return Ok(Reply::Refused(status)),
+            429 => {
+                let retry_after = self.retry_after(response.headers());
+                return Err(Failure::Throttled { retry_after });
+            }
+            500..=599 => {
+                let retry_after = self.retry_after(response.headers());
+                return Err(Failure::Server { status, retry_after });
+            }
+            _ => return Err(InvalidResponse::Status(status).into()),
+        }
+        let good = match self.upstream {
+            // Issuers publish their keys as files too, whose type a server guesses or leaves out. A
+            // page is what a wrong address has.
+            Upstream::Jwks => !is_html(response.headers()),
+            Upstream::Csp | Upstream::Vmc => is_json(response.headers()),
+        };
+        if !good {
+            return Err(InvalidResponse::ContentType.into());
+        }
+        self.body(response).await.map(Reply::Json)
+    }
+
+    async fn body(&self, mut response: Response) -> Result<Bytes, Failure> {
+        let bound = self.bounds.max_body;
+        let too_large = || Failure::from(InvalidResponse::TooLarge(bound));
+        let announced = response.content_length().unwrap_or(0);
+        if announced > bound {
+            return Err(too_large());
+        }
+        let mut body = BytesMut::with_capacity(usize::try_from(announced).unwrap_or(0));
+        while let Some(chunk) = response.chunk().await.map_err(transport)? {
+            if body.len() as u64 + chunk.len() as u64 > bound {
+                return Err(too_large());
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(body.freeze())
+    }
+
+    /// `Retry-After` in seconds or as a date (RFC 9110 section 10.2.3), taken as at most 5 min.
+    fn retry_after(&self, headers: &HeaderMap) -> Option<Duration> {
+        let asked = parse_retry_after(headers.get(RETRY_AFTER)?.to_str().ok()?, self.clock.wall())?;
+        Some(asked.min(MAX_RETRY_AFTER))
+    }
+}
+
+fn transport(error: reqwest::Error) -> Failure {
+    if error.is_connect() {
+        Failure::Connect(FailureDetail::of(error))
+    } else {
+        Failure::Broken(FailureDetail::of(error))
+    }
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    essence(headers).is_some_and(|it| it == "application/json" || it.ends_with("+json"))
+}
+
+fn is_html(headers: &HeaderMap) -> bool {
+    essence(headers).is_some_and(|it| it == "text/html" || it == "application/xhtml+xml")
+}
+
+/// The media type without its parameters, in lower case.
+fn essence(headers: &HeaderMap) -> Option<String> {
+    let value = headers.get(CONTENT_TYPE)?.to_str().ok()?;
+    Some(value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase())
+}
+
+fn parse_retry_after(text: &str, now: Timestamp) -> Option<Duration> {
+    let text = text.trim();
+    if let Ok(seconds) = text.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let date = jiff::fmt::rfc2822::parse(text).ok()?.timestamp();
+    // A date in the past means: now.
+    Some(Duration::try_from(date.duration_since(now)).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn retry_after_is_seconds_or_a_date() {
+        let now: Timestamp = "2026-11-22T10:00:00Z".parse().unwrap();
+        let cases = [
+            ("5", Some(5)),
+            (" 0 ", Some(0)),
+            ("Sun, 22 Nov 2026 10:00:30 GMT", Some(30)),
+            ("Sun, 22 Nov 2026 09:00:00 GMT", Some(0)),
+            ("-3", None),
+            ("soon", None),
+        ];
+        for (text, seconds) in cases {
+            assert_eq!(parse_retry_after(text, now), seconds.map(Duration::from_secs), "{text}");
+        }
+    }
+
+    #[test]
+    fn json_is_told_by_its_content_type() {
+        let headers = |value: &str| {
+            HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_str(value).unwrap())])
+        };
+        assert!(is_json(&headers("application/json")));
+        assert!(is_json(&headers("Application/JSON; charset=utf-8")));
+        assert!(is_json(&headers("application/problem+json")));
+        assert!(!is_json(&headers("text/html")));
+        assert!(!is_json(&HeaderMap::new()));
+    }
+}

@@ -63,14 +63,7 @@ impl RequestIdentity {
     /// # Errors
     /// [`Denied`].
     pub fn admit(&self, scope: Scope) -> Result<Admitted, Denied> {
-        let known = match &self.identity {
-            Identity::Authenticated(known) => known.clone(),
-            Identity::Refused(refusal) => return Err(self.refuse(*refusal)),
-        };
-        if let Some(limiter) = known.caller().limiter() {
-            let taken = limiter.take(self.policy.clock().now());
-            taken.map_err(|exceeded| Denied::RateLimited(limiter.rate(), exceeded))?;
-        }
+        let known = self.admit_with_any_scope()?.clone();
         require(&known, scope)?;
         let looked_at = self.policy.clock().now();
         Ok(Admitted {
@@ -85,6 +78,23 @@ impl RequestIdentity {
 }
 
 impl RequestIdentity {
+    /// Judges whether the sender is known and may ask now, whatever its scopes: 401, then 429.
+    /// Counts the request against its caller's rate.
+    ///
+    /// # Errors
+    /// [`Denied`], never for a scope.
+    pub fn admit_with_any_scope(&self) -> Result<&Authenticated, Denied> {
+        let known = match &self.identity {
+            Identity::Authenticated(known) => known,
+            Identity::Refused(refusal) => return Err(self.refuse(*refusal)),
+        };
+        if let Some(limiter) = known.caller().limiter() {
+            let taken = limiter.take(self.policy.clock().now());
+            taken.map_err(|exceeded| Denied::RateLimited(limiter.rate(), exceeded))?;
+        }
+        Ok(known)
+    }
+
     fn refuse(&self, refusal: Refusal) -> Denied {
         if refusal.is_bad_credential() {
             let now = self.policy.clock().now();

@@ -36,6 +36,12 @@ impl Caller {
         &self.0.name
     }
 
+    /// What the caller may do.
+    #[must_use]
+    pub fn scopes(&self) -> &[Scope] {
+        &self.0.scopes
+    }
+
     /// Whether the caller has a scope.
     #[must_use]
     pub fn has(&self, scope: Scope) -> bool {
@@ -55,7 +61,8 @@ impl Caller {
     }
 
     /// From when on none of its credentials is good.
-    pub(super) fn not_after(&self) -> Option<Timestamp> {
+    #[must_use]
+    pub fn not_after(&self) -> Option<Timestamp> {
         self.0.not_after
     }
 

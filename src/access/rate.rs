@@ -76,6 +76,18 @@ impl Rate {
         Self { burst: burst.min(most), ..self }
     }
 
+    /// How many may come in each [`window`](Self::window).
+    #[must_use]
+    pub fn requests(self) -> NonZeroU32 {
+        self.count
+    }
+
+    /// A second, a minute or an hour.
+    #[must_use]
+    pub fn window(self) -> Duration {
+        UNITS[self.unit].1
+    }
+
     /// How many may come at once.
     #[must_use]
     pub fn burst(self) -> NonZeroU32 {

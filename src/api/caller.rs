@@ -7,7 +7,7 @@ use http::request::Parts;
 
 use super::error::ApiError;
 use crate::{
-    access::{Admitted, Denied, Refusal, RequestIdentity, Scope as Right, View},
+    access::{Admitted, Caller, Denied, Refusal, RequestIdentity, Scope as Right, View},
     ids::{OrgId, SddcId},
     inventory::{
         Content, OrgSelector,
@@ -28,6 +28,20 @@ impl<S: Sync> FromRequestParts<S> for SddcReader {
         let sender = parts.extensions.get::<RequestIdentity>();
         let sender = sender.ok_or(Denied::Unauthenticated(Refusal::Missing))?;
         Ok(Self(sender.admit(Right::SddcRead)?))
+    }
+}
+
+/// A caller, whatever its scopes. Rejects with 401, then 429.
+#[derive(Debug)]
+pub(super) struct AnyCaller(pub(super) Caller);
+
+impl<S: Sync> FromRequestParts<S> for AnyCaller {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, ApiError> {
+        let sender = parts.extensions.get::<RequestIdentity>();
+        let sender = sender.ok_or(Denied::Unauthenticated(Refusal::Missing))?;
+        Ok(Self(sender.admit_with_any_scope()?.caller().clone()))
     }
 }
 

@@ -24,6 +24,7 @@ mod resource;
 mod sddcs;
 mod tasks;
 mod watch;
+mod whoami;
 
 use std::sync::Arc;
 
@@ -100,7 +101,7 @@ impl FromRef<Arc<ApiState>> for Readiness {
 type Route = (&'static str, MethodRouter<Arc<ApiState>>);
 
 /// The facade's routes, which ask for a caller. The published document has these and no others.
-fn facade() -> [Route; 14] {
+fn facade() -> [Route; 15] {
     [
         ("/sddcs", get(sddcs::list_sddcs)),
         ("/sddcs/events", get(watch::watch_sddcs)),
@@ -116,6 +117,7 @@ fn facade() -> [Route; 14] {
         ("/orgs/{org_id}", get(orgs::show_org)),
         ("/orgs/{org_id}/sddcs", get(orgs::list_org_sddcs)),
         ("/sd/prometheus", get(discovery::discover_targets)),
+        ("/whoami", get(whoami::show_caller)),
     ]
 }
 

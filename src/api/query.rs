@@ -25,11 +25,14 @@ use std::borrow::Cow;
 use axum::extract::FromRequestParts;
 use http::{Uri, request::Parts};
 
+use super::error::ApiError;
+
 pub(super) use self::{
     allowed_params::AllowedParams,
     parser::{PendingQuery, QueryParser},
     select::{ListQuery, Target},
 };
+use self::faults::QueryFaults;
 
 /// Parameters of a query that are looked at; more of them are a fault.
 const MAX_PARAMETERS: usize = 100;
@@ -51,6 +54,18 @@ impl RawQuery {
     #[cfg(test)]
     pub(super) fn of(target: &'static str) -> Self {
         Self(Uri::from_static(target))
+    }
+
+    /// For a path that takes no parameters.
+    ///
+    /// # Errors
+    /// [`ApiError::InvalidParameter`] if there are any.
+    pub(super) fn refuse_parameters(&self) -> Result<(), ApiError> {
+        let mut faults = QueryFaults::default();
+        for (at, (name, _)) in self.pairs().take(MAX_PARAMETERS).enumerate() {
+            faults.push(at, faults::unknown_parameter(&name, &[]));
+        }
+        faults.into_result()
     }
 
     fn pairs(&self) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> {

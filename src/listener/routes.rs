@@ -3,7 +3,7 @@
 use crate::ids::{OrgId, SddcId};
 
 /// Every route of the API listener. A test compares the table with the router's own templates.
-pub static ROUTES: [Route; 22] = [
+pub static ROUTES: [Route; 23] = [
     facade("/sddcs").which_may_wait(),
     facade("/sddcs/events").which_may_wait(),
     facade("/sddcs/{sddc_id}"),
@@ -18,6 +18,7 @@ pub static ROUTES: [Route; 22] = [
     facade("/orgs/{org_id}"),
     facade("/orgs/{org_id}/sddcs").which_may_wait(),
     facade("/sd/prometheus"),
+    facade("/whoami"),
     page("/"),
     page("/docs"),
     page("/docs/{asset}"),

@@ -81,7 +81,7 @@ async fn every_path(cloud: &Cloud, gateway: &TestGateway) -> Vec<String> {
             .replace("/sd/prometheus", "/sd/prometheus?target=vcenter")
     });
     let paths: Vec<_> = paths.collect();
-    assert_eq!(paths.len(), 14, "{paths:?}");
+    assert_eq!(paths.len(), 15, "{paths:?}");
     paths
 }
 

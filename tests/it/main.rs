@@ -35,4 +35,5 @@ mod token;
 mod upstream;
 mod views;
 mod watch;
+mod whoami;
 mod wire;

@@ -91,6 +91,12 @@ async fn assert_answers(document: &Value, path: &str, operation: &Value, gateway
     let response = &operation["responses"]["200"];
     assert_documented(document, response, &answer, &target);
     let (answer, example) = (answer.json(), &response["content"]["application/json"]["example"]);
+    // Who asks here is nobody of the example.
+    if path == "/whoami" {
+        let fields = |document: &Value| document.as_object().unwrap().keys().cloned().collect();
+        let (sent, shown): (Vec<_>, Vec<_>) = (fields(&answer), fields(example));
+        return assert_eq!(sent, shown);
+    }
     match example.get("items").and(answer["items"].as_array()).or(answer.as_array()) {
         Some(items) => {
             let shown = example.get("items").unwrap_or(example).as_array().unwrap();

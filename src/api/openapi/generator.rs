@@ -36,6 +36,7 @@ use crate::{
         page::Page,
         sddcs, tasks,
         watch::{self, ChangeEvent, ResetEvent, StatusEvent},
+        whoami::{self, CallerDocument, CallerRate},
     },
     inventory::model::{Cluster, Host, Org, Sddc, Task},
     problem::{MissingPart, ParameterFault, ProblemDocument},
@@ -60,18 +61,19 @@ use crate::{
         (name = "tasks", description = "The work that VMware Cloud does or did on SDDCs"),
         (name = "orgs", description = "The organizations that SDDCs belong to"),
         (name = "discovery", description = "Targets for monitoring"),
+        (name = "caller", description = "The caller itself"),
     ),
     paths(
         sddcs::list_sddcs, sddcs::show_sddc, sddcs::list_sddc_clusters, sddcs::list_sddc_hosts,
         sddcs::list_clusters, sddcs::list_hosts, watch::watch_sddcs,
         tasks::list_tasks, tasks::show_task, tasks::list_sddc_tasks,
         orgs::list_orgs, orgs::show_org, orgs::list_org_sddcs,
-        discovery::discover_targets,
+        discovery::discover_targets, whoami::show_caller,
     ),
     components(schemas(
         Sddc, Cluster, Host, Task, Org,
         Page<Sddc>, Page<Cluster>, Page<Host>, Page<Task>, Page<Org>, TargetGroup<'static>, ChangeEvent<'static>,
-        StatusEvent, ResetEvent, MissingPart, ParameterFault, ProblemDocument<'static>,
+        StatusEvent, ResetEvent, CallerDocument<'static>, CallerRate, MissingPart, ParameterFault, ProblemDocument<'static>,
     )),
 )]
 struct Base;

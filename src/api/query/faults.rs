@@ -2,7 +2,10 @@
 
 use std::borrow::Cow;
 
-use crate::problem::{ParameterFault, shortened};
+use crate::{
+    api::error::ApiError,
+    problem::{ParameterFault, shortened},
+};
 
 /// No query gets more answers than this, however many faults it has.
 const MOST: usize = 100;
@@ -22,6 +25,12 @@ impl QueryFaults {
     /// Whether no more will be told, so that there is no use in looking for more.
     pub(super) fn are_many(&self) -> bool {
         self.0.len() >= MOST
+    }
+
+    /// # Errors
+    /// [`ApiError::InvalidParameter`] with all of them.
+    pub(super) fn into_result(self) -> Result<(), ApiError> {
+        if self.is_empty() { Ok(()) } else { Err(ApiError::InvalidParameter(self.told())) }
     }
 
     pub(super) fn is_empty(&self) -> bool {

@@ -173,11 +173,8 @@ impl<R: Resource> QueryParser<R> {
         }
         self.query.settle();
         self.read_cursor();
-        if self.faults.is_empty() {
-            Ok(self.query)
-        } else {
-            Err(ApiError::InvalidParameter(self.faults.told()))
-        }
+        self.faults.into_result()?;
+        Ok(self.query)
     }
 
     fn read(&mut self, allowed: AllowedParams, at: usize, name: &str, value: &str) {

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::{
-    api::{discovery, watch},
+    api::{discovery, watch, whoami},
     csp::Scrubber,
     inventory::{
         Entry, mapping,
@@ -73,6 +73,7 @@ impl Examples {
             "/orgs/{org_id}" => json!(self.orgs.first()),
             "/orgs" => page(one(self.orgs.first().map(|it| json!(it)))),
             "/sd/prometheus" => discovery::example(&self.sddcs),
+            "/whoami" => whoami::example(),
             "/sddcs/events" => json!(watch::example(&self.sddcs)),
             _ => page(one(first.map(|entry| json!(entry.sddc)))),
         }

@@ -5,11 +5,14 @@ use utoipa::openapi::{
     path::{Parameter, ParameterBuilder, ParameterIn},
 };
 
-use super::share::share;
+use super::{
+    operation::{STREAM, WHOAMI},
+    share::share,
+};
 
 /// What a request's header fields may say.
 const ASKED: [(&str, &str); 6] = [
-    ("Last-Event-ID", "The `id` of the last event that the client received"),
+    (LAST_EVENT_ID, "The `id` of the last event that the client received"),
     (
         "If-None-Match",
         "The `ETag`s that the caller has, or `*`: the answer is 304 if one of them still holds",
@@ -34,13 +37,17 @@ const ASKED: [(&str, &str); 6] = [
     ("traceparent", "Trace context (W3C): the log has its trace id"),
 ];
 
-/// Those of them that a stream of events takes. The first is for streams alone.
-const ASKED_OF_STREAM: [&str; 3] = ["Last-Event-ID", "X-Request-Id", "traceparent"];
+/// Resumes a stream of events.
+const LAST_EVENT_ID: &str = "Last-Event-ID";
+/// Those that every request may have.
+const ASKED_OF_ANY: [&str; 2] = ["X-Request-Id", "traceparent"];
 
 /// The request's header fields.
-pub(super) fn asked(is_stream: bool) -> impl Iterator<Item = Parameter> {
-    let takes = move |name: &str| {
-        if is_stream { ASKED_OF_STREAM.contains(&name) } else { name != ASKED_OF_STREAM[0] }
+pub(super) fn asked(path: &str) -> impl Iterator<Item = Parameter> {
+    let takes = move |name: &str| match path {
+        STREAM => name == LAST_EVENT_ID || ASKED_OF_ANY.contains(&name),
+        WHOAMI => ASKED_OF_ANY.contains(&name),
+        _ => name != LAST_EVENT_ID,
     };
     ASKED.iter().filter(move |(name, _)| takes(name)).map(|(name, text)| {
         let schema = ObjectBuilder::new().schema_type(Type::String).build();
@@ -112,10 +119,10 @@ pub(super) const LINK: Field = text(
 pub(super) const CONTENT_ENCODING: Field =
     text("Content-Encoding", "`zstd`, `br` or `gzip`; absent if the answer is not compressed");
 
-/// What a stream of events carries.
-pub(super) const OF_STREAM: [Field; 5] = [
+/// What an answer carries that is not to be stored.
+pub(super) const NOT_STORED: [Field; 5] = [
     NO_STORE,
-    Field { shared: "Vary-Stream", ..text("Vary", "`Authorization, X-API-Key`") },
+    Field { shared: "Vary-No-Store", ..text("Vary", "`Authorization, X-API-Key`") },
     RATELIMIT_POLICY,
     RATELIMIT,
     REQUEST_ID,

@@ -10,7 +10,7 @@ use utoipa::openapi::{
 
 use super::{
     examples::Examples,
-    headers::{self, CONTENT_ENCODING, FRESHNESS, LINK, OF_STREAM},
+    headers::{self, CONTENT_ENCODING, FRESHNESS, LINK, NOT_STORED},
     problems,
     share::share,
 };
@@ -21,6 +21,8 @@ use crate::{
 
 /// The path that answers with a stream of events.
 pub(super) const STREAM: &str = "/sddcs/events";
+/// The path that answers about the caller and not from the snapshot.
+pub(super) const WHOAMI: &str = "/whoami";
 /// Parameters that are the same for every kind of document.
 const OF_ANY: [&str; 6] = ["target", "limit", "cursor", "partial", "include_deleted", "wait"];
 
@@ -35,12 +37,12 @@ impl Author<'_> {
     pub(super) fn complete(&mut self, path: &str, operation: &mut Operation) {
         let facts = Facts::of(path);
         self.add_parameters(path, &facts, operation);
-        let is_stream = path == STREAM;
+        let is_stored = path != STREAM && path != WHOAMI;
         if let Some(RefOr::T(answer)) = operation.responses.responses.get_mut("200") {
             self.complete_answer(path, &facts, answer);
         }
         let responses = &mut operation.responses.responses;
-        if !is_stream {
+        if is_stored {
             let mut unchanged = ResponseBuilder::new()
                 .description("The caller already has this answer (`If-None-Match`)")
                 .build();
@@ -63,10 +65,13 @@ impl Author<'_> {
         if path == STREAM {
             content.extensions = Some(events());
             answer.content.insert("text/event-stream".into(), content.into());
-            headers::describe(self.shared, answer, &OF_STREAM);
+            headers::describe(self.shared, answer, &NOT_STORED);
             return;
         }
         answer.content.insert("application/json".into(), content.into());
+        if path == WHOAMI {
+            return headers::describe(self.shared, answer, &NOT_STORED);
+        }
         headers::describe(self.shared, answer, &FRESHNESS);
         headers::describe(self.shared, answer, &[CONTENT_ENCODING]);
         if facts.query.iter().any(|parameter| parameter.name == "cursor") {
@@ -77,7 +82,7 @@ impl Author<'_> {
     fn add_parameters(&mut self, path: &str, facts: &Facts, operation: &mut Operation) {
         let ids = path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
         let ids = ids.map(|name| self.id(name));
-        let headers = headers::asked(path == STREAM);
+        let headers = headers::asked(path);
         let all: Vec<_> = ids.chain(facts.query.clone()).chain(headers).collect();
         let all = all.into_iter().map(|parameter| self.share(facts.resource, parameter));
         operation.parameters = Some(all.collect());
@@ -143,6 +148,10 @@ impl Facts {
                 query: AllowedParams::DISCOVERY.published::<SddcEntry>(),
                 body: Schema::from(Array::new(Ref::from_schema_name("TargetGroup"))).into(),
             },
+            WHOAMI => {
+                let body = Ref::from_schema_name("Caller").into();
+                Self { resource: "Caller", query: Vec::new(), body }
+            }
             other => panic!("what {other} takes and answers is not said"),
         }
     }

@@ -13,7 +13,7 @@ use super::{
     headers::{
         self, NO_STORE, RATELIMIT, RATELIMIT_POLICY, REQUEST_ID, RETRY_AFTER, WWW_AUTHENTICATE,
     },
-    operation::STREAM,
+    operation::{STREAM, WHOAMI},
 };
 use crate::{
     access::{Denied, RateExceeded, Refusal, Scope, oidc::JwtFault},
@@ -56,23 +56,16 @@ pub(super) fn of(path: &str, examples: &Examples) -> Vec<Problems> {
             vec![too_large(431, "all header fields together may have at most 16 KiB")],
         ),
         about("Internal", "/sddcs", vec![Problem::new(Code::Internal, "internal error")]),
-        about("BadGateway", "/sddcs", [Kind::CredentialsRejected, Kind::Contract].map(told).into()),
-        about(
-            "Unavailable",
-            "/sddcs",
-            vec![
-                told(Kind::Unavailable),
-                incomplete(examples),
-                ApiError::TooManyWatchers.problem(),
-                unavailable(Code::AuditUnavailable, "the audit record cannot be written"),
-                unavailable(
-                    Code::ShuttingDown,
-                    "the gateway is shutting down, and the time for requests in flight is over",
-                ),
-                issuer_unavailable(),
-            ],
-        ),
     ];
+    if path == WHOAMI {
+        problems.push(about("GatewayUnavailable", WHOAMI, gateway_unavailable().into()));
+        return problems;
+    }
+    let upstream = [Kind::CredentialsRejected, Kind::Contract].map(told);
+    problems.push(about("BadGateway", "/sddcs", upstream.into()));
+    let mut unavailable = vec![told(Kind::Unavailable), incomplete(examples)];
+    unavailable.extend(gateway_unavailable());
+    problems.push(about("Unavailable", "/sddcs", unavailable));
     let timeout = told(Kind::Timeout);
     problems.push(if path == STREAM {
         about("UpstreamTimeout", STREAM, vec![timeout])
@@ -87,6 +80,19 @@ pub(super) fn of(path: &str, examples: &Examples) -> Vec<Problems> {
     let absent = absent.into_iter().filter(|(id, ..)| path.contains(id));
     problems.extend(absent.map(|(_, name, at, error)| about(name, at, vec![error.problem()])));
     problems
+}
+
+/// What the gateway lacks itself.
+fn gateway_unavailable() -> [Problem; 4] {
+    [
+        ApiError::TooManyWatchers.problem(),
+        unavailable(Code::AuditUnavailable, "the audit record cannot be written"),
+        unavailable(
+            Code::ShuttingDown,
+            "the gateway is shutting down, and the time for requests in flight is over",
+        ),
+        issuer_unavailable(),
+    ]
 }
 
 fn about(name: &'static str, path: &'static str, examples: Vec<Problem>) -> Problems {

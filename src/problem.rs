@@ -29,6 +29,7 @@ struct ProblemFacts {
     detail: Cow<'static, str>,
     errors: Vec<ParameterFault>,
     missing: Vec<MissingPart>,
+    did_you_mean: Option<String>,
     retry_after: Option<Duration>,
     headers: Vec<(header::HeaderName, HeaderValue)>,
     /// Why, for metrics and the access line; a closed set.
@@ -93,6 +94,10 @@ pub struct ProblemDocument<'a> {
     /// On `incomplete`: the organizations that cannot be shown.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     missing: &'a [MissingPart],
+    /// On `not-found`: the path that was probably meant, where one is close.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schema(value_type = String))]
+    did_you_mean: Option<String>,
 }
 
 impl Problem {
@@ -104,6 +109,7 @@ impl Problem {
             detail: detail.into(),
             errors: Vec::new(),
             missing: Vec::new(),
+            did_you_mean: None,
             retry_after: None,
             headers: Vec::new(),
             reason: None,
@@ -128,6 +134,13 @@ impl Problem {
     #[must_use]
     pub fn with_missing(mut self, missing: Vec<MissingPart>) -> Self {
         self.0.missing = missing;
+        self
+    }
+
+    /// The path that was probably meant.
+    #[must_use]
+    pub fn with_did_you_mean(mut self, path: Option<String>) -> Self {
+        self.0.did_you_mean = path;
         self
     }
 
@@ -192,6 +205,7 @@ impl Problem {
             retryable: entry.retryable,
             errors: (facts.status == StatusCode::BAD_REQUEST).then_some(&*facts.errors),
             missing: &facts.missing,
+            did_you_mean: facts.did_you_mean.as_deref().map(|path| base.join(path)),
         }
     }
 

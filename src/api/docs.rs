@@ -15,6 +15,7 @@ use http::{
 use super::{
     answer::{AnswerCache, ConditionalHeaders, EncodedAnswer},
     openapi,
+    slip::path_meant,
 };
 use crate::{
     problem::{Code, Problem},
@@ -142,7 +143,10 @@ pub(super) async fn asset(
         "problem.css" => DocPart::Sheet,
         "swagger-ui.css" => DocPart::UiSheet,
         "swagger-ui-bundle.js" => DocPart::Ui,
-        _ => return Err(Problem::new(Code::NotFound, "the docs have no such page")),
+        _ => {
+            let problem = Problem::new(Code::NotFound, "the docs have no such page");
+            return Err(problem.with_did_you_mean(path_meant(&format!("/docs/{name}"))));
+        }
     };
     Ok(send_part(&answers, &docs, &conditions, part))
 }
@@ -173,7 +177,10 @@ pub(super) async fn problem(
     conditions: ConditionalHeaders,
 ) -> Result<Response, Problem> {
     let page = docs.problem(&code);
-    let page = page.ok_or_else(|| Problem::new(Code::NotFound, "there is no such problem code"))?;
+    let page = page.ok_or_else(|| {
+        Problem::new(Code::NotFound, "there is no such problem code")
+            .with_did_you_mean(path_meant(&format!("/problems/{code}")))
+    })?;
     Ok(send(&answers, &conditions, HTML, page))
 }
 

@@ -5,7 +5,7 @@ use std::{borrow::Cow, time::Duration};
 use axum::response::{IntoResponse, Response};
 use http::{HeaderName, HeaderValue, header::WWW_AUTHENTICATE};
 
-use super::answer::Overloaded;
+use super::{answer::Overloaded, query::summary};
 use crate::{
     access::{
         AuthFailureLimiter, CALLER, Denied, Quota, RATELIMIT, RATELIMIT_POLICY, RateExceeded,
@@ -21,7 +21,7 @@ use crate::{
 pub(super) enum ApiError {
     #[error("{}", denied_text(.0))]
     Denied(Denied),
-    #[error("the query has {} fault(s): see `errors`", .0.len())]
+    #[error("{}", summary(.0))]
     InvalidParameter(Vec<ParameterFault>),
     #[error("there is no SDDC with this id")]
     SddcNotFound,

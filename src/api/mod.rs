@@ -22,6 +22,7 @@ mod query;
 mod request;
 mod resource;
 mod sddcs;
+mod slip;
 mod tasks;
 mod watch;
 mod whoami;
@@ -33,7 +34,7 @@ use axum::{
     extract::FromRef,
     routing::{MethodRouter, get},
 };
-use http::StatusCode;
+use http::{StatusCode, Uri};
 
 pub use self::{
     answer::{AnswerCache, CacheStatus},
@@ -135,6 +136,11 @@ fn pages() -> [Route; 8] {
     ]
 }
 
+/// The templates of all routes.
+fn all_templates() -> impl Iterator<Item = &'static str> {
+    facade().into_iter().chain(pages()).map(|(template, _)| template)
+}
+
 /// The templates of the routes that ask for a caller, and of those that do not.
 #[cfg(test)]
 pub(crate) fn templates() -> (Vec<String>, Vec<String>) {
@@ -152,8 +158,9 @@ pub fn router(state: ApiState) -> Router {
         .with_state(Arc::new(state))
 }
 
-async fn no_such_path() -> Problem {
+async fn no_such_path(uri: Uri) -> Problem {
     Problem::new(Code::NotFound, "there is no such path; /docs lists every path")
+        .with_did_you_mean(slip::path_meant(uri.path()))
 }
 
 async fn no_such_method() -> Problem {

@@ -15,7 +15,6 @@ use axum::response::Response;
 
 use super::{
     answer::{AnswerSubject, ClientCaching, EncodedAnswer, ResourceType},
-    caller::Visibility,
     error::ApiError,
     gaps::{self, EntryFilter, gaps},
     query::{AllowedParams, ListQuery, PendingQuery},
@@ -24,7 +23,6 @@ use super::{
     watch::LongPoll,
 };
 use crate::{
-    access::Admitted,
     inventory::{
         Entry, FoundDocument, FreshnessRequirement, List, ListSnapshot, Missing, OrgSelector,
         Served, Watch, model::SddcEntry,
@@ -60,12 +58,6 @@ pub(super) enum WatchMode {
     Forever,
 }
 
-impl WatchMode {
-    fn waits_for_changes<R: Resource>(self, pending: &PendingQuery<R>) -> bool {
-        self == Self::Forever || pending.wait().is_some_and(|wait| !wait.is_zero())
-    }
-}
-
 /// An answer as it is now.
 #[derive(Debug)]
 pub(super) struct EncodedPage {
@@ -89,33 +81,18 @@ pub(super) async fn list_of_sddcs<R: HeldBy<SddcEntry>>(
     let FetchedList { query, served, watch, requirement } =
         fetch::<R>(&request, &target, AllowedParams::LIST, WatchMode::AsAsked).await?;
     let mut page = encode(&request, &target, &query, 0, &served, &request.visibility).await?;
-    if let Some((watch, wait)) = watch.zip(query.wait()) {
-        let with_deleted = query.includes_deleted();
-        // The newest was read for the first look; what is read from now on is newer.
-        let later = FreshnessRequirement { max_age: None, ..requirement };
-        let mut poll = LongPoll::new(&request, watch, began + wait);
-        // A failure ends the wait: it is another answer too.
-        while request.conditions.known.holds(page.encoded.etag()) && !poll.is_over() {
-            poll.changed().await?;
-            see_as(&mut request, poll.reader(), &mut target);
-            let served = request.state.inventory.sddcs_kept(with_deleted, &target.scope, &later)?;
-            page = encode(&request, &target, &query, 0, &served, &request.visibility).await?;
-        }
+    let later = requirement.after_first_look();
+    let mut poll = LongPoll::new(&request, watch, began + query.wait().unwrap_or_default());
+    // A failure ends the wait: it is another answer too.
+    while poll.outdates(&page, &mut request).await? {
+        // About the same target: everything, or the org that the path names.
+        let (visibility, org) = (&request.visibility, target.within.as_deref());
+        target.scope = org.map_or_else(|| visibility.scope(), |org| visibility.org(org));
+        let inventory = &request.state.inventory;
+        let served = inventory.sddcs_kept(query.includes_deleted(), &target.scope, &later)?;
+        page = encode(&request, &target, &query, 0, &served, &request.visibility).await?;
     }
-    let caching = query.wait().map_or(ClientCaching::WhileFresh, |_| ClientCaching::Never);
-    Ok(respond(&request, &page, caching))
-}
-
-/// Goes on with what the caller may see now, about the same target: everything, or the org that the
-/// path names.
-fn see_as(request: &mut InventoryRequest, reader: &Admitted, target: &mut ListTarget) {
-    let visibility = Visibility::from(reader);
-    if visibility == request.visibility {
-        return;
-    }
-    target.scope =
-        target.within.as_deref().map_or_else(|| visibility.scope(), |org| visibility.org(org));
-    request.visibility = visibility;
+    Ok(respond(&request, &page, ClientCaching::of(query.wait())))
 }
 
 /// Parses the query, and asks the inventory for a snapshot that is young enough to answer it.
@@ -137,8 +114,11 @@ pub(super) async fn fetch<R: HeldBy<SddcEntry>>(
     let pending = parser.begin(known.filter(|it| sees(it)).flat_map(|it| R::of(it)))?;
 
     // Before the first look, so that no change is missed.
-    let watch = mode.waits_for_changes(&pending).then(|| inventory.watch());
     let list = if with_deleted { List::WithDeleted } else { List::Sddcs };
+    let watch = match mode {
+        WatchMode::AsAsked => request.watch(list, pending.wait()),
+        WatchMode::Forever => Some(inventory.watch(list)),
+    };
     let applied = match mode {
         WatchMode::AsAsked => request.freshness(&[list], &target.scope),
         WatchMode::Forever => AppliedFreshness::default(),
@@ -258,22 +238,21 @@ pub(super) fn encode_parts<R: HeldBy<SddcEntry>>(
     EncodedPage { encoded, served: served.without_content() }
 }
 
-/// Answers with one document as the query shows it.
-pub(super) fn respond_with_document<E: Entry, R: Resource>(
+/// Encodes one document as the query shows it.
+pub(super) fn encode_document<E: Entry, R: Resource>(
     request: &InventoryRequest,
     what: ResourceType,
     query: &ListQuery<R>,
     served: &Served<FoundDocument<E>>,
     document: fn(&E) -> &R,
-) -> Response {
+) -> EncodedPage {
     let FoundDocument { revision, entry } = &served.content;
     let subject = request.subject(&one(what, &**entry), query, 0, *revision, Vec::new());
     let encoded = request
         .state
         .answers
         .encoded(subject, request.caller(), || EncodedAnswer::json(&query.show(document(entry))));
-    let page = EncodedPage { encoded, served: served.without_content() };
-    respond(request, &page, ClientCaching::WhileFresh)
+    EncodedPage { encoded, served: served.without_content() }
 }
 
 /// One document, or what it holds.

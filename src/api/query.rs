@@ -27,12 +27,13 @@ use http::{Uri, request::Parts};
 
 use super::error::ApiError;
 
+use self::faults::QueryFaults;
 pub(super) use self::{
     allowed_params::AllowedParams,
+    faults::{spelling, summary},
     parser::{PendingQuery, QueryParser},
     select::{ListQuery, Target},
 };
-use self::faults::QueryFaults;
 
 /// Parameters of a query that are looked at; more of them are a fault.
 const MAX_PARAMETERS: usize = 100;
@@ -63,7 +64,7 @@ impl RawQuery {
     pub(super) fn refuse_parameters(&self) -> Result<(), ApiError> {
         let mut faults = QueryFaults::default();
         for (at, (name, _)) in self.pairs().take(MAX_PARAMETERS).enumerate() {
-            faults.push(at, faults::unknown_parameter(&name, &[]));
+            faults.push(at, faults::unknown_parameter(&name, Vec::new()));
         }
         faults.into_result()
     }

@@ -1,6 +1,6 @@
 //! A request to the inventory: who asks, what for, and how new the answer has to be.
 
-use std::{iter, sync::Arc};
+use std::{iter, sync::Arc, time::Duration};
 
 use axum::extract::FromRequestParts;
 use http::request::Parts;
@@ -18,7 +18,7 @@ use super::{
 use crate::{
     access::CallerName,
     in_flight::Permit,
-    inventory::{CacheOutcome, FreshnessRequirement, List, Missing, OrgSelector, Served},
+    inventory::{CacheOutcome, FreshnessRequirement, List, Missing, OrgSelector, Served, Watch},
     problem::MissingPart,
 };
 
@@ -83,6 +83,13 @@ impl InventoryRequest {
     /// Everything that the caller sees.
     pub(super) fn all(&self, what: ResourceType) -> ListTarget {
         ListTarget { what, scope: self.visibility.scope(), within: None }
+    }
+
+    /// A watch of the list, where the query says to wait: from before the first look, so that no
+    /// change is missed.
+    pub(super) fn watch(&self, list: List, wait: Option<Duration>) -> Option<Watch> {
+        let waits = wait.is_some_and(|wait| !wait.is_zero());
+        waits.then(|| self.state.inventory.watch(list))
     }
 
     /// How new the answer has to be, which is made from these lists. Reads that a caller forces have

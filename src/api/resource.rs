@@ -34,7 +34,7 @@ pub(super) trait Resource: Clone + fmt::Debug + Sync + 'static {
     const INCLUDES: &'static [Field<Self>] = &[];
     /// Whether lists of it take `include_deleted`.
     const CAN_BE_DELETED: bool = false;
-    /// Whether lists of it take `wait`.
+    /// Whether lists of it, and one of it, take `wait`.
     const CAN_BE_WATCHED: bool = false;
     /// The order of a list that asks for none.
     const ORDER: &'static SortOrder<Self>;
@@ -71,14 +71,51 @@ impl<R> Field<R> {
         Self { name, kind, value }
     }
 
-    /// Whether a value of this field can be asked for.
-    pub(super) fn is_filter(&self) -> bool {
-        !matches!(self.kind, FieldKind::Object)
+    /// How values of this field can be asked for.
+    pub(super) fn operators(&self) -> &'static [Operator] {
+        match self.kind {
+            FieldKind::OneOf(_) | FieldKind::Flag => &[Operator::Is, Operator::Not],
+            FieldKind::Number | FieldKind::Time => {
+                &[Operator::Is, Operator::AtLeast, Operator::AtMost]
+            }
+            FieldKind::Open(_) | FieldKind::Each(_) => &[Operator::Is],
+            FieldKind::Object => &[],
+        }
     }
 
     /// Whether a list can be sorted by this field.
     pub(super) fn is_sortable(&self) -> bool {
         !matches!(self.kind, FieldKind::Object | FieldKind::Each(_))
+    }
+}
+
+/// How a filter compares.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Operator {
+    /// `state=`: one of these values.
+    Is,
+    /// `state__not=`: none of these values; what is null is none.
+    Not,
+    /// `created_at__gte=`: not less than this value; what is null fits no bound.
+    AtLeast,
+    /// `created_at__lte=`: not more.
+    AtMost,
+}
+
+impl Operator {
+    /// What stands behind the field's name.
+    pub(super) const fn suffix(self) -> &'static str {
+        match self {
+            Self::Is => "",
+            Self::Not => "__not",
+            Self::AtLeast => "__gte",
+            Self::AtMost => "__lte",
+        }
+    }
+
+    /// Whether it is a bound, of which a field has one at most.
+    pub(super) const fn is_bound(self) -> bool {
+        matches!(self, Self::AtLeast | Self::AtMost)
     }
 }
 

@@ -6,15 +6,16 @@ use super::{
     answer::{ClientCaching, ResourceType},
     error::ApiError,
     gaps::gap_of,
-    pipeline::{encode_parts, list_of_sddcs, respond, respond_with_document},
+    pipeline::{encode_document, encode_parts, list_of_sddcs, respond},
     query::AllowedParams,
     request::{AppliedFreshness, InventoryRequest},
     resource::HeldBy,
+    watch::LongPoll,
 };
 use crate::{
     ids::SddcId,
     inventory::{
-        FoundDocument, List, OrgSelector, Served,
+        FoundDocument, FreshnessRequirement, List, OrgSelector, Served,
         model::{Cluster, Host, SddcEntry},
     },
 };
@@ -42,18 +43,32 @@ pub(super) async fn list_sddcs(request: InventoryRequest) -> Result<Response, Ap
 ///
 /// One SDDC, from the same snapshot as the list. A deleted SDDC is not found.
 ///
+/// With `wait` and `If-None-Match`, the answer comes as soon as it differs from the one that the
+/// caller has (404 if the SDDC is gone), or is 304 at the end of the wait.
+///
 /// Source: `GET /vmc/api/orgs/{org}/sddcs`.
 #[cfg_attr(test, utoipa::path(
     get, path = "/sddcs/{sddc_id}", tag = "sddcs",
     responses((status = 200, description = "The SDDC"))
 ))]
 pub(super) async fn show_sddc(
-    request: InventoryRequest,
+    mut request: InventoryRequest,
     Path(id): Path<String>,
 ) -> Result<Response, ApiError> {
+    let began = request.state.clock.now();
     let query = request.document_query::<SddcEntry>()?;
-    let (served, _) = fetch_sddc(&request, &id, &[List::Sddcs]).await?;
-    Ok(respond_with_document(&request, ResourceType::Sddc, &query, &served, |entry| entry))
+    let watch = request.watch(List::Sddcs, query.wait());
+    let (served, applied) = fetch_sddc(&request, &id, &[List::Sddcs]).await?;
+    let later = applied.requirement.after_first_look();
+    let what = ResourceType::Sddc;
+    let mut page = encode_document(&request, what, &query, &served, |entry| entry);
+    let mut poll = LongPoll::new(&request, watch, began + query.wait().unwrap_or_default());
+    // That it is gone is another answer too.
+    while poll.outdates(&page, &mut request).await? {
+        let served = sddc_kept(&request, &id, &later)?;
+        page = encode_document(&request, what, &query, &served, |entry| entry);
+    }
+    Ok(respond(&request, &page, ClientCaching::of(query.wait())))
 }
 
 /// List an SDDC's clusters
@@ -137,6 +152,19 @@ pub(super) async fn fetch_sddc(
     let applied = request.freshness(lists, &read);
     let served = request.state.inventory.sddc(&id, &scope, sees, &applied.requirement).await;
     Ok((applied.note(served.map_err(ApiError::about_sddc)?), applied))
+}
+
+/// The same SDDC as it is now, for an answer that waits for its changes. Nothing is read.
+pub(super) fn sddc_kept(
+    request: &InventoryRequest,
+    id: &str,
+    requirement: &FreshnessRequirement,
+) -> Result<Served<FoundDocument<SddcEntry>>, ApiError> {
+    let id: SddcId = id.parse().map_err(|_| ApiError::SddcNotFound)?;
+    let sees = |entry: &SddcEntry| request.visibility.sees(entry);
+    let scope = request.visibility.scope();
+    let served = request.state.inventory.sddc_kept(&id, &scope, sees, requirement);
+    served.map_err(ApiError::about_sddc)
 }
 
 async fn list_parts_of_sddc<R: HeldBy<SddcEntry>>(

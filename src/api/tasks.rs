@@ -6,15 +6,18 @@ use super::{
     answer::{ClientCaching, ResourceType},
     error::ApiError,
     gaps::EntryFilter,
-    pipeline::{ListTarget, check_values, encode, respond, respond_with_document, visible, within},
-    query::{AllowedParams, PendingQuery},
-    request::{AppliedFreshness, InventoryRequest},
-    sddcs::fetch_sddc,
+    pipeline::{
+        EncodedPage, ListTarget, check_values, encode, encode_document, respond, visible, within,
+    },
+    query::{AllowedParams, ListQuery, PendingQuery},
+    request::InventoryRequest,
+    sddcs::{fetch_sddc, sddc_kept},
+    watch::LongPoll,
 };
 use crate::{
-    ids::{SddcId, TaskId},
+    ids::TaskId,
     inventory::{
-        FreshnessRequirement, List, ListSnapshot, OrgSelector, Unavailable,
+        FreshnessRequirement, List, ListSnapshot, OrgSelector, Served, Unavailable,
         model::{Gap, GapReason, SddcEntry, Task, TaskEntry},
     },
 };
@@ -29,20 +32,25 @@ use crate::{
 /// for ten minutes after that. `org_id=` and `sddc_id=` select the tasks of one organization or
 /// SDDC.
 ///
+/// With `wait` and `If-None-Match`, the answer comes as soon as it differs from the one that the
+/// caller has, or is 304 at the end of the wait.
+///
 /// Source: `GET /vmc/api/orgs/{org}/tasks`.
 #[cfg_attr(test, utoipa::path(
     get, path = "/tasks", tag = "tasks",
     responses((status = 200, description = "The tasks"))
 ))]
 pub(super) async fn list_tasks(request: InventoryRequest) -> Result<Response, ApiError> {
-    let target = request.all(ResourceType::Tasks);
-    let pending = query_of_tasks(&request, &target.scope, None)?;
-    list_of_tasks(&request, target, None, pending).await
+    let pending = query_of_tasks(&request, &request.visibility.scope(), None)?;
+    list_of_tasks(request, None, pending).await
 }
 
 /// Show a task
 ///
 /// One task, from the same list. A task that the gateway does not keep is not found.
+///
+/// With `wait` and `If-None-Match`, the answer comes as soon as it differs from the one that the
+/// caller has, or is 304 at the end of the wait: so a client follows a task until it has ended.
 ///
 /// Source: `GET /vmc/api/orgs/{org}/tasks`.
 #[cfg_attr(test, utoipa::path(
@@ -50,25 +58,43 @@ pub(super) async fn list_tasks(request: InventoryRequest) -> Result<Response, Ap
     responses((status = 200, description = "The task"))
 ))]
 pub(super) async fn show_task(
-    request: InventoryRequest,
+    mut request: InventoryRequest,
     Path(id): Path<String>,
 ) -> Result<Response, ApiError> {
+    let began = request.state.clock.now();
     let query = request.document_query::<Task>()?;
     let id: TaskId = id.parse().map_err(|_| ApiError::TaskNotFound)?;
+    let watch = request.watch(List::Tasks, query.wait());
     let scope = request.visibility.scope();
     let names = names(&request, &scope).await?;
     let applied = request.freshness(&[List::Tasks], &scope);
     let sees = |entry: &TaskEntry| sees_task(&request, entry, &names);
     let served = request.state.inventory.task(&id, &scope, sees, &applied.requirement).await;
-    let served = served.map_err(|unavailable| match unavailable {
-        // It may be one whose SDDC's name is not known.
+    let served = applied.note(served.map_err(|error| about_task(error, &names))?);
+    let later = applied.requirement.after_first_look();
+    let what = ResourceType::Task;
+    let mut page = encode_document(&request, what, &query, &served, |entry| &entry.task);
+    let mut poll = LongPoll::new(&request, watch, began + query.wait().unwrap_or_default());
+    // That it is gone is another answer too.
+    while poll.outdates(&page, &mut request).await? {
+        let scope = request.visibility.scope();
+        let names = names_kept(&request, &scope)?;
+        let sees = |entry: &TaskEntry| sees_task(&request, entry, &names);
+        let served = request.state.inventory.task_kept(&id, &scope, sees, &later);
+        let served = served.map_err(|error| about_task(error, &names))?;
+        page = encode_document(&request, what, &query, &served, |entry| &entry.task);
+    }
+    Ok(respond(&request, &page, ClientCaching::of(query.wait())))
+}
+
+/// Why a task cannot be shown. It may be one whose SDDC's name is not known.
+fn about_task(unavailable: Unavailable, names: &ListSnapshot<SddcEntry>) -> ApiError {
+    ApiError::about_task(match unavailable {
         Unavailable::NoSuchId if !names.missing.is_empty() => {
             Unavailable::Incomplete(names.missing.clone())
         }
         other => other,
-    });
-    let served = applied.note(served.map_err(ApiError::about_task)?);
-    Ok(respond_with_document(&request, ResourceType::Task, &query, &served, |entry| &entry.task))
+    })
 }
 
 /// List an SDDC's tasks
@@ -86,15 +112,7 @@ pub(super) async fn list_sddc_tasks(
 ) -> Result<Response, ApiError> {
     // 400 comes before 404.
     let pending = query_of_tasks(&request, &request.visibility.scope(), Some(&id))?;
-    let (found, applied) = fetch_sddc(&request, &id, &[List::Sddcs, List::Tasks]).await?;
-    let sddc = &found.content.entry.sddc;
-    let scope = OrgSelector::Org(sddc.org_id.clone());
-    let target = ListTarget {
-        what: ResourceType::Tasks,
-        scope,
-        within: Some(within(&*found.content.entry)),
-    };
-    list_of_tasks(&request, target, Some((&sddc.id, applied)), pending).await
+    list_of_tasks(request, Some(&id), pending).await
 }
 
 fn is_of(entry: &TaskEntry, sddc: Option<&str>) -> bool {
@@ -138,27 +156,70 @@ fn query_of_tasks(
     request.parser::<Task>(AllowedParams::LIST, scope).begin(seen.map(|entry| &entry.task))
 }
 
-/// Tasks of everything in scope, or of one SDDC that was asked for as is required of the tasks.
+/// Tasks of everything that the caller sees, or of one SDDC; waits, where the query says so, until
+/// the answer is another one than the caller has.
 async fn list_of_tasks(
-    request: &InventoryRequest,
-    target: ListTarget,
-    of: Option<(&SddcId, AppliedFreshness)>,
+    mut request: InventoryRequest,
+    sddc: Option<&str>,
     pending: PendingQuery<Task>,
 ) -> Result<Response, ApiError> {
-    let names = names(request, &target.scope).await?;
-    let sddc = of.map(|(id, _)| id.as_str());
-    let applied = of.map_or_else(|| request.freshness(&[List::Tasks], &target.scope), |(_, it)| it);
+    let began = request.state.clock.now();
+    let watch = request.watch(List::Tasks, pending.wait());
+    let (target, applied) = match sddc {
+        Some(id) => {
+            let (found, applied) = fetch_sddc(&request, id, &[List::Sddcs, List::Tasks]).await?;
+            (tasks_of(&found.content.entry), applied)
+        }
+        None => {
+            let target = request.all(ResourceType::Tasks);
+            let applied = request.freshness(&[List::Tasks], &target.scope);
+            (target, applied)
+        }
+    };
+    let names = names(&request, &target.scope).await?;
     let served = request.state.inventory.tasks(&target.scope, &applied.requirement).await?;
     let mut served = applied.note(served);
     served.content.mark_missing(&names.missing);
     let view = &served.content;
-    let visibility = SeenTasks { request, names: &names, sddc };
+    let visibility = SeenTasks { request: &request, names: &names, sddc };
     let sees = |entry: &TaskEntry| visibility.entry(entry);
     let shown = visible(view, &target.scope, sees);
-    let query = check_values(request, pending, &view.missing, shown)?;
+    let query = check_values(&request, pending, &view.missing, shown)?;
+    let mut page = encode_tasks(&query, &target, visibility, &served).await?;
+    let later = applied.requirement.after_first_look();
+    let mut poll = LongPoll::new(&request, watch, began + query.wait().unwrap_or_default());
+    // A failure ends the wait: it is another answer too.
+    while poll.outdates(&page, &mut request).await? {
+        let target = match sddc {
+            Some(id) => tasks_of(&sddc_kept(&request, id, &later)?.content.entry),
+            None => request.all(ResourceType::Tasks),
+        };
+        let names = names_kept(&request, &target.scope)?;
+        let mut served = request.state.inventory.tasks_kept(&target.scope, &later)?;
+        served.content.mark_missing(&names.missing);
+        let visibility = SeenTasks { request: &request, names: &names, sddc };
+        page = encode_tasks(&query, &target, visibility, &served).await?;
+    }
+    Ok(respond(&request, &page, ClientCaching::of(query.wait())))
+}
+
+fn tasks_of(sddc: &SddcEntry) -> ListTarget {
+    ListTarget {
+        what: ResourceType::Tasks,
+        scope: OrgSelector::Org(sddc.sddc.org_id.clone()),
+        within: Some(within(sddc)),
+    }
+}
+
+async fn encode_tasks(
+    query: &ListQuery<Task>,
+    target: &ListTarget,
+    visibility: SeenTasks<'_>,
+    served: &Served<ListSnapshot<TaskEntry>>,
+) -> Result<EncodedPage, ApiError> {
+    let SeenTasks { request, names, .. } = visibility;
     let seen_by = if request.visibility.limits_names() { names.content.revision } else { 0 };
-    let page = encode(request, &target, &query, seen_by, &served, visibility).await?;
-    Ok(respond(request, &page, ClientCaching::WhileFresh))
+    encode(request, target, query, seen_by, served, visibility).await
 }
 
 /// Whether a task is seen. Of those whose SDDC's name cannot be told now nothing is said.
@@ -184,4 +245,16 @@ async fn names(
         ..FreshnessRequirement::default()
     };
     Ok(inventory.sddcs(false, scope, &requirement).await?.content)
+}
+
+/// The same as they are now, for an answer that waits for changes.
+fn names_kept(
+    request: &InventoryRequest,
+    scope: &OrgSelector,
+) -> Result<ListSnapshot<SddcEntry>, ApiError> {
+    let inventory = &request.state.inventory;
+    if !request.visibility.limits_names() {
+        return Ok(ListSnapshot::whole(inventory.known()));
+    }
+    Ok(inventory.sddcs_kept(false, scope, &FreshnessRequirement::default())?.content)
 }

@@ -9,7 +9,10 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::{caller::AnyCaller, error::ApiError, query::RawQuery};
-use crate::access::{Caller, Rate};
+use crate::{
+    access::{Caller, Rate},
+    ids::{OrgId, SddcId},
+};
 
 /// What the gateway knows of a caller. `null` is no limit.
 #[derive(Debug, Serialize)]
@@ -50,8 +53,8 @@ impl<'a> From<&'a Caller> for CallerDocument<'a> {
         Self {
             name: caller.name().as_str(),
             scopes: caller.scopes().iter().map(|scope| scope.as_str()).collect(),
-            orgs: view.orgs.as_ref().map(|orgs| orgs.iter().map(|id| id.as_str()).collect()),
-            sddc_ids: view.sddc_ids.as_ref().map(|ids| ids.iter().map(|id| id.as_str()).collect()),
+            orgs: view.orgs.as_ref().map(|orgs| orgs.iter().map(OrgId::as_str).collect()),
+            sddc_ids: view.sddc_ids.as_ref().map(|ids| ids.iter().map(SddcId::as_str).collect()),
             sddc_names: view
                 .sddc_names
                 .as_ref()

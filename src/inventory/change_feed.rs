@@ -16,9 +16,10 @@ use tokio::sync::{Notify, watch};
 
 use super::{
     freshness::FreshnessRequirement,
+    known::List,
     model::{SddcEntry, TaskEntry},
     settings::Settings,
-    snapshot::{Content, OrgStates, PublishedOrg, Snapshot},
+    snapshot::{Content, OrgStates, PublishedList, PublishedOrg, Snapshot},
     state::ShownAs,
 };
 use crate::{clock::Instant, ids::OrgId};
@@ -39,26 +40,72 @@ pub(super) struct ChangeFeed {
     /// What the next snapshot is made of; held while one is made, never by a request.
     source: Mutex<FeedSource>,
     observer: OnceLock<Arc<dyn Observer>>,
+    /// Changes of the SDDCs, with or without deleted ones.
     changes: watch::Sender<u64>,
+    /// Changes of the tasks.
+    task_changes: watch::Sender<u64>,
     /// The next moment at which time alone changes something has moved.
     moved: Notify,
-    watchers: watch::Sender<usize>,
+    watchers: watch::Sender<WatcherCounts>,
+}
+
+/// How many watch what. Who watches any list sees it by the SDDCs too: they tell which orgs are
+/// there, and what is called how.
+#[derive(Debug, Default)]
+struct WatcherCounts {
+    all: usize,
+    with_deleted: usize,
+    tasks: usize,
+}
+
+impl WatcherCounts {
+    /// Those of one list; the list of orgs goes with the SDDCs.
+    fn of(&self, list: List) -> usize {
+        match list {
+            List::Sddcs | List::Orgs => self.all,
+            List::WithDeleted => self.with_deleted,
+            List::Tasks => self.tasks,
+        }
+    }
+
+    fn change(&mut self, list: List, change: impl Fn(&mut usize)) {
+        change(&mut self.all);
+        match list {
+            List::Sddcs | List::Orgs => {}
+            List::WithDeleted => change(&mut self.with_deleted),
+            List::Tasks => change(&mut self.tasks),
+        }
+    }
 }
 
 #[derive(Debug, Default)]
 struct FeedSource {
     orgs: Vec<OrgStates>,
     revision: u64,
+    /// Of the SDDCs, without and with deleted ones.
     seen: SeenState,
+    seen_tasks: SeenState,
 }
 
 /// What watchers can tell apart: another content, or an org whose part is now old, too old, or
 /// fresh again.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct SeenState {
-    /// Of the SDDCs without and with deleted ones.
-    revisions: [u64; 2],
+    revisions: Vec<u64>,
     orgs: Vec<(OrgId, ShownAs)>,
+}
+
+impl SeenState {
+    fn of<E>(
+        list: &PublishedList<E>,
+        revisions: Vec<u64>,
+        now: Instant,
+        settings: &Settings,
+    ) -> Self {
+        let orgs = list.orgs.iter();
+        let orgs = orgs.map(|org| (org.id.clone(), shown_to_watchers(org, now, settings)));
+        Self { revisions, orgs: orgs.collect() }
+    }
 }
 
 impl Default for ChangeFeed {
@@ -68,8 +115,9 @@ impl Default for ChangeFeed {
             source: Mutex::default(),
             observer: OnceLock::new(),
             changes: watch::Sender::new(0),
+            task_changes: watch::Sender::new(0),
             moved: Notify::new(),
-            watchers: watch::Sender::new(0),
+            watchers: watch::Sender::default(),
         }
     }
 }
@@ -121,15 +169,17 @@ impl ChangeFeed {
 
     fn tell(&self, source: &mut FeedSource, now: Instant, settings: &Settings) {
         let snapshot = self.snapshot();
-        let shown_as =
-            |org: &PublishedOrg<SddcEntry>| (org.id.clone(), shown_to_watchers(org, now, settings));
-        let seen = SeenState {
-            revisions: snapshot.sddc_lists().map(|content| content.revision),
-            orgs: snapshot.sddcs.orgs.iter().map(shown_as).collect(),
-        };
+        let revisions = snapshot.sddc_lists().map(|content| content.revision).into();
+        let seen = SeenState::of(&snapshot.sddcs, revisions, now, settings);
         if source.seen != seen {
             source.seen = seen;
             self.changes.send_modify(|count| *count += 1);
+        }
+        let revisions = vec![snapshot.tasks.content.revision];
+        let seen = SeenState::of(&snapshot.tasks, revisions, now, settings);
+        if source.seen_tasks != seen {
+            source.seen_tasks = seen;
+            self.task_changes.send_modify(|count| *count += 1);
         }
     }
 
@@ -149,38 +199,46 @@ impl ChangeFeed {
     pub(super) fn next_tick(&self, now: Instant, settings: &Settings) -> Option<Instant> {
         /// At the limit a part is still shown.
         const OVER: Duration = Duration::from_millis(1);
-        let snapshot = self.snapshot();
-        let parts = snapshot.sddcs.orgs.iter().filter_map(|org| {
+        fn turns<E>(org: &PublishedOrg<E>, settings: &Settings) -> Option<[Instant; 2]> {
             let begun = org.state.reading.as_ref()?.begun;
             Some([begun + settings.fresh, begun + org.state.max_age(settings).saturating_add(OVER)])
-        });
+        }
+        let snapshot = self.snapshot();
+        let sddcs = snapshot.sddcs.orgs.iter().filter_map(|org| turns(org, settings));
+        let tasks = snapshot.tasks.orgs.iter().filter_map(|org| turns(org, settings));
         let expiry = snapshot.oldest_unlisted.map(|begun| begun + (settings.stale + OVER));
-        parts.flatten().chain(expiry).filter(|at| *at > now).min()
+        sddcs.chain(tasks).flatten().chain(expiry).filter(|at| *at > now).min()
     }
 
-    /// Returns at the next change after the last one that the receiver saw. Does not count as a
-    /// watcher.
+    /// Returns at the next change of the SDDCs after the last one that the receiver saw. Does not
+    /// count as a watcher.
     pub(super) fn subscribe(&self) -> watch::Receiver<u64> {
         self.changes.subscribe()
     }
 
-    /// Counts a watcher in, or out.
-    pub(super) fn count_watcher(&self, comes: bool) {
-        self.watchers.send_modify(|count| if comes { *count += 1 } else { *count -= 1 });
+    /// The same of the tasks.
+    pub(super) fn subscribe_to_tasks(&self) -> watch::Receiver<u64> {
+        self.task_changes.subscribe()
     }
 
-    /// Returns once somebody watches.
-    pub(super) async fn watched(&self) {
+    /// Counts a watcher of a list in, or out.
+    pub(super) fn count_watcher(&self, list: List, comes: bool) {
+        let change = |count: &mut usize| if comes { *count += 1 } else { *count -= 1 };
+        self.watchers.send_modify(|counts| counts.change(list, change));
+    }
+
+    /// Returns once somebody watches a list.
+    pub(super) async fn watched(&self, list: List) {
         // The sender lives in `self`.
-        let _ = self.watchers.subscribe().wait_for(|count| *count > 0).await;
+        let _ = self.watchers.subscribe().wait_for(|counts| counts.of(list) > 0).await;
     }
 
-    /// Whether somebody watches.
-    pub(super) fn is_watched(&self) -> bool {
-        *self.watchers.borrow() > 0
+    /// Whether somebody watches a list.
+    pub(super) fn is_watched(&self, list: List) -> bool {
+        self.watchers.borrow().of(list) > 0
     }
 }
 
-fn shown_to_watchers(org: &PublishedOrg<SddcEntry>, now: Instant, settings: &Settings) -> ShownAs {
+fn shown_to_watchers<E>(org: &PublishedOrg<E>, now: Instant, settings: &Settings) -> ShownAs {
     org.state.shown_as(now, settings, &FreshnessRequirement::default())
 }

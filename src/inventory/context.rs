@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::{cached::CachedResource, change_feed::ChangeFeed, settings::Settings};
+use super::{cached::CachedResource, change_feed::ChangeFeed, known::List, settings::Settings};
 use crate::{clock::Clock, tasks::Tasks, telemetry::Metrics};
 
 #[derive(Debug)]
@@ -21,9 +21,9 @@ impl InventoryContext {
         CachedResource::new(self.settings.clone(), self.clock.clone(), self.tasks.jobs.clone())
     }
 
-    /// Whether what is due is polled: where nothing is polled of itself, the last watcher may have
-    /// gone since.
-    pub(super) fn wants_poll(&self) -> bool {
-        !self.settings.poll.is_zero() || self.feed.is_watched()
+    /// Whether a list that is due is polled: where nothing is polled of itself, the last watcher may
+    /// have gone since.
+    pub(super) fn wants_poll(&self, list: List) -> bool {
+        !self.settings.poll.is_zero() || self.feed.is_watched(list)
     }
 }

@@ -51,6 +51,13 @@ pub struct FreshnessRequirement {
 }
 
 impl FreshnessRequirement {
+    /// What a request requires that waits for changes: the newest was read for its first look, and
+    /// what is read from then on is newer.
+    #[must_use]
+    pub fn after_first_look(self) -> Self {
+        Self { max_age: None, ..self }
+    }
+
     /// Whether what is kept, of this age, will not do.
     #[must_use]
     pub fn wants_newer_than(&self, age: Option<Duration>) -> bool {

@@ -17,6 +17,7 @@ use super::{
     cached::{CachedResource, ReadVerdict},
     context::InventoryContext,
     entry::Entry,
+    known::List,
     mapping,
     model::{Gap, GapReason, SddcEntry, TaskEntry},
     snapshot::{OrgStates, PublishedList, Snapshot},
@@ -40,6 +41,7 @@ type Parse<E> =
 pub(super) struct Listing<E: 'static> {
     /// For log lines.
     pub(super) name: &'static str,
+    pub(super) kind: List,
     /// Its part in an org.
     pub(super) of: fn(&OrgLists) -> &OrgListing<E>,
     /// Its whole.
@@ -58,6 +60,7 @@ pub(super) struct Listing<E: 'static> {
 /// The SDDCs, deleted ones apart.
 pub(super) static SDDCS: Listing<SddcEntry> = Listing {
     name: "SDDCs",
+    kind: List::Sddcs,
     of: |org| &org.sddcs,
     published: |snapshot| &snapshot.sddcs,
     endpoint: |org| Endpoint::Sddcs(org),
@@ -70,6 +73,7 @@ pub(super) static SDDCS: Listing<SddcEntry> = Listing {
 /// The SDDCs, deleted ones included.
 pub(super) static WITH_DELETED: Listing<SddcEntry> = Listing {
     name: "SDDCs with deleted ones",
+    kind: List::WithDeleted,
     of: |org| &org.with_deleted,
     published: |snapshot| &snapshot.with_deleted,
     endpoint: |org| Endpoint::SddcsWithDeleted(org),
@@ -82,6 +86,7 @@ pub(super) static WITH_DELETED: Listing<SddcEntry> = Listing {
 /// The newest tasks.
 pub(super) static TASKS: Listing<TaskEntry> = Listing {
     name: "tasks",
+    kind: List::Tasks,
     of: |org| &org.tasks,
     published: |snapshot| &snapshot.tasks,
     endpoint: |org| Endpoint::Tasks(org),

@@ -106,23 +106,20 @@ impl Inventory {
         selector: &OrgSelector,
         requirement: &FreshnessRequirement,
     ) -> Result<Served<ListSnapshot<SddcEntry>>, Unavailable> {
-        let state = &self.0;
         let listing = if with_deleted { &listing::WITH_DELETED } else { &listing::SDDCS };
-        let (snapshot, now) = (state.context.feed.snapshot(), state.context.clock.now());
-        let outcomes = (listing.published)(&snapshot).orgs.iter().filter_map(|org| {
-            let is_old = org.state.age(now).is_some_and(|age| age >= state.context.settings.fresh);
-            let outcome = if org.state.confirm_at().is_some() {
-                CacheOutcome::Unconfirmed
-            } else if is_old || org.is_gone {
-                CacheOutcome::Stale(org.state.last_error.as_ref().map(|error| error.kind()))
-            } else {
-                return None;
-            };
-            Some((org.id.clone(), outcome))
-        });
-        let outcomes: Vec<_> = outcomes.collect();
-        drop(snapshot);
-        state.look(listing, selector, requirement, CacheOutcome::Hit, &outcomes)
+        self.0.kept(listing, selector, requirement)
+    }
+
+    /// The same of the tasks.
+    ///
+    /// # Errors
+    /// As [`Inventory::sddcs`].
+    pub fn tasks_kept(
+        &self,
+        selector: &OrgSelector,
+        requirement: &FreshnessRequirement,
+    ) -> Result<Served<ListSnapshot<TaskEntry>>, Unavailable> {
+        self.0.kept(&listing::TASKS, selector, requirement)
     }
 
     /// One SDDC, from the snapshot of its org.
@@ -164,37 +161,95 @@ impl Inventory {
         sees: impl Fn(&E) -> bool,
         requirement: &FreshnessRequirement,
     ) -> Result<Served<FoundDocument<E>>, Unavailable> {
-        let sees = |entry: &E| selector.holds(entry.org()) && sees(entry);
-        let known = (listing.published)(&self.0.context.feed.snapshot()).content.clone();
-        let mut holders = known.get_all(id).filter(|entry| sees(entry)).map(|entry| entry.org());
-        // An org that alone holds it is known without asking the others; else all must be asked.
-        let mut asked = match (holders.next(), holders.next()) {
-            (Some(only), None) => OrgSelector::Org(only.clone()),
-            _ => selector.clone(),
-        };
-        let mut served = self.list(listing, &asked, requirement).await;
+        let asked = self.0.holder(listing, id, selector, &sees);
+        let served = self.list(listing, &asked, requirement).await;
         // The org that held it may just have left.
         if asked != *selector && matches!(served, Err(Unavailable::NoSuchOrg)) {
-            asked = selector.clone();
-            served = self.list(listing, selector, requirement).await;
+            let served = self.list(listing, selector, requirement).await?;
+            return found(served, id, selector, sees);
         }
-        let Served { content: view, age, outcome } = served?;
-        let is_shown =
-            |entry: &E| asked.holds(entry.org()) && view.shows(entry.org()) && sees(entry);
-        match view.content.get_all(id).find(|entry| is_shown(entry)) {
-            Some(entry) => {
-                let content =
-                    FoundDocument { revision: view.content.revision, entry: entry.clone() };
-                let served = Served { content, age, outcome };
-                Ok(served.with_held_back(&view, |held| std::ptr::eq(held, &raw const **entry)))
-            }
-            None if view.missing.is_empty() => Err(Unavailable::NoSuchId),
-            None => Err(Unavailable::Incomplete(view.missing)),
+        found(served?, id, &asked, sees)
+    }
+
+    /// One SDDC as it is now: as [`Inventory::sddc`], but nothing is read.
+    ///
+    /// # Errors
+    /// As [`Inventory::sddc`].
+    pub fn sddc_kept(
+        &self,
+        id: &SddcId,
+        selector: &OrgSelector,
+        sees: impl Fn(&SddcEntry) -> bool,
+        requirement: &FreshnessRequirement,
+    ) -> Result<Served<FoundDocument<SddcEntry>>, Unavailable> {
+        self.0.find_kept(&listing::SDDCS, id.as_str(), selector, sees, requirement)
+    }
+
+    /// One task as it is now: as [`Inventory::task`], but nothing is read.
+    ///
+    /// # Errors
+    /// As [`Inventory::sddc`].
+    pub fn task_kept(
+        &self,
+        id: &TaskId,
+        selector: &OrgSelector,
+        sees: impl Fn(&TaskEntry) -> bool,
+        requirement: &FreshnessRequirement,
+    ) -> Result<Served<FoundDocument<TaskEntry>>, Unavailable> {
+        self.0.find_kept(&listing::TASKS, id.as_str(), selector, sees, requirement)
+    }
+}
+
+/// The document of an id in a list of the orgs that were `asked`.
+fn found<E: Entry>(
+    Served { content: view, age, outcome }: Served<ListSnapshot<E>>,
+    id: &str,
+    asked: &OrgSelector,
+    sees: impl Fn(&E) -> bool,
+) -> Result<Served<FoundDocument<E>>, Unavailable> {
+    let is_shown = |entry: &E| asked.holds(entry.org()) && view.shows(entry.org()) && sees(entry);
+    match view.content.get_all(id).find(|entry| is_shown(entry)) {
+        Some(entry) => {
+            let content = FoundDocument { revision: view.content.revision, entry: entry.clone() };
+            let served = Served { content, age, outcome };
+            Ok(served.with_held_back(&view, |held| std::ptr::eq(held, &raw const **entry)))
         }
+        None if view.missing.is_empty() => Err(Unavailable::NoSuchId),
+        None => Err(Unavailable::Incomplete(view.missing)),
     }
 }
 
 impl InventoryState {
+    /// The orgs that have to be asked for a document: one that alone holds it is known without asking
+    /// the others.
+    fn holder<E: Entry>(
+        &self,
+        listing: &'static Listing<E>,
+        id: &str,
+        selector: &OrgSelector,
+        sees: impl Fn(&E) -> bool,
+    ) -> OrgSelector {
+        let known = (listing.published)(&self.context.feed.snapshot()).content.clone();
+        let sees = |entry: &E| selector.holds(entry.org()) && sees(entry);
+        let mut holders = known.get_all(id).filter(|entry| sees(entry)).map(|entry| entry.org());
+        match (holders.next(), holders.next()) {
+            (Some(only), None) => OrgSelector::Org(only.clone()),
+            _ => selector.clone(),
+        }
+    }
+
+    fn find_kept<E: Entry>(
+        &self,
+        listing: &'static Listing<E>,
+        id: &str,
+        selector: &OrgSelector,
+        sees: impl Fn(&E) -> bool,
+        requirement: &FreshnessRequirement,
+    ) -> Result<Served<FoundDocument<E>>, Unavailable> {
+        let asked = self.holder(listing, id, selector, &sees);
+        found(self.kept(listing, &asked, requirement)?, id, &asked, sees)
+    }
+
     /// A list that is fresh and complete as it is.
     fn fresh_list<E: Entry>(
         &self,
@@ -221,6 +276,30 @@ impl InventoryState {
             if list.is_unconfirmed { CacheOutcome::Unconfirmed } else { CacheOutcome::Hit };
         let content = ListSnapshot::of(list.content.clone(), now);
         Some(Served { content, age, outcome })
+    }
+
+    /// What the snapshot shows of a scope, and how old that is, without reading.
+    fn kept<E: Entry>(
+        &self,
+        listing: &'static Listing<E>,
+        selector: &OrgSelector,
+        requirement: &FreshnessRequirement,
+    ) -> Result<Served<ListSnapshot<E>>, Unavailable> {
+        let (snapshot, now) = (self.context.feed.snapshot(), self.context.clock.now());
+        let outcomes = (listing.published)(&snapshot).orgs.iter().filter_map(|org| {
+            let is_old = org.state.age(now).is_some_and(|age| age >= self.context.settings.fresh);
+            let outcome = if org.state.confirm_at().is_some() {
+                CacheOutcome::Unconfirmed
+            } else if is_old || org.is_gone {
+                CacheOutcome::Stale(org.state.last_error.as_ref().map(|error| error.kind()))
+            } else {
+                return None;
+            };
+            Some((org.id.clone(), outcome))
+        });
+        let outcomes: Vec<_> = outcomes.collect();
+        drop(snapshot);
+        self.look(listing, selector, requirement, CacheOutcome::Hit, &outcomes)
     }
 
     /// What the snapshot shows of a scope now. Of `outcomes`, those count whose org is shown.

@@ -218,22 +218,19 @@ impl OrgCache {
     pub(super) fn spawn_pollers(self: &Arc<Self>, has_document: bool) {
         let InventoryContext { tasks, settings, .. } = &*self.context;
         let spawn = |poller| tasks.spawn("poller", self.retired.clone(), poller);
-        // Where nothing is polled, they read what has to be confirmed.
+        // Where nothing is polled, they read what is watched and what has to be confirmed.
         spawn(self.clone().run_poller(&listing::SDDCS).boxed());
         spawn(self.clone().run_poller(&listing::WITH_DELETED).boxed());
-        spawn(self.clone().run_scrubber().boxed());
-        if settings.poll.is_zero() {
-            return;
-        }
         spawn(self.clone().run_poller(&listing::TASKS).boxed());
-        if has_document {
+        spawn(self.clone().run_scrubber().boxed());
+        if has_document && !settings.poll.is_zero() {
             spawn(self.clone().run_document_poller().boxed());
         }
     }
 
     /// Refreshes a list every `inventory.poll`, and after a failure when the circuit breaker lets it,
-    /// until the org is retired. The primary one always, or while it is watched if nothing is polled;
-    /// others while they are asked for.
+    /// until the org is retired. The primary one always, others while they are asked for; if nothing
+    /// is polled, each while it is watched.
     async fn run_poller<E: Entry>(self: Arc<Self>, listing: &'static Listing<E>) {
         let poll = async {
             let (context, cached) = (&*self.context, &(listing.of)(&self.lists).cached);
@@ -250,8 +247,10 @@ impl OrgCache {
                 let is_wanted = match cached.confirm_at() {
                     // A reading that begins earlier would confirm nothing.
                     Some(at) => context.clock.now() >= at,
-                    None if listing.is_primary => context.wants_poll(),
-                    None => !context.settings.poll.is_zero() && cached.is_wanted(),
+                    None if listing.is_primary || context.settings.poll.is_zero() => {
+                        context.wants_poll(listing.kind)
+                    }
+                    None => cached.is_wanted(),
                 };
                 if is_wanted {
                     // What failed was logged where it happened.
@@ -262,14 +261,13 @@ impl OrgCache {
         self.retired.run_until_cancelled(poll).await;
     }
 
-    /// Returns while a list is polled: the primary one always, or while it is watched if nothing is
-    /// polled; others while they are asked for.
+    /// Returns while a list is polled: the primary one always, others while they are asked for; if
+    /// nothing is polled, each while it is watched.
     async fn until_polled<E: Entry>(&self, listing: &'static Listing<E>) {
         match (listing.is_primary, self.context.settings.poll.is_zero()) {
             (true, false) => {}
-            (true, true) => self.context.feed.watched().await,
             (false, false) => (listing.of)(&self.lists).cached.wanted().await,
-            (false, true) => std::future::pending().await,
+            (_, true) => self.context.feed.watched(listing.kind).await,
         }
     }
 

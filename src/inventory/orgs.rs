@@ -12,6 +12,7 @@ use super::{
     context::InventoryContext,
     entry::Entry,
     freshness::{FreshnessRequirement, OrgSelector},
+    known::List,
     listing::Listing,
     model::Org,
     org::OrgCache,
@@ -211,10 +212,10 @@ impl InventoryState {
         let OrgDiscovery { reader, orgs, .. } = discovery;
         loop {
             if self.context.settings.poll.is_zero() {
-                self.context.feed.watched().await;
+                self.context.feed.watched(List::Orgs).await;
             }
             poll_is_due(orgs, reader, Endpoint::Orgs, &self.context, Duration::ZERO).await;
-            if self.context.wants_poll() {
+            if self.context.wants_poll(List::Orgs) {
                 let _ = self.discover(discovery, Priority::Poller).result().await;
             }
         }
@@ -326,32 +327,43 @@ impl Inventory {
         self.0.run_expiry_ticker().await;
     }
 
-    /// Watches the SDDCs from here on. Where nothing is polled, watching keeps them fresh.
+    /// Watches a list from here on, and the SDDCs by which it is seen. Where nothing is polled,
+    /// watching keeps them fresh.
     #[must_use]
-    pub fn watch(&self) -> Watch {
+    pub fn watch(&self, list: List) -> Watch {
         let feed = &self.0.context.feed;
-        feed.count_watcher(true);
-        Watch { receiver: feed.subscribe(), state: self.0.clone() }
+        feed.count_watcher(list, true);
+        let tasks = (list == List::Tasks).then(|| feed.subscribe_to_tasks());
+        Watch { list, sddcs: feed.subscribe(), tasks, state: self.0.clone() }
     }
 }
 
 /// A place from which the changes are watched.
 #[derive(Debug)]
 pub struct Watch {
-    receiver: watch::Receiver<u64>,
+    list: List,
+    sddcs: watch::Receiver<u64>,
+    tasks: Option<watch::Receiver<u64>>,
     state: Arc<InventoryState>,
 }
 
 impl Watch {
     /// Returns at the next change after the last one that was seen here.
     pub async fn changed(&mut self) {
-        // The sender lives as long as `state`, which is held here.
-        let _ = self.receiver.changed().await;
+        // The senders live as long as `state`, which is held here.
+        let Some(tasks) = &mut self.tasks else {
+            let _ = self.sddcs.changed().await;
+            return;
+        };
+        tokio::select! {
+            _ = self.sddcs.changed() => {}
+            _ = tasks.changed() => {}
+        }
     }
 }
 
 impl Drop for Watch {
     fn drop(&mut self) {
-        self.state.context.feed.count_watcher(false);
+        self.state.context.feed.count_watcher(self.list, false);
     }
 }

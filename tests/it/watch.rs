@@ -1,6 +1,7 @@
 //! Watching (contract section 4.4): long polls and event streams.
 
 pub mod client;
+mod others;
 mod places;
 mod polls;
 mod streams;

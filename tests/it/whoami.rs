@@ -76,8 +76,8 @@ async fn where_access_is_open_everyone_is_anonymous() {
 #[tokio::test]
 async fn it_is_refused_as_every_path_that_asks_for_a_caller() {
     let cloud = cloud().await;
-    let setup = Setup::on_demand(&cloud)
-        .with_tester(|caller| caller.rate = Some("3/h".parse().unwrap()));
+    let setup =
+        Setup::on_demand(&cloud).with_tester(|caller| caller.rate = Some("3/h".parse().unwrap()));
     let gateway = setup.start().await;
     let answer = gateway.send_bare(Method::GET, "/whoami", &[]).await;
     assert_eq!(answer.told(), (401, "unauthenticated".to_owned()));

@@ -126,6 +126,13 @@ pub(super) enum ClientCaching {
     Never,
 }
 
+impl ClientCaching {
+    /// Of a request with this `wait`.
+    pub(super) fn of(wait: Option<Duration>) -> Self {
+        wait.map_or(Self::WhileFresh, |_| Self::Never)
+    }
+}
+
 /// What an answer shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum ResourceType {

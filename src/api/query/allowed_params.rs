@@ -1,6 +1,6 @@
 //! Which parameters a path takes.
 
-use crate::api::resource::{Field, Resource};
+use crate::api::resource::{Field, Operator, Resource};
 
 /// Which parameters a path takes.
 #[derive(Debug, Clone, Copy)]
@@ -47,8 +47,10 @@ impl AllowedParams {
     pub(in crate::api) const DISCOVERY: Self =
         Self { filters: true, parameters: &[Parameter::Target, Parameter::Q] };
     /// One document.
-    pub(in crate::api) const DOCUMENT: Self =
-        Self { filters: false, parameters: &[Parameter::Fields, Parameter::Include] };
+    pub(in crate::api) const DOCUMENT: Self = Self {
+        filters: false,
+        parameters: &[Parameter::Fields, Parameter::Include, Parameter::Wait],
+    };
 
     /// The parameters of that resource, those without a filter's name.
     pub(super) fn parameters<R: Resource>(self) -> impl Iterator<Item = Parameter> {
@@ -61,19 +63,59 @@ impl AllowedParams {
         self.parameters.iter().copied().filter(some)
     }
 
-    /// The fields that it can be filtered by.
-    pub(super) fn filters<R: Resource>(self) -> impl Iterator<Item = &'static Field<R>> {
-        R::FIELDS.iter().filter(move |field| self.filters && field.is_filter())
+    /// The filters that it takes.
+    pub(super) fn filters<R: Resource>(self) -> impl Iterator<Item = FilterParameter<R>> {
+        let fields = R::FIELDS.iter().filter(move |_| self.filters);
+        fields.flat_map(|field| {
+            field.operators().iter().map(|operator| FilterParameter { field, operator: *operator })
+        })
     }
 
     /// The names of all it takes.
-    pub(super) fn names<R: Resource>(self) -> Vec<&'static str> {
-        let parameters = self.parameters::<R>().map(Parameter::name);
-        parameters.chain(self.filters::<R>().map(|field| field.name)).collect()
+    pub(super) fn names<R: Resource>(self) -> Vec<String> {
+        let parameters = self.parameters::<R>().map(|it| it.name().to_owned());
+        parameters.chain(self.filters::<R>().map(FilterParameter::name)).collect()
+    }
+}
+
+/// A parameter that filters: `state`, `state__not`, `created_at__gte`.
+#[derive(Debug)]
+pub(super) struct FilterParameter<R: 'static> {
+    pub(super) field: &'static Field<R>,
+    pub(super) operator: Operator,
+}
+
+impl<R> Clone for FilterParameter<R> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<R> Copy for FilterParameter<R> {}
+
+impl<R> FilterParameter<R> {
+    /// As callers write it.
+    pub(super) fn name(self) -> String {
+        format!("{}{}", self.field.name, self.operator.suffix())
+    }
+
+    pub(super) fn is_named(self, name: &str) -> bool {
+        name.strip_prefix(self.field.name) == Some(self.operator.suffix())
+    }
+
+    /// Whether both are the same parameter.
+    pub(super) fn is(self, other: Self) -> bool {
+        self.field.name == other.field.name && self.operator == other.operator
     }
 }
 
 impl Parameter {
+    /// Whether it may be given again with another value, which is added: clients that write a list
+    /// as one parameter for each item are as right as those that write commas.
+    pub(super) const fn may_repeat(self) -> bool {
+        matches!(self, Self::Fields | Self::Include)
+    }
+
     pub(super) const fn name(self) -> &'static str {
         match self {
             Self::Target => "target",

@@ -45,13 +45,25 @@ impl QueryFaults {
 }
 
 /// A parameter that the path does not take.
-pub(super) fn unknown_parameter(name: &str, allowed: &[&str]) -> ParameterFault {
+pub(super) fn unknown_parameter(name: &str, allowed: Vec<String>) -> ParameterFault {
     ParameterFault {
         parameter: shortened(name).to_owned(),
         problem: "unknown parameter".to_owned(),
-        allowed: allowed.iter().map(ToString::to_string).collect(),
-        did_you_mean: nearest(name, allowed.iter().copied()),
+        did_you_mean: nearest_name(name, &allowed),
+        allowed,
     }
+}
+
+/// The nearest name. Of a filter's name the field counts most: with another ending it is another
+/// question about this field.
+fn nearest_name(name: &str, allowed: &[String]) -> Option<String> {
+    let field = |name: &str| name.split_once("__").map(|(field, _)| field.to_owned());
+    let is_known = field(name).filter(|field| allowed.contains(field));
+    let of_field = |candidate: &&str| match &is_known {
+        Some(known) => field(candidate).as_ref() == Some(known),
+        None => true,
+    };
+    nearest(name, allowed.iter().map(String::as_str).filter(of_field))
 }
 
 /// A value that is none of those that are allowed.
@@ -84,6 +96,13 @@ pub(super) fn wrong_value(name: &str, value: &str, said: impl Into<String>) -> P
     }
 }
 
+/// Several values in one, as `fields` takes them: a filter takes each by itself.
+pub(super) fn several_in_one(mut fault: ParameterFault) -> ParameterFault {
+    "give the parameter once for each value".clone_into(&mut fault.problem);
+    fault.did_you_mean = None;
+    fault
+}
+
 /// A parameter without a value.
 pub(super) fn no_value(name: &str, allowed: Vec<String>) -> ParameterFault {
     ParameterFault {
@@ -114,6 +133,18 @@ pub(super) fn too_many(name: &str, most: usize) -> ParameterFault {
     }
 }
 
+/// The first fault in words, and how many there are beside it: `detail` of the problem.
+pub(in crate::api) fn summary(faults: &[ParameterFault]) -> String {
+    let Some((first, rest)) = faults.split_first() else { return String::new() };
+    let meant = first.did_you_mean.as_ref().map(|meant| format!("; did you mean {meant}?"));
+    let more = match rest.len() {
+        0 => String::new(),
+        1 => " (and 1 more fault: see `errors`)".to_owned(),
+        more => format!(" (and {more} more faults: see `errors`)"),
+    };
+    format!("{}: {}{}{more}", first.parameter, first.problem, meant.unwrap_or_default())
+}
+
 /// The nearest of what is allowed, if it is near. `ready` and `eu-central-1` are spellings of
 /// `READY` and `EU_CENTRAL_1`.
 pub(super) fn nearest<'a>(text: &str, allowed: impl Iterator<Item = &'a str>) -> Option<String> {
@@ -127,7 +158,8 @@ pub(super) fn nearest<'a>(text: &str, allowed: impl Iterator<Item = &'a str>) ->
         .map(|(_, candidate)| shortened(candidate).to_owned())
 }
 
-fn spelling(text: &str) -> Cow<'_, str> {
+/// What of a name counts: neither case nor the sign between its words.
+pub(in crate::api) fn spelling(text: &str) -> Cow<'_, str> {
     let odd = |byte: u8| byte.is_ascii_uppercase() || byte == b'-';
     if text.bytes().any(odd) {
         text.to_ascii_lowercase().replace('-', "_").into()

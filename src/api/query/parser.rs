@@ -8,7 +8,7 @@ use std::{collections::BTreeSet, iter, time::Duration};
 
 use super::{
     MAX_PARAMETERS, RawQuery,
-    allowed_params::{AllowedParams, Parameter},
+    allowed_params::{AllowedParams, FilterParameter, Parameter},
     cursor::Cursor,
     faults::{self, QueryFaults},
     read,
@@ -18,7 +18,7 @@ use crate::{
     api::{
         error::ApiError,
         history::SeenBy,
-        resource::{Field, FieldKind, ParsedValue, Resource, Scalar},
+        resource::{FieldKind, ParsedValue, Resource, Scalar},
     },
     problem::ParameterFault,
 };
@@ -94,7 +94,7 @@ impl<R: Resource> PendingQuery<R> {
 #[derive(Debug)]
 struct UnverifiedValue<R: 'static> {
     at: usize,
-    field: &'static Field<R>,
+    filter: FilterParameter<R>,
     value: String,
 }
 
@@ -179,13 +179,13 @@ impl<R: Resource> QueryParser<R> {
 
     fn read(&mut self, allowed: AllowedParams, at: usize, name: &str, value: &str) {
         if let Some(parameter) = allowed.parameters::<R>().find(|it| it.name() == name) {
-            if self.is_first(parameter, at, value) {
+            if parameter.may_repeat() || self.is_first(parameter, at, value) {
                 self.read_parameter(parameter, at, value);
             }
-        } else if let Some(field) = allowed.filters::<R>().find(|field| field.name == name) {
-            self.read_filter(field, at, value);
+        } else if let Some(filter) = allowed.filters::<R>().find(|it| it.is_named(name)) {
+            self.read_filter(filter, at, value);
         } else if !self.faults.are_many() {
-            self.faults.push(at, faults::unknown_parameter(name, &allowed.names::<R>()));
+            self.faults.push(at, faults::unknown_parameter(name, allowed.names::<R>()));
         }
     }
 
@@ -202,30 +202,36 @@ impl<R: Resource> QueryParser<R> {
         false
     }
 
-    fn read_filter(&mut self, field: &'static Field<R>, at: usize, value: &str) {
+    fn read_filter(&mut self, filter: FilterParameter<R>, at: usize, value: &str) {
+        let kind = filter.field.kind;
         if value.is_empty() {
-            return self.faults.push(at, faults::no_value(field.name, allowed(field.kind)));
+            return self.faults.push(at, faults::no_value(&filter.name(), allowed(kind)));
         }
-        let scalar = match field.kind.read(value) {
+        let scalar = match kind.read(value) {
             ParsedValue::Sure(scalar) => scalar,
             ParsedValue::Doubtful(scalar) => {
-                self.doubts.push(UnverifiedValue { at, field, value: value.to_owned() });
+                self.doubts.push(UnverifiedValue { at, filter, value: value.to_owned() });
                 scalar
             }
             ParsedValue::Wrong => {
-                let fault = faults::wrong_value(field.name, value, field.kind.said());
+                let mut fault = faults::wrong_value(&filter.name(), value, kind.said());
+                if value.contains(',') && !filter.operator.is_bound() {
+                    fault = faults::several_in_one(fault);
+                }
                 return self.faults.push(at, fault);
             }
         };
-        self.want(field, scalar);
+        self.want(filter, at, scalar);
     }
 
-    /// The same field again is OR.
-    fn want(&mut self, field: &'static Field<R>, value: Scalar<'static>) {
+    /// The same parameter again is OR, or one more value that is excluded; of bounds there is one.
+    fn want(&mut self, filter: FilterParameter<R>, at: usize, value: Scalar<'static>) {
         let filters = &mut self.query.filters;
-        match filters.iter_mut().find(|filter| filter.field.name == field.name) {
-            Some(filter) => filter.wanted.push(value),
-            None => filters.push(FieldFilter { field, wanted: vec![value] }),
+        match filters.iter_mut().find(|it| it.parameter.is(filter)) {
+            None => filters.push(FieldFilter { parameter: filter, wanted: vec![value] }),
+            Some(known) if !filter.operator.is_bound() => known.wanted.push(value),
+            Some(known) if known.wanted.contains(&value) => {}
+            Some(_) => self.faults.push(at, faults::given_twice(&filter.name())),
         }
     }
 
@@ -251,9 +257,11 @@ impl<R: Resource> QueryParser<R> {
 
     fn settle(&mut self, view: &[&R]) {
         // Doubts about one field stand side by side, so that the view is looked at once for each.
-        self.doubts.sort_by_key(|doubt| doubt.field.name);
-        for doubts in self.doubts.chunk_by(|one, other| one.field.name == other.field.name) {
-            let field = doubts[0].field;
+        self.doubts.sort_by_key(|doubt| doubt.filter.field.name);
+        let is_same =
+            |one: &UnverifiedValue<R>, other: &UnverifiedValue<R>| one.name() == other.name();
+        for doubts in self.doubts.chunk_by(is_same) {
+            let field = doubts[0].filter.field;
             let shown: BTreeSet<&str> =
                 view.iter().flat_map(|document| (field.value)(document).texts()).collect();
             let was_seen = |value: &str| {
@@ -287,8 +295,14 @@ impl<R: Resource> QueryParser<R> {
 }
 
 impl<R> UnverifiedValue<R> {
+    /// The field's name.
+    fn name(&self) -> &'static str {
+        self.filter.field.name
+    }
+
     fn fault(&self, shown: &BTreeSet<&str>) -> ParameterFault {
-        let documented = match self.field.kind {
+        let kind = self.filter.field.kind;
+        let documented = match kind {
             FieldKind::OneOf(documented) => documented,
             _ => &[],
         };
@@ -296,16 +310,16 @@ impl<R> UnverifiedValue<R> {
         // What is empty or beyond what may be echoed cannot be asked for by copying it from here.
         let new = new.filter(|value| (1..=64).contains(&value.len())).take(MAX_SHOWN);
         let values: Vec<&str> = documented.iter().copied().chain(new).collect();
-        let (name, kind) = (self.field.name, self.field.kind);
+        let name = self.filter.name();
         let mut fault = match kind {
-            FieldKind::OneOf(_) => faults::unknown_value(name, &self.value, &values),
-            _ => faults::wrong_value(name, &self.value, kind.said()),
+            FieldKind::OneOf(_) => faults::unknown_value(&name, &self.value, &values),
+            _ => faults::wrong_value(&name, &self.value, kind.said()),
         };
         if !matches!(kind, FieldKind::OneOf(_)) {
             fault.did_you_mean = faults::nearest(&self.value, values.iter().copied());
             fault.allowed.extend(values.into_iter().map(str::to_owned));
         }
-        fault
+        if self.value.contains(',') { faults::several_in_one(fault) } else { fault }
     }
 }
 

@@ -45,10 +45,11 @@ pub(super) fn parameter<R: Resource>(
         Parameter::Q if value.chars().nth(MAX_Q_CHARS).is_some() => return Err(wrong(Q)),
         Parameter::Q => query.q = Some(folded(value)),
         Parameter::Fields => {
-            query.fields = fields(name, value, R::FIELDS, faults::unknown_field)?;
+            query.fields = fields(name, value, &query.fields, R::FIELDS, faults::unknown_field)?;
         }
         Parameter::Include => {
-            query.includes = fields(name, value, R::INCLUDES, faults::unknown_value)?;
+            query.includes =
+                fields(name, value, &query.includes, R::INCLUDES, faults::unknown_value)?;
         }
         Parameter::Sort => query.order = order(name, value)?,
         Parameter::Limit => {
@@ -94,10 +95,11 @@ fn choice<T, const N: usize>(
     found.map(|(_, choice)| choice).ok_or_else(|| vec![faults::unknown_value(name, value, &texts)])
 }
 
-/// A comma-separated choice of the table, in the table's order.
+/// A comma-separated choice of the table, added to what was chosen before, in the table's order.
 fn fields<R>(
     name: &str,
     value: &str,
+    before: &[&'static Field<R>],
     table: &'static [Field<R>],
     unknown: fn(&str, &str, &[&str]) -> ParameterFault,
 ) -> Result<Vec<&'static Field<R>>, Vec<ParameterFault>> {
@@ -107,7 +109,8 @@ fn fields<R>(
     let odd = asked.iter().filter(|asked| !names.contains(asked)).take(MAX_PARAMETERS);
     let faults: Vec<_> = odd.map(|odd| unknown(name, odd, &names)).collect();
     if faults.is_empty() {
-        Ok(table.iter().filter(|field| asked.contains(&field.name)).collect())
+        let is_before = |field: &Field<R>| before.iter().any(|other| other.name == field.name);
+        Ok(table.iter().filter(|it| asked.contains(&it.name) || is_before(it)).collect())
     } else {
         Err(faults)
     }

@@ -5,11 +5,15 @@ use std::time::Duration;
 use serde::{Serialize, Serializer, ser::SerializeMap};
 use url::form_urlencoded;
 
-use super::{allowed_params::Parameter, cursor::Cursor, read};
+use super::{
+    allowed_params::{AllowedParams, FilterParameter, Parameter},
+    cursor::Cursor,
+    read,
+};
 use crate::{
     api::{
         page::Page,
-        resource::{Field, Resource, Scalar, SortOrder},
+        resource::{Field, Operator, Resource, Scalar, SortOrder},
     },
     problem::MissingPart,
 };
@@ -38,10 +42,10 @@ pub(in crate::api) struct ListQuery<R: Resource> {
     bound: usize,
 }
 
-/// Documents whose field is one of the wanted values.
+/// Documents whose field compares to the wanted values as the parameter says.
 #[derive(Debug, Clone)]
 pub(super) struct FieldFilter<R: 'static> {
-    pub(super) field: &'static Field<R>,
+    pub(super) parameter: FilterParameter<R>,
     pub(super) wanted: Vec<Scalar<'static>>,
 }
 
@@ -108,14 +112,18 @@ impl<R: Resource> ListQuery<R> {
 
     /// Whether documents are filtered by this field.
     pub(in crate::api) fn filters_by(&self, name: &str) -> bool {
-        self.filters.iter().any(|filter| filter.field.name == name)
+        self.filters_of(name).next().is_some()
     }
 
     /// Whether documents with this text in that field may be among those asked for.
     pub(in crate::api) fn may_hold(&self, name: &str, text: &str) -> bool {
         let text = Scalar::Text(text.into());
-        let mut filters = self.filters.iter().filter(|filter| filter.field.name == name);
-        filters.all(|filter| filter.wanted.contains(&text))
+        self.filters_of(name).all(|filter| filter.wanted.contains(&text))
+    }
+
+    /// The filters that name the values of this field.
+    fn filters_of(&self, name: &str) -> impl Iterator<Item = &FieldFilter<R>> {
+        self.filters.iter().filter(move |filter| filter.parameter.is_named(name))
     }
 
     /// Whether the document is one of those asked for, on whichever page.
@@ -185,10 +193,10 @@ impl<R: Resource> ListQuery<R> {
 
     fn spell_bound(&self) -> String {
         let mut text = form_urlencoded::Serializer::new(String::new());
-        for field in R::FIELDS {
-            let filter = self.filters.iter().find(|filter| filter.field.name == field.name);
+        for parameter in AllowedParams::LIST.filters::<R>() {
+            let filter = self.filters.iter().find(|filter| filter.parameter.is(parameter));
             for wanted in filter.iter().flat_map(|filter| &filter.wanted) {
-                text.append_pair(field.name, &wanted.to_string());
+                text.append_pair(&parameter.name(), &wanted.to_string());
             }
         }
         if let Some(target) = self.target {
@@ -226,8 +234,17 @@ impl<R: Resource> ListQuery<R> {
 
 impl<R> FieldFilter<R> {
     fn holds(&self, document: &R) -> bool {
-        let value = (self.field.value)(document);
-        self.wanted.iter().any(|wanted| value.is(wanted))
+        let FilterParameter { field, operator } = self.parameter;
+        let value = (field.value)(document);
+        let bounded = |fits: fn(&Scalar<'_>, &Scalar<'_>) -> bool| {
+            value.scalar().is_some_and(|value| self.wanted.iter().all(|bound| fits(&value, bound)))
+        };
+        match operator {
+            Operator::Is => self.wanted.iter().any(|wanted| value.is(wanted)),
+            Operator::Not => !self.wanted.iter().any(|excluded| value.is(excluded)),
+            Operator::AtLeast => bounded(|value, bound| value >= bound),
+            Operator::AtMost => bounded(|value, bound| value <= bound),
+        }
     }
 }
 

@@ -32,6 +32,8 @@ impl Resource for Task {
         Field::new("error", Open(&TEXT), |it| (&it.error).into()),
     ];
 
+    const CAN_BE_WATCHED: bool = true;
+
     /// The newest first.
     const ORDER: &'static SortOrder<Self> =
         &SortOrder { field: named(Self::FIELDS, "started_at"), descending: true };

@@ -75,7 +75,7 @@ pub(in crate::api) async fn watch_sddcs(
     let target = request.all(ResourceType::Sddcs);
     let settled = fetch::<SddcEntry>(&request, &target, AllowedParams::EVENTS, WatchMode::Forever);
     let FetchedList { query, served, watch, .. } = settled.await?;
-    let watch = watch.unwrap_or_else(|| request.state.inventory.watch());
+    let watch = watch.unwrap_or_else(|| request.state.inventory.watch(List::Sddcs));
     // Like any page: what many first looks cost is bounded.
     let page = encode(&request, &target, &query, 0, &served, &request.visibility).await?.encoded;
     let place = request

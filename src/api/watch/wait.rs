@@ -5,7 +5,10 @@ use std::{sync::Arc, time::Duration};
 use super::WatchPermit;
 use crate::{
     access::Admitted,
-    api::{ApiState, error::ApiError, request::InventoryRequest},
+    api::{
+        ApiState, caller::Visibility, error::ApiError, pipeline::EncodedPage,
+        request::InventoryRequest,
+    },
     clock::Instant,
     in_flight::Permit,
     inventory::Watch,
@@ -14,11 +17,12 @@ use crate::{
 /// How often a connection that waits looks for its peer, at least.
 const LOOK_EVERY: Duration = Duration::from_secs(15);
 
-/// A request that waits for turns of the snapshot. It takes a watcher's place, and gives back that
-/// of a request being worked on, from the first wait on.
+/// A request that waits until its answer is another one than the caller has. It takes a watcher's
+/// place, and gives back that of a request being worked on, from the first wait on.
 pub(in crate::api) struct LongPoll {
     state: Arc<ApiState>,
-    watch: Watch,
+    /// `None` for a request that does not wait.
+    watch: Option<Watch>,
     end: Instant,
     is_over: bool,
     place: Option<WatchPermit>,
@@ -29,27 +33,38 @@ pub(in crate::api) struct LongPoll {
 
 impl LongPoll {
     /// Waits until `end`. `watch` is from before the first look.
-    pub(in crate::api) fn new(request: &InventoryRequest, watch: Watch, end: Instant) -> Self {
+    pub(in crate::api) fn new(
+        request: &InventoryRequest,
+        watch: Option<Watch>,
+        end: Instant,
+    ) -> Self {
         let (state, permit) = (request.state.clone(), request.permit.clone());
         let reader = request.reader.0.clone();
         Self { state, watch, end, is_over: false, place: None, permit, reader }
     }
 
-    /// Who waits, and what it may see, as of the last turn.
-    pub(in crate::api) fn reader(&self) -> &Admitted {
-        &self.reader
-    }
-
-    /// Whether there was nothing more to wait for at the last turn.
-    pub(in crate::api) fn is_over(&self) -> bool {
-        self.is_over
-    }
-
-    /// Returns when it is worth looking again.
+    /// Waits while the caller has this answer. True when it is worth making it again, of what
+    /// `request` may see then; false when it is to be sent.
     ///
     /// # Errors
-    /// [`ApiError::TooManyWatchers`]; 401 or 403 when the caller may no more.
-    pub(in crate::api) async fn changed(&mut self) -> Result<(), ApiError> {
+    /// [`ApiError::TooManyWatchers`]; 401 or 403 when the caller may no longer ask.
+    pub(in crate::api) async fn outdates(
+        &mut self,
+        page: &EncodedPage,
+        request: &mut InventoryRequest,
+    ) -> Result<bool, ApiError> {
+        if self.is_over || !request.conditions.known.holds(page.encoded.etag()) {
+            return Ok(false);
+        }
+        let Some(mut watch) = self.watch.take() else { return Ok(false) };
+        let changed = self.changed(&mut watch).await;
+        self.watch = Some(watch);
+        changed?;
+        request.visibility = Visibility::from(&self.reader);
+        Ok(true)
+    }
+
+    async fn changed(&mut self, watch: &mut Watch) -> Result<(), ApiError> {
         if self.place.is_none() {
             let place = self.state.watchers.enter(self.reader.caller().name());
             self.place = Some(place.ok_or(ApiError::TooManyWatchers)?);
@@ -68,7 +83,7 @@ impl LongPoll {
                 changed?;
                 false
             }
-            () = self.watch.changed() => false,
+            () = watch.changed() => false,
             () = self.state.clock.sleep_until_coarse(look) => look == self.end,
             // Who waits is answered before the end.
             () = self.state.readiness.ending() => true,

@@ -162,3 +162,55 @@ async fn a_cursor_is_good_on_any_replica_and_for_its_own_question_only() {
         assert!(faults(&answer)[0].starts_with("cursor: "), "{path}");
     }
 }
+
+#[tokio::test]
+async fn bounds_are_inclusive_and_null_fits_none_of_them_and_every_exclusion() {
+    let (cloud, gateway) = two_orgs().await;
+    let (all, ids) = (list(&gateway, "/sddcs").await, cloud.simulator.sddc_ids());
+    cloud.simulator.patch_sddc(&ids[0], json!({ "sddc_access_state": null, "created": null }));
+    gateway.advance(61);
+    let all_now = list(&gateway, "/sddcs").await;
+    assert_eq!(all.len(), all_now.len());
+    let matching = |field: &str, fits: &dyn Fn(&Value) -> bool| {
+        let fitting = all_now.iter().filter(|sddc| fits(&sddc[field]));
+        fitting.map(|sddc| sddc["name"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let times: Vec<_> = all_now.iter().filter_map(|sddc| sddc["created_at"].as_str()).collect();
+    assert!(times.len() < all_now.len(), "one is null");
+    let middle = times[times.len() / 2];
+    for (question, expected) in [
+        ("host_count__gte=6", matching("host_count", &|it| it.as_u64().is_some_and(|it| it >= 6))),
+        ("host_count__lte=1", matching("host_count", &|it| it.as_u64().is_some_and(|it| it <= 1))),
+        (
+            "host_count__gte=1&host_count__lte=6",
+            matching("host_count", &|it| it.as_u64().is_some_and(|it| (1..=6).contains(&it))),
+        ),
+        ("state__not=READY", matching("state", &|it| it != "READY")),
+        (
+            "state__not=READY&state__not=FAILED",
+            matching("state", &|it| it != "READY" && it != "FAILED"),
+        ),
+        ("access_state__not=ENABLED", matching("access_state", &|it| it != "ENABLED")),
+        (
+            &*format!("created_at__gte={middle}"),
+            matching("created_at", &|it| it.as_str().is_some_and(|it| it >= middle)),
+        ),
+        (
+            &*format!("created_at__lte={middle}"),
+            matching("created_at", &|it| it.as_str().is_some_and(|it| it <= middle)),
+        ),
+    ] {
+        assert!(!expected.is_empty() && expected.len() < all.len(), "{question}: {expected:?}");
+        assert_eq!(
+            gateway.get(&format!("/sddcs?{question}")).await.names(),
+            expected,
+            "{question}"
+        );
+    }
+    let paged = walk(&gateway, "/sddcs?state__not=FAILED&host_count__gte=0&limit=1", async || {});
+    assert_eq!(paged.await.len(), matching("host_count", &|it| it.is_u64()).len());
+    assert!(!list(&gateway, "/clusters?hyper_threading__not=true").await.is_empty());
+    assert!(
+        !list(&gateway, "/tasks?progress_percent__lte=100&status__not=FAILED").await.is_empty()
+    );
+}

@@ -2,7 +2,7 @@
 
 use http::{Method, StatusCode};
 use sddc_gateway::simulator::{Fault, Target};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{column, every_path, faults, list, two_orgs};
 use crate::harness::{Answer, Setup, TestGateway, cloud_of};
@@ -158,4 +158,45 @@ async fn head_is_get_without_the_body_on_every_path() {
         gateway.ops("/metrics").await.text().contains("sddc_gateway_watchers 0\n")
     };
     gateway.until("the stream's place is free", watchers).await;
+}
+
+#[tokio::test]
+async fn detail_names_the_first_fault_and_how_many_there_are_beside_it() {
+    let (_cloud, gateway) = two_orgs().await;
+    for (question, detail) in [
+        ("state=REDY", "state: unknown value \"REDY\"; did you mean READY?"),
+        ("x=1&state=REDY", "x: unknown parameter (and 1 more fault: see `errors`)"),
+        (
+            "limit=0&x=1&state=REDY",
+            "limit: must be a number from 1 to 500, not \"0\" (and 2 more faults: see `errors`)",
+        ),
+        ("state=READY,FAILED", "state: give the parameter once for each value"),
+    ] {
+        let answer = gateway.get(&format!("/sddcs?{question}")).await;
+        assert_eq!(answer.told(), (400, "invalid-parameter".to_owned()), "{question}");
+        assert_eq!(answer.json()["detail"], detail, "{question}");
+    }
+}
+
+#[tokio::test]
+async fn an_unknown_path_is_answered_with_the_one_that_was_probably_meant() {
+    let (cloud, gateway) = two_orgs().await;
+    let id = &cloud.simulator.sddc_ids()[0];
+    for (path, meant) in [
+        ("/SDDCs".to_owned(), json!("/sddcs")),
+        ("/sddcs/?state=READY".to_owned(), json!("/sddcs")),
+        (format!("/sddc/{id}"), json!(format!("/sddcs/{id}"))),
+        (format!("/sddcs/{id}/host"), json!(format!("/sddcs/{id}/hosts"))),
+        ("/problems/notfound".to_owned(), json!("/problems/not-found")),
+        ("/docs/Guide".to_owned(), json!("/docs/guide")),
+        ("/nothing/like/it".to_owned(), Value::Null),
+    ] {
+        let answer = gateway.get(&path).await;
+        assert_eq!(answer.told(), (404, "not-found".to_owned()), "{path}");
+        assert_eq!(answer.json()["did_you_mean"], meant, "{path}");
+    }
+    let setup = Setup::on_demand(&cloud)
+        .with(|config| config.api.public_path = "/inventory/".parse().unwrap());
+    let answer = setup.start().await.get("/sddc").await;
+    assert_eq!(answer.json()["did_you_mean"], "/inventory/sddcs");
 }

@@ -123,6 +123,28 @@ async fn a_long_poll_about_an_org_ends_when_its_caller_sees_the_org_no_more() {
 }
 
 #[tokio::test]
+async fn a_long_poll_about_one_document_ends_when_its_caller_may_no_longer_see_it() {
+    let (_cloud, scene) = polling("").await;
+    let tasks = scene.ask("/tasks").await.json();
+    let tasks = tasks["items"].as_array().unwrap();
+    let task = tasks.iter().find(|task| task["sddc_id"].is_string()).unwrap();
+    for (path, code) in [
+        (format!("/sddcs/{}", task["sddc_id"].as_str().unwrap()), "sddc-not-found"),
+        (format!("/tasks/{}", task["id"].as_str().unwrap()), "task-not-found"),
+    ] {
+        scene.rewrite(&caller(&scene.key, ""));
+        let back = async |_: &_| scene.ask(&path).await.status == StatusCode::OK;
+        scene.gateway.until("the whole view", back).await;
+        let change = async {
+            watched_by(&scene.gateway, 1).await;
+            scene.rewrite(&caller(&scene.key, "sddc_ids = [\"none\"]"));
+        };
+        let (answer, ()) = tokio::join!(wait_for(&scene, &path).await, change);
+        assert_eq!(answer.code(), code);
+    }
+}
+
+#[tokio::test]
 async fn who_stays_is_let_go_when_its_time_is_over() {
     let (_cloud, scene) = polling("not_after = 2026-11-22T10:10:00Z").await;
     let mut events = Events::open(&scene.gateway, &scene.key, "").await;

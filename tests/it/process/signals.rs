@@ -94,10 +94,15 @@ fn sigterm_answers_who_waits_and_lets_event_streams_live_until_accepting_stops()
         .with("SDDC_GATEWAY_API__DRAIN_DELAY", "1h")
         .serve();
     assert_eq!(served.get("/sddcs").status, 200);
-    let mut waiting = open(&served, "/sddcs?wait=100s", "If-None-Match: *\r\n");
+    let tasks = served.get("/tasks").json();
+    let sddc = tasks["items"].as_array().unwrap().iter().find_map(|task| task["sddc_id"].as_str());
+    let sddc = format!("/sddcs/{}?wait=100s", sddc.unwrap());
+    let task = format!("/tasks/{}?wait=100s", tasks["items"][0]["id"].as_str().unwrap());
+    let mut waiting = ["/sddcs?wait=100s", "/tasks?wait=100s", &sddc, &task]
+        .map(|path| open(&served, path, "If-None-Match: *\r\n"));
     let mut watching = open(&served, "/sddcs/events", "");
     read_until(&mut watching, "event: sync");
-    until("two watchers", || served.figure("sddc_gateway_watchers") == "2");
+    until("five watchers", || served.figure("sddc_gateway_watchers") == "5");
     served.signal(Signal::TERM);
     let answered = |waiting: &mut BufReader<TcpStream>| {
         let mut answer = String::new();
@@ -105,7 +110,7 @@ fn sigterm_answers_who_waits_and_lets_event_streams_live_until_accepting_stops()
         assert!(answer.starts_with("HTTP/1.1 304"), "{answer}");
         assert!(answer.contains("connection: close\r\n"), "{answer}");
     };
-    answered(&mut waiting);
+    waiting.iter_mut().for_each(answered);
     // A wait that begins now ends at once, and a stream that begins now lives as the first one does.
     answered(&mut open(&served, "/sddcs?wait=100s", "If-None-Match: *\r\n"));
     let mut late = open(&served, "/sddcs/events", "");

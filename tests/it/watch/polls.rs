@@ -105,7 +105,7 @@ async fn a_wait_of_more_than_two_minutes_is_refused_and_no_other_path_waits() {
     for wait in ["120s", "120", "2m"] {
         assert_eq!(gateway.get(&format!("/sddcs?wait={wait}")).await.status, 200);
     }
-    for path in ["/clusters?wait=1s", "/sddcs/events?wait=1s", "/tasks?wait=1s"] {
+    for path in ["/clusters?wait=1s", "/sddcs/events?wait=1s", "/orgs?wait=1s"] {
         assert_eq!(gateway.get(path).await.told(), (400, "invalid-parameter".to_owned()));
     }
 }

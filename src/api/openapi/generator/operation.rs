@@ -11,7 +11,7 @@ use utoipa::openapi::{
 use super::{
     examples::Examples,
     headers::{self, CONTENT_ENCODING, FRESHNESS, LINK, NOT_STORED},
-    problems,
+    problems, schemas,
     share::share,
 };
 use crate::{
@@ -140,12 +140,12 @@ impl Facts {
             "/orgs/{org_id}" => Self::document::<Org>("Org"),
             STREAM => Self {
                 resource: "Sddc",
-                query: AllowedParams::EVENTS.published::<SddcEntry>(),
+                query: AllowedParams::EVENTS.published::<SddcEntry>(&schemas::example("Sddc")),
                 body: Schema::from(ObjectBuilder::new().schema_type(Type::String).build()).into(),
             },
             "/sd/prometheus" => Self {
                 resource: "Sddc",
-                query: AllowedParams::DISCOVERY.published::<SddcEntry>(),
+                query: AllowedParams::DISCOVERY.published::<SddcEntry>(&schemas::example("Sddc")),
                 body: Schema::from(Array::new(Ref::from_schema_name("TargetGroup"))).into(),
             },
             WHOAMI => {
@@ -158,12 +158,20 @@ impl Facts {
 
     fn list<R: Resource>(resource: &'static str) -> Self {
         let body = Ref::from_schema_name(format!("Page_{resource}")).into();
-        Self { resource, query: AllowedParams::LIST.published::<R>(), body }
+        Self {
+            resource,
+            query: AllowedParams::LIST.published::<R>(&schemas::example(resource)),
+            body,
+        }
     }
 
     fn document<R: Resource>(resource: &'static str) -> Self {
         let body = Ref::from_schema_name(resource).into();
-        Self { resource, query: AllowedParams::DOCUMENT.published::<R>(), body }
+        Self {
+            resource,
+            query: AllowedParams::DOCUMENT.published::<R>(&schemas::example(resource)),
+            body,
+        }
     }
 }
 

@@ -12,8 +12,12 @@ use utoipa::openapi::{
 const INCLUDED: [(&str, &str); 2] = [("clusters", "Cluster"), ("hosts", "Host")];
 
 /// Fields that are left out where there is nothing to say. All others are always there.
-const OPTIONAL: [(&str, &str); 3] =
-    [("Problem", "errors"), ("Problem", "missing"), ("ParameterFault", "did_you_mean")];
+const OPTIONAL: [(&str, &str); 4] = [
+    ("Problem", "errors"),
+    ("Problem", "missing"),
+    ("Problem", "did_you_mean"),
+    ("ParameterFault", "did_you_mean"),
+];
 
 /// The schemas of ids, which are written as plain strings wherever they stand.
 const IDS: [&str; 3] = ["OrgId", "SddcId", "TaskId"];

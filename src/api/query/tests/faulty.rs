@@ -68,6 +68,37 @@ fn each_fault_says_what_is_wrong_and_what_is_allowed() {
         ("sort=capacity", "sort: unknown field \"capacity\": id | org_id | name"),
         ("limit=0", "limit: must be a number from 1 to 500, not \"0\": a number from 1 to 500"),
         ("limit=501", "limit: must be a number from 1 to 500, not \"501\": a number from 1 to 500"),
+        (
+            "state=READY,FAILED",
+            "state: give the parameter once for each value: DEPLOYING | READY | DELETING",
+        ),
+        (
+            "region=US_WEST_2,EU_WEST_2",
+            "region: give the parameter once for each value: a region in VMware's spelling, such as US_WEST_2",
+        ),
+        (
+            "host_count=1,2",
+            "host_count: give the parameter once for each value: a non-negative whole number",
+        ),
+        (
+            "state__not=REDY",
+            "state__not: unknown value \"REDY\": DEPLOYING | READY | DELETING (READY?)",
+        ),
+        ("state__gte=READY", "state__gte: unknown parameter: q | fields | include (state__not?)"),
+        ("region__not=x", "region__not: unknown parameter: q | fields | include"),
+        (
+            "created_at_gte=2025-03-18T02:17:04Z",
+            "created_at_gte: unknown parameter: q | fields | include (created_at__gte?)",
+        ),
+        (
+            "host_count__lte=1&host_count__lte=2",
+            "host_count__lte: given twice, with different values: one value",
+        ),
+        (
+            "host_count__gte=1,2",
+            "host_count__gte: must be a non-negative whole number, not \"1,2\": a non-negative whole number",
+        ),
+        ("host_count__gte=", "host_count__gte: a value is needed: a non-negative whole number"),
         ("limit=1&limit=2", "limit: given twice, with different values: one value"),
         ("partial=alow", "partial: unknown value \"alow\": allow (allow?)"),
         ("include_deleted=1", "include_deleted: unknown value \"1\": true | false"),
@@ -204,7 +235,7 @@ proptest! {
     fn no_query_is_too_odd(
         text in "[A-Za-z0-9%&=+_.,:;/?!~*'()-]{0,200}",
         pairs in proptest::collection::vec(
-            ("state|q|fields|include|sort|limit|cursor|wait|host_count|target|.{0,8}", ".{0,20}|-name|[0-9]{1,25}"),
+            ("state|q|fields|include|sort|limit|cursor|wait|host_count|host_count__gte|state__not|created_at__lte|target|.{0,8}", ".{0,20}|-name|[0-9]{1,25}"),
             0..8,
         ),
     ) {

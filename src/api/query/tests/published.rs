@@ -12,7 +12,11 @@ const ALL: [AllowedParams; 4] =
     [AllowedParams::LIST, AllowedParams::EVENTS, AllowedParams::DISCOVERY, AllowedParams::DOCUMENT];
 
 fn published<R: Resource>(allowed: AllowedParams) -> Vec<Value> {
-    allowed.published::<R>().iter().map(|it| serde_json::to_value(it).unwrap()).collect()
+    allowed
+        .published::<R>(&Value::Null)
+        .iter()
+        .map(|it| serde_json::to_value(it).unwrap())
+        .collect()
 }
 
 fn agrees<R: Resource>() {
@@ -31,8 +35,6 @@ fn agrees<R: Resource>() {
             assert!(parameter["description"].as_str().unwrap().ends_with('.'), "{parameter}");
             assert_eq!(parameter["required"], json!(name == "target"));
             assert!(parameter["schema"]["type"].is_string(), "{parameter}");
-            // Enumerations are open.
-            assert!(parameter["schema"]["items"].get("enum").is_none());
         }
     }
 }
@@ -62,11 +64,26 @@ fn a_filter_is_published_with_its_values_form_and_repetition() {
             },
         })
     );
+    let types = of("deployment_type");
+    assert!(types["description"].as_str().unwrap().contains("`SINGLE_AZ`, `MULTI_AZ`"));
+    let items =
+        json!({"type": "string", "enum": ["SINGLE_AZ", "MULTI_AZ"], "examples": ["SINGLE_AZ"]});
+    assert_eq!(types["schema"]["items"], items);
+    assert_eq!(of("deployment_type__not")["schema"]["items"], items);
+    let number = json!({"type": "integer", "minimum": 0, "examples": [1]});
+    assert_eq!(of("host_count")["schema"]["items"], number);
+    assert_eq!(of("host_count__gte")["schema"], number);
+    // A plain text: clients write a `date-time` in ways that no server reads.
+    let time = &of("created_at__lte")["schema"];
     assert!(
-        of("deployment_type")["description"].as_str().unwrap().contains("`SINGLE_AZ`, `MULTI_AZ`")
+        time["type"] == "string" && time["pattern"].is_string() && time.get("format").is_none()
     );
-    assert_eq!(of("host_count")["schema"]["items"], json!({"type": "integer", "minimum": 0}));
-    assert_eq!(of("limit")["schema"], json!({"type": "integer", "minimum": 1, "maximum": 500}));
+    assert_eq!(of("include")["schema"]["items"]["enum"], json!(["clusters", "hosts"]));
+    assert_eq!(of("include")["explode"], json!(false));
+    let sorts = of("sort")["schema"]["enum"].clone();
+    assert!(sorts.as_array().unwrap().contains(&json!("-created_at")), "{sorts}");
+    let limit = json!({"type": "integer", "minimum": 1, "maximum": 500, "examples": [50]});
+    assert_eq!(of("limit")["schema"], limit);
     assert_eq!(of("sort")["schema"]["default"], "name");
     assert!(of("q")["description"].as_str().unwrap().contains("`name`"));
     assert!(parser::<SddcEntry>(AllowedParams::LIST, "sort=name").finish([].iter()).is_ok());

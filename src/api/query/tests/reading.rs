@@ -39,6 +39,21 @@ fn a_question_has_one_spelling_however_it_is_asked() {
 }
 
 #[test]
+fn bounds_and_exclusions_have_one_spelling_too() {
+    let one = "state__not=READY&host_count__gte=07&state__not=FAILED&created_at__lte=2025-03-18T04:17:04%2B02:00";
+    assert_eq!(
+        canonical(one),
+        "state__not=FAILED&state__not=READY&created_at__lte=2025-03-18T02%3A17%3A04Z&host_count__gte=7"
+    );
+    // The same bound again says nothing new, and a choice of fields is added to.
+    assert_eq!(canonical("host_count__lte=7&host_count__lte=7"), "host_count__lte=7");
+    assert_eq!(canonical("fields=name&fields=id,name"), canonical("fields=id,name"));
+    assert_eq!(canonical("include=hosts&include=clusters"), canonical("include=clusters,hosts"));
+    assert_ne!(canonical("host_count__lte=7"), canonical("host_count__gte=7"));
+    assert_ne!(canonical("state__not=READY"), canonical("state=READY"));
+}
+
+#[test]
 fn what_is_no_filter_is_read() {
     let text = "wait=55&partial=allow&include_deleted=true&limit=500&limit=500";
     let question = finish::<SddcEntry>(parser(AllowedParams::LIST, text), &[]).unwrap();

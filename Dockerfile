@@ -2,7 +2,7 @@
 # Builds with docker, podman and buildah. HEALTHCHECK is not part of the OCI image format: podman and
 # buildah keep it only with `--format docker`.
 
-ARG RUST_IMAGE=docker.io/library/rust:1.95-bookworm
+ARG RUST_IMAGE=docker.io/library/rust:1.95.0-bookworm
 
 FROM ${RUST_IMAGE} AS build
 WORKDIR /build

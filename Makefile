@@ -10,7 +10,7 @@ SHELL := bash
 export override CARGO_TARGET_DIR := $(abspath $(or $(CARGO_TARGET_DIR),target))
 TOOLS := $(CARGO_TARGET_DIR)/tools
 
-.PHONY: help quick demo openapi test test-setup lint test-rust test-browser test-manifests test-image bench soak fuzz
+.PHONY: help quick demo openapi test test-setup lint test-rust test-browser test-manifests test-monitoring test-image bench soak fuzz dist
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,7 +26,7 @@ quick: ## format, clippy and unit tests, for the daily loop
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	cargo test --locked --workspace --lib
 
-test: test-setup lint test-manifests test-rust test-browser test-image ## everything a change must pass
+test: test-setup lint test-manifests test-rust test-browser test-monitoring test-image ## everything a change must pass
 
 test-setup: ## install what the tests need (Debian packages need root)
 	tests/setup.sh
@@ -61,6 +61,10 @@ test-browser: ## the API page in Chromium, against `demo`
 test-manifests: ## what `deploy/` has, by the tools that read it
 	tests/manifests/run.sh
 
+test-monitoring: ## alerts and dashboard: a real Prometheus scrapes a gateway through an outage
+	cargo test --workspace --locked --no-run
+	GATEWAY=$(CARGO_TARGET_DIR)/debug/sddc-gateway tests/monitoring/run.sh
+
 test-image: ## build the container image and run it (root; SKIP_IMAGE=1 leaves it out)
 	tests/image/run.sh
 
@@ -76,3 +80,7 @@ fuzz: export FUZZ_SECONDS ?= 60
 fuzz: ## each fuzz target for a while, by libFuzzer (FUZZ_SECONDS=60 each)
 	tests/setup.sh fuzz
 	fuzz/run.sh
+
+dist: ## what a release consists of: archives, images, SBOM, checksums (in target/distrib; DIST_TARGETS, DIST_IMAGES=0)
+	tests/setup.sh dist
+	.ci/dist.sh

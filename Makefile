@@ -10,7 +10,7 @@ SHELL := bash
 export override CARGO_TARGET_DIR := $(abspath $(or $(CARGO_TARGET_DIR),target))
 TOOLS := $(CARGO_TARGET_DIR)/tools
 
-.PHONY: help quick demo openapi test test-setup lint test-rust test-browser test-manifests test-monitoring test-image bench soak fuzz dist
+.PHONY: help quick demo openapi test test-all test-setup lint test-rust test-browser test-manifests test-monitoring test-image bench soak fuzz dist
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,6 +27,8 @@ quick: ## format, clippy and unit tests, for the daily loop
 	cargo test --locked --workspace --lib
 
 test: test-setup lint test-manifests test-rust test-browser test-monitoring test-image ## everything a change must pass
+
+test-all: test soak fuzz ## the same and what takes hours: half an hour of soak, a minute of fuzzing for each target
 
 test-setup: ## install what the tests need (Debian packages need root)
 	tests/setup.sh
@@ -50,7 +52,7 @@ lint: ## format, clippy, docs, shell scripts, Dockerfile, dependencies, API docu
 	$(TOOLS)/python/bin/hadolint Dockerfile
 	npm --prefix tests/openapi run --silent lint -- $(addprefix $(CURDIR)/openapi/openapi.,json yaml)
 
-test-rust: ## unit and integration tests, two minutes of soak among them
+test-rust: ## unit and integration tests, three quarters of a minute of soak among them
 	cargo test --workspace --locked
 
 test-browser: ## the API page in Chromium, against `demo`

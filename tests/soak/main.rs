@@ -56,7 +56,7 @@ use self::{
 };
 
 /// How long it goes on where nothing else is said.
-const SECONDS: u64 = 120;
+const SECONDS: u64 = 45;
 
 /// How many ask at once: together about as much as keeps one core busy in a debug build.
 const ASKERS: usize = 8;

@@ -9,6 +9,7 @@ use tokio::{net::TcpListener, sync::Semaphore};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
+    USER_AGENT,
     access::{
         ConfiguredCallers, Policy, Refusal, TrustedProxies, Verifiers,
         oidc::{self, Oidc},
@@ -36,9 +37,19 @@ use crate::{
     reload::{Hangups, LoadedFile, Reloads},
     tasks::Tasks,
     telemetry::{AccessLog, Audit, AuditGuard, Metrics},
-    upstream::{BuildError, CallBounds, Client, ConcurrencyLimit, Retries, Upstream},
+    upstream::{BuildError, CallBounds, Client, ConcurrencyLimit, ContentType, Retries, Upstream},
     vmc::{Reader, Remote},
 };
+
+/// VMware Cloud Services: tokens.
+pub const CSP: Upstream = Upstream {
+    name: "csp",
+    ca_setting: "vmc.ca_file",
+    user_agent: USER_AGENT,
+    accepts: ContentType::Json,
+};
+/// VMware Cloud on AWS: everything else of VMware's.
+const VMC: Upstream = Upstream { name: "vmc", ..CSP };
 
 /// Bytes of CSP's answer: a token is some KiB.
 const MAX_TOKEN_BYTES: u64 = 1024 * 1024;
@@ -126,10 +137,10 @@ impl Upstreams {
             Client::new(upstream, base, bounds, authorities, proxies, clock, metrics.clone())
         };
         let token_bounds = CallBounds { max_body: MAX_TOKEN_BYTES, ..bounds };
-        let csp = client(Upstream::Csp, &config.csp.url, token_bounds)?;
+        let csp = client(CSP, &config.csp.url, token_bounds)?;
         let mint = Mint::new(csp, &config.csp, secret.clone());
         let vmc = Remote {
-            client: client(Upstream::Vmc, &config.vmc.url, bounds)?,
+            client: client(VMC, &config.vmc.url, bounds)?,
             base: config.vmc.url.clone(),
             retries: Retries::new(config.vmc.retries),
             concurrency: ConcurrencyLimit::new(config.vmc.max_in_flight),

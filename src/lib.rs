@@ -26,6 +26,9 @@
 /// `SDDC_GATEWAY_COMMIT` told the build.
 pub const COMMIT: &str = env!("SDDC_GATEWAY_COMMIT");
 
+/// Who asks upstreams.
+const USER_AGENT: &str = concat!("sddc-gateway/", env!("CARGO_PKG_VERSION"));
+
 pub mod access;
 pub mod api;
 pub mod cli;

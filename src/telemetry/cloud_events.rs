@@ -9,10 +9,10 @@ impl Observer for Metrics {
         match event {
             Event::CallEnded(call) => self.upstream_call(call),
             Event::AuthoritiesChanged(upstream) => {
-                tracing::info!(upstream = upstream.as_str(), "the CAs of an upstream have changed");
+                tracing::info!(upstream = upstream.name, "the CAs of an upstream have changed");
             }
             Event::AuthoritiesUnusable(upstream, error) => tracing::warn!(
-                upstream = upstream.as_str(), %error,
+                upstream = upstream.name, %error,
                 "the new CAs of an upstream cannot be used; the old connections stay in use"
             ),
             Event::MintsExpected(org_id) => self.expect_mints(org_id),

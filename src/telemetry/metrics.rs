@@ -234,7 +234,7 @@ impl Metrics {
 
     /// Counts a try at an upstream and its duration.
     pub(super) fn upstream_call(&self, call: &UpstreamCall) {
-        let (upstream, endpoint) = (call.upstream.as_str(), call.endpoint);
+        let (upstream, endpoint) = (call.upstream.name, call.endpoint);
         let status = match call.status {
             _ if call.timed_out => "timeout".to_owned(),
             Some(status) => status.as_u16().to_string(),

@@ -6,10 +6,11 @@ use futures_util::future::join_all;
 use http::StatusCode;
 use sddc_gateway::{
     csp::{ClientSecret, Mint, SecretCell, TokenSource},
+    gateway::CSP,
     simulator::{self, Fault, FaultKind, Target},
     tasks::BackgroundJobs,
     telemetry::Metrics,
-    upstream::{CallBounds, Client, Kind, Proxies, Upstream},
+    upstream::{CallBounds, Client, Kind, Proxies},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -28,8 +29,7 @@ fn source(cloud: &Cloud) -> TokenSource {
     };
     let (clock, metrics) = (cloud.clock.clone(), Metrics::new());
     let (url, proxies) = (&config.csp.url, Proxies::default());
-    let client =
-        Client::new(Upstream::Csp, url, bounds, None, &proxies, clock.clone(), metrics.clone());
+    let client = Client::new(CSP, url, bounds, None, &proxies, clock.clone(), metrics.clone());
     let secret = SecretCell::new(ClientSecret::from_text("demo-secret").unwrap());
     let mint = Mint::new(client.unwrap(), &config.csp, secret);
     let jobs = BackgroundJobs::new(metrics);

@@ -8,14 +8,23 @@ use url::Url;
 
 use super::jwks;
 use crate::{
+    USER_AGENT,
     clock::Clock,
     telemetry::Metrics,
     upstream::{
-        BuildError, CallBounds, Client, Failure, InvalidResponse, Proxies, Reply, Upstream,
+        BuildError, CallBounds, Client, ContentType, Failure, InvalidResponse, Proxies, Reply,
+        Upstream,
     },
 };
 
 const ENDPOINT: &str = "jwks";
+/// The issuer of callers' tokens.
+const JWKS: Upstream = Upstream {
+    name: "jwks",
+    ca_setting: "access.oidc.ca_file",
+    user_agent: USER_AGENT,
+    accepts: ContentType::AnyButHtml,
+};
 const BOUNDS: CallBounds = CallBounds {
     connect_timeout: Duration::from_secs(3),
     timeout: Duration::from_secs(8),
@@ -75,8 +84,7 @@ impl Source {
         clock: Clock,
         metrics: Metrics,
     ) -> Result<Self, BuildError> {
-        let client =
-            Client::new(Upstream::Jwks, &url, BOUNDS, authorities, proxies, clock, metrics)?;
+        let client = Client::new(JWKS, &url, BOUNDS, authorities, proxies, clock, metrics)?;
         Ok(Self { client, url })
     }
 
@@ -93,5 +101,20 @@ impl Source {
             Reply::Json(document) => Ok(document),
             Reply::Refused(status) => Err(FetchError::Refused(status)),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_broken_ca_file_is_told_by_the_key_that_names_it() {
+        let url = Url::parse("https://localhost").unwrap();
+        let clock = Clock::manual(jiff::Timestamp::UNIX_EPOCH);
+        let proxies = Proxies::default();
+        let source = Source::new(url, Some(b"no PEM"), &proxies, clock, Metrics::new());
+        let told = source.unwrap_err().to_string();
+        assert!(told.starts_with("access.oidc.ca_file cannot be used: "), "{told}");
     }
 }

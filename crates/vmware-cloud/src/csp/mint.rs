@@ -1,4 +1,4 @@
-//! The one call to CSP: `POST {csp.url}{csp.token_path}` with `grant_type=client_credentials`.
+//! The one call to CSP: `POST {url}{token_path}` with `grant_type=client_credentials`.
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -142,7 +142,7 @@ impl Mint {
         mint
     }
 
-    /// Takes the new content of `vmc.ca_file`.
+    /// Takes the new content of a file of extra CAs.
     ///
     /// # Errors
     /// As [`Client::take_authorities`].

@@ -1,6 +1,6 @@
 //! The gateway's access tokens, one per organization, each shared by every request.
 //!
-//! Flow: client credentials → `POST {csp.url}{csp.token_path}` → [`Token`] → every VMC call.
+//! Flow: client credentials → `POST {url}{token_path}` → [`Token`] → every VMC call.
 //!
 //! At most one mint is in flight per organization. A token is renewed ahead of its expiry by a
 //! background task, so a caller waits for a mint only on a cold start or after VMC refused the

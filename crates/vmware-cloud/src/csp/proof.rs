@@ -1,6 +1,6 @@
 //! A new client secret is proven before it is used: a wrong one would show only when the token ends.
 //!
-//! Flow: new content of `csp.client_secret_file` → [`ClientSecret`] → one mint of the first
+//! Flow: new content of the secret's file → [`ClientSecret`] → one mint of the first
 //! organization → in use for all of them, or refused while the old one stays.
 
 use std::{sync::Arc, time::Duration};

@@ -203,7 +203,7 @@ mod tests {
         super::{ClientSecret, Mint, SecretCell, Settings, Token, token::Lifetime},
         *,
     };
-    use crate::upstream::{CallBounds, Client, Proxies, Upstream};
+    use crate::upstream::{CallBounds, Client, ContentType, Proxies, Upstream};
 
     const SECRET: &str = "s3cr3t &+ü";
     const FORM: &str = "s3cr3t+%26%2B%C3%BC";
@@ -222,7 +222,13 @@ mod tests {
         let bounds = CallBounds { connect_timeout: second, timeout: second, max_body: 1 };
         let (clock, proxies) = (Clock::manual(jiff::Timestamp::UNIX_EPOCH), Proxies::default());
         let url = &settings.url;
-        let csp = Client::new(Upstream::Csp, url, bounds, None, &proxies, clock, ()).unwrap();
+        let csp = Upstream {
+            name: "csp",
+            ca_setting: "vmc.ca_file",
+            user_agent: "test",
+            accepts: ContentType::Json,
+        };
+        let csp = Client::new(csp, url, bounds, None, &proxies, clock, ()).unwrap();
         Mint::new(csp, &settings, SecretCell::new(secret))
     }
 

@@ -1,21 +1,21 @@
-//! What the operator sets of the token source: section `[csp]`, and `vmc.orgs` for the orgs.
+//! What the operator sets of the token source.
 
 use url::Url;
 
 use super::credentials::{ClientId, ClientSecret};
 
-/// Section `[csp]`.
+/// An OAuth app, and where its tokens are minted.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// `csp.url`: VMware Cloud Services. Plain `http` only to a loopback host.
+    /// VMware Cloud Services.
     pub url: Url,
-    /// `csp.token_path`: starts with `/`.
+    /// The path of the token endpoint; starts with `/`.
     pub token_path: String,
-    /// `csp.client_id`.
+    /// The app's id.
     pub client_id: ClientId,
-    /// `csp.client_secret`, or the content of `csp.client_secret_file` at the start.
+    /// The app's secret, as it is at the start.
     pub client_secret: ClientSecret,
-    /// `csp.basic_encoding`.
+    /// How both are sent.
     pub basic_encoding: BasicEncoding,
 }
 

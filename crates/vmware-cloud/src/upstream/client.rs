@@ -18,35 +18,27 @@ use super::{
 };
 use crate::{Event, Observer, UpstreamCall};
 
-/// Which service is called.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Upstream {
-    /// VMware Cloud Services: tokens.
-    Csp,
-    /// VMware Cloud on AWS: everything else of VMware's.
-    Vmc,
-    /// The issuer of callers' tokens: its keys.
-    Jwks,
+/// A service that is called, as its operator knows it.
+#[derive(Debug, Clone, Copy)]
+pub struct Upstream {
+    /// Its name in metrics and logs.
+    pub name: &'static str,
+    /// The setting that names its extra CAs, for faults.
+    pub ca_setting: &'static str,
+    /// Who asks it: `User-Agent`.
+    pub user_agent: &'static str,
+    /// Which content types its good answers may have.
+    pub accepts: ContentType,
 }
 
-impl Upstream {
-    /// The metric label.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Csp => "csp",
-            Self::Vmc => "vmc",
-            Self::Jwks => "jwks",
-        }
-    }
-
-    /// The configuration key of its extra CAs.
-    pub(super) const fn ca_file_key(self) -> &'static str {
-        match self {
-            Self::Csp | Self::Vmc => "vmc.ca_file",
-            Self::Jwks => "access.oidc.ca_file",
-        }
-    }
+/// A set of content types.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ContentType {
+    /// JSON, and what is built on it.
+    Json,
+    /// Any but a web page, which is what a wrong address has: files have a type that a server guesses
+    /// or leaves out.
+    AnyButHtml,
 }
 
 /// What bounds a call.
@@ -165,11 +157,9 @@ impl Client {
             }
             _ => return Err(InvalidResponse::Status(status).into()),
         }
-        let good = match self.upstream {
-            // Issuers publish their keys as files too, whose type a server guesses or leaves out. A
-            // page is what a wrong address has.
-            Upstream::Jwks => !is_html(response.headers()),
-            Upstream::Csp | Upstream::Vmc => is_json(response.headers()),
+        let good = match self.upstream.accepts {
+            ContentType::AnyButHtml => !is_html(response.headers()),
+            ContentType::Json => is_json(response.headers()),
         };
         if !good {
             return Err(InvalidResponse::ContentType.into());

@@ -28,7 +28,7 @@ pub use self::{
         CallPermit, CircuitBreaker, CircuitOpen, CircuitState, CircuitStatus, MAX_FIRST_BACKOFF,
         OpenFor, REFUSED_OPEN,
     },
-    client::{CallBounds, Client, Reply, Upstream},
+    client::{CallBounds, Client, ContentType, Reply, Upstream},
     concurrency::{ConcurrencyLimit, ConcurrencyPermit, Priority, QueueFull},
     error::{Failure, FailureDetail, InvalidResponse, Kind},
     pool::BuildError,

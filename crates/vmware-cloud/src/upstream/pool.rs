@@ -103,7 +103,7 @@ impl ClientPool {
         clock: Clock,
     ) -> Result<Self, BuildError> {
         let authorities = authorities.map(crypto::authorities).transpose();
-        let unusable = |why| BuildError::CaFile { key: upstream.ca_file_key(), why };
+        let unusable = |why| BuildError::CaFile { key: upstream.ca_setting, why };
         let authorities = authorities.map_err(unusable)?.unwrap_or_default();
         let (encrypted, base) = (base.scheme() == "https", base.clone());
         let plan = PoolPlan { upstream, connect_timeout, authorities, encrypted, base, route };
@@ -173,7 +173,7 @@ impl ClientPool {
 impl PoolPlan {
     fn make(&self) -> Result<reqwest::Client, BuildError> {
         let mut builder = reqwest::Client::builder()
-            .user_agent(concat!("sddc-gateway/", env!("CARGO_PKG_VERSION")))
+            .user_agent(self.upstream.user_agent)
             .default_headers(HeaderMap::from_iter([(
                 ACCEPT,
                 HeaderValue::from_static("application/json"),
@@ -211,7 +211,7 @@ impl PoolPlan {
             roots.add_parsable_certificates(self.authorities.iter().cloned());
             roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
             if roots.is_empty() {
-                return Err(BuildError::NoAuthorities { key: self.upstream.ca_file_key() });
+                return Err(BuildError::NoAuthorities { key: self.upstream.ca_setting });
             }
         }
         let mut config = ClientConfig::builder_with_provider(crypto::provider())
@@ -227,31 +227,28 @@ impl PoolPlan {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::upstream::ContentType;
 
-    fn pool(
-        upstream: Upstream,
-        authorities: Option<&str>,
-    ) -> (Clock, Result<ClientPool, BuildError>) {
+    const VMC: Upstream = Upstream {
+        name: "vmc",
+        ca_setting: "vmc.ca_file",
+        user_agent: "test",
+        accepts: ContentType::Json,
+    };
+
+    fn pool(authorities: Option<&str>) -> (Clock, Result<ClientPool, BuildError>) {
         let clock = Clock::manual(jiff::Timestamp::UNIX_EPOCH);
         let base = Url::parse("https://localhost").unwrap();
         let timeout = Duration::from_secs(1);
         let authorities = authorities.map(str::as_bytes);
-        let pool =
-            ClientPool::new(upstream, &base, timeout, authorities, Route::Direct, clock.clone());
+        let pool = ClientPool::new(VMC, &base, timeout, authorities, Route::Direct, clock.clone());
         (clock, pool)
     }
 
     #[test]
     fn a_broken_ca_file_is_told_by_the_key_that_names_it() {
-        for (upstream, key) in [
-            (Upstream::Csp, "vmc.ca_file"),
-            (Upstream::Vmc, "vmc.ca_file"),
-            (Upstream::Jwks, "access.oidc.ca_file"),
-        ] {
-            let told = pool(upstream, Some("no PEM")).1.unwrap_err();
-            let told = told.to_string();
-            assert!(told.starts_with(&format!("{key} cannot be used: ")), "{told}");
-        }
+        let told = pool(Some("no PEM")).1.unwrap_err().to_string();
+        assert!(told.starts_with("vmc.ca_file cannot be used: "), "{told}");
     }
 
     #[tokio::test]
@@ -261,7 +258,7 @@ mod tests {
             params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
             params.self_signed(&rcgen::KeyPair::generate().unwrap()).unwrap().pem()
         };
-        let (clock, pool) = pool(Upstream::Vmc, Some(&authority()));
+        let (clock, pool) = pool(Some(&authority()));
         let pool = pool.unwrap();
         let made_at = || pool.made.load().at;
         let at_start = made_at();
@@ -280,7 +277,7 @@ mod tests {
 
     #[tokio::test]
     async fn connections_are_made_anew_after_a_while_by_one_call() {
-        let (clock, pool) = pool(Upstream::Vmc, None);
+        let (clock, pool) = pool(None);
         let pool = pool.unwrap();
         let made_at = || pool.made.load().at;
         let first = made_at();

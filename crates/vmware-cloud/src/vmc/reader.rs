@@ -208,7 +208,7 @@ impl Reader {
     /// Reads a JSON document.
     ///
     /// `check` reads the body, on a thread where it may take its time: an answer it refuses is a
-    /// failure like any other, so it opens the circuit. What passes is tried again (`vmc.retries`),
+    /// failure like any other, so it opens the circuit. What passes is tried again ([`Retries`]),
     /// unless this is the one read of a half-open circuit. A 401 or 403 is tried once more with
     /// another token where that can help. A list that is denied opens its own circuit only.
     ///

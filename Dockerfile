@@ -16,6 +16,7 @@ COPY Cargo.toml Cargo.lock ./
 COPY crates/base/Cargo.toml crates/base/
 COPY crates/simulator/Cargo.toml crates/simulator/
 COPY crates/vmware-cloud/Cargo.toml crates/vmware-cloud/
+COPY tests/support/Cargo.toml tests/support/
 # For builds without a network, `cargo vendor --locked vendor` and the `.cargo/config.toml` that it
 # suggests may lie in the context. The patterns match nothing in an ordinary checkout; Cargo.toml is
 # named along with them because a COPY must find at least one file.

@@ -12,6 +12,7 @@ use std::{
     time::Duration,
 };
 
+use support::authority::{Authority, Files};
 use tempfile::TempDir;
 
 pub use self::tls::take_core_1;
@@ -20,7 +21,6 @@ use self::{
     tokens::{AUDIENCE, ISSUER, Issuer, SUBJECT},
 };
 use crate::{
-    authority::{Authority, Files},
     load::Load,
     server::{self, KEY, KEY_SHA256, Server},
     turns::{self, Turn},

@@ -7,21 +7,12 @@
 #![expect(unreachable_pub, reason = "a program of its own: nobody reaches into it")]
 
 mod access;
-#[path = "../it/tls_listener/authority.rs"]
-#[expect(dead_code, clippy::unwrap_used, reason = "the tests need more of it, and may panic")]
-mod authority;
 mod crowd;
 mod growth;
-// The tests have a shorter one.
-#[path = "../it/freshness/hour.rs"]
-mod hour;
 mod load;
 mod overload;
 mod polling;
 mod server;
-#[path = "../it/oidc/signer.rs"]
-#[expect(clippy::unwrap_used, reason = "it is the tests', which may panic")]
-mod signer;
 mod turns;
 
 use std::{env, time::Duration};

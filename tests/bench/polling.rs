@@ -11,10 +11,11 @@ use sddc_gateway::{
     simulator::{Options, Simulator},
     telemetry::{AccessLog, Format},
 };
+use support::hour;
 use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::{hour, server};
+use crate::server;
 
 const CALLERS: usize = 50;
 const SECONDS: u64 = 3600;

@@ -3,8 +3,8 @@
 use std::{
     convert::Infallible,
     env, fs,
-    io::{BufRead, BufReader, Read, Write},
-    net::{SocketAddr, TcpStream},
+    io::{BufRead, BufReader, Write},
+    net::SocketAddr,
     path::Path,
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
@@ -14,6 +14,11 @@ use bytes::Bytes;
 use http_body_util::Full;
 use hyper::{Response, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
+use serde_json::json;
+use support::{
+    http,
+    process::{Cloud, program},
+};
 use tokio_util::task::TaskTracker;
 
 pub const KEY: &str = "sgw_bench";
@@ -28,11 +33,11 @@ pub const OTHER_KEY_SHA256: &str =
 
 /// A running server, ended when dropped.
 pub struct Server {
-    children: Vec<Child>,
+    child: Child,
     address: SocketAddr,
     path: &'static str,
     /// Of a gateway: the simulator behind it.
-    upstream: Option<SocketAddr>,
+    upstream: Option<Cloud>,
     /// Of a gateway: its ops port.
     ops: Option<SocketAddr>,
     pub ready_ms: f64,
@@ -57,38 +62,27 @@ impl Server {
 
     /// The same with these settings, named as in the environment, and without a key of its own.
     pub fn gateway_with(sddcs: usize, settings: &[(&str, &str)]) -> Self {
-        let program = env!("CARGO_BIN_EXE_sddc-gateway");
         // No organization has more than a thousand: an answer of VMware's has bounds.
         let (orgs, sddcs) = (sddcs.div_ceil(1000).to_string(), sddcs.to_string());
-        let mut simulator = Command::new(program)
-            .args(["simulator", "--listen", "127.0.0.1:0", "--orgs", &orgs, "--sddcs", &sddcs])
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("the simulator starts");
-        let mut lines = BufReader::new(simulator.stdout.take().expect("it was piped")).lines();
-        let line = lines.next().expect("it says where it is").expect("in text");
-        let upstream = line.rsplit(' ').next().expect("the address is last").to_owned();
+        let upstream = Cloud::start(&["--orgs", &orgs, "--sddcs", &sddcs]);
 
         let [api, ops] = [free_port(), free_port()];
         let begun = now();
-        let gateway = on_core_0(program)
+        let gateway = on_core_0(program())
             .arg("serve")
             .env("SDDC_GATEWAY_API__LISTEN", api.to_string())
             .env("SDDC_GATEWAY_OPS__LISTEN", ops.to_string())
-            .env("SDDC_GATEWAY_CSP__URL", &upstream)
-            .env("SDDC_GATEWAY_VMC__URL", &upstream)
+            .env("SDDC_GATEWAY_CSP__URL", upstream.url())
+            .env("SDDC_GATEWAY_VMC__URL", upstream.url())
             .env("SDDC_GATEWAY_CSP__CLIENT_ID", "demo-app")
             .env("SDDC_GATEWAY_CSP__CLIENT_SECRET", "demo-secret")
             .envs(settings.iter().map(|(key, value)| (format!("SDDC_GATEWAY_{key}"), *value)))
             .stderr(Stdio::null())
             .spawn()
             .expect("the gateway starts");
-        let children = vec![gateway, simulator];
-        let authority = upstream.trim_start_matches("http://");
-        let upstream = Some(authority.parse().expect("an address"));
-        let path = "/sddcs";
+        let (upstream, path) = (Some(upstream), "/sddcs");
         let mut server =
-            Self { children, address: api, path, upstream, ops: Some(ops), ready_ms: 0.0 };
+            Self { child: gateway, address: api, path, upstream, ops: Some(ops), ready_ms: 0.0 };
         while !is_ready(ops) {
             assert!(begun.elapsed() < Duration::from_secs(20), "the gateway never got ready");
         }
@@ -110,7 +104,7 @@ impl Server {
         let address = lines.next().expect("it says where it is").expect("in text");
         let address = address.parse().expect("an address");
         let (upstream, ops) = (None, None);
-        Self { children: vec![child], address, path: "/", upstream, ops, ready_ms: 0.0 }
+        Self { child, address, path: "/", upstream, ops, ready_ms: 0.0 }
     }
 
     pub fn url(&self) -> String {
@@ -137,13 +131,11 @@ impl Server {
 
     /// Renames an SDDC at the upstream of a gateway.
     pub fn rename(&self, id: &str, name: &str) {
-        let body = format!("{{\"name\":\"{name}\"}}");
-        let head = format!(
-            "PATCH /__sddcs/{id} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\
-             Content-Type: application/json\r\nConnection: close\r\n\r\n{body}",
-            body.len()
-        );
-        exchange(self.upstream.expect("a gateway has one"), &head);
+        self.upstream().control("PATCH", &format!("/__sddcs/{id}"), &json!({"name": name}));
+    }
+
+    fn upstream(&self) -> &Cloud {
+        self.upstream.as_ref().expect("a gateway has one")
     }
 
     pub fn address(&self) -> SocketAddr {
@@ -152,24 +144,12 @@ impl Server {
 
     /// Adds an SDDC at the upstream of a gateway.
     pub fn change(&self) {
-        let body = r#"{"id":"a"}"#;
-        let head = format!(
-            "POST /__sddcs HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\
-             Content-Type: application/json\r\nConnection: close\r\n\r\n{body}",
-            body.len()
-        );
-        exchange(self.upstream.expect("a gateway has one"), &head);
+        self.upstream().control("POST", "/__sddcs", &json!({"id": "a"}));
     }
 
     /// Lets the upstream of a gateway take so long for each read of SDDCs.
     pub fn delay_reads(&self, ms: u64) {
-        let body = format!(r#"{{"target":"vmc","path":"*/sddcs","kind":"delay","delay_ms":{ms}}}"#);
-        let head = format!(
-            "POST /__faults HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\
-             Content-Type: application/json\r\nConnection: close\r\n\r\n{body}",
-            body.len()
-        );
-        exchange(self.upstream.expect("a gateway has one"), &head);
+        self.upstream().delay_reads(ms);
     }
 
     /// Lets the gateway read its upstream now.
@@ -209,34 +189,26 @@ impl Server {
     }
 
     fn proc(&self, file: &str) -> String {
-        let path = format!("/proc/{}/{file}", self.children[0].id());
+        let path = format!("/proc/{}/{file}", self.child.id());
         fs::read_to_string(path).expect("the process runs")
     }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
-        for child in &mut self.children {
-            let _ = child.kill();
-            let _ = child.wait();
-        }
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 
 /// One request and its good answer, on a connection of its own.
 pub fn exchange(address: SocketAddr, request: &str) -> Answer {
     let begun = now();
-    let mut stream = TcpStream::connect(address).expect("it listens");
-    stream.write_all(request.as_bytes()).expect("it reads");
-    let mut answer = Vec::new();
-    stream.read_to_end(&mut answer).expect("it answers");
+    let (head, body) = http::exchange(address, request).expect("an answer");
     let took_ms = begun.elapsed().as_secs_f64() * 1000.0;
-    let end = answer.windows(4).position(|four| four == b"\r\n\r\n").expect("a head") + 4;
-    let head = String::from_utf8_lossy(&answer[..end]).into_owned();
     assert!(head.starts_with("HTTP/1.1 2"), "{head}");
     let etag = head.lines().find_map(|line| line.strip_prefix("etag: "));
-    let etag = etag.unwrap_or_default().to_owned();
-    Answer { etag, body: answer.split_off(end), took_ms }
+    Answer { etag: etag.unwrap_or_default().to_owned(), body, took_ms }
 }
 
 /// What lets a caller in.
@@ -256,12 +228,8 @@ fn free_port() -> SocketAddr {
 }
 
 fn is_ready(ops: SocketAddr) -> bool {
-    let question = b"GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
-    let Ok(mut stream) = TcpStream::connect(ops) else { return false };
-    let mut answer = String::new();
-    stream.write_all(question).is_ok()
-        && stream.read_to_string(&mut answer).is_ok()
-        && answer.starts_with("HTTP/1.1 200")
+    let head = "GET /readyz HTTP/1.1\r\nHost: localhost\r\n";
+    http::try_ask(ops, head, "").is_ok_and(|answer| answer.status == 200)
 }
 
 #[expect(clippy::disallowed_methods, reason = "a bench measures real time")]

@@ -12,7 +12,6 @@ mod budget;
 mod directives;
 mod figures;
 mod headers;
-mod hour;
 mod orgs;
 mod outage;
 mod side_lists;

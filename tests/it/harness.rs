@@ -21,6 +21,7 @@ use sddc_gateway::{
     telemetry::{AccessLog, Format},
 };
 use serde_json::Value;
+pub use support::{BETWEEN_LOOKS, DEADLINE};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -31,11 +32,6 @@ use tokio_util::{
 };
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::{Layer, filter::Targets, fmt::MakeWriter, layer::SubscriberExt};
-
-/// Longer than anything takes that goes well.
-pub const DEADLINE: Duration = Duration::from_secs(20);
-/// Who looks again and again takes the processor from what is waited for.
-pub const BETWEEN_LOOKS: Duration = Duration::from_millis(2);
 
 /// A simulator on a socket of its own.
 pub struct Cloud {
@@ -198,7 +194,7 @@ impl Setup {
             clock: self.clock,
             log,
             key: self.key,
-            http: crate::plain_http::client()
+            http: support::http::client()
                 // What is sent and what comes is the test's to see.
                 .no_gzip()
                 .redirect(reqwest::redirect::Policy::none())

@@ -20,8 +20,6 @@ mod oidc;
 mod openapi;
 mod overload;
 mod partial;
-#[path = "../support/plain_http.rs"]
-mod plain_http;
 mod policy;
 mod process;
 mod prometheus;

@@ -4,7 +4,6 @@
 
 mod callers;
 pub mod issuer;
-pub mod signer;
 
 use std::{future::Future, pin::pin, time::Duration};
 
@@ -18,6 +17,7 @@ use sddc_gateway::{
     upstream::Proxies,
 };
 use serde_json::json;
+use support::signer::Signer;
 use tokio_util::{
     sync::{CancellationToken, DropGuard},
     task::TaskTracker,
@@ -77,7 +77,7 @@ impl Scene {
     /// Asks for a fetch, whose outcome the status tells.
     async fn fetch_again(&self) {
         self.clock.advance(Duration::from_secs(30));
-        let stranger = signer::Signer::new("nobody's", "ES256");
+        let stranger = Signer::new("nobody's", "ES256");
         let refused = self.verify(&stranger.token(&json!({}))).await;
         let unverified = |it: &JwtFault| {
             matches!(it, JwtFault::UnknownKey | JwtFault::NoKeys | JwtFault::Unavailable { .. })
@@ -173,7 +173,7 @@ async fn unknown_keys_cost_one_fetch_in_ten_seconds() {
     ] {
         scene.clock.advance(Duration::from_secs(seconds));
         for number in 0..3 {
-            let stranger = signer::Signer::new(&format!("kid-{number}"), "ES256");
+            let stranger = Signer::new(&format!("kid-{number}"), "ES256");
             assert_eq!(scene.verify(&stranger.token(&json!({}))).await, verdict);
         }
         assert_eq!(issuer.fetches(), fetches, "after {seconds} s more");
@@ -219,7 +219,7 @@ async fn a_key_that_changed_under_its_kid_is_fetched_once_for_all() {
 async fn an_unknown_key_is_the_tokens_fault_only_after_a_good_fetch() {
     let issuer = Issuer::start().await;
     let scene = Scene::with_keys_of(&issuer).await;
-    let stranger = signer::Signer::new("nobody's", "ES256").token(&json!({}));
+    let stranger = Signer::new("nobody's", "ES256").token(&json!({}));
     scene.clock.advance(Duration::from_secs(10));
     issuer.set_answer(Answer::Status(500));
     let not_now = Err(JwtFault::Unavailable { retry_in: Duration::from_secs(10) });

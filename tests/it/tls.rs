@@ -1,60 +1,22 @@
 //! Real TLS to the upstreams: a private CA is trusted only where `vmc.ca_file` says so.
 
-use std::{io::Write, sync::Arc};
-
 use http::StatusCode;
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
-use rustls::{
-    ServerConfig,
-    pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer},
-};
 use sddc_gateway::reload::LoadedFile;
+use support::tls;
 use tempfile::NamedTempFile;
-use tokio::net::{TcpListener, TcpStream};
-use tokio_rustls::TlsAcceptor;
-use tokio_util::task::TaskTracker;
+use tokio::net::TcpStream;
 
 use crate::harness::{Captured, Cloud, Setup, cloud};
 
-/// What a server with a certificate for these names has, and the file of its CA.
-pub fn server(names: &[&str]) -> (ServerConfig, NamedTempFile) {
-    let mut params = CertificateParams::new(Vec::new()).unwrap();
-    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    let ca = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
-    let key = KeyPair::generate().unwrap();
-    let names: Vec<_> = names.iter().map(ToString::to_string).collect();
-    let leaf = CertificateParams::new(names).unwrap().signed_by(&key, &ca).unwrap();
-    let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(vec![leaf.der().clone()], key)
-        .unwrap();
-    let mut file = NamedTempFile::new().unwrap();
-    file.write_all(ca.pem().as_bytes()).unwrap();
-    (config, file)
-}
-
 /// TLS in front of the simulator, for the names given. Returns its port and its CA's file.
 pub async fn terminate(cloud: &Cloud, names: &[&str]) -> (u16, NamedTempFile) {
-    let (config, file) = server(names);
-    let acceptor = TlsAcceptor::from(Arc::new(config));
-    let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let port = socket.local_addr().unwrap().port();
-    let (upstream, tasks) = (cloud.address, TaskTracker::new());
-    tasks.clone().spawn(async move {
-        while let Ok((stream, _)) = socket.accept().await {
-            let acceptor = acceptor.clone();
-            tasks.spawn(async move {
-                let Ok(mut outer) = acceptor.accept(stream).await else { return };
-                let mut inner = TcpStream::connect(upstream).await.unwrap();
-                let _ = tokio::io::copy_bidirectional(&mut outer, &mut inner).await;
-            });
-        }
-    });
-    (port, file)
+    let (config, file) = tls::server(names);
+    let upstream = cloud.address;
+    let pass_on = move |mut outer| async move {
+        let mut inner = TcpStream::connect(upstream).await.unwrap();
+        let _ = tokio::io::copy_bidirectional(&mut outer, &mut inner).await;
+    };
+    (tls::serve(config, pass_on).await, file)
 }
 
 fn over_tls(cloud: &Cloud, port: u16) -> Setup {
@@ -98,7 +60,7 @@ async fn an_unknown_ca_and_a_wrong_name_are_refused_and_told() {
 async fn a_new_ca_file_is_trusted_without_a_restart_and_a_broken_one_changes_nothing() {
     let cloud = cloud().await;
     let (port, right) = terminate(&cloud, &["localhost"]).await;
-    let (_, wrong) = server(&["localhost"]);
+    let (_, wrong) = tls::server(&["localhost"]);
     let path = wrong.path().to_owned();
     let file = LoadedFile::read(&path).unwrap();
     let gateway =

@@ -14,7 +14,6 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     answers::{Answer, Asked, Judge},
     callers::Callers,
-    plain_http,
     process::{DEADLINE, Gateway},
     questions::Question,
 };
@@ -74,7 +73,7 @@ pub async fn ask(
 }
 
 pub fn client(takes_gzip: bool) -> reqwest::Client {
-    let client = plain_http::client().gzip(takes_gzip).timeout(DEADLINE);
+    let client = support::http::client().gzip(takes_gzip).timeout(DEADLINE);
     client.redirect(reqwest::redirect::Policy::none()).build().unwrap()
 }
 

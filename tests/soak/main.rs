@@ -16,8 +16,6 @@ mod callers;
 mod growth;
 mod history;
 mod load;
-#[path = "../support/plain_http.rs"]
-mod plain_http;
 mod problems;
 mod process;
 mod questions;

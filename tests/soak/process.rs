@@ -3,10 +3,9 @@
 use std::{
     collections::BTreeSet,
     fs,
-    io::{BufRead, BufReader},
+    io::BufRead,
     net::SocketAddr,
     path::Path,
-    process::{Child, Command, Stdio},
     sync::{
         Arc, Mutex,
         mpsc::{Receiver, channel},
@@ -14,10 +13,10 @@ use std::{
     time::Duration,
 };
 
-use rustix::process::{Pid, Signal, kill_process};
-use serde_json::Value;
+use rustix::process::Signal;
+use support::process::{Process, addresses, gateway};
 
-use crate::{callers::Callers, plain_http, secrets::Secrets};
+use crate::{callers::Callers, secrets::Secrets};
 
 /// Longer than anything takes that goes well.
 pub const DEADLINE: Duration = Duration::from_secs(60);
@@ -26,9 +25,9 @@ pub const DEADLINE: Duration = Duration::from_secs(60);
 pub const STALE: Duration = Duration::from_secs(20);
 pub const STALE_DENIED: Duration = Duration::from_secs(10);
 
-/// A running gateway; killed when dropped.
+/// A running gateway.
 pub struct Gateway {
-    child: Mutex<Child>,
+    process: Mutex<Process>,
     pub api: SocketAddr,
     pub ops: SocketAddr,
     /// Where its upstreams are.
@@ -65,40 +64,29 @@ pub struct Files<'a> {
 impl Gateway {
     /// Starts one whose hours are minutes.
     pub fn start(cloud: SocketAddr, files: &Files<'_>, secrets: &Arc<Secrets>) -> Self {
-        let url = format!("http://{cloud}");
         let file = |name: &str| files.folder.join(name).display().to_string();
-        let mut child = Command::new(env!("CARGO_BIN_EXE_sddc-gateway"))
-            .env_clear()
-            .env("SDDC_GATEWAY_CSP__URL", &url)
-            .env("SDDC_GATEWAY_CSP__CLIENT_ID", "demo-app")
-            .env("SDDC_GATEWAY_CSP__CLIENT_SECRET_FILE", files.secret)
-            .env("SDDC_GATEWAY_VMC__URL", &url)
-            .env("SDDC_GATEWAY_VMC__CONNECT_TIMEOUT", "1s")
-            .env("SDDC_GATEWAY_VMC__TIMEOUT", "1s")
-            .env("SDDC_GATEWAY_VMC__MAX_BODY", "1MiB")
-            .env("SDDC_GATEWAY_INVENTORY__POLL", "1s")
-            .env("SDDC_GATEWAY_INVENTORY__FRESH", "2s")
-            .env("SDDC_GATEWAY_INVENTORY__STALE", format!("{}s", STALE.as_secs()))
-            .env("SDDC_GATEWAY_INVENTORY__STALE_DENIED", format!("{}s", STALE_DENIED.as_secs()))
-            .env("SDDC_GATEWAY_INVENTORY__SNAPSHOT_FILE", file("snapshot"))
-            .env("SDDC_GATEWAY_ACCESS__CALLERS_FILE", &files.callers.file)
-            .env("SDDC_GATEWAY_API__LISTEN", "127.0.0.1:0")
-            .env("SDDC_GATEWAY_API__HEADER_TIMEOUT", "5s")
-            .env("SDDC_GATEWAY_API__WRITE_TIMEOUT", "10s")
-            .env("SDDC_GATEWAY_API__REQUEST_TIMEOUT", "10s")
-            .env("SDDC_GATEWAY_API__DRAIN_DELAY", "0s")
-            .env("SDDC_GATEWAY_OPS__LISTEN", "127.0.0.1:0")
-            .env("SDDC_GATEWAY_TELEMETRY__AUDIT", file("audit"))
-            .env("SDDC_GATEWAY_TELEMETRY__FORMAT", "json")
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let setup = gateway(&[])
+            .at(&format!("http://{cloud}"))
+            .with("SDDC_GATEWAY_CSP__CLIENT_SECRET_FILE", files.secret)
+            .with("SDDC_GATEWAY_VMC__CONNECT_TIMEOUT", "1s")
+            .with("SDDC_GATEWAY_VMC__TIMEOUT", "1s")
+            .with("SDDC_GATEWAY_VMC__MAX_BODY", "1MiB")
+            .with("SDDC_GATEWAY_INVENTORY__POLL", "1s")
+            .with("SDDC_GATEWAY_INVENTORY__FRESH", "2s")
+            .with("SDDC_GATEWAY_INVENTORY__STALE", format!("{}s", STALE.as_secs()))
+            .with("SDDC_GATEWAY_INVENTORY__STALE_DENIED", format!("{}s", STALE_DENIED.as_secs()))
+            .with("SDDC_GATEWAY_INVENTORY__SNAPSHOT_FILE", file("snapshot"))
+            .with("SDDC_GATEWAY_ACCESS__CALLERS_FILE", &files.callers.file)
+            .with("SDDC_GATEWAY_API__HEADER_TIMEOUT", "5s")
+            .with("SDDC_GATEWAY_API__WRITE_TIMEOUT", "10s")
+            .with("SDDC_GATEWAY_API__REQUEST_TIMEOUT", "10s")
+            .with("SDDC_GATEWAY_API__DRAIN_DELAY", "0s")
+            .with("SDDC_GATEWAY_TELEMETRY__AUDIT", file("audit"))
+            .with("SDDC_GATEWAY_TELEMETRY__FORMAT", "json");
+        let (process, log_lines) = setup.start_with_own_stderr();
+        let mut lines = log_lines.lines();
         let started = lines.find(|line| line.as_ref().is_ok_and(|it| it.contains("\"started\"")));
-        let started: Value = serde_json::from_str(&started.unwrap().unwrap()).unwrap();
-        let address = |name: &str| started[name].as_str().unwrap().parse().unwrap();
+        let (api, ops) = addresses(&started.unwrap().unwrap());
         let (faults, log) = channel();
         let secrets = secrets.clone();
         std::thread::spawn(move || {
@@ -110,11 +98,15 @@ impl Gateway {
             }
         });
         Self {
-            api: address("api"),
-            ops: address("ops"),
+            api,
+            ops,
             cloud,
-            child: Mutex::new(child),
-            http: plain_http::client().pool_max_idle_per_host(0).timeout(DEADLINE).build().unwrap(),
+            process: Mutex::new(process),
+            http: support::http::client()
+                .pool_max_idle_per_host(0)
+                .timeout(DEADLINE)
+                .build()
+                .unwrap(),
             log: Mutex::new(log),
         }
     }
@@ -125,14 +117,13 @@ impl Gateway {
     }
 
     pub fn signal(&self, signal: Signal) {
-        let pid = self.child.lock().unwrap().id();
-        kill_process(Pid::from_raw(pid.try_into().unwrap()).unwrap(), signal).unwrap();
+        self.process.lock().unwrap().signal(signal);
     }
 
     /// Ends it, and waits for its end.
     pub fn end(&self) -> Option<i32> {
         self.signal(Signal::TERM);
-        self.child.lock().unwrap().wait().unwrap().code()
+        self.process.lock().unwrap().child.wait().unwrap().code()
     }
 
     pub async fn ops(&self, path: &str) -> String {
@@ -147,7 +138,7 @@ impl Gateway {
             let value: Option<f64> = value.and_then(|value| value.parse().ok());
             whole(value.unwrap_or_else(|| panic!("no figure {name}")))
         };
-        let pid = self.child.lock().unwrap().id();
+        let pid = self.process.lock().unwrap().child.id();
         let upstream = connections_to(self.cloud);
         let is_comment = |line: &&str| !line.starts_with('#');
         let series = page.lines().filter(is_comment).filter_map(|line| line.rsplit_once(' '));
@@ -165,14 +156,6 @@ impl Gateway {
             watchers: figure("sddc_gateway_watchers"),
             in_flight: figure("sddc_gateway_http_in_flight"),
         }
-    }
-}
-
-impl Drop for Gateway {
-    fn drop(&mut self) {
-        let child = self.child.get_mut().unwrap();
-        let _ = child.kill();
-        let _ = child.wait();
     }
 }
 

@@ -7,6 +7,7 @@ use std::{
 };
 
 use serde_json::Value;
+use support::events::{Event, EventReader};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -76,23 +77,23 @@ impl Watcher {
             };
         }
         self.load.tally.count("event streams opened");
-        let mut text = String::new();
+        let mut events = EventReader::default();
         // What is cut short ends as one that ends.
         while let Ok(Some(chunk)) = response.chunk().await {
-            text.push_str(std::str::from_utf8(&chunk).map_err(|error| error.to_string())?);
-            while let Some((event, rest)) = text.split_once("\n\n") {
-                self.take(event).map_err(|wrong| format!("{wrong}\nin the event {event}"))?;
-                text = rest.to_owned();
+            events.push(&chunk);
+            while let Some(event) = events.next_event().transpose()? {
+                self.take(&event).map_err(|wrong| format!("{wrong}\nin the event {event:?}"))?;
             }
         }
         Ok(())
     }
 
-    fn take(&self, event: &str) -> Result<(), String> {
-        let field = |name: &str| event.lines().find_map(|line| line.strip_prefix(name));
-        let Some(name) = field("event: ") else { return Ok(()) };
-        let data: Value = serde_json::from_str(field("data: ").unwrap_or("null"))
-            .map_err(|error| error.to_string())?;
+    fn take(&self, event: &Event) -> Result<(), String> {
+        let name = &*event.name;
+        if name == "comment" {
+            return Ok(());
+        }
+        let data: Value = serde_json::from_str(&event.data).map_err(|error| error.to_string())?;
         self.load.tally.count(format!("event {name}"));
         let mut marks = self.marks.lock().unwrap();
         match name {

@@ -2,14 +2,13 @@
 
 mod keys;
 mod remembering;
-#[path = "../../../tests/it/oidc/signer.rs"]
-mod signer;
 mod tokens;
 
 use ring::hmac;
 use serde_json::{Value, json};
 
-use self::signer::{Signer, base64url};
+use support::signer::{Signer, base64url};
+
 use super::*;
 use crate::tasks::BackgroundJobs;
 

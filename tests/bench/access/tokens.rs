@@ -3,9 +3,8 @@
 use std::{fmt::Write, fs, path::PathBuf};
 
 use serde_json::json;
+use support::signer::Signer;
 use tempfile::TempDir;
-
-use crate::signer::Signer;
 
 pub const ISSUER: &str = "https://login.example.com";
 pub const AUDIENCE: &str = "sddc-gateway";

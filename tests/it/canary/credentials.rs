@@ -15,7 +15,7 @@ use crate::{
     harness::{Setup, TestGateway, clock},
     oidc::issuer::{AUDIENCE, ISSUER, Issuer},
     tls_listener::{
-        authority::{Authority, Files, Pair},
+        authority::{Authority, Files, ListenerFiles, Pair},
         client::{Dialer, Http2, get},
     },
 };

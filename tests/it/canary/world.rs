@@ -31,10 +31,7 @@ use super::{
     planted::{Marker, Planted},
     search::Secret,
 };
-use crate::{
-    harness::{Captured, Cloud, clock},
-    plain_http,
-};
+use crate::harness::{Captured, Cloud, clock};
 
 /// A cloud of canaries; what the gateway is pointed at is [`World::cloud`].
 pub struct World {
@@ -91,7 +88,7 @@ impl World {
                 documents_only: false,
             }),
             simulator: cloud.address,
-            http: plain_http::client()
+            http: support::http::client()
                 .no_gzip()
                 .redirect(reqwest::redirect::Policy::none())
                 .build()

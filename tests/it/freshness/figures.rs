@@ -5,8 +5,9 @@ use std::{collections::BTreeMap, time::Duration};
 use futures_util::future::join_all;
 use http::StatusCode;
 use sddc_gateway::simulator::{Fault, Target};
+use support::hour;
 
-use super::{MODES, Mode, hour};
+use super::{MODES, Mode};
 use crate::harness::{Answer, Setup, cloud};
 
 #[tokio::test]

@@ -1,20 +1,13 @@
 //! An issuer of tokens on a socket: its keys, what it signs, and how it misbehaves.
 
-use std::{
-    io::Write,
-    sync::{Arc, Mutex},
-};
+use std::sync::{Arc, Mutex};
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
-use rustls::{
-    ServerConfig,
-    pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer},
-};
 use sddc_gateway::{
     access::oidc::{KeysFrom, Settings},
     reload::LoadedFile,
 };
 use serde_json::{Value, json};
+use support::{signer::Signer, tls};
 use tempfile::NamedTempFile;
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
@@ -27,7 +20,6 @@ use tokio_util::{
     task::TaskTracker,
 };
 
-use super::signer::Signer;
 use crate::harness::DEADLINE;
 
 /// What its tokens say in `iss` and `aud`, and what a gateway must be told to expect.
@@ -81,22 +73,7 @@ impl Issuer {
 
     /// One on https, whose certificate for `localhost` is by a CA of its own.
     pub async fn start_tls() -> Self {
-        let mut params = CertificateParams::new(Vec::new()).unwrap();
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let ca = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
-        let key = KeyPair::generate().unwrap();
-        let leaf = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
-        let leaf = leaf.signed_by(&key, &ca).unwrap();
-        let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let config = ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(vec![leaf.der().clone()], key)
-            .unwrap();
-        let mut file = NamedTempFile::new().unwrap();
-        file.write_all(ca.pem().as_bytes()).unwrap();
+        let (config, file) = tls::server(&["localhost"]);
         Self::serve(Some((TlsAcceptor::from(Arc::new(config)), file))).await
     }
 

@@ -4,12 +4,10 @@ use std::{fs, path::Path};
 
 use rustix::process::Signal;
 use serde_json::{Value, json};
+use support::signer::Signer;
 
 use super::run::{Cloud, SECRET, Served, gateway, until};
-use crate::{
-    oidc::signer::Signer,
-    tls_listener::authority::{Authority, Files},
-};
+use crate::tls_listener::authority::{Authority, Files, ListenerFiles};
 
 const NOT_UTF8: &[u8] = b"\xff\xfe";
 

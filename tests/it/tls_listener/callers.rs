@@ -7,7 +7,7 @@ use sddc_gateway::{
 };
 
 use super::{
-    authority::{Authority, Files, Pair},
+    authority::{Authority, Files, ListenerFiles, Pair},
     client::{Answer, Dialer, Http2, get},
 };
 use crate::harness::{Cloud, DEADLINE, Setup, TestGateway, cloud};

@@ -21,7 +21,7 @@ use tokio_util::{
 };
 
 use super::{
-    authority::{Authority, Files, Pair},
+    authority::{Authority, Files, ListenerFiles, Pair},
     client::{Dialer, Http2, gateway_with},
 };
 use crate::harness::{Captured, DEADLINE, TestGateway, clock, cloud};

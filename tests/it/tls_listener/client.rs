@@ -22,7 +22,7 @@ use tokio::{
 use tokio_rustls::{TlsConnector, client::TlsStream};
 use tokio_util::task::TaskTracker;
 
-use super::authority::{Authority, Files, Pair};
+use super::authority::{Authority, Files, ListenerFiles, Pair};
 use crate::harness::{Cloud, DEADLINE, Setup, TestGateway};
 
 /// A gateway with TLS, open to everyone.

@@ -4,7 +4,7 @@ use rustls::pki_types::{CertificateDer, pem::PemObject};
 use serde_json::json;
 
 use super::{
-    authority::{Authority, Files, Pair},
+    authority::{Authority, Files, ListenerFiles, Pair},
     client::{Dialer, gateway, gateway_with},
 };
 use crate::harness::{TestGateway, cloud};

@@ -1,23 +1,19 @@
 //! Connections whose other end is gone without a word.
 
-use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
+use std::{convert::Infallible, net::SocketAddr, time::Duration};
 
 use bytes::Bytes;
+use futures_util::FutureExt;
 use http::{Method, Request, Response};
 use http_body_util::{BodyExt, Full};
 use hyper::{body::Incoming, server::conn::http2, service::service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use sddc_gateway::reload::LoadedFile;
+use support::{http::client, tls};
 use tempfile::NamedTempFile;
-use tokio::net::TcpListener;
-use tokio_rustls::TlsAcceptor;
-use tokio_util::task::TaskTracker;
 
 use super::front::{Front, Mode, own_address};
-use crate::{
-    harness::{Cloud, Setup, cloud},
-    plain_http, tls,
-};
+use crate::harness::{Cloud, Setup, cloud};
 
 #[tokio::test]
 async fn a_connection_that_fell_silent_costs_one_try_and_no_caller_an_answer() {
@@ -41,37 +37,28 @@ async fn a_connection_that_fell_silent_costs_one_try_and_no_caller_an_answer() {
 async fn over_http2(cloud: &Cloud, name: &str) -> (SocketAddr, NamedTempFile) {
     let (mut config, ca) = tls::server(&[name]);
     config.alpn_protocols = vec![b"h2".to_vec()];
-    let (acceptor, socket) =
-        (TlsAcceptor::from(Arc::new(config)), TcpListener::bind("127.0.0.1:0").await.unwrap());
-    let address = socket.local_addr().unwrap();
-    let (tasks, behind) = (TaskTracker::new(), cloud.address);
-    let http = plain_http::client().build().unwrap();
-    tasks.clone().spawn(async move {
-        while let Ok((stream, _)) = socket.accept().await {
-            let (acceptor, http) = (acceptor.clone(), http.clone());
-            tasks.spawn(async move {
-                let Ok(stream) = acceptor.accept(stream).await else { return };
-                let service = service_fn(move |request: Request<Incoming>| {
-                    let http = http.clone();
-                    async move {
-                        let path = request.uri().path_and_query().unwrap().to_string();
-                        let (head, body) = request.into_parts();
-                        let body = body.collect().await.unwrap().to_bytes();
-                        let asked = http.request(head.method, format!("http://{behind}{path}"));
-                        let answer = asked.headers(head.headers).body(body).send().await.unwrap();
-                        let kind = answer.headers()["content-type"].clone();
-                        let response = Response::builder().status(answer.status());
-                        let response = response.header("content-type", kind);
-                        let body = Full::new(answer.bytes().await.unwrap());
-                        Ok::<Response<Full<Bytes>>, Infallible>(response.body(body).unwrap())
-                    }
-                });
-                let connection = http2::Builder::new(TokioExecutor::new());
-                let _ = connection.serve_connection(TokioIo::new(stream), service).await;
-            });
-        }
-    });
-    (address, ca)
+    let (behind, http) = (cloud.address, client().build().unwrap());
+    let serve = move |stream| {
+        let http = http.clone();
+        let service = service_fn(move |request: Request<Incoming>| {
+            let http = http.clone();
+            async move {
+                let path = request.uri().path_and_query().unwrap().to_string();
+                let (head, body) = request.into_parts();
+                let body = body.collect().await.unwrap().to_bytes();
+                let asked = http.request(head.method, format!("http://{behind}{path}"));
+                let answer = asked.headers(head.headers).body(body).send().await.unwrap();
+                let kind = answer.headers()["content-type"].clone();
+                let response = Response::builder().status(answer.status());
+                let response = response.header("content-type", kind);
+                let body = Full::new(answer.bytes().await.unwrap());
+                Ok::<Response<Full<Bytes>>, Infallible>(response.body(body).unwrap())
+            }
+        });
+        let connection = http2::Builder::new(TokioExecutor::new());
+        connection.serve_connection(TokioIo::new(stream), service).map(drop)
+    };
+    (SocketAddr::from(([127, 0, 0, 1], tls::serve(config, serve).await)), ca)
 }
 
 #[tokio::test]

@@ -6,17 +6,15 @@ use futures_util::FutureExt;
 use http::{Method, StatusCode};
 use sddc_gateway::access::CallerKey;
 use serde_json::{Value, json};
+use support::events::EventReader;
 
 use super::{Limits, ask, with_viewers};
-use crate::{
-    harness::{Cloud, DEADLINE, Setup, TestGateway, cloud_of},
-    plain_http,
-};
+use crate::harness::{Cloud, DEADLINE, Setup, TestGateway, cloud_of};
 
 /// An event stream as a caller reads it.
 pub struct Events {
     response: reqwest::Response,
-    text: String,
+    events: EventReader,
 }
 
 impl Events {
@@ -26,11 +24,11 @@ impl Events {
 
     /// By the credential in this header field.
     pub async fn open_by(gateway: &TestGateway, (name, value): (&str, &str), query: &str) -> Self {
-        let http = plain_http::client().build().unwrap();
+        let http = support::http::client().build().unwrap();
         let request = http.get(format!("http://{}/sddcs/events{query}", gateway.api));
         let response = request.header(name, value).send().await.unwrap();
         assert_eq!(response.status(), StatusCode::OK);
-        Self { response, text: String::new() }
+        Self { response, events: EventReader::default() }
     }
 
     /// The next event: its name, its id, its data. Comments are passed over, and how fresh the
@@ -38,19 +36,13 @@ impl Events {
     pub async fn next(&mut self) -> (String, Option<String>, Value) {
         let next = async {
             loop {
-                if let Some((event, rest)) = self.text.split_once("\n\n") {
-                    let (event, rest) = (event.to_owned(), rest.to_owned());
-                    self.text = rest;
-                    let line = |name: &str| {
-                        event.lines().find_map(|line| line.strip_prefix(name)).map(str::to_owned)
-                    };
-                    if let Some(name) = line("event: ").filter(|name| name != "status") {
-                        let data = serde_json::from_str(&line("data: ").unwrap()).unwrap();
-                        return (name, line("id: "), data);
+                match self.events.next_event().transpose().unwrap() {
+                    Some(event) if ["comment", "status"].contains(&&*event.name) => {}
+                    Some(event) => return (event.name.clone(), event.id.clone(), event.json()),
+                    None => {
+                        let chunk = self.response.chunk().await.unwrap();
+                        self.events.push(&chunk.expect("the stream goes on"));
                     }
-                } else {
-                    let chunk = self.response.chunk().await.unwrap().expect("the stream goes on");
-                    self.text.push_str(std::str::from_utf8(&chunk).unwrap());
                 }
             }
         };

@@ -3,6 +3,8 @@
 use std::fmt::Write;
 
 use serde_json::Value;
+pub use support::events::Event;
+use support::events::EventReader;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpSocket, TcpStream},
@@ -20,19 +22,7 @@ pub struct Client {
 pub struct Watcher {
     client: Client,
     pub head: String,
-    /// What the chunks held and no event was made of yet.
-    text: String,
-}
-
-/// What came on an event stream, a comment too.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Event {
-    /// `comment` where it is one.
-    pub name: String,
-    pub id: Option<String>,
-    /// Milliseconds until a client is to come back.
-    pub retry: Option<String>,
-    pub data: String,
+    events: EventReader,
 }
 
 /// An answer, whole.
@@ -188,31 +178,23 @@ impl Watcher {
         assert!(head.starts_with("HTTP/1.1 200"), "{head}");
         assert_eq!(field(&head, "content-type"), Some("text/event-stream"));
         assert_eq!(field(&head, "cache-control"), Some("no-store"));
-        Self { client, head, text: String::new() }
+        Self { client, head, events: EventReader::default() }
     }
 
     /// What comes next, a comment too; `None` at the end of the stream.
     pub async fn anything(&mut self) -> Option<Event> {
         loop {
-            // A comment between events is a line by itself.
-            if self.text.starts_with(':')
-                && let Some(end) = self.text.find('\n')
-            {
-                self.text.drain(..=end);
-                return Some(Event::comment());
-            }
-            if let Some(at) = self.text.find("\n\n") {
-                let text: String = self.text.drain(..at + 2).collect();
-                return Some(Event::read(&text));
+            if let Some(event) = self.events.next_event() {
+                return Some(event.unwrap());
             }
             let length = self.client.take_until("\r\n").await?;
             let length = usize::from_str_radix(&length, 16).unwrap();
             let chunk = self.client.take(length + 2).await?;
             if length == 0 {
-                assert_eq!(self.text, "", "the stream ends between events");
+                assert!(self.events.is_empty(), "the stream ends between events");
                 return None;
             }
-            self.text.push_str(std::str::from_utf8(&chunk[..length]).unwrap());
+            self.events.push(&chunk[..length]);
         }
     }
 
@@ -248,40 +230,23 @@ impl Watcher {
     }
 }
 
-impl Event {
-    pub fn comment() -> Self {
-        Self { name: "comment".to_owned(), id: None, retry: None, data: String::new() }
-    }
-
-    fn read(text: &str) -> Self {
-        let mut event = Self { name: String::new(), ..Self::comment() };
-        for line in text.lines().filter(|line| !line.is_empty()) {
-            match line.split_once(": ").unwrap() {
-                ("event", name) => name.clone_into(&mut event.name),
-                ("id", id) => event.id = Some(id.to_owned()),
-                ("data", data) => event.data.push_str(data),
-                ("retry", retry) => event.retry = Some(retry.to_owned()),
-                other => panic!("{other:?}"),
-            }
-        }
-        assert_ne!(event.name, "", "an event without a name: {text:?}");
-        event
-    }
-
-    pub fn json(&self) -> Value {
-        serde_json::from_str(&self.data).unwrap_or_else(|_| panic!("not JSON: {self:?}"))
-    }
-
+/// What the tests of events ask of one.
+pub trait EventFacts {
     /// What happened to which SDDC: the event's name, the SDDC's, and the fields that differ.
-    pub fn told(&self) -> (String, String, Vec<String>) {
+    fn told(&self) -> (String, String, Vec<String>);
+    /// `old` and `partial`, as far as they hold, of a status.
+    fn status(&self) -> Option<(Option<u64>, String)>;
+}
+
+impl EventFacts for Event {
+    fn told(&self) -> (String, String, Vec<String>) {
         let data = self.json();
         let changed = data["changed"].as_array().unwrap_or_else(|| panic!("{self:?}"));
         let changed = changed.iter().map(|name| name.as_str().unwrap().to_owned()).collect();
         (self.name.clone(), data["sddc"]["name"].as_str().unwrap_or("null").to_owned(), changed)
     }
 
-    /// `old` and `partial`, as far as they hold, of a status.
-    pub fn status(&self) -> Option<(Option<u64>, String)> {
+    fn status(&self) -> Option<(Option<u64>, String)> {
         let data = self.json();
         let completeness = data["completeness"].as_str().unwrap_or_default().to_owned();
         (self.name == "status").then(|| (data["age_s"].as_u64(), completeness))

@@ -10,7 +10,7 @@ use sddc_gateway::{
 };
 use serde_json::json;
 
-use super::client::{Client, Event, Watcher, figure, poll, watched_by};
+use super::client::{Client, Event, EventFacts, Watcher, figure, poll, watched_by};
 use crate::harness::{Cloud, Setup, TestGateway, clock, cloud};
 
 async fn polling(cloud: &Cloud, change: impl FnOnce(&mut Config)) -> TestGateway {

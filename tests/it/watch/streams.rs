@@ -5,7 +5,7 @@ use std::time::Duration;
 use sddc_gateway::{access, config::Config};
 use serde_json::{Value, json};
 
-use super::client::{Event, Watcher, poll, watched_by};
+use super::client::{Event, EventFacts, Watcher, poll, watched_by};
 use crate::harness::{Cloud, Setup, TestGateway, cloud};
 
 async fn polling(cloud: &Cloud) -> TestGateway {

@@ -8,7 +8,7 @@ use sddc_gateway::{
 };
 use serde_json::{Value, json};
 
-use super::client::{Event, Watcher, poll, watched_by};
+use super::client::{Event, EventFacts, Watcher, poll, watched_by};
 use crate::harness::{Cloud, Setup, TestGateway, cloud, cloud_of};
 
 /// `inventory.stale` here.

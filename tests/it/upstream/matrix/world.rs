@@ -13,6 +13,7 @@ use sddc_gateway::{
     simulator::{self, Fault, Target},
 };
 use serde_json::{Value, json};
+use support::signer::Signer;
 use tempfile::TempDir;
 
 use super::{
@@ -21,7 +22,6 @@ use super::{
 };
 use crate::{
     harness::{Answer, Cloud, Setup, TestGateway, clock},
-    oidc::signer::Signer,
     upstream::front::{Front, Mode},
 };
 

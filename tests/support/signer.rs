@@ -1,7 +1,5 @@
 //! Key pairs of an issuer that a test plays, and what they sign: tokens as an issuer makes them, and
 //! as only an attacker would.
-//!
-//! The unit tests of `access::oidc` are compiled with this file too.
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use ring::{
@@ -15,9 +13,9 @@ use ring::{
 use serde_json::{Value, json};
 
 /// A key pair with its `kid` and the algorithm that it is for.
-pub(crate) struct Signer {
-    pub(crate) kid: String,
-    pub(crate) alg: &'static str,
+pub struct Signer {
+    pub kid: String,
+    pub alg: &'static str,
     pair: Pair,
 }
 
@@ -29,7 +27,7 @@ enum Pair {
 }
 
 /// Any part of a token, encoded.
-pub(crate) fn base64url(bytes: impl AsRef<[u8]>) -> String {
+pub fn base64url(bytes: impl AsRef<[u8]>) -> String {
     BASE64_URL_SAFE_NO_PAD.encode(bytes)
 }
 
@@ -64,7 +62,7 @@ fn encoding(alg: &str) -> &'static dyn RsaEncoding {
 
 impl Signer {
     /// A pair of its own; the RSA pair is the same for all.
-    pub(crate) fn new(kid: &str, alg: &'static str) -> Self {
+    pub fn new(kid: &str, alg: &'static str) -> Self {
         let pair = match alg {
             "ES256" => Pair::P256(elliptic(&ECDSA_P256_SHA256_FIXED_SIGNING)),
             "ES384" => Pair::P384(elliptic(&ECDSA_P384_SHA384_FIXED_SIGNING)),
@@ -75,7 +73,7 @@ impl Signer {
     }
 
     /// The public key as an issuer publishes it.
-    pub(crate) fn jwk(&self) -> Value {
+    pub fn jwk(&self) -> Value {
         let mut jwk = match &self.pair {
             Pair::Rsa(pair) => {
                 let public = RsaPublicKeyComponents::<Vec<u8>>::from(pair.public());
@@ -93,27 +91,27 @@ impl Signer {
     }
 
     /// The header of an ordinary token.
-    pub(crate) fn header(&self) -> Value {
+    pub fn header(&self) -> Value {
         json!({ "alg": self.alg, "typ": "JWT", "kid": self.kid })
     }
 
     /// An ordinary token with these claims.
-    pub(crate) fn token(&self, claims: &Value) -> String {
+    pub fn token(&self, claims: &Value) -> String {
         self.sign(&self.header(), claims)
     }
 
     /// A well-signed token with any header, whatever its `alg` says.
-    pub(crate) fn sign(&self, header: &Value, claims: &Value) -> String {
+    pub fn sign(&self, header: &Value, claims: &Value) -> String {
         self.sign_text(&header.to_string(), &claims.to_string())
     }
 
     /// The same with texts that need not be JSON.
-    pub(crate) fn sign_text(&self, header: &str, claims: &str) -> String {
+    pub fn sign_text(&self, header: &str, claims: &str) -> String {
         self.sign_parts(&base64url(header), &base64url(claims))
     }
 
     /// The same with parts that need not be base64.
-    pub(crate) fn sign_parts(&self, header: &str, claims: &str) -> String {
+    pub fn sign_parts(&self, header: &str, claims: &str) -> String {
         let signed = format!("{header}.{claims}");
         format!("{signed}.{}", base64url(self.signature(signed.as_bytes())))
     }

@@ -1,0 +1,23 @@
+//! What the integration tests, the soak and the bench share: one way to start the program, one raw
+//! HTTP client, one reader of event streams, one CA and one server with TLS.
+//!
+//! Nothing here knows the gateway's library: only what a user of the program knows.
+
+#![expect(clippy::unwrap_used, reason = "a test's own trouble may panic, in its helpers too")]
+#![expect(missing_docs, reason = "names that tests read say enough")]
+#![expect(clippy::missing_errors_doc, clippy::return_self_not_must_use, reason = "likewise")]
+
+use std::time::Duration;
+
+pub mod authority;
+pub mod events;
+pub mod hour;
+pub mod http;
+pub mod process;
+pub mod signer;
+pub mod tls;
+
+/// Longer than anything takes that goes well.
+pub const DEADLINE: Duration = Duration::from_secs(20);
+/// Who looks again and again takes the processor from what is waited for.
+pub const BETWEEN_LOOKS: Duration = Duration::from_millis(2);

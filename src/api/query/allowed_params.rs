@@ -31,13 +31,13 @@ impl AllowedParams {
         parameters: &[
             Parameter::Q,
             Parameter::Fields,
-            Parameter::Include,
             Parameter::Sort,
             Parameter::Limit,
             Parameter::Cursor,
+            Parameter::Wait,
+            Parameter::Include,
             Parameter::Partial,
             Parameter::IncludeDeleted,
-            Parameter::Wait,
         ],
     };
     /// The stream of events.

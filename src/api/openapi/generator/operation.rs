@@ -51,12 +51,9 @@ impl Author<'_> {
                 share("responses", &mut self.shared.responses, "NotModified", unchanged);
             responses.insert("304".into(), unchanged);
         }
-        for problem in problems::of(path, self.examples) {
-            let (status, name) = (problem.status.as_str().to_owned(), problem.name);
-            let response = problem.response(self.shared);
-            let response = share("responses", &mut self.shared.responses, name, response);
-            responses.insert(status, response);
-        }
+        let problem = problems::response(self.examples, self.shared);
+        let problem = share("responses", &mut self.shared.responses, problems::NAME, problem);
+        responses.insert("default".into(), problem);
     }
 
     fn complete_answer(&mut self, path: &str, facts: &Facts, answer: &mut Response) {

@@ -1,4 +1,4 @@
-//! The problems that an operation may answer, each with an example of every code.
+//! What every operation answers that fails: one response, with an example of every code.
 
 use std::time::Duration;
 
@@ -13,7 +13,6 @@ use super::{
     headers::{
         self, NO_STORE, RATELIMIT, RATELIMIT_POLICY, REQUEST_ID, RETRY_AFTER, WWW_AUTHENTICATE,
     },
-    operation::{STREAM, WHOAMI},
 };
 use crate::{
     access::{Denied, RateExceeded, Refusal, Scope, oidc::JwtFault},
@@ -30,61 +29,32 @@ use crate::{
 /// The request of the examples.
 const REQUEST: &str = "0f8fad5b-d9cb-469f-a165-70867728950e";
 
-/// The problems of one status.
-pub(super) struct Problems {
-    pub(super) status: StatusCode,
-    /// Among what is shared.
-    pub(super) name: &'static str,
-    /// The path of the examples.
+/// Name of the one response among what is shared.
+pub(super) const NAME: &str = "Problem";
+
+/// A problem, and the path that its example is of.
+struct ProblemExample {
     path: &'static str,
-    examples: Vec<Problem>,
+    problem: Problem,
 }
 
-/// What an operation may answer beside what it is asked for.
-pub(super) fn of(path: &str, examples: &Examples) -> Vec<Problems> {
-    let mut problems = vec![
-        about("BadRequest", "/sddcs", vec![invalid(examples), no_host()]),
-        about("Unauthenticated", "/sddcs", vec![denied(Denied::Unauthenticated(Refusal::Missing))]),
-        about("Forbidden", "/sddcs", vec![denied(Denied::Forbidden(Scope::SddcRead))]),
-        about("RateLimited", "/sddcs", vec![rate_limited()]),
-        about("TooLargeBody", "/sddcs", vec![too_large(413, "a body may have at most 64 KiB")]),
-        about("TooLargeTarget", "/sddcs", vec![too_large(414, "a target may have at most 8 KiB")]),
-        about("Misdirected", "/sddcs", vec![misdirected()]),
-        about(
-            "TooLargeHeader",
-            "/sddcs",
-            vec![too_large(431, "all header fields together may have at most 16 KiB")],
-        ),
-        about("Internal", "/sddcs", vec![Problem::new(Code::Internal, "internal error")]),
-    ];
-    if path == WHOAMI {
-        problems.push(about("GatewayUnavailable", WHOAMI, gateway_unavailable().into()));
-        return problems;
-    }
-    let upstream = [Kind::CredentialsRejected, Kind::Contract].map(told);
-    problems.push(about("BadGateway", "/sddcs", upstream.into()));
-    let mut unavailable = vec![told(Kind::Unavailable), incomplete(examples)];
-    unavailable.extend(gateway_unavailable());
-    problems.push(about("Unavailable", "/sddcs", unavailable));
-    let timeout = told(Kind::Timeout);
-    problems.push(if path == STREAM {
-        about("UpstreamTimeout", STREAM, vec![timeout])
-    } else {
-        about("GatewayTimeout", "/sddcs", vec![timeout, ApiError::NotCached.problem()])
-    });
-    let absent = [
-        ("{sddc_id}", "SddcNotFound", "/sddcs/0", ApiError::SddcNotFound),
-        ("{task_id}", "TaskNotFound", "/tasks/0", ApiError::TaskNotFound),
-        ("{org_id}", "OrgNotFound", "/orgs/0", ApiError::OrgNotFound),
-    ];
-    let absent = absent.into_iter().filter(|(id, ..)| path.contains(id));
-    problems.extend(absent.map(|(_, name, at, error)| about(name, at, vec![error.problem()])));
-    problems
-}
-
-/// What the gateway lacks itself.
-fn gateway_unavailable() -> [Problem; 4] {
-    [
+/// An example of every problem that an operation may answer, by status.
+fn all(examples: &Examples) -> Vec<ProblemExample> {
+    let of_list = [
+        invalid(examples),
+        no_host(),
+        denied(Denied::Unauthenticated(Refusal::Missing)),
+        denied(Denied::Forbidden(Scope::SddcRead)),
+        too_large(413, "a body may have at most 64 KiB"),
+        too_large(414, "a target may have at most 8 KiB"),
+        misdirected(),
+        rate_limited(),
+        too_large(431, "all header fields together may have at most 16 KiB"),
+        Problem::new(Code::Internal, "internal error"),
+        told(Kind::CredentialsRejected),
+        told(Kind::Contract),
+        told(Kind::Unavailable),
+        incomplete(examples),
         ApiError::TooManyWatchers.problem(),
         unavailable(Code::AuditUnavailable, "the audit record cannot be written"),
         unavailable(
@@ -92,11 +62,19 @@ fn gateway_unavailable() -> [Problem; 4] {
             "the gateway is shutting down, and the time for requests in flight is over",
         ),
         issuer_unavailable(),
-    ]
-}
-
-fn about(name: &'static str, path: &'static str, examples: Vec<Problem>) -> Problems {
-    Problems { status: examples[0].status(), name, path, examples }
+        told(Kind::Timeout),
+        ApiError::NotCached.problem(),
+    ];
+    let of_list = of_list.map(|problem| ProblemExample { path: "/sddcs", problem });
+    let absent = [
+        ("/sddcs/0", ApiError::SddcNotFound),
+        ("/tasks/0", ApiError::TaskNotFound),
+        ("/orgs/0", ApiError::OrgNotFound),
+    ];
+    let absent = absent.map(|(path, error)| ProblemExample { path, problem: error.problem() });
+    let mut all: Vec<_> = of_list.into_iter().chain(absent).collect();
+    all.sort_by_key(|example| example.problem.status());
+    all
 }
 
 fn denied(denied: Denied) -> Problem {
@@ -148,34 +126,36 @@ fn too_large(status: u16, detail: &'static str) -> Problem {
     Problem::new(Code::TooLarge, detail).with_status(status)
 }
 
-impl Problems {
-    /// As the document says it.
-    pub(super) fn response(&self, shared: &mut Components) -> Response {
-        let mut content = Content::new(Some(RefOr::Ref(Ref::from_schema_name("Problem"))));
-        for problem in &self.examples {
-            let example = json!(problem.document(&PublicPath::default(), self.path, REQUEST));
-            let example = ExampleBuilder::new().value(Some(example)).build();
-            content.examples.insert(problem.code().as_str().to_owned(), example.into());
+/// The answer of every operation that fails, which stands once: each problem has the same shape.
+pub(super) fn response(examples: &Examples, shared: &mut Components) -> Response {
+    let mut content = Content::new(Some(RefOr::Ref(Ref::from_schema_name("Problem"))));
+    let mut codes: Vec<(u16, String)> = Vec::new();
+    for ProblemExample { path, problem } in all(examples) {
+        let (code, status) = (problem.code().as_str(), problem.status().as_u16());
+        match codes.last_mut() {
+            Some((known, text)) if *known == status => text.extend([", `", code, "`"]),
+            _ => codes.push((status, format!("{status} `{code}`"))),
         }
-        let lines = self.examples.iter().map(|problem| {
-            let entry = problem.code().entry();
-            format!("`{}`: {}", entry.code, entry.cause)
-        });
-        let mut response = ResponseBuilder::new()
-            .description(lines.collect::<Vec<_>>().join("\n\n"))
-            .content("application/problem+json", content)
-            .build();
-        headers::describe(shared, &mut response, &[NO_STORE, REQUEST_ID]);
-        match self.status.as_u16() {
-            429 => headers::describe(
-                shared,
-                &mut response,
-                &[RETRY_AFTER, RATELIMIT_POLICY, RATELIMIT],
-            ),
-            401 => headers::describe(shared, &mut response, &[WWW_AUTHENTICATE]),
-            502..=504 => headers::describe(shared, &mut response, &[RETRY_AFTER]),
-            _ => {}
-        }
-        response
+        let example = json!(problem.document(&PublicPath::default(), path, REQUEST));
+        let example = ExampleBuilder::new().value(Some(example)).build();
+        // One code has several statuses.
+        let is_new = !content.examples.contains_key(code);
+        let name = if is_new { code.to_owned() } else { format!("{code}-{status}") };
+        content.examples.insert(name, example.into());
     }
+    let codes: Vec<_> = codes.into_iter().map(|(_, text)| text).collect();
+    let mut response = ResponseBuilder::new()
+        .description(format!(
+            "A failure. `code` says which, and the page that `type` leads to has its cause and \
+             remedy: {}.",
+            codes.join("; ")
+        ))
+        .content("application/problem+json", content)
+        .build();
+    headers::describe(
+        shared,
+        &mut response,
+        &[NO_STORE, REQUEST_ID, RETRY_AFTER, RATELIMIT_POLICY, RATELIMIT, WWW_AUTHENTICATE],
+    );
+    response
 }

@@ -36,8 +36,8 @@ fn told<R: Resource>(allowed: AllowedParams, text: &str, view: &[R]) -> Vec<Stri
 #[test]
 fn each_fault_says_what_is_wrong_and_what_is_allowed() {
     let cases = [
-        ("stat=READY", "stat: unknown parameter: q | fields | include (state?)"),
-        ("capacity=1", "capacity: unknown parameter: q | fields | include"),
+        ("stat=READY", "stat: unknown parameter: q | fields | sort (state?)"),
+        ("capacity=1", "capacity: unknown parameter: q | fields | sort"),
         ("state=", "state: a value is needed: DEPLOYING | READY | DELETING"),
         ("region=", "region: a value is needed: a region in VMware's spelling, such as US_WEST_2"),
         ("q", "q: a value is needed: part of a name, or an id, of at most 256 characters"),
@@ -84,11 +84,11 @@ fn each_fault_says_what_is_wrong_and_what_is_allowed() {
             "state__not=REDY",
             "state__not: unknown value \"REDY\": DEPLOYING | READY | DELETING (READY?)",
         ),
-        ("state__gte=READY", "state__gte: unknown parameter: q | fields | include (state__not?)"),
-        ("region__not=x", "region__not: unknown parameter: q | fields | include"),
+        ("state__gte=READY", "state__gte: unknown parameter: q | fields | sort (state__not?)"),
+        ("region__not=x", "region__not: unknown parameter: q | fields | sort"),
         (
             "created_at_gte=2025-03-18T02:17:04Z",
-            "created_at_gte: unknown parameter: q | fields | include (created_at__gte?)",
+            "created_at_gte: unknown parameter: q | fields | sort (created_at__gte?)",
         ),
         (
             "host_count__lte=1&host_count__lte=2",

@@ -14,7 +14,9 @@ use crate::{
         ConfiguredCallers, Policy, Refusal, TrustedProxies, Verifiers,
         oidc::{self, Oidc},
     },
-    api::{self, AnswerCache, ApiState, Docs, EventDiffCache, ValueHistory, WatcherLimit},
+    api::{
+        self, AnswerCache, ApiState, Docs, EventDiffCache, HomePage, ValueHistory, WatcherLimit,
+    },
     clock::Clock,
     config::Config,
     csp::{Mint, SecretCell, TokenSource},
@@ -213,15 +215,14 @@ impl Gateway {
         let notices = files::run_restart_notices(config.clone(), Hangups::listen(), stop());
         tasks.spawn("restart notices", stop(), notices);
 
-        if let Some(guard) = &mut audit_guard {
-            watch_audit(guard, &tasks);
-        }
+        watch_audit(audit_guard.as_mut(), &tasks);
 
         let state = ApiState {
             inventory: inventory.clone(),
             answers: AnswerCache::new(config.inventory.fresh, tasks.jobs.clone()),
             steps: EventDiffCache::default(),
             docs: Docs::new(config.api.public_path.clone()),
+            home: HomePage::new(config.api.public_path.clone(), config.api.page),
             watchers: WatcherLimit::new(config.api.max_watchers, metrics.clone()),
             history,
             budget: Arc::default(),
@@ -413,7 +414,8 @@ fn open_audit(
 }
 
 /// Without the audit's thread no request could be answered: its end is the gateway's.
-fn watch_audit(guard: &mut AuditGuard, tasks: &Tasks) {
+fn watch_audit(guard: Option<&mut AuditGuard>, tasks: &Tasks) {
+    let Some(guard) = guard else { return };
     let (stop, ended) = (tasks.stop.clone(), guard.ended());
     tasks.spawn("audit", stop.clone(), async move {
         stop.run_until_cancelled(ended).await;

@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock};
 
 use axum::{
     extract::{Path, State},
-    response::{Redirect, Response},
+    response::Response,
 };
 use bytes::Bytes;
 use http::{
@@ -22,14 +22,14 @@ use crate::{
     public_path::PublicPath,
 };
 
-/// The pages' own policy: everything from here, nothing inline but styles.
+/// The pages' own policy: everything from here, nothing inline.
 const POLICY: HeaderValue = HeaderValue::from_static(
-    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; \
-     img-src 'self' data:; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'",
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
+     base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
 );
-const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
-const SCRIPT: HeaderValue = HeaderValue::from_static("text/javascript; charset=utf-8");
-const STYLE: HeaderValue = HeaderValue::from_static("text/css; charset=utf-8");
+pub(super) const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
+pub(super) const SCRIPT: HeaderValue = HeaderValue::from_static("text/javascript; charset=utf-8");
+pub(super) const STYLE: HeaderValue = HeaderValue::from_static("text/css; charset=utf-8");
 const VARY_ON: HeaderValue = HeaderValue::from_static("Accept-Encoding");
 /// Another version may run behind the same address tomorrow.
 const FOR_A_WHILE: HeaderValue = HeaderValue::from_static("public, max-age=300");
@@ -50,26 +50,45 @@ struct DocParts {
 #[derive(Debug, Clone, Copy)]
 enum DocPart {
     Page,
-    Start,
     Guide,
-    Sheet,
     Json,
     Yaml,
-    UiSheet,
+    Start,
     Ui,
+    UiSheet,
+    DocsSheet,
+    TextSheet,
+    BaseSheet,
+    Icon,
 }
 
 impl DocPart {
-    const COUNT: usize = Self::Ui as usize + 1;
+    const COUNT: usize = Self::Icon as usize + 1;
+
+    /// What is below `/docs/`.
+    fn named(name: &str) -> Option<Self> {
+        Some(match name {
+            "guide" => Self::Guide,
+            "start.js" => Self::Start,
+            "swagger-ui-bundle.js" => Self::Ui,
+            "swagger-ui.css" => Self::UiSheet,
+            "docs.css" => Self::DocsSheet,
+            "text.css" => Self::TextSheet,
+            "base.css" => Self::BaseSheet,
+            "icon.svg" => Self::Icon,
+            _ => return None,
+        })
+    }
 
     fn kind(self) -> HeaderValue {
         match self {
             Self::Page | Self::Guide => HTML,
-            Self::Start | Self::Ui => SCRIPT,
-            Self::Sheet | Self::UiSheet => STYLE,
             Self::Json => HeaderValue::from_static("application/json"),
             // RFC 9512.
             Self::Yaml => HeaderValue::from_static("application/yaml"),
+            Self::Start | Self::Ui => SCRIPT,
+            Self::UiSheet | Self::DocsSheet | Self::TextSheet | Self::BaseSheet => STYLE,
+            Self::Icon => HeaderValue::from_static("image/svg+xml"),
         }
     }
 
@@ -79,20 +98,23 @@ impl DocPart {
         match self {
             // Swagger UI's own start page takes a foreign document from `?url=`; this one has ours alone.
             Self::Page => linked(include_str!("docs/index.html")),
-            Self::Start => linked(include_str!("docs/start.js")),
             Self::Guide => linked(include_str!("docs/guide.html")),
-            Self::Sheet => fixed(include_str!("docs/problem.css")),
             Self::Json => openapi::document_at(base, openapi::JSON),
             Self::Yaml => openapi::document_at(base, openapi::YAML),
+            Self::Start => linked(include_str!("docs/start.js")),
             // The build takes these out of Swagger UI's archive.
-            Self::UiSheet => fixed(include_str!(concat!(env!("OUT_DIR"), "/swagger-ui.css"))),
             Self::Ui => fixed(include_str!(concat!(env!("OUT_DIR"), "/swagger-ui-bundle.js"))),
+            Self::UiSheet => fixed(include_str!(concat!(env!("OUT_DIR"), "/swagger-ui.css"))),
+            Self::DocsSheet => fixed(include_str!("docs/docs.css")),
+            Self::TextSheet => fixed(include_str!("docs/text.css")),
+            Self::BaseSheet => fixed(include_str!("docs/base.css")),
+            Self::Icon => fixed(include_str!("docs/icon.svg")),
         }
     }
 }
 
 /// What stands before the links of the pages and of their script.
-const LINKS: &[&str] = &["href=\"", "src=\"", "url: \""];
+pub(super) const LINKS: &[&str] = &["href=\"", "src=\"", "url: \""];
 
 impl Docs {
     /// The docs of a gateway that callers reach below `base`.
@@ -116,11 +138,6 @@ impl Docs {
     }
 }
 
-/// `/` leads to the docs.
-pub(super) async fn index(State(docs): State<Docs>) -> Redirect {
-    Redirect::temporary(&docs.0.base.join("/docs"))
-}
-
 /// The docs.
 pub(super) async fn page(
     State(answers): State<AnswerCache>,
@@ -137,17 +154,10 @@ pub(super) async fn asset(
     Path(name): Path<String>,
     conditions: ConditionalHeaders,
 ) -> Result<Response, Problem> {
-    let part = match name.as_str() {
-        "guide" => DocPart::Guide,
-        "start.js" => DocPart::Start,
-        "problem.css" => DocPart::Sheet,
-        "swagger-ui.css" => DocPart::UiSheet,
-        "swagger-ui-bundle.js" => DocPart::Ui,
-        _ => {
-            let problem = Problem::new(Code::NotFound, "the docs have no such page");
-            return Err(problem.with_did_you_mean(path_meant(&format!("/docs/{name}"))));
-        }
-    };
+    let part = DocPart::named(&name).ok_or_else(|| {
+        Problem::new(Code::NotFound, "the docs have no such page")
+            .with_did_you_mean(path_meant(&format!("/docs/{name}")))
+    })?;
     Ok(send_part(&answers, &docs, &conditions, part))
 }
 
@@ -197,13 +207,9 @@ fn explanation(code: Code) -> String {
     let entry = code.entry();
     let retry = if entry.retryable { "may succeed later" } else { "will fail again" };
     format!(
-        "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>{title}</title>\n\
-         <link rel=\"icon\" href=\"data:,\">\n<link rel=\"stylesheet\" href=\"/docs/problem.css\">\n<h1>{title}</h1>\n\
-         <p><code>{code}</code>, status {status}; the same request {retry}.</p>\n\
-         <h2>Cause</h2>\n<p>{cause}</p>\n<h2>Remedy</h2>\n<p>{remedy}</p>\n\
-         <p><a href=\"/docs\">The API</a>, <a href=\"/docs/guide\">the guide</a></p>\n</html>\n",
+        include_str!("docs/problem.html"),
         title = escape(entry.title),
+        retry = retry,
         code = entry.code,
         status = entry.status.as_u16(),
         cause = escape(entry.cause),
@@ -225,7 +231,7 @@ fn escape(text: &str) -> String {
     html
 }
 
-fn send(
+pub(super) fn send(
     answers: &AnswerCache,
     conditions: &ConditionalHeaders,
     kind: HeaderValue,

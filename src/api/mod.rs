@@ -14,6 +14,7 @@ mod error;
 pub(crate) mod fuzzing;
 mod gaps;
 mod history;
+mod home;
 mod openapi;
 mod orgs;
 mod page;
@@ -41,6 +42,7 @@ pub use self::{
     budget::Budget,
     docs::Docs,
     history::ValueHistory,
+    home::HomePage,
     openapi::{JSON as OPENAPI_JSON, YAML as OPENAPI_YAML},
     watch::{EventDiffCache, StreamMarker, WatcherLimit},
 };
@@ -63,6 +65,8 @@ pub struct ApiState {
     pub steps: EventDiffCache,
     /// Pages and documents for people and tools.
     pub docs: Docs,
+    /// The page for people.
+    pub home: HomePage,
     /// Places of long polls and event streams.
     pub watchers: WatcherLimit,
     /// Values that filters may ask for since they were seen.
@@ -89,6 +93,12 @@ impl FromRef<Arc<ApiState>> for AnswerCache {
 impl FromRef<Arc<ApiState>> for Docs {
     fn from_ref(state: &Arc<ApiState>) -> Self {
         state.docs.clone()
+    }
+}
+
+impl FromRef<Arc<ApiState>> for HomePage {
+    fn from_ref(state: &Arc<ApiState>) -> Self {
+        state.home.clone()
     }
 }
 
@@ -123,9 +133,10 @@ fn facade() -> [Route; 15] {
 }
 
 /// The routes that need no key and stand in no document.
-fn pages() -> [Route; 8] {
+fn pages() -> [Route; 9] {
     [
-        ("/", get(docs::index)),
+        ("/", get(home::index)),
+        ("/home/{asset}", get(home::asset)),
         ("/docs", get(docs::page)),
         ("/docs/{asset}", get(docs::asset)),
         ("/openapi.json", get(docs::json)),

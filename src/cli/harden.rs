@@ -85,6 +85,7 @@ mod tests {
                 drain_delay: Duration::ZERO,
                 drain: Duration::ZERO,
                 public_path: PublicPath::default(),
+                page: true,
                 trusted_proxies: Vec::new(),
             };
             fit(&mut settings, limit);

@@ -46,6 +46,7 @@ pub(super) fn api(reader: &mut Reader<'_>) -> ListenerSettings {
         drain_delay: reader.value(&api::drain_delay),
         drain: reader.value(&api::drain),
         public_path: reader.value(&api::public_path),
+        page: reader.value(&api::page),
         trusted_proxies: reader.list(&api::trusted_proxies),
     }
 }

@@ -165,6 +165,9 @@ settings! {
         /// Path prefix that a proxy in front removes, such as /inventory/: redirects, links in
         /// pages and the types of problems begin with it. The gateway itself answers at / only.
         public_path: PublicPath = text(value::parsed), Default("/");
+        /// true: / is a page that shows the SDDCs to people. It and its files need no key and hold
+        /// no data; where a key is needed, the page asks for one. false: / leads to the docs.
+        page: bool = flag(), Default("true");
     }
     /// The listener for probes and metrics.
     ops = "ops" {
@@ -332,6 +335,7 @@ mod tests {
             ("api.drain", "20s"),
             ("api.trusted_proxies", ""),
             ("api.public_path", "/"),
+            ("api.page", "true"),
             ("ops.listen", "127.0.0.1:9090"),
             ("csp.url", "https://console.cloud.vmware.com"),
             ("csp.token_path", "/csp/gateway/am/api/auth/token"),

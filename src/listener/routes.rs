@@ -3,7 +3,7 @@
 use crate::ids::{OrgId, SddcId};
 
 /// Every route of the API listener. A test compares the table with the router's own templates.
-pub static ROUTES: [Route; 23] = [
+pub static ROUTES: [Route; 24] = [
     facade("/sddcs").which_may_wait(),
     facade("/sddcs/events").which_may_wait(),
     facade("/sddcs/{sddc_id}").which_may_wait(),
@@ -20,6 +20,7 @@ pub static ROUTES: [Route; 23] = [
     facade("/sd/prometheus"),
     facade("/whoami"),
     page("/"),
+    page("/home/{asset}"),
     page("/docs"),
     page("/docs/{asset}"),
     page("/openapi.json"),
@@ -44,7 +45,7 @@ pub struct Route {
 enum RouteKind {
     /// Answers authenticated callers: each request is allowed or denied.
     Facade,
-    /// Docs: answers everybody.
+    /// Pages and docs: answers everybody.
     Page,
     /// Never shed, and asked by address.
     Probe,

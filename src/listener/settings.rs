@@ -38,6 +38,8 @@ pub struct Settings {
     pub drain: Duration,
     /// `api.public_path`: what a proxy strips.
     pub public_path: PublicPath,
+    /// `api.page`: whether the page for people is served.
+    pub page: bool,
     /// `api.trusted_proxies`: whose `X-Forwarded-For` counts.
     pub trusted_proxies: Vec<IpNet>,
 }

@@ -3,64 +3,38 @@
 //
 //   node --test docs.mjs
 //
-// GATEWAY     the program to start in demo mode (default: the debug build)
 // BASE_URL    ask this gateway instead of starting one
-// CHROMIUM    the browser (default: /usr/bin/chromium)
-// SCREENSHOT  write a picture of the executed operation here, and of the pages of text beside it
 
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { createInterface } from 'node:readline';
 import { after, before, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
-import { chromium } from 'playwright-core';
-
-const GATEWAY =
-  process.env.GATEWAY ??
-  fileURLToPath(new URL('../../target/debug/sddc-gateway', import.meta.url));
-const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium';
-const START_DEADLINE_MS = 20_000;
-const STOP_DEADLINE_MS = 15_000;
-
-// Chromium's own errands (updates, sync) would otherwise wait for a network that tests do not have.
-const CHROMIUM_FLAGS = [
-  '--no-sandbox', // the sandbox refuses to run as root
-  '--disable-gpu',
-  '--disable-quic',
-  '--no-first-run',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-];
-
-// Swagger UI says this on every link to an operation whose id has a `_`, whether or not all is well.
-const SWAGGER_UI_NOISE = /^Deprecated: escaping deep link whitespace/;
+import * as harness from './harness.mjs';
+import { assertAccessible, assertFits, screenshot } from './harness.mjs';
 
 let gateway;
 let base;
-let browser;
 
 before(async () => {
   base = process.env.BASE_URL?.replace(/\/+$/, '');
   if (!base) {
-    gateway = await startDemo();
+    gateway = await harness.startDemo();
     base = gateway.url;
   }
-  browser = await chromium.launch({ executablePath: CHROMIUM, args: CHROMIUM_FLAGS });
+  await harness.openBrowser();
 });
 
 after(async () => {
-  await browser?.close();
+  await harness.closeBrowser();
   await gateway?.stop();
 });
 
-test('the root leads to the documentation', async () => {
-  await visit('/', async (page) => {
-    assert.match(new URL(page.url()).pathname, /^\/docs(\/|$)/);
-    await operation(page, '/sddcs').waitFor();
-  });
-});
+/** Opens a page of the docs, and waits for what it loads. */
+function visit(address, look, options) {
+  const lookThrough = async (page) => {
+    await look(page);
+    await page.waitForLoadState('networkidle');
+  };
+  return harness.visit(base, address, lookThrough, options);
+}
 
 test('an operation can be tried out and shows the live answer', async () => {
   await visit('/docs', async (page) => {
@@ -76,9 +50,7 @@ test('an operation can be tried out and shows the live answer', async () => {
     await live.waitFor();
     assert.equal((await live.locator('.response .response-col_status').innerText()).trim(), '200');
     const body = await live.locator('.response .highlight-code').innerText();
-    if (process.env.SCREENSHOT) {
-      await page.screenshot({ path: process.env.SCREENSHOT, fullPage: true });
-    }
+    await screenshot(page, 'docs-executed');
 
     // The demo's SDDCs come and go: what was there before and after must have been there between.
     const after = new Set(await sddcNames());
@@ -104,7 +76,11 @@ test('the whole document is read without an error', async () => {
     }
     const { description } = components.parameters['Host.availability_zone'];
     assert.ok((await block.innerText()).includes(description.split('`')[0]));
-    await block.locator('tr.response[data-code="503"]').getByText('Retry-After').waitFor();
+    // Failures are told once, and not once for each status.
+    const failures = block.locator('tr.response:not([data-code="200"]):not([data-code="304"])');
+    assert.deepEqual(await failures.evaluateAll((rows) => rows.map((row) => row.dataset.code)), ['default']);
+    await failures.getByText('Retry-After').waitFor();
+    await failures.getByText('upstream-unavailable').first().waitFor();
   });
 });
 
@@ -133,6 +109,45 @@ test('a list can be tried out with a filter', async () => {
     await block.locator('.live-responses-table').waitFor();
   });
 });
+
+test('the first operation is the list of SDDCs, and common parameters come before the filters', async () => {
+  await visit('/docs', async (page) => {
+    const block = page.locator('.opblock').first();
+    await block.waitFor();
+    assert.equal(await block.locator('.opblock-summary-path').getAttribute('data-path'), '/sddcs');
+    await block.locator('.opblock-summary-control').click();
+    const names = await block.locator('tr[data-param-name]').evaluateAll((rows) => rows.map((row) => row.dataset.paramName));
+    assert.deepEqual(names.slice(0, 6), ['q', 'fields', 'sort', 'limit', 'cursor', 'wait']);
+  });
+});
+
+test('a stream is explained and not tried out', async () => {
+  await visit('/docs', async (page) => {
+    const block = operation(page, '/sddcs/events');
+    await block.locator('.opblock-summary-control').click();
+    await block.getByText('Last-Event-ID').first().waitFor();
+    assert.equal(await block.getByRole('button', { name: 'Try it out' }).isVisible(), false);
+  });
+});
+
+for (const colorScheme of ['light', 'dark']) {
+  test(`the docs follow the ${colorScheme} scheme and fit a telephone`, async () => {
+    const viewport = { width: 390, height: 844 };
+    await visit('/docs', async (page) => {
+      const block = operation(page, '/sddcs');
+      await block.locator('.opblock-summary-control').click();
+      await block.getByRole('button', { name: 'Try it out' }).click();
+      await block.getByRole('button', { name: 'Execute' }).click();
+      await block.locator('.live-responses-table').waitFor();
+      await assertFits(page);
+      const isDark = await page.evaluate(() => {
+        const [red] = getComputedStyle(document.querySelector('.opblock')).backgroundColor.match(/\d+/g);
+        return Number(red) < 64;
+      });
+      assert.equal(isDark, colorScheme === 'dark');
+    }, { colorScheme, viewport });
+  });
+}
 
 test('a page can watch the SDDCs', async () => {
   await visit('/docs/guide', async (page) => {
@@ -207,65 +222,12 @@ for (const parameter of ['url', 'configUrl']) {
   });
 }
 
-/** Opens an address of the gateway, and holds whatever `look` does there to what every page must hold. */
-async function visit(address, look) {
-  const { origin } = new URL(base);
-  const faults = [];
-  const context = await browser.newContext();
-  try {
-    const page = await context.newPage();
-    page.setDefaultTimeout(15_000);
-    page.on('request', (request) => {
-      const url = new URL(request.url());
-      // `data:` and `blob:` stay inside the page.
-      if (url.protocol.startsWith('http') && url.origin !== origin) {
-        faults.push(`a request left the origin: ${url}`);
-      }
-    });
-    page.on('websocket', (socket) => faults.push(`a web socket was opened: ${socket.url()}`));
-    page.on('pageerror', (error) => faults.push(`uncaught: ${error.message}`));
-    page.on('console', (message) => {
-      if (message.type() === 'error' && !SWAGGER_UI_NOISE.test(message.text())) {
-        faults.push(`console: ${message.text()} (${message.location().url})`);
-      }
-    });
-    // Not every violation reaches the console.
-    await page.exposeBinding('reportViolation', (_source, text) => faults.push(`CSP: ${text}`));
-    await page.addInitScript(() => {
-      document.addEventListener('securitypolicyviolation', (event) => {
-        window.reportViolation(`${event.violatedDirective} refused ${event.blockedURI}`);
-      });
-    });
-
-    const answer = await page.goto(new URL(address, base).href, { waitUntil: 'load' });
-    assert.equal(answer.status(), 200, `${address} answers ${answer.status()}`);
-    await look(page);
-    await page.waitForLoadState('networkidle');
-  } catch (error) {
-    // What went wrong in the page usually explains why an element never came.
-    if (faults.length > 0) {
-      error.message += `\nseen in the page:\n  ${faults.join('\n  ')}`;
-    }
-    throw error;
-  } finally {
-    await context.close();
-  }
-  assert.deepEqual(faults, []);
-}
-
 /** Styled, and no wider than a telephone. */
 async function assertReadable(page) {
   await page.setViewportSize({ width: 375, height: 700 });
-  const { width, font } = await page.evaluate(() => ({
-    width: document.documentElement.scrollWidth,
-    font: getComputedStyle(document.body).fontFamily,
-  }));
-  assert.ok(width <= 375, `the page is ${width} px wide`);
+  await assertFits(page);
+  const font = await page.evaluate(() => getComputedStyle(document.body).fontFamily);
   assert.match(font, /system-ui/);
-  if (process.env.SCREENSHOT) {
-    const name = new URL(page.url()).pathname.replaceAll('/', '-');
-    await page.screenshot({ path: process.env.SCREENSHOT.replace(/(\.\w+)$/, `${name}$1`), fullPage: true });
-  }
 }
 
 function operation(page, path) {
@@ -280,52 +242,3 @@ async function sddcNames() {
   return (await answer.json()).items.map((sddc) => sddc.name);
 }
 
-/** Starts the gateway on free ports and reads from its output which ones it got. */
-async function startDemo() {
-  const args = ['demo', '--listen', '127.0.0.1:0', '--ops-listen', '127.0.0.1:0'];
-  const child = spawn(GATEWAY, args, { stdio: ['ignore', 'pipe', 'pipe'] });
-  // A test run that dies half-way must not leave a gateway behind.
-  process.once('exit', () => child.kill('SIGKILL'));
-  const said = [];
-  const gone = new Promise((resolve) => {
-    child.once('error', (error) => resolve(error.message));
-    child.once('exit', (code, signal) => resolve(`it ended with ${signal ?? `exit code ${code}`}`));
-  });
-
-  const found = new Promise((resolve) => {
-    for (const stream of [child.stdout, child.stderr]) {
-      // Both are read to the end: a full pipe would stop the gateway.
-      createInterface({ input: stream }).on('line', (line) => {
-        said.push(line);
-        const match = stream === child.stdout && line.match(/(http:\/\/127\.0\.0\.1:\d+)\S*\/sddcs/);
-        if (match) resolve({ url: match[1] });
-      });
-    }
-  });
-  let timer;
-  const late = new Promise((resolve) => {
-    timer = setTimeout(resolve, START_DEADLINE_MS, { why: `no URL in ${START_DEADLINE_MS} ms` });
-  });
-  const outcome = await Promise.race([found, late, gone.then((why) => ({ why }))]);
-  clearTimeout(timer);
-  if (!outcome.url) {
-    child.kill('SIGKILL');
-    const words = said.join('\n') || '(nothing)';
-    throw new Error(`${GATEWAY} ${args.join(' ')}: ${outcome.why}. It said:\n${words}`);
-  }
-
-  return {
-    url: outcome.url,
-    async stop() {
-      if (child.exitCode !== null || child.signalCode !== null) {
-        throw new Error(`the gateway did not live through the test: ${await gone}\n${said.join('\n')}`);
-      }
-      const ended = once(child, 'exit');
-      child.kill('SIGINT'); // unlike SIGTERM it skips the drain delay
-      const overdue = setTimeout(() => child.kill('SIGKILL'), STOP_DEADLINE_MS);
-      const [code, signal] = await ended;
-      clearTimeout(overdue);
-      assert.equal(signal ?? code, 0, `the gateway did not stop cleanly:\n${said.join('\n')}`);
-    },
-  };
-}

@@ -126,7 +126,7 @@ async fn every_kind_of_answer_is_coded_unless_it_is_small() {
         let later = coded(&gateway, path, "gzip", "gzip").await;
         assert!(decoded(&later) == identity.body, "{path}");
     }
-    for path in [&*org, "/docs", "/docs/start.js"] {
+    for path in [&*org, "/docs/icon.svg", "/docs/start.js"] {
         assert!(gateway.get(path).await.body.len() < 1024);
         // The press takes one job after the other: once the second is done, so would the first be.
         ask(&gateway, path, "br").await;
@@ -154,7 +154,7 @@ async fn the_docs_are_not_sent_again_to_who_has_them() {
         "/docs",
         "/docs/guide",
         "/docs/start.js",
-        "/docs/problem.css",
+        "/docs/text.css",
         "/docs/swagger-ui.css",
         UI,
         "/openapi.json",

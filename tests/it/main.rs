@@ -13,6 +13,7 @@ mod coding;
 mod facade;
 mod freshness;
 mod harness;
+mod home;
 mod inventory;
 mod limits;
 mod lists;

@@ -5,8 +5,16 @@ use http::{Method, StatusCode};
 use crate::harness::{Cloud, Setup, TestGateway, cloud};
 
 async fn below(cloud: &Cloud, prefix: &str) -> TestGateway {
+    below_with_page(cloud, prefix, true).await
+}
+
+async fn below_with_page(cloud: &Cloud, prefix: &str, is_on: bool) -> TestGateway {
     let path = prefix.parse().unwrap();
-    Setup::on_demand(cloud).with(|config| config.api.public_path = path).start().await
+    let setup = Setup::on_demand(cloud).with(|config| {
+        config.api.public_path = path;
+        config.api.page = is_on;
+    });
+    setup.start().await
 }
 
 #[tokio::test]
@@ -14,9 +22,11 @@ async fn redirects_pages_documents_and_problems_lead_below_the_prefix() {
     let cloud = cloud().await;
     let gateway = below(&cloud, "/a/inventory").await;
     let bare = async |path: &str| gateway.send_bare(Method::GET, path, &[]).await;
-    let index = bare("/").await;
+    let without_page = below_with_page(&cloud, "/a/inventory", false).await;
+    let index = without_page.send_bare(Method::GET, "/", &[]).await;
     assert_eq!((index.status.as_u16(), index.header("location")), (307, "/a/inventory/docs"));
     for (path, link) in [
+        ("/", "\"/a/inventory/home/app.js\""),
         ("/docs", "\"/a/inventory/docs/start.js\""),
         ("/docs/start.js", "url: \"/a/inventory/openapi.json\""),
         ("/docs/guide", "href=\"/a/inventory/problems/incomplete\""),

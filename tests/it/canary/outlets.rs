@@ -189,6 +189,7 @@ const ANY_LIST: &[&str] = &[
 /// Docs, and what belongs to no list.
 const PAGES: &[&str] = &[
     "/",
+    "/home/app.js",
     "/docs",
     "/docs/guide",
     "/docs/start.js",

@@ -10,7 +10,8 @@ SHELL := bash
 export override CARGO_TARGET_DIR := $(abspath $(or $(CARGO_TARGET_DIR),target))
 TOOLS := $(CARGO_TARGET_DIR)/tools
 
-.PHONY: help quick demo openapi test test-all test-setup lint test-rust test-browser test-manifests test-monitoring test-image bench soak fuzz dist
+.PHONY: help quick demo openapi test test-all test-setup lint test-rust test-browser test-manifests test-policies \
+  test-monitoring test-image bench soak fuzz dist
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,9 +27,9 @@ quick: ## format, clippy and unit tests, for the daily loop
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	cargo test --locked --workspace --lib
 
-test: test-setup lint test-manifests test-rust test-browser test-monitoring test-image ## everything a change must pass
+test: test-setup lint test-rust test-browser test-manifests test-monitoring test-image ## everything a change must pass
 
-test-all: test soak fuzz ## the same and what takes hours: half an hour of soak, a minute of fuzzing for each target
+test-all: test test-policies soak fuzz ## the same and what takes hours: half an hour of soak, a minute of fuzzing for each target
 
 test-setup: ## install what the tests need (Debian packages need root)
 	tests/setup.sh
@@ -61,7 +62,12 @@ test-browser: ## the API page in Chromium, against `demo`
 	GATEWAY=$(CARGO_TARGET_DIR)/debug/sddc-gateway npm --prefix tests/browser test
 
 test-manifests: ## what `deploy/` has, by the tools that read it
-	tests/manifests/run.sh
+	cargo test --workspace --locked --no-run
+	GATEWAY=$(CARGO_TARGET_DIR)/debug/sddc-gateway tests/manifests/run.sh
+
+test-policies: ## the manifests for Kubernetes by a linter of policies
+	tests/setup.sh policies
+	tests/manifests/run.sh policies
 
 test-monitoring: ## alerts and dashboard: a real Prometheus scrapes a gateway through an outage
 	cargo test --workspace --locked --no-run

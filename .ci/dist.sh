@@ -79,7 +79,7 @@ pack() {
   local target=$1 name
   name=sddc-gateway-$VERSION-$target
   mkdir "$work/$name"
-  git archive HEAD README.md SECURITY.md CHANGELOG.md LICENSE deploy | tar -x -C "$work/$name"
+  git archive "$SDDC_GATEWAY_COMMIT" README.md SECURITY.md CHANGELOG.md LICENSE deploy | tar -x -C "$work/$name"
   cp "$TARGET_DIR/$target/dist/sddc-gateway" "$work/$name/"
   reproducible_tar "$work" "$name" | gzip --no-name -9 > "$OUT/$name.tar.gz"
 }
@@ -94,7 +94,7 @@ reproducible_tar() {
 make_sbom() {
   local export=$work/export
   mkdir "$export"
-  git archive HEAD | tar -x -C "$export"
+  git archive "$SDDC_GATEWAY_COMMIT" | tar -x -C "$export"
   PATH=$TARGET_DIR/tools/bin:$PATH cargo cyclonedx --manifest-path "$export/Cargo.toml" \
     --format json --spec-version 1.5 --no-build-deps --target "${TARGETS[0]}" --quiet
   jq --arg folder "file://$export" --arg libc "$(dpkg-query --show --showformat='${Version}' libc6-dev)" \

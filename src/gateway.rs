@@ -1,6 +1,7 @@
 //! The assembly: from a checked configuration to a running gateway.
 
 mod files;
+mod inventory;
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -15,13 +16,14 @@ use crate::{
         oidc::{self, Oidc},
     },
     api::{
-        self, AnswerCache, ApiState, Docs, EventDiffCache, HomePage, ValueHistory, WatcherLimit,
+        self, AnswerCache, ApiState, Budget, Docs, EventDiffCache, HomePage, ValueHistory,
+        WatcherLimit,
     },
     clock::Clock,
     config::Config,
-    csp::{Mint, SecretCell, TokenSource},
+    csp::{Mint, SecretCell},
     in_flight::InFlight,
-    inventory::{Inventory, InventoryMetrics, Readers, SnapshotFile, Source},
+    inventory::InventoryMetrics,
     lifecycle::{Drain, Readiness, ShutdownReason, Signals, systemd},
     listener::{
         ConnectionBounds, Handler, Listener, ListenerContext,
@@ -40,7 +42,7 @@ use crate::{
     tasks::Tasks,
     telemetry::{AccessLog, Audit, AuditGuard, Metrics},
     upstream::{BuildError, CallBounds, Client, ConcurrencyLimit, ContentType, Retries, Upstream},
-    vmc::{Reader, Remote},
+    vmc::Remote,
 };
 
 /// VMware Cloud Services: tokens.
@@ -175,35 +177,20 @@ impl Gateway {
         let started = OpsRuntime::with("ops", ops_socket);
         let (ops_runtime, ops_socket) = started.map_err(|error| StartError::Ops(error.kind()))?;
 
-        let (tokens, readers) = token_sources(config, &upstreams, &clock, &tasks);
-        let inventory = Inventory::new(
-            readers,
-            config.inventory.clone(),
-            clock.clone(),
-            metrics.clone(),
-            tasks.clone(),
-        );
+        let (inventory, tokens, replicas) =
+            inventory::start(config, &upstreams, &clock, &metrics, &tasks).await;
         let oidc = start_oidc(config, &clock, &metrics, &tasks)?;
         let keys = awaited_keys(config, oidc.as_ref());
         let readiness = Readiness::new(inventory.clone(), keys, audit.clone());
         let history = ValueHistory::observing(&inventory);
         let reloads = Reloads::default();
         let stop = || tasks.stop.clone();
-        for source in &tokens {
-            tasks.spawn("token", stop(), source.clone().run_renewal(stop()));
-        }
-        if let Some(path) = &config.inventory.snapshot_file {
-            let source = Source::of(&config.csp.url, &config.vmc.url, &config.csp.client_id);
-            let file = inventory.restore(SnapshotFile::new(path.clone(), source)).await;
-            tasks.spawn("snapshot", stop(), inventory.clone().run_writer(file));
-        }
-        tasks.spawn("inventory", stop(), inventory.clone().run_poller());
-        tasks.spawn("expiry_ticker", stop(), inventory.clone().run_expiry_ticker());
         let authorities = tls.as_ref().and_then(Tls::authorities).cloned();
         let verifiers = Verifiers { oidc: oidc.clone(), authorities };
         let policy = Policy::new(&config.access, verifiers, clock.clone());
         // Without a file too: SIGHUP must not end the process.
         let mut files: Vec<_> = files::secret(config, &upstreams, &tokens).into_iter().collect();
+        files.extend(files::sealing_keys(config, &upstreams));
         files.extend(files::callers(config, &policy));
         files.extend(oidc.as_ref().and_then(|oidc| files::keys(config, oidc)));
         let dates = files::dates(config, clock.wall());
@@ -225,7 +212,7 @@ impl Gateway {
             home: HomePage::new(config.api.public_path.clone(), config.api.page),
             watchers: WatcherLimit::new(config.api.max_watchers, metrics.clone()),
             history,
-            budget: Arc::default(),
+            budget: Arc::new(Budget::new(replicas.clone())),
             readiness: readiness.clone(),
             clock: clock.clone(),
             metrics: metrics.clone(),
@@ -244,6 +231,7 @@ impl Gateway {
             dates,
             policy,
             oidc,
+            replicas,
             metrics: metrics.clone(),
             log_lines_dropped: Arc::new(log_lines_dropped),
         };
@@ -444,31 +432,6 @@ fn edge(config: &Config, state: ApiState, policy: Policy, access_log: AccessLog)
         body_timeout: config.api.header_timeout,
         recorder: Recorder::new(audit, access_log, metrics, clock),
     }
-}
-
-/// A token source and a reader per configured org, or one of each for the app's own org.
-fn token_sources(
-    config: &Config,
-    upstreams: &Upstreams,
-    clock: &Clock,
-    tasks: &Tasks,
-) -> (Vec<TokenSource>, Readers) {
-    let source = |org| {
-        let jobs = tasks.jobs.clone();
-        TokenSource::new(org, upstreams.mint.clone(), clock.clone(), jobs)
-    };
-    let reader =
-        |tokens: &TokenSource| Reader::new(upstreams.vmc.clone(), tokens.clone(), clock.clone());
-    if config.vmc.orgs.is_empty() {
-        let tokens = source(None);
-        let readers = Readers::Discovered(reader(&tokens));
-        return (vec![tokens], readers);
-    }
-    let orgs = config.vmc.orgs.iter();
-    let sources: Vec<_> = orgs.map(|org| (org.clone(), source(Some(org.clone())))).collect();
-    let readers = sources.iter().map(|(org, tokens)| (org.clone(), reader(tokens))).collect();
-    let sources = sources.into_iter().map(|(_, tokens)| tokens).collect();
-    (sources, Readers::Configured(readers))
 }
 
 async fn bind(key: &'static str, address: SocketAddr) -> Result<TcpListener, StartError> {

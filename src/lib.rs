@@ -46,6 +46,7 @@ pub mod listener;
 pub mod problem;
 pub mod public_path;
 pub mod reload;
+pub mod sharing;
 pub mod tasks;
 pub mod telemetry;
 pub mod validity;

@@ -31,6 +31,8 @@ install_packages() {
   need npm npm
   need "${CHROMIUM:-chromium}" chromium
   python3 -c 'import ensurepip, venv' 2> /dev/null || missing+=(python3-venv)
+  # Redis's server under another name, without a service that starts.
+  need redis-check-rdb redis-tools
   # Gives a test's process a hosts file of its own.
   compgen -G '/usr/lib/*/libnss_wrapper.so' > /dev/null || missing+=(libnss-wrapper)
   if [[ ${SKIP_IMAGE:-} != 1 ]]; then

@@ -4,7 +4,7 @@ use std::{collections::HashMap, time::Duration};
 
 use parking_lot::Mutex;
 
-use crate::{access::CallerName, clock::Instant, ids::OrgId};
+use crate::{access::CallerName, clock::Instant, ids::OrgId, sharing::Replicas};
 
 /// Forced reads of one organization by one caller within [`WINDOW`].
 const READS: usize = 6;
@@ -17,9 +17,17 @@ const MAX_PAIRS: usize = 65_536;
 type Target = Option<OrgId>;
 
 /// Reads that were forced lately: at most 6 in any 60 s for each caller's name and organization, and
-/// as many of the list of organizations (contract section 4.3).
+/// as many of the list of organizations (contract section 4.3); of all replicas together, where they
+/// share.
 #[derive(Debug, Default)]
-pub struct Budget(Mutex<HashMap<(CallerName, Target), SpentReads>>);
+pub struct Budget {
+    own: LocalBudget,
+    replicas: Option<Replicas>,
+}
+
+/// Those of this replica.
+#[derive(Debug, Default)]
+struct LocalBudget(Mutex<HashMap<(CallerName, Target), SpentReads>>);
 
 /// When the last reads were forced: a ring, `oldest` is the next place to be used.
 #[derive(Debug, Default)]
@@ -29,9 +37,36 @@ struct SpentReads {
 }
 
 impl Budget {
-    /// Takes one read of each target out of the caller's budget, if there is one left of every one;
-    /// else none.
-    pub(super) fn spend(&self, caller: &CallerName, targets: &[Target], now: Instant) -> bool {
+    /// Shares it with the other replicas, if there are any.
+    #[must_use]
+    pub fn new(replicas: Option<Replicas>) -> Self {
+        Self { own: LocalBudget::default(), replicas }
+    }
+
+    /// Takes one read of each target out of the caller's budget, if there is one left of every one.
+    /// While nothing can be shared, each replica has a budget of its own.
+    pub(super) async fn spend(
+        &self,
+        caller: &CallerName,
+        targets: &[Target],
+        now: Instant,
+    ) -> bool {
+        if !self.own.spend(caller, targets, now) {
+            return false;
+        }
+        let Some(replicas) = &self.replicas else { return true };
+        // No organization's id is empty.
+        let budgets = targets.iter().map(|target| {
+            format!("{}/{}", caller.as_str(), target.as_ref().map_or("", OrgId::as_str))
+        });
+        let budgets: Vec<_> = budgets.collect();
+        replicas.spend(&budgets, READS, WINDOW).await.unwrap_or(true)
+    }
+}
+
+impl LocalBudget {
+    /// The same of this replica: of each target, or of none.
+    fn spend(&self, caller: &CallerName, targets: &[Target], now: Instant) -> bool {
         let mut pairs = self.0.lock();
         if pairs.len() + targets.len() > MAX_PAIRS {
             pairs.retain(|_, spent| spent.reads.iter().flatten().any(|read| is_recent(*read, now)));
@@ -82,7 +117,7 @@ mod tests {
 
     #[test]
     fn six_reads_a_minute_for_each_caller() {
-        let budget = Budget::default();
+        let budget = LocalBudget::default();
         let spend = |caller: &str, at| budget.spend(&name(caller), &[None], second(at));
         for at in 0..6 {
             assert!(spend("one", at * 5), "{at}");
@@ -98,7 +133,7 @@ mod tests {
 
     #[test]
     fn each_organization_has_a_budget_of_its_own_and_a_request_spends_all_or_none() {
-        let budget = Budget::default();
+        let budget = LocalBudget::default();
         let [one, two] = ["o-1", "o-2"].map(|id| Some(id.parse().unwrap()));
         let spend = |targets: &[Target]| budget.spend(&name("one"), targets, second(0));
         for _ in 0..6 {
@@ -114,7 +149,7 @@ mod tests {
 
     #[test]
     fn what_is_refused_costs_nothing() {
-        let budget = Budget::default();
+        let budget = LocalBudget::default();
         for _ in 0..6 {
             assert!(budget.spend(&name("one"), &[None], second(0)));
         }
@@ -126,7 +161,7 @@ mod tests {
 
     #[test]
     fn callers_of_long_ago_make_room() {
-        let budget = Budget::default();
+        let budget = LocalBudget::default();
         for caller in 0..MAX_PAIRS {
             assert!(budget.spend(&name(&format!("caller-{caller}")), &[None], second(0)));
         }
@@ -141,7 +176,7 @@ mod tests {
         fn never_more_than_six_in_any_minute(
             steps in prop::collection::vec(0_u64..30, 1..100),
         ) {
-            let budget = Budget::default();
+            let budget = LocalBudget::default();
             let mut at = 0;
             let mut granted = Vec::new();
             for step in steps {

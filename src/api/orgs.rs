@@ -28,7 +28,7 @@ pub(super) async fn list_orgs(request: InventoryRequest) -> Result<Response, Api
     let parser = request.parser::<Org>(AllowedParams::LIST, &scope);
     let known = parser.needs_view().then(|| request.state.inventory.known_orgs(&scope));
     let pending = parser.begin(known.iter().flatten())?;
-    let applied = request.freshness(&[List::Orgs], &scope);
+    let applied = request.freshness(&[List::Orgs], &scope).await;
     let served = request.state.inventory.orgs(&scope, &applied.requirement).await?;
     let Served { content: Orgs { orgs, missing }, age, outcome } = applied.note(served);
     request.state.history.note_orgs(&orgs);
@@ -58,7 +58,7 @@ pub(super) async fn show_org(
 ) -> Result<Response, ApiError> {
     let query = request.document_query::<Org>()?;
     let scope = request.visibility.org(&id);
-    let applied = request.freshness(&[List::Orgs], &scope);
+    let applied = request.freshness(&[List::Orgs], &scope).await;
     let served = request.state.inventory.org(&scope, &applied.requirement).await?;
     let Served { content: org, age, outcome } = applied.note(served);
     let encoded = request.state.answers.same(&query.show(&org), None);

@@ -120,7 +120,7 @@ pub(super) async fn fetch<R: HeldBy<SddcEntry>>(
         WatchMode::Forever => Some(inventory.watch(list)),
     };
     let applied = match mode {
-        WatchMode::AsAsked => request.freshness(&[list], &target.scope),
+        WatchMode::AsAsked => request.freshness(&[list], &target.scope).await,
         WatchMode::Forever => AppliedFreshness::default(),
     };
     let served = inventory.sddcs(with_deleted, &target.scope, &applied.requirement).await?;

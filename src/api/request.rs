@@ -95,7 +95,7 @@ impl InventoryRequest {
     /// How new the answer has to be, which is made from these lists. Reads that a caller forces have
     /// a budget for each organization, which is spent once for a request: beyond it the snapshot has
     /// to do.
-    pub(super) fn freshness(&self, of: &[List], scope: &OrgSelector) -> AppliedFreshness {
+    pub(super) async fn freshness(&self, of: &[List], scope: &OrgSelector) -> AppliedFreshness {
         let directives = self.conditions.directives;
         let mut requirement = FreshnessRequirement {
             max_age: directives.newest,
@@ -111,7 +111,8 @@ impl InventoryRequest {
             forced.sort_unstable();
             forced.dedup();
         }
-        let over_budget = !forced.is_empty() && !budget.spend(self.caller(), &forced, clock.now());
+        let over_budget =
+            !forced.is_empty() && !budget.spend(self.caller(), &forced, clock.now()).await;
         if over_budget {
             requirement.max_age = None;
         }

@@ -149,7 +149,7 @@ pub(super) async fn fetch_sddc(
         (Some(only), None) => OrgSelector::Org(only.sddc.org_id.clone()),
         _ => scope.clone(),
     };
-    let applied = request.freshness(lists, &read);
+    let applied = request.freshness(lists, &read).await;
     let served = request.state.inventory.sddc(&id, &scope, sees, &applied.requirement).await;
     Ok((applied.note(served.map_err(ApiError::about_sddc)?), applied))
 }

@@ -67,7 +67,7 @@ pub(super) async fn show_task(
     let watch = request.watch(List::Tasks, query.wait());
     let scope = request.visibility.scope();
     let names = names(&request, &scope).await?;
-    let applied = request.freshness(&[List::Tasks], &scope);
+    let applied = request.freshness(&[List::Tasks], &scope).await;
     let sees = |entry: &TaskEntry| sees_task(&request, entry, &names);
     let served = request.state.inventory.task(&id, &scope, sees, &applied.requirement).await;
     let served = applied.note(served.map_err(|error| about_task(error, &names))?);
@@ -172,7 +172,7 @@ async fn list_of_tasks(
         }
         None => {
             let target = request.all(ResourceType::Tasks);
-            let applied = request.freshness(&[List::Tasks], &target.scope);
+            let applied = request.freshness(&[List::Tasks], &target.scope).await;
             (target, applied)
         }
     };

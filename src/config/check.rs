@@ -8,7 +8,7 @@ use super::{
     faults::SettingOrigin,
     keys::Key,
     reader::Reader,
-    table::{KEYS, access, api, csp, inventory, oidc, ops, telemetry, vmc},
+    table::{KEYS, access, api, csp, inventory, oidc, ops, own_keys, shared, telemetry, vmc},
     value,
     vmc_settings::VmcSettings,
 };
@@ -25,6 +25,7 @@ use crate::{
     listener::{OpsSettings, Settings as ListenerSettings},
     loopback::is_loopback,
     reload::LoadedFile,
+    sharing::{SealingKeys, Settings as SharingSettings, SharedUrl},
     telemetry::{Format, Settings as TelemetrySettings},
 };
 
@@ -152,6 +153,46 @@ fn orgs(reader: &mut Reader<'_>) -> Vec<OrgId> {
         }
     }
     orgs
+}
+
+/// With the file of the keys, which is re-read. `None` where nothing is shared.
+pub(super) fn sharing(reader: &mut Reader<'_>) -> (Option<LoadedFile>, Option<SharingSettings>) {
+    let check_keys = |content: &[u8]| SealingKeys::parse(content).map(drop);
+    let keys_file = reader.file(&own_keys::file, check_keys);
+    let plain_hosts = reader.list(&shared::plain_hosts);
+    let (value, file) = (&shared::redis_url, &shared::redis_url_file);
+    let (url, set) = match (reader.is_set(value), reader.is_set(file)) {
+        (false, false) => return (keys_file, None),
+        (true, true) => {
+            refuse_both(reader, value, file);
+            return (keys_file, None);
+        }
+        (true, false) => (reader.optional(value), value.key()),
+        (false, true) => {
+            let is_text = |content: &[u8]| std::str::from_utf8(content).map(drop);
+            let content = reader.file(file, is_text);
+            let text =
+                content.map(|file| String::from_utf8_lossy(file.content()).trim().to_owned());
+            (text, file.key())
+        }
+    };
+    let origin = reader.origin(set);
+    let url = url.map(|url| SharedUrl::parse(&url, &plain_hosts));
+    if let Some(Err(fault)) = &url {
+        reader.fault(set.name, fault, &origin);
+    }
+    if !reader.is_set(&own_keys::file) {
+        let problem = format!(
+            "required with {} but not set: all replicas have the same file (set {} in the file or {})",
+            set.name,
+            own_keys::file.name,
+            own_keys::file.variable()
+        );
+        reader.missing(own_keys::file.name, problem);
+    }
+    let sealing = keys_file.as_ref().and_then(|file| SealingKeys::parse(file.content()).ok());
+    let settings = url.and_then(Result::ok).zip(sealing);
+    (keys_file, settings.map(|(url, keys)| SharingSettings { url, keys }))
 }
 
 pub(super) fn inventory(reader: &mut Reader<'_>) -> InventorySettings {

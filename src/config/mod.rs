@@ -59,7 +59,7 @@ use crate::{
     csp::{self, ClientId, ClientSecret},
     inventory, listener,
     reload::{self, LoadedFile},
-    telemetry,
+    sharing, telemetry,
     upstream::Proxies,
     validity::{DatedFile, DatedKind},
 };
@@ -79,6 +79,10 @@ pub struct Config {
     pub vmc: VmcSettings,
     /// `[inventory]`.
     pub inventory: inventory::Settings,
+    /// `keys.file`; re-read while running.
+    pub keys_file: Option<LoadedFile>,
+    /// `[shared]`, where replicas share.
+    pub sharing: Option<sharing::Settings>,
     /// `[access]`.
     pub access: access::Settings,
     /// `[telemetry]`.
@@ -123,6 +127,7 @@ impl Config {
         let vmc = check::vmc(&mut reader);
         let csp = check::csp(&mut reader, &vmc.plain_http);
         let inventory = check::inventory(&mut reader);
+        let (keys_file, sharing) = check::sharing(&mut reader);
         let access = check::access(&mut reader, api.listen);
         let telemetry = check::telemetry(&mut reader, stderr_is_terminal);
         let faults = reader.into_faults();
@@ -136,6 +141,8 @@ impl Config {
                     secret_file,
                     vmc,
                     inventory,
+                    keys_file,
+                    sharing,
                     access,
                     telemetry,
                     proxies,
@@ -184,6 +191,8 @@ impl Config {
             secret_file: None,
             vmc: VmcSettings { url: upstream_url, ..check::vmc(&mut reader) },
             inventory: inventory::Settings { poll: SOON, ..check::inventory(&mut reader) },
+            keys_file: None,
+            sharing: None,
             access: access::Settings::Open,
             telemetry: telemetry::Settings {
                 format: telemetry::Format::Text,
@@ -226,9 +235,10 @@ impl Config {
     #[must_use]
     pub fn warnings(&self) -> Vec<String> {
         let secret = self.secret_file.as_ref().map(|file| ("csp.client_secret_file", file.path()));
+        let keys = self.keys_file.as_ref().map(|file| ("keys.file", file.path()));
         let private_key = self.api.tls.as_ref().map(|tls| ("api.tls_key", tls.key.path()));
         let file = self.file_with_secret.as_deref().map(|path| ("csp.client_secret", path));
-        let mut warnings: Vec<_> = [secret, private_key, file]
+        let mut warnings: Vec<_> = [secret, keys, private_key, file]
             .into_iter()
             .flatten()
             .filter(|(_, path)| is_world_readable(path))
@@ -251,6 +261,18 @@ impl Config {
                  use this only for a simulator"
             )
         }));
+        match &self.sharing {
+            Some(sharing) if sharing.url.is_plain() && !sharing.url.is_loopback() => {
+                warnings.push(format!(
+                    "shared.plain_hosts: the password of Redis is sent to {} in clear text",
+                    sharing.url.host()
+                ));
+            }
+            None if self.keys_file.is_some() => {
+                warnings.push("keys.file: has no effect without shared.redis_url".into());
+            }
+            _ => {}
+        }
         if let access::Settings::Callers(configured) = &self.access {
             warnings.extend(configured.file.as_ref().and_then(unread));
             warnings.extend(configured.all().flat_map(access::CallerSettings::warnings));

@@ -242,6 +242,26 @@ settings! {
         snapshot_file: PathBuf =
             path(value::file_to_write), Unset("\"/var/lib/sddc-gateway/snapshot\"");
     }
+    /// Keys of the gateway's own.
+    own_keys = "keys" {
+        /// File with keys, one per line, each at least 32 random bytes in base64, such as from
+        /// openssl rand -base64 32. The first line signs and seals, all lines verify and open: to
+        /// rotate, put a new line first, and remove the old one later. Re-read while running. Not
+        /// set: random keys of this process.
+        file: PathBuf = path(value::path), Unset("\"/run/secrets/gateway-keys\"");
+    }
+    /// What replicas share through Redis or Valkey: the tokens, and what was read.
+    shared = "shared" {
+        /// redis[s]://[user[:password]@]host[:port][/database]. Needs keys.file, with the same
+        /// content for all replicas. Prefer the file where the URL has a password.
+        redis_url: String = credential(value::text), Unset("\"rediss://redis.example:6379\"");
+        /// File with the same. Read at the start.
+        redis_url_file: PathBuf = path(value::path), Unset("\"/run/secrets/redis-url\"");
+        /// Exact host names to which redis:// without TLS is allowed off loopback: the password is
+        /// sent there in clear text; what is stored is sealed all the same. Each is a warning at
+        /// the start.
+        plain_hosts: String = list(value::plain_host), Default("");
+    }
     /// Who may call. With nothing set here the gateway starts only if api.listen is a loopback
     /// address, and lets everyone in.
     access = "access" {
@@ -352,6 +372,7 @@ mod tests {
             ("inventory.fresh", "60s"),
             ("inventory.stale", "24h"),
             ("inventory.stale_denied", "1h"),
+            ("shared.plain_hosts", ""),
             ("access.open", "false"),
             ("access.oidc.client_ids", ""),
             ("telemetry.log", "info"),
@@ -374,6 +395,9 @@ mod tests {
                 "csp.client_secret_file",
                 "vmc.ca_file",
                 "inventory.snapshot_file",
+                "keys.file",
+                "shared.redis_url",
+                "shared.redis_url_file",
                 "access.keys",
                 "access.callers",
                 "access.callers_file",

@@ -13,6 +13,7 @@ use crate::{
     csp::{SecretProof, TokenSource},
     listener::tls::Tls,
     reload::{Hangups, Rejection, Take, Watched, take_at_once, take_one},
+    sharing::InvalidKeys,
     tasks::blocking,
     validity::{CertificateDates, DatedKind},
 };
@@ -36,6 +37,19 @@ pub(super) fn secret(
     });
     let watched = Watched::new("csp.client_secret_file", &[file], take);
     Some(watched.retried_on(upstreams.secret.refused().clone()))
+}
+
+/// The keys that seal what replicas share.
+pub(super) fn sealing_keys(config: &Config, upstreams: &Upstreams) -> Option<Watched> {
+    let (file, sharing) = (config.keys_file.as_ref()?, config.sharing.as_ref()?);
+    let (keys, mint) = (sharing.keys.clone(), upstreams.mint.clone());
+    let take = take_at_once(move |content| {
+        keys.replace(content).map_err(InvalidKeys::as_str)?;
+        mint.hold(keys.lines());
+        tracing::info!("keys.file has changed");
+        Ok::<(), &'static str>(())
+    });
+    Some(Watched::new("keys.file", &[file], take))
 }
 
 /// The extra CAs of CSP and VMC, which are one file.

@@ -82,6 +82,11 @@ impl<E> OrgList<E> {
 }
 
 impl<E: Entry> OrgList<E> {
+    /// Its documents by their ids.
+    pub(super) fn by_id(&self) -> HashMap<&str, &Arc<E>> {
+        self.entries.iter().map(|entry| (entry.id(), entry)).collect()
+    }
+
     /// The list without its deleted documents.
     pub(super) fn without_deleted(&self) -> Self {
         let mut list = self.clone();

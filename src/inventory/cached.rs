@@ -20,12 +20,14 @@ use super::{
     freshness::FreshnessRequirement,
     outcome::RefreshOutcome,
     settings::Settings,
+    shared_state::{self, SharedContent},
     state::{Reading, State},
 };
 use crate::{
     clock::{Clock, Instant},
+    sharing::{Record, SharedResource, Turn},
     single_flight::{InFlightCall, SingleFlight},
-    tasks::BackgroundJobs,
+    tasks::{BackgroundJobs, blocking},
     vmc::VmcError,
 };
 
@@ -36,6 +38,8 @@ const PATIENCE: Duration = Duration::from_secs(1);
 const PATIENCE_FORCED: Duration = Duration::from_secs(20);
 /// Reads that callers force (`no-cache`, `max-age`) begin no closer together than this.
 const BETWEEN_FORCED: Duration = Duration::from_secs(1);
+/// A reading of another replica that began so shortly before one is due here stands in for it.
+const AT_ONCE: Duration = Duration::from_secs(1);
 /// How long what nobody has to poll is refreshed after the last question about it.
 const POLLED_AFTER_QUESTION: Duration = Duration::from_secs(600);
 /// What a reading gives.
@@ -69,13 +73,20 @@ pub(super) struct CachedResource<T> {
     /// When the last question about it came.
     asked: Mutex<Option<Instant>>,
     asked_again: Notify,
+    /// Where there are other replicas that read it too.
+    shared: Option<SharedResource>,
     settings: Arc<Settings>,
     clock: Clock,
 }
 
-impl<T: PartialEq + Send + Sync + 'static> CachedResource<T> {
-    /// Nothing was read yet.
-    pub(super) fn new(settings: Arc<Settings>, clock: Clock, jobs: BackgroundJobs) -> Self {
+impl<T: SharedContent> CachedResource<T> {
+    /// Nothing was read yet. Where it is `shared`, one replica reads it for all.
+    pub(super) fn new(
+        settings: Arc<Settings>,
+        clock: Clock,
+        jobs: BackgroundJobs,
+        shared: Option<SharedResource>,
+    ) -> Self {
         Self {
             state: ArcSwap::default(),
             refreshes: SingleFlight::new("read", jobs),
@@ -83,6 +94,7 @@ impl<T: PartialEq + Send + Sync + 'static> CachedResource<T> {
             forced: Mutex::default(),
             asked: Mutex::default(),
             asked_again: Notify::new(),
+            shared,
             settings,
             clock,
         }
@@ -196,10 +208,21 @@ impl<T: PartialEq + Send + Sync + 'static> CachedResource<T> {
         requirement: &FreshnessRequirement,
         refresh: impl Fn() -> InFlightCall<Result<(), VmcError>>,
     ) -> RefreshOutcome {
-        let before = self.refreshes.latest().map_or(0, |call| call.number);
+        let asked = self.clock.now();
+        let mut before = self.refreshes.latest().map_or(0, |call| call.number);
         loop {
             match self.next_call(before, &refresh) {
-                Next::Call(call) => return RefreshOutcome::wait(call, None).await,
+                Next::Call(call) => {
+                    let number = call.number;
+                    let outcome = RefreshOutcome::wait(call, None).await;
+                    let is_new = self.state().last_attempt.is_some_and(|last| last >= asked);
+                    if outcome.failure().is_some() || is_new {
+                        return outcome;
+                    }
+                    // Another replica had read before: nothing was read on this request's account.
+                    *self.forced.lock() = None;
+                    before = number;
+                }
                 Next::Older(call) => {
                     let outcome = RefreshOutcome::wait(call, None).await;
                     if outcome.failure().is_none() && !requirement.wants_newer_than(self.age()) {
@@ -268,16 +291,109 @@ impl<T: PartialEq + Send + Sync + 'static> CachedResource<T> {
         self.refreshes.join(job)
     }
 
-    /// Reads, in a reading that begins at `begun`, and keeps what came. Part of a refresh's job. A 404
-    /// is a failure like others, unless `may_go`: then it says that there is nothing any longer.
-    pub(super) async fn update(
+    /// Reads and keeps what came, or takes over what another replica has read. Part of a refresh's job.
+    /// `read` is told when it begins, and `held_for` tells how long a failure then holds reads back. A
+    /// 404 is a failure like others, unless `may_go`: then it says that there is nothing any longer.
+    pub(super) async fn update<R>(
+        &self,
+        may_go: bool,
+        held_for: impl Fn() -> Option<Duration>,
+        read: impl FnOnce(Instant) -> R,
+    ) -> Result<(), VmcError>
+    where
+        R: Future<Output = Result<ReadVerdict<T>, VmcError>>,
+    {
+        let wanted = self.clock.now();
+        let Some(shared) = &self.shared else { return self.read(may_go, wanted, read).await };
+        loop {
+            match shared.turn().await {
+                Turn::Unshared => return self.read(may_go, self.clock.now(), read).await,
+                Turn::Granted(lease) => {
+                    let outcome = self.read(may_go, self.clock.now(), read).await;
+                    if outcome.as_ref().err().is_none_or(shared_state::is_shared) {
+                        let (state, now, held_for) = (self.state(), self.clock.now(), held_for());
+                        let encode = move || shared_state::encode(&state, now, held_for);
+                        if let Some(body) = blocking(encode).await {
+                            lease.publish(&body, self.settings.stale).await;
+                        }
+                    }
+                    return outcome;
+                }
+                Turn::Taken(record) => {
+                    let fence = record.fence;
+                    let outcome = self.adopt(record, wanted).await;
+                    shared.adopted(fence);
+                    if let Some(outcome) = outcome {
+                        return outcome;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Takes over what another replica has read, unless this one has read later. `None`: it is not new
+    /// enough to stand in for a read that was `wanted`.
+    async fn adopt(&self, record: Record, wanted: Instant) -> Option<Result<(), VmcError>> {
+        let before = self.state();
+        let written = self.clock.now() - record.age;
+        let known = before.reading.clone();
+        let decode = move || {
+            let before = known.as_ref().map(|reading| &*reading.content);
+            shared_state::decode::<T>(&record.body, written, before)
+        };
+        let state = blocking(decode).await??;
+        let attempt =
+            state.last_attempt.filter(|last| before.last_attempt.is_none_or(|it| it < *last))?;
+        let is_new = attempt + AT_ONCE >= wanted;
+        let is_fresh = state.age(wanted).is_some_and(|age| age < self.settings.fresh);
+        let outcome = match &state.last_error {
+            None => (is_new || is_fresh).then_some(Ok(())),
+            Some(error) => (is_new || error.retry_in().is_some_and(|left| written + left > wanted))
+                .then(|| Err(VmcError::clone(error))),
+        };
+        let is_doubted = state.unconfirmed_since.is_some();
+        self.change(|own| {
+            *own = state.clone();
+            // Equal content stays the same, so that what was built from it stays good.
+            if let (Some(new), Some(old)) = (&mut own.reading, &before.reading)
+                && new.content == old.content
+            {
+                new.content = old.content.clone();
+            }
+        });
+        if is_doubted {
+            self.doubted.notify_one();
+        }
+        outcome
+    }
+
+    /// Whether another replica has published what is not in use here.
+    pub(super) fn is_behind(&self) -> bool {
+        self.shared.as_ref().is_some_and(SharedResource::is_behind)
+    }
+
+    /// Returns when another replica has published what is not in use here.
+    pub(super) async fn fallen_behind(&self) {
+        match &self.shared {
+            Some(shared) => shared.changed().await,
+            None => std::future::pending().await,
+        }
+    }
+
+    async fn read<R>(
         &self,
         may_go: bool,
         begun: Instant,
-        read: impl Future<Output = Result<ReadVerdict<T>, VmcError>>,
-    ) -> Result<(), VmcError> {
-        self.change(|state| state.last_attempt = Some(begun));
-        let verdict = read.await;
+        read: impl FnOnce(Instant) -> R,
+    ) -> Result<(), VmcError>
+    where
+        R: Future<Output = Result<ReadVerdict<T>, VmcError>>,
+    {
+        self.change(|state| {
+            state.last_attempt = Some(begun);
+            state.is_adopted = false;
+        });
+        let verdict = read(begun).await;
         let is_doubted = matches!(verdict, Ok(ReadVerdict::Unconfirmed));
         let outcome = match verdict {
             Ok(ReadVerdict::Believed(content)) => {

@@ -3,6 +3,7 @@
 use std::{cmp::Ordering, fmt::Debug, mem::size_of};
 
 use jiff::Timestamp;
+use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
     model::{Capacity, Cluster, GapReason, Host, SddcEntry, TaskEntry},
@@ -11,7 +12,9 @@ use super::{
 use crate::ids::OrgId;
 
 /// One document of a list, with what the merged snapshot has to know of it.
-pub trait Entry: Texts + Clone + Debug + PartialEq + Send + Sync + 'static {
+pub trait Entry:
+    Texts + Clone + Debug + PartialEq + Serialize + DeserializeOwned + Send + Sync + 'static
+{
     /// Unique among the documents of its org.
     fn id(&self) -> &str;
 

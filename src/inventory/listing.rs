@@ -27,6 +27,7 @@ use crate::{
     clock::Instant,
     csp::TokenSource,
     ids::OrgId,
+    sharing::ResourceKind,
     upstream::{InvalidResponse, Priority},
     vmc::{Endpoint, OddCount, Reader, VmcError, wire},
 };
@@ -161,12 +162,19 @@ impl OrgLists {
     /// Nothing was read yet.
     pub(super) fn new(id: OrgId, reader: Reader, context: &InventoryContext) -> Self {
         let sddcs: Arc<VersionRegressions> = Arc::default();
+        let with_deleted = ResourceKind::SddcsWithDeleted;
         Self {
+            sddcs: OrgListing::new(
+                context.resource(ResourceKind::Sddcs, id.as_str()),
+                sddcs.clone(),
+            ),
+            with_deleted: OrgListing::new(context.resource(with_deleted, id.as_str()), sddcs),
+            tasks: OrgListing::new(
+                context.resource(ResourceKind::Tasks, id.as_str()),
+                Arc::default(),
+            ),
             id,
             reader,
-            sddcs: OrgListing::new(context, sddcs.clone()),
-            with_deleted: OrgListing::new(context, sddcs),
-            tasks: OrgListing::new(context, Arc::default()),
         }
     }
 
@@ -217,9 +225,9 @@ pub(super) struct OrgListing<E> {
 
 impl<E: Entry> OrgListing<E> {
     /// Nothing was read yet. Lists of the same documents share `regressions`.
-    fn new(context: &InventoryContext, regressions: Arc<VersionRegressions>) -> Self {
+    fn new(cached: CachedResource<OrgList<E>>, regressions: Arc<VersionRegressions>) -> Self {
         Self {
-            cached: context.resource(),
+            cached,
             odd: AtomicUsize::new(0),
             without_id: AtomicUsize::new(0),
             is_cut: AtomicBool::new(false),

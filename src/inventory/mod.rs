@@ -37,6 +37,7 @@ mod outcome;
 mod polling;
 mod saving;
 mod settings;
+mod shared_state;
 mod snapshot;
 mod snapshot_file;
 mod state;

@@ -24,6 +24,7 @@ use super::{
 use crate::{
     clock::Instant,
     ids::OrgId,
+    sharing::ResourceKind,
     single_flight::InFlightCall,
     tasks::blocking,
     upstream::Priority,
@@ -44,8 +45,8 @@ pub(super) struct OrgCache {
 impl OrgCache {
     pub(super) fn new(id: OrgId, reader: Reader, context: &Arc<InventoryContext>) -> Arc<Self> {
         Arc::new(Self {
+            document: context.resource(ResourceKind::Org, id.as_str()),
             lists: OrgLists::new(id, reader, context),
-            document: context.resource(),
             retired: context.tasks.stop.child_token(),
             context: context.clone(),
         })
@@ -127,12 +128,18 @@ impl OrgCache {
         priority: Priority,
     ) -> Result<(), VmcError> {
         let Self { lists, context, .. } = &*self;
-        let (list, begun) = ((listing.of)(lists), context.clock.now());
+        let (list, endpoint) = ((listing.of)(lists), (listing.endpoint)(self.id()));
         let (held, was_gone) = (self.reader().tokens().held_generation(), lists.is_gone());
-        let read = list.read(listing, lists, context, priority, begun);
-        let outcome = list.cached.update(listing.is_primary, begun, read).await;
+        let read = |begun| list.read(listing, lists, context, priority, begun);
+        let held_for = || self.reader().held_for(endpoint);
+        let outcome = list.cached.update(listing.is_primary, held_for, read).await;
+        let is_adopted = list.cached.state().is_adopted;
+        if is_adopted {
+            self.reader().follow(endpoint, outcome.as_ref().err());
+        }
         // What came to be held since the texts were scrubbed: from here on the scrubber sees them.
-        if held != self.reader().tokens().held_generation() {
+        // Another replica may hold other secrets.
+        if is_adopted || held != self.reader().tokens().held_generation() {
             let org = self.clone();
             let _ = blocking(move || org.scrub_lists()).await;
         }
@@ -200,10 +207,17 @@ impl OrgCache {
         self.document.refresh(|| {
             let org = self.clone();
             async move {
-                let InventoryContext { metrics, clock, .. } = &*org.context;
-                let read = org_source::read_org(org.reader(), org.id(), priority, metrics);
-                let read = async { read.await.map(ReadVerdict::Believed) };
-                let outcome = org.document.update(true, clock.now(), read).await;
+                let InventoryContext { metrics, .. } = &*org.context;
+                let read = async |_begun| {
+                    let read = org_source::read_org(org.reader(), org.id(), priority, metrics);
+                    read.await.map(ReadVerdict::Believed)
+                };
+                let held_for = || org.reader().held_for(Endpoint::Org(org.id()));
+                let outcome = org.document.update(true, held_for, read).await;
+                if org.document.state().is_adopted {
+                    org.reader().follow(Endpoint::Org(org.id()), outcome.as_ref().err());
+                    org.scrub();
+                }
                 if let Err(error) = &outcome
                     && !error.is_held()
                 {
@@ -245,6 +259,7 @@ impl OrgCache {
                 let endpoint = (listing.endpoint)(self.id());
                 poll_is_due(cached, self.reader(), endpoint, context, later).await;
                 let is_wanted = match cached.confirm_at() {
+                    _ if cached.is_behind() => true,
                     // A reading that begins earlier would confirm nothing.
                     Some(at) => context.clock.now() >= at,
                     None if listing.is_primary || context.settings.poll.is_zero() => {
@@ -278,7 +293,7 @@ impl OrgCache {
                 self.document.wanted().await;
                 let (reader, endpoint) = (self.reader(), Endpoint::Org(self.id()));
                 poll_is_due(&self.document, reader, endpoint, &self.context, Duration::ZERO).await;
-                if self.document.is_wanted() {
+                if self.document.is_wanted() || self.document.is_behind() {
                     let _ = self.refresh_document(Priority::Poller).result().await;
                 }
             }

@@ -25,6 +25,7 @@ use super::{
 use crate::{
     clock::{Clock, Instant},
     ids::OrgId,
+    sharing::{Replicas, ResourceKind},
     single_flight::InFlightCall,
     tasks::Tasks,
     telemetry::Metrics,
@@ -119,13 +120,17 @@ impl InventoryState {
             let state = self.clone();
             async move {
                 let OrgSource::Discovered(discovery) = &state.source else { return Ok(()) };
-                let InventoryContext { clock, metrics, .. } = &*state.context;
-                let begun = clock.now();
-                let read = async {
+                let metrics = &state.context.metrics;
+                let read = async |begun| {
                     let listed = list_orgs(&discovery.reader, priority, metrics, 1).await?;
                     Ok(ReadVerdict::Believed(discovery.believe(listed, begun)))
                 };
-                let outcome = discovery.orgs.update(false, begun, read).await;
+                let held_for = || discovery.reader.held_for(Endpoint::Orgs);
+                let outcome = discovery.orgs.update(false, held_for, read).await;
+                if discovery.orgs.state().is_adopted {
+                    discovery.reader.follow(Endpoint::Orgs, outcome.as_ref().err());
+                    state.scrub_discovered();
+                }
                 discovery.reader.set_has_snapshot(discovery.orgs.reading().is_some());
                 match &outcome {
                     Ok(()) => state.reconcile(),
@@ -215,7 +220,7 @@ impl InventoryState {
                 self.context.feed.watched(List::Orgs).await;
             }
             poll_is_due(orgs, reader, Endpoint::Orgs, &self.context, Duration::ZERO).await;
-            if self.context.wants_poll(List::Orgs) {
+            if self.context.wants_poll(List::Orgs) || orgs.is_behind() {
                 let _ = self.discover(discovery, Priority::Poller).result().await;
             }
         }
@@ -291,16 +296,19 @@ impl Inventory {
         clock: Clock,
         metrics: Metrics,
         tasks: Tasks,
+        replicas: Option<Replicas>,
     ) -> Self {
         let (settings, feed) = (Arc::new(settings), ChangeFeed::default());
-        let context = Arc::new(InventoryContext { settings, clock, metrics, tasks, feed });
+        let context = InventoryContext { settings, clock, metrics, tasks, feed, replicas };
+        let context = Arc::new(context);
         let (source, mut orgs) = match readers {
             Readers::Configured(orgs) => {
                 let orgs = orgs.into_iter().map(|(id, reader)| OrgCache::new(id, reader, &context));
                 (OrgSource::Configured, orgs.collect())
             }
             Readers::Discovered(reader) => {
-                let discovery = OrgDiscovery::new(reader, context.resource());
+                let discovery =
+                    OrgDiscovery::new(reader, context.resource(ResourceKind::Orgs, "all"));
                 (OrgSource::Discovered(Box::new(discovery)), Vec::new())
             }
         };

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{cached::CachedResource, context::InventoryContext};
+use super::{cached::CachedResource, context::InventoryContext, shared_state::SharedContent};
 use crate::{
     clock::Instant,
     vmc::{Endpoint, Reader},
@@ -16,7 +16,7 @@ const MIN_WATCHED: Duration = Duration::from_secs(1);
 
 /// Returns when a resource is to be read next; so much later while reads fail, but at once with a new
 /// token: it may have mended what they fail for, as when the client secret was changed.
-pub(super) async fn poll_is_due<T: PartialEq + Send + Sync + 'static>(
+pub(super) async fn poll_is_due<T: SharedContent>(
     cached: &CachedResource<T>,
     reader: &Reader,
     endpoint: Endpoint<'_>,
@@ -34,12 +34,14 @@ pub(super) async fn poll_is_due<T: PartialEq + Send + Sync + 'static>(
         Ok(()) = minted.changed(), if is_failing => {}
         // A request has read something that has to be confirmed.
         () = cached.doubted(), if is_certain => {}
+        // Another replica has read for all.
+        () = cached.fallen_behind() => {}
     }
 }
 
 /// When a resource is read next: a poll interval after the last good reading, or as soon as what
 /// holds it back lets it.
-fn next_poll<T: PartialEq + Send + Sync + 'static>(
+fn next_poll<T: SharedContent>(
     cached: &CachedResource<T>,
     reader: &Reader,
     endpoint: Endpoint<'_>,
@@ -52,8 +54,10 @@ fn next_poll<T: PartialEq + Send + Sync + 'static>(
     if state.last_error.is_some() {
         return reader.held_until(endpoint).unwrap_or(now + poll).max(now + MIN_PAUSE);
     }
-    // Up to a tenth earlier, so that replicas do not read in step.
-    let pause = poll.mul_f64(rand::random_range(0.9..=1.0));
+    // Up to a tenth earlier, so that replicas do not read in step; where they share, up to a tenth
+    // later for all but the one that has read last: it reads again as long as it is there.
+    let jitter = if state.is_adopted { 1.0..=1.1 } else { 0.9..=1.0 };
+    let pause = poll.mul_f64(rand::random_range(jitter));
     if let (Some(at), Some(last)) = (state.confirm_at(), state.last_attempt) {
         return if is_polled { at.max(last + pause) } else { at };
     }

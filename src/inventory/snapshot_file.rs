@@ -63,6 +63,11 @@ impl Source {
         let text = format!("{csp}\n{vmc}\n{}", client_id.as_str());
         Self(hex(&Sha256::digest(text)))
     }
+
+    /// The fingerprint in hexadecimal.
+    pub(crate) fn fingerprint(&self) -> &str {
+        &self.0
+    }
 }
 
 /// A snapshot with what it takes to judge it later.

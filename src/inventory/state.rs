@@ -46,6 +46,8 @@ pub(super) struct State<T> {
     pub(super) is_gone: bool,
     /// When the first reading began of those that lose most of what is kept and are not confirmed.
     pub(super) unconfirmed_since: Option<Instant>,
+    /// It is as another replica has published it.
+    pub(super) is_adopted: bool,
 }
 
 impl<T> Default for State<T> {
@@ -57,6 +59,7 @@ impl<T> Default for State<T> {
             is_denied: false,
             is_gone: false,
             unconfirmed_since: None,
+            is_adopted: false,
         }
     }
 }

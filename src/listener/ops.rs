@@ -30,6 +30,7 @@ use crate::{
     problem::{Code, Problem},
     public_path::PublicPath,
     reload::Reloads,
+    sharing::{Replicas, SharingError},
     telemetry::{Audit, Metrics, prometheus_text},
     upstream::{CircuitStatus, Kind},
     validity::CertificateDates,
@@ -56,6 +57,8 @@ pub struct Ops {
     pub policy: Policy,
     /// Verifies callers' tokens, if any are taken.
     pub oidc: Option<Oidc>,
+    /// The other replicas, if any share with this one.
+    pub replicas: Option<Replicas>,
     /// Counters.
     pub metrics: Metrics,
     /// Log lines dropped so far.
@@ -73,6 +76,9 @@ struct ReadyReport {
     /// Only where callers' tokens are taken.
     #[serde(skip_serializing_if = "Option::is_none")]
     oidc: Option<OidcReport>,
+    /// Only where replicas share.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    shared: Option<SharedReport>,
     audit: AuditReport,
     reload: BTreeMap<&'static str, ReloadReport>,
 }
@@ -80,6 +86,13 @@ struct ReadyReport {
 /// Whether decisions can be recorded; `ok` where none are.
 #[derive(Debug, Serialize)]
 struct AuditReport {
+    ok: bool,
+    last_error: Option<&'static str>,
+}
+
+/// What replicas share through Redis.
+#[derive(Debug, Serialize)]
+struct SharedReport {
     ok: bool,
     last_error: Option<&'static str>,
 }
@@ -239,6 +252,10 @@ async fn readyz(State(ops): State<Ops>) -> impl IntoResponse {
         age_s: seconds(status.age),
         last_error: status.error,
     });
+    let shared = ops.replicas.map(|replicas| replicas.status()).map(|status| SharedReport {
+        ok: status.is_ok,
+        last_error: status.last_error.filter(|_| !status.is_ok).map(SharingError::as_str),
+    });
     let reload = ops
         .reloads
         .status()
@@ -249,17 +266,18 @@ async fn readyz(State(ops): State<Ops>) -> impl IntoResponse {
     let audit = AuditReport { ok: last_error.is_none(), last_error };
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let headers = [(header::CACHE_CONTROL, "no-store")];
-    (status, headers, Json(ReadyReport { ready, orgs, discovery, oidc, audit, reload }))
+    (status, headers, Json(ReadyReport { ready, orgs, discovery, oidc, shared, audit, reload }))
 }
 
 async fn metrics(State(ops): State<Ops>, headers: HeaderMap) -> Response {
-    let sources: Vec<Box<dyn Collector>> = vec![
+    let mut sources: Vec<Box<dyn Collector>> = vec![
         Box::new(ops.figures),
         Box::new(ops.readiness),
         Box::new(ops.reloads),
         Box::new(ops.dates),
         Box::new(ops.policy),
     ];
+    sources.extend(ops.replicas.map(|replicas| Box::new(replicas) as Box<dyn Collector>));
     match ops.metrics.collect((ops.log_lines_dropped)() as u64, sources) {
         Ok(page) => {
             let format = MetricsFormat::accepted(&headers);

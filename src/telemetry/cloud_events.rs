@@ -20,6 +20,9 @@ impl Observer for Metrics {
                 self.mint(metric_label, MintOutcome::Minted);
                 tracing::info!(org.id = org, generation, life_s = life.as_secs(), "token minted");
             }
+            Event::TokenAdopted { org, generation } => {
+                tracing::info!(org.id = org, generation, "another replica's token is used");
+            }
             Event::MintFailed { metric_label, org, error, failures, is_token_usable } => {
                 let outcome = outcome(error);
                 self.mint(metric_label, outcome);

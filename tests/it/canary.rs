@@ -185,7 +185,7 @@ async fn what_holds_a_secret_prints_none() {
     let upstreams = Upstreams::new(&config, &clock, &metrics).unwrap();
     outlets.printed("Upstreams", &upstreams);
     let jobs = BackgroundJobs::new(metrics);
-    let source = TokenSource::new(None, upstreams.mint.clone(), clock.clone(), jobs);
+    let source = TokenSource::new(None, upstreams.mint.clone(), clock.clone(), jobs, None);
     let token = source.token().await.unwrap();
     outlets.printed("Token", &token);
     outlets.printed("TokenSource", &source);

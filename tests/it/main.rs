@@ -26,6 +26,7 @@ mod process;
 mod prometheus;
 mod public_path;
 mod secret;
+mod sharing;
 mod snapshot;
 mod time;
 mod tls;

@@ -8,6 +8,7 @@ mod log;
 mod network;
 mod nginx;
 mod refused;
+mod replicas;
 mod rolling;
 mod rotation;
 mod run;

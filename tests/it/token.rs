@@ -33,7 +33,7 @@ fn source(cloud: &Cloud) -> TokenSource {
     let secret = SecretCell::new(ClientSecret::from_text("demo-secret").unwrap());
     let mint = Mint::new(client.unwrap(), &config.csp, secret);
     let jobs = BackgroundJobs::new(metrics);
-    TokenSource::new(None, mint, clock, jobs)
+    TokenSource::new(None, mint, clock, jobs, None)
 }
 
 /// Elsewhere 35 misses made 35 mints (zmartzone/lua-resty-openidc#573).

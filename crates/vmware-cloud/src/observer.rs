@@ -42,6 +42,13 @@ pub enum Event<'a> {
         /// How long it lasts.
         life: Duration,
     },
+    /// A token is used that another replica of the gateway has minted.
+    TokenAdopted {
+        /// The label of the organization in logs.
+        org: &'a str,
+        /// The number of the token.
+        generation: u64,
+    },
     /// A token was not minted.
     MintFailed {
         /// The label of the organization in metrics.

@@ -56,7 +56,7 @@ struct CloudSteps<'a> {
 impl CloudSteps<'_> {
     fn tokens(&self, org: Option<&OrgId>) -> TokenSource {
         let (mint, jobs) = (self.upstreams.mint.clone(), self.jobs.clone());
-        TokenSource::new(org.cloned(), mint, self.clock.clone(), jobs)
+        TokenSource::new(org.cloned(), mint, self.clock.clone(), jobs, None)
     }
 
     /// A reader with a circuit of its own: what fails for one organization holds back no other.

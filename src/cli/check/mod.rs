@@ -10,6 +10,7 @@ mod issuer;
 mod local;
 mod render;
 mod report;
+mod sharing;
 
 use std::process::ExitCode;
 
@@ -53,6 +54,7 @@ pub(super) fn run(options: &CheckArgs) -> Result<(), ExitCode> {
     if !options.offline {
         block_on(async {
             writer.extend(issuer::check(&config).await);
+            writer.extend(sharing::check(&config).await);
             cloud::check(&config, &mut writer).await;
             Ok(())
         })?;

@@ -5,6 +5,7 @@ mod layering;
 mod oidc;
 mod properties;
 mod secrets;
+mod sharing;
 mod show;
 mod tls;
 mod values;

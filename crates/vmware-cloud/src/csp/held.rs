@@ -33,6 +33,8 @@ struct HeldState {
     /// With every form in which it is sent. The newest is last.
     clients: VecDeque<(ClientSecret, Vec<SecretString>)>,
     tokens: HashMap<Option<OrgId>, VecDeque<SecretString>>,
+    /// The gateway's own, such as the password of Redis.
+    own: Vec<SecretString>,
     /// Of what is held now; `None` after a change.
     scrubber: Option<Arc<Scrubber>>,
     generation: u64,
@@ -74,6 +76,15 @@ impl HeldSecrets {
         self.0.changed.send_replace(());
     }
 
+    /// Takes secrets that are none of VMware's, in the place of those taken before.
+    pub(super) fn hold_own(&self, secrets: Vec<SecretString>) {
+        let mut held = self.lock();
+        held.own = secrets;
+        held.note_change();
+        drop(held);
+        self.0.changed.send_replace(());
+    }
+
     /// Finds what is held now.
     pub(super) fn scrubber(&self) -> Arc<Scrubber> {
         if let Some(scrubber) = &self.lock().scrubber {
@@ -86,7 +97,8 @@ impl HeldSecrets {
             return scrubber.clone();
         }
         let clients = held.clients.iter().flat_map(|(_, forms)| forms);
-        let secrets: Vec<_> = clients.chain(held.tokens.values().flatten()).cloned().collect();
+        let secrets: Vec<_> =
+            clients.chain(held.tokens.values().flatten()).chain(&held.own).cloned().collect();
         let generation = held.generation;
         drop(held);
         let scrubber = Arc::new(Scrubber::new(secrets));

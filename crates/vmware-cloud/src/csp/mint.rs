@@ -203,6 +203,11 @@ impl Mint {
         }
     }
 
+    /// Has secrets of the gateway's own blanked out in texts too, in the place of those given before.
+    pub fn hold(&self, secrets: Vec<SecretString>) {
+        self.held().hold_own(secrets);
+    }
+
     /// What is held for this app: its client secret as it is now, and the tokens.
     pub(super) fn held(&self) -> &HeldSecrets {
         let MintRequest { secret, held, .. } = &*self.0;

@@ -6,6 +6,7 @@
 //! background task, so a caller waits for a mint only on a cold start or after VMC refused the
 //! token. A failed renewal keeps the good token; a failed mint is never an answer that is kept, it
 //! opens the [circuit](crate::upstream::CircuitBreaker) for a while. A caller that leaves cancels nothing.
+//! Where replicas share, one of them mints for all: see [`TokenSharing`].
 
 mod credentials;
 mod decoded;
@@ -19,6 +20,7 @@ mod mint;
 mod proof;
 mod scrub;
 mod settings;
+mod sharing;
 mod source;
 mod token;
 
@@ -31,6 +33,7 @@ pub use self::{
     proof::{ProofFault, SecretProof},
     scrub::Scrubber,
     settings::{BasicEncoding, Settings},
+    sharing::{ReplicaToken, TokenLease, TokenSharing, TokenTurn},
     source::{TokenSource, TokenState, TokenStatus},
     token::{Token, TokenTrust},
 };

@@ -12,12 +12,15 @@ use base::{
     jobs::BackgroundJobs,
     single_flight::SingleFlight,
 };
+use http::HeaderValue;
 use parking_lot::Mutex;
+use secrecy::ExposeSecret;
 use tokio::sync::{self, Notify, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    ClientSecret, CspError, Mint, Scrubber, Token,
+    ClientSecret, CspError, Mint, ReplicaToken, Scrubber, Token, TokenLease, TokenSharing,
+    TokenTurn,
     token::{Lifetime, TokenTrust},
 };
 use crate::{
@@ -49,6 +52,8 @@ struct SharedToken {
     flight: SingleFlight<Result<Arc<Token>, CspError>>,
     /// Held while CSP is asked: a secret may be proven beside the flight.
     minting: sync::Mutex<()>,
+    /// Where other replicas use the same token.
+    sharing: Option<Arc<dyn TokenSharing>>,
     trouble: Mutex<MintTrouble>,
     wake: Notify,
 }
@@ -101,7 +106,13 @@ impl TokenState {
 impl TokenSource {
     /// A source without a token yet: for `org`, or for the app's own organization.
     #[must_use]
-    pub fn new(org: Option<OrgId>, mint: Mint, clock: Clock, jobs: BackgroundJobs) -> Self {
+    pub fn new(
+        org: Option<OrgId>,
+        mint: Mint,
+        clock: Clock,
+        jobs: BackgroundJobs,
+        sharing: Option<Arc<dyn TokenSharing>>,
+    ) -> Self {
         let label = Arc::from(org.as_ref().map_or("default", OrgId::as_str));
         mint.observer().observe(&Event::MintsExpected(&label));
         Self(Arc::new(SharedToken {
@@ -116,6 +127,7 @@ impl TokenSource {
             minted: watch::Sender::new(0),
             flight: SingleFlight::new("mint", jobs),
             minting: sync::Mutex::default(),
+            sharing,
             trouble: Mutex::default(),
             wake: Notify::new(),
         }))
@@ -203,11 +215,10 @@ impl TokenSource {
     pub async fn prove(&self, candidate: &ClientSecret) -> Result<(), CspError> {
         let _minting = self.0.minting.lock().await;
         let mint = self.0.mint.with_secret(candidate.clone());
-        match self.mint_once(&mint, self.0.clock.now()).await {
-            Ok(token) => {
+        match self.mint_once(&mint, self.newest() + 1).await {
+            Ok((token, _)) => {
                 self.0.mint.secret().replace(candidate.clone());
-                self.0.circuit.reset();
-                self.accept(token);
+                self.use_token(token);
                 Ok(())
             }
             Err(error) => {
@@ -323,11 +334,19 @@ impl TokenSource {
         if let Some(token) = self.usable().filter(done) {
             return Ok(token);
         }
+        let lease = match self.take_turn(newer_than).await {
+            Ok(token) => return Ok(token),
+            Err(lease) => lease,
+        };
         let permit = self.0.circuit.enter()?;
-        match self.mint_once(&self.0.mint, now).await {
-            Ok(token) => {
+        let generation = lease.as_ref().map_or(self.newest() + 1, |lease| lease.generation());
+        match self.mint_once(&self.0.mint, generation).await {
+            Ok((token, shared)) => {
                 permit.succeeded();
-                self.accept(token.clone());
+                self.use_token(token.clone());
+                if let Some(lease) = lease {
+                    lease.publish(shared).await;
+                }
                 Ok(token)
             }
             Err(error) => {
@@ -339,25 +358,70 @@ impl TokenSource {
         }
     }
 
-    fn accept(&self, token: Arc<Token>) {
+    /// A token that another replica has minted, if that is good for longer; else this one is to mint:
+    /// for all, where it gets the lease.
+    async fn take_turn(&self, newer_than: u64) -> Result<Arc<Token>, Option<Box<dyn TokenLease>>> {
+        let Some(sharing) = &self.0.sharing else { return Err(None) };
+        loop {
+            match sharing.turn(self.0.org.as_ref(), self.newest().max(newer_than)).await {
+                TokenTurn::Unshared => return Err(None),
+                TokenTurn::Granted(lease) => return Err(Some(lease)),
+                TokenTurn::Taken(shared) => {
+                    let Some(token) = self.adopt(shared) else { continue };
+                    if self.0.clock.now() < token.renew_at() {
+                        return Ok(token);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Takes over a token that another replica has minted. Whatever that is good for, the next turn is
+    /// about a newer one.
+    fn adopt(&self, shared: ReplicaToken) -> Option<Arc<Token>> {
+        let asked_at = self.0.clock.now() - shared.age;
+        let lifetime = Lifetime::plan(asked_at, shared.life, rand::random_range(0.0..=1.0));
+        let header = HeaderValue::from_str(shared.token.expose_secret()).ok();
+        let token =
+            header.map(|it| Arc::new(Token::new(it, shared.generation, asked_at, lifetime)));
+        let token = token.filter(|token| token.is_usable(self.0.clock.now()));
+        let Some(token) = token else {
+            self.0.minted.send_modify(|newest| *newest = shared.generation.max(*newest));
+            return None;
+        };
+        self.0.mint.held().hold_token(self.0.org.as_ref(), shared.token);
+        let generation = token.generation();
+        self.observe(&Event::TokenAdopted { org: &self.label(), generation });
+        self.use_token(token.clone());
+        Some(token)
+    }
+
+    /// Puts a new token in the place of the one before.
+    fn use_token(&self, token: Arc<Token>) {
         let generation = token.generation();
         self.0.current.store(Some(token));
         self.0.minted.send_replace(generation);
         *self.trouble() = MintTrouble::default();
+        self.0.circuit.reset();
         self.0.wake.notify_one();
     }
 
-    async fn mint_once(&self, mint: &Mint, asked_at: Instant) -> Result<Arc<Token>, CspError> {
+    async fn mint_once(
+        &self,
+        mint: &Mint,
+        generation: u64,
+    ) -> Result<(Arc<Token>, ReplicaToken), CspError> {
+        let asked_at = self.0.clock.now();
         let minted = mint.ask(self.0.org.as_ref()).await?;
         let lifetime = Lifetime::plan(asked_at, minted.life, rand::random_range(0.0..=1.0));
-        // One mint at a time: nobody else takes this number.
-        let generation = self.newest() + 1;
         let token = Arc::new(Token::new(minted.header, generation, asked_at, lifetime));
+        let Some(secret) = token.secret() else {
+            return Err(InvalidResponse::Body("a token of visible characters").into());
+        };
         // Before anybody has it, so that nothing read with it is shown with it.
-        if let Some(secret) = token.secret() {
-            self.0.mint.held().hold_token(self.0.org.as_ref(), secret);
-        }
-        if !token.is_usable(self.0.clock.now()) {
+        self.0.mint.held().hold_token(self.0.org.as_ref(), secret.clone());
+        let now = self.0.clock.now();
+        if !token.is_usable(now) {
             return Err(InvalidResponse::Body(
                 "an answer with a token that outlives its own delivery",
             )
@@ -365,7 +429,8 @@ impl TokenSource {
         }
         let (metric_label, org, life) = (&self.0.metric_label, &*self.label(), minted.life);
         self.observe(&Event::Minted { metric_label, org, generation, life });
-        Ok(token)
+        let age = now.since(asked_at);
+        Ok((token, ReplicaToken { token: secret, generation, age, life: minted.life }))
     }
 
     fn note(&self, error: &CspError) {

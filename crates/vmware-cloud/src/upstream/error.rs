@@ -3,6 +3,7 @@
 use std::{fmt, time::Duration};
 
 use http::StatusCode;
+use serde::{Deserialize, Serialize};
 
 use base::os_error;
 
@@ -144,7 +145,7 @@ impl Failure {
 }
 
 /// The closed set of upstream trouble, as in problem codes, probes and metrics.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Kind {
     /// It cannot be reached, breaks off, or says that it cannot answer.
     Unavailable,

@@ -41,6 +41,18 @@ pub enum VmcError {
     /// The read's task died.
     #[error(transparent)]
     TaskLost(#[from] TaskLost),
+    /// Another replica of the gateway has read, for all of them, and this is how it failed.
+    #[error("another replica's read failed: {text}")]
+    OtherReplica {
+        /// What it logged.
+        text: Box<str>,
+        /// What a caller learns of it.
+        kind: Kind,
+        /// Whether VMware refused.
+        is_denial: bool,
+        /// How long reads are held back for it.
+        retry_in: Option<Duration>,
+    },
 }
 
 impl VmcError {
@@ -55,6 +67,7 @@ impl VmcError {
             Self::Upstream(failure) => failure.kind(),
             Self::CircuitOpen { because, .. } => because.kind(),
             Self::QueueFull(_) | Self::TaskLost(_) => Kind::Unavailable,
+            Self::OtherReplica { kind, .. } => *kind,
         }
     }
 
@@ -64,6 +77,7 @@ impl VmcError {
         match self {
             Self::Unauthorized | Self::Denied => true,
             Self::CircuitOpen { because, .. } => because.is_denial(),
+            Self::OtherReplica { is_denial, .. } => *is_denial,
             Self::Token(_)
             | Self::NotFound
             | Self::Upstream(_)
@@ -93,7 +107,8 @@ impl VmcError {
             | Self::Upstream(_)
             | Self::CircuitOpen { .. }
             | Self::QueueFull(_)
-            | Self::TaskLost(_) => false,
+            | Self::TaskLost(_)
+            | Self::OtherReplica { .. } => false,
         }
     }
 
@@ -104,6 +119,7 @@ impl VmcError {
             Self::Token(error) => error.retry_in(),
             Self::Upstream(failure) => failure.retry_after(),
             Self::CircuitOpen { retry_in, .. } => Some(*retry_in),
+            Self::OtherReplica { retry_in, .. } => *retry_in,
             Self::Unauthorized
             | Self::Denied
             | Self::NotFound

@@ -205,6 +205,20 @@ impl Reader {
         }
     }
 
+    /// Acts on what another replica of the gateway was answered to the same read: what holds that one
+    /// back holds this one back too, and where it was answered well nothing does.
+    pub fn follow(&self, endpoint: Endpoint<'_>, failure: Option<&VmcError>) {
+        let circuits = self.circuits(endpoint);
+        let Some(error) = failure else {
+            return circuits.into_iter().for_each(CircuitBreaker::reset);
+        };
+        let [org, list] = circuits;
+        let circuit = if error.is_denial() { list } else { org };
+        if let (Some(retry_in), Ok(permit)) = (error.retry_in(), circuit.enter()) {
+            permit.failed(OpenFor::Given(retry_in), error.clone());
+        }
+    }
+
     /// Reads a JSON document.
     ///
     /// `check` reads the body, on a thread where it may take its time: an answer it refuses is a

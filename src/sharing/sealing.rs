@@ -1,0 +1,229 @@
+//! How records are sealed: AES-256-GCM with keys derived (HKDF-SHA256, RFC 5869) from `keys.file`,
+//! bound to the resource and the fence they were made for.
+//!
+//! Redis holds nothing that its reader could use, and nothing that its writer could forge.
+
+use std::{fmt, sync::Arc};
+
+use arc_swap::ArcSwap;
+use base64::{Engine, prelude::BASE64_STANDARD};
+use ring::{
+    aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey},
+    hkdf::{HKDF_SHA256, KeyType, Salt},
+};
+use secrecy::{ExposeSecret, SecretSlice, SecretString};
+
+/// The first byte of what is sealed: another one for each change of the layout.
+const LAYOUT: u8 = 1;
+const KEY_ID_LEN: usize = 4;
+const HEAD_LEN: usize = 1 + KEY_ID_LEN + NONCE_LEN;
+/// A line holds at least as much.
+const MIN_KEY_BYTES: usize = 32;
+const MAX_KEYS: usize = 16;
+
+/// The keys of `keys.file`: the first seals, all of them open. Cheap to clone.
+#[derive(Clone)]
+pub struct SealingKeys(Arc<ArcSwap<Vec<SealingKey>>>);
+
+struct SealingKey {
+    /// As it stands in the file.
+    line: SecretString,
+    /// Tells which key opens, so that no other is tried. Derived, so it says nothing of the key.
+    id: [u8; KEY_ID_LEN],
+    key: LessSafeKey,
+}
+
+/// Why a file holds no keys: a closed set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidKeys {
+    /// It has no line with a key.
+    #[error("contains no key: each line must be at least 32 random bytes in base64")]
+    None,
+    /// More than anybody rotates through.
+    #[error("contains more than {MAX_KEYS} keys")]
+    TooMany,
+    /// No base64.
+    #[error("line {0} is not base64")]
+    NotBase64(usize),
+    /// Fewer than 32 bytes.
+    #[error("line {0} has fewer than 32 bytes")]
+    TooShort(usize),
+}
+
+impl InvalidKeys {
+    /// As `/readyz` shows it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "no key",
+            Self::TooMany => "too many keys",
+            Self::NotBase64(_) => "not base64",
+            Self::TooShort(_) => "key too short",
+        }
+    }
+}
+
+/// What is not sealed by one of our keys for this resource and fence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct NotOurs;
+
+impl SealingKeys {
+    /// The keys of a file's content.
+    ///
+    /// # Errors
+    /// [`InvalidKeys`].
+    pub fn parse(content: &[u8]) -> Result<Self, InvalidKeys> {
+        Ok(Self(Arc::new(ArcSwap::from_pointee(parse(content)?))))
+    }
+
+    /// Takes another content of the file.
+    ///
+    /// # Errors
+    /// [`InvalidKeys`]: the old keys stay.
+    pub fn replace(&self, content: &[u8]) -> Result<(), InvalidKeys> {
+        self.0.store(Arc::new(parse(content)?));
+        Ok(())
+    }
+
+    /// The lines of the file, so that no text shows one.
+    #[must_use]
+    pub fn lines(&self) -> Vec<SecretString> {
+        self.0.load().iter().map(|key| key.line.clone()).collect()
+    }
+
+    pub(super) fn seal(&self, name: &str, fence: u64, plain: &[u8]) -> Vec<u8> {
+        let keys = self.0.load();
+        let key = keys.first().expect("never empty");
+        let nonce: [u8; NONCE_LEN] = rand::random();
+        let mut sealed = Vec::with_capacity(HEAD_LEN + plain.len() + AES_256_GCM.tag_len());
+        sealed.push(LAYOUT);
+        sealed.extend_from_slice(&key.id);
+        sealed.extend_from_slice(&nonce);
+        let mut text = plain.to_vec();
+        let nonce = Nonce::assume_unique_for_key(nonce);
+        key.key
+            .seal_in_place_append_tag(nonce, Aad::from(purpose(name, fence)), &mut text)
+            .expect("no record is longer than AES-GCM allows");
+        sealed.append(&mut text);
+        sealed
+    }
+
+    pub(super) fn open(&self, name: &str, fence: u64, sealed: &[u8]) -> Result<Vec<u8>, NotOurs> {
+        let (head, text) = sealed.split_at_checked(HEAD_LEN).ok_or(NotOurs)?;
+        let (id, nonce) = (&head[1..=KEY_ID_LEN], &head[1 + KEY_ID_LEN..]);
+        let keys = self.0.load();
+        let key = keys.iter().find(|key| key.id == *id && head[0] == LAYOUT).ok_or(NotOurs)?;
+        let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| NotOurs)?;
+        let mut text = text.to_vec();
+        let plain = key.key.open_in_place(nonce, Aad::from(purpose(name, fence)), &mut text);
+        let length = plain.map_err(|_| NotOurs)?.len();
+        text.truncate(length);
+        Ok(text)
+    }
+}
+
+/// What a record is sealed for: none can be put in another one's place.
+fn purpose(name: &str, fence: u64) -> Vec<u8> {
+    [name.as_bytes(), &[0], &fence.to_be_bytes()].concat()
+}
+
+fn parse(content: &[u8]) -> Result<Vec<SealingKey>, InvalidKeys> {
+    let lines = content.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
+    let lines = lines.enumerate().filter(|(_, line)| !line.is_empty());
+    let keys = lines.map(|(number, line)| {
+        let bytes = BASE64_STANDARD.decode(line).map_err(|_| InvalidKeys::NotBase64(number + 1))?;
+        let bytes = SecretSlice::from(bytes);
+        if bytes.expose_secret().len() < MIN_KEY_BYTES {
+            return Err(InvalidKeys::TooShort(number + 1));
+        }
+        let line = String::from_utf8_lossy(line).into_owned().into();
+        Ok(SealingKey::derive(line, bytes.expose_secret()))
+    });
+    let keys: Vec<_> = keys.collect::<Result<_, _>>()?;
+    match keys.len() {
+        0 => Err(InvalidKeys::None),
+        count if count > MAX_KEYS => Err(InvalidKeys::TooMany),
+        _ => Ok(keys),
+    }
+}
+
+impl SealingKey {
+    fn derive(line: SecretString, master: &[u8]) -> Self {
+        let secret = Salt::new(HKDF_SHA256, b"sddc-gateway").extract(master);
+        let mut id = [0; KEY_ID_LEN];
+        let filled = secret.expand(&[b"record key id"], IdLength).map(|okm| okm.fill(&mut id));
+        filled.and_then(|filled| filled).expect("four bytes are not too many");
+        let key = secret.expand(&[b"record key"], &AES_256_GCM).expect("32 bytes are not too many");
+        Self { line, id, key: LessSafeKey::new(UnboundKey::from(key)) }
+    }
+}
+
+struct IdLength;
+
+impl KeyType for IdLength {
+    fn len(&self) -> usize {
+        KEY_ID_LEN
+    }
+}
+
+impl fmt::Debug for SealingKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SealingKeys(…)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(byte: u8) -> String {
+        BASE64_STANDARD.encode([byte; 32])
+    }
+
+    fn keys(lines: &[u8]) -> SealingKeys {
+        let text: Vec<_> = lines.iter().map(|byte| line(*byte)).collect();
+        SealingKeys::parse(text.join("\n").as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn a_record_opens_for_its_resource_and_fence_only() {
+        let keys = keys(&[1]);
+        let sealed = keys.seal("sddcs/o-1", 7, b"a list");
+        assert_eq!(keys.open("sddcs/o-1", 7, &sealed).unwrap(), b"a list");
+        assert_eq!(keys.open("sddcs/o-1", 8, &sealed), Err(NotOurs));
+        assert_eq!(keys.open("sddcs/o-2", 7, &sealed), Err(NotOurs));
+        assert!(!sealed.windows(6).any(|window| window == b"a list"));
+    }
+
+    #[test]
+    fn no_changed_byte_goes_unnoticed() {
+        let keys = keys(&[1]);
+        let sealed = keys.seal("token/o-1", 1, b"text");
+        for at in 0..sealed.len() {
+            let mut changed = sealed.clone();
+            changed[at] ^= 1;
+            assert_eq!(keys.open("token/o-1", 1, &changed), Err(NotOurs), "{at}");
+            assert_eq!(keys.open("token/o-1", 1, &sealed[..at]), Err(NotOurs), "{at}");
+        }
+    }
+
+    #[test]
+    fn the_first_line_seals_and_all_lines_open() {
+        let sealed = keys(&[1]).seal("a", 1, b"text");
+        let rotated = keys(&[2, 1]);
+        assert_eq!(rotated.open("a", 1, &sealed).unwrap(), b"text");
+        let sealed = rotated.seal("a", 1, b"text");
+        assert_eq!(keys(&[2]).open("a", 1, &sealed).unwrap(), b"text");
+        assert_eq!(keys(&[1]).open("a", 1, &sealed), Err(NotOurs));
+    }
+
+    #[test]
+    fn a_file_without_good_keys_says_which_line() {
+        let parse = |text: &str| SealingKeys::parse(text.as_bytes()).map(|_| ());
+        assert_eq!(parse("\n \n"), Err(InvalidKeys::None));
+        assert_eq!(parse(&format!("{}\r\n\nnot base64!", line(1))), Err(InvalidKeys::NotBase64(3)));
+        assert_eq!(parse("c2hvcnQ="), Err(InvalidKeys::TooShort(1)));
+        assert_eq!(parse(&vec![line(1); 17].join("\n")), Err(InvalidKeys::TooMany));
+        assert_eq!(parse(&format!("{}\n", line(1))), Ok(()));
+    }
+}

@@ -36,9 +36,21 @@ systemd_unit() {
   # `verify` looks for the program, and ends with 0 whatever it has to say.
   sed 's#^ExecStart=/usr/bin/sddc-gateway#ExecStart=/bin/true#' "$unit" > "$scratch/sddc-gateway.service"
   check 'systemd: no unknown key or value' says_nothing systemd-analyze verify --man=no "$scratch/sddc-gateway.service"
+  if [[ -n ${GATEWAY:-} ]]; then
+    check 'systemd: the gateway takes its settings' unit_settings "$unit"
+  fi
   sed -i 's/^WatchdogSec=/WatchdogSeconds=/' "$scratch/sddc-gateway.service"
   check 'systemd: a misspelt key is found' fails says_nothing \
     systemd-analyze verify --man=no "$scratch/sddc-gateway.service"
+}
+
+# `%d` is the folder with the credentials.
+unit_settings() {
+  local settings
+  mapfile -t settings < <(sed -n 's/^Environment=//p' "$1" | sed -e "s#%d#$scratch#" -e "s#/var/lib/sddc-gateway#$scratch#")
+  echo secret > "$scratch/client-secret"
+  printf '[csp]\nclient_id = "id"\n' > "$scratch/unit.toml"
+  ((${#settings[@]} == 2)) && env "${settings[@]}" "$GATEWAY" check --offline --config "$scratch/unit.toml"
 }
 
 alerts() {

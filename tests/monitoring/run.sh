@@ -59,6 +59,7 @@ main() {
   : > "$scratch/callers.toml"
   check 'a broken file of callers' fires SddcGatewayFileRefused
   dashboard
+  check 'each metric that the rules name is there' rules_name_metrics
   check 'names and units of metrics are as Prometheus wants them' lint_metrics
 
   kill "$gateway"
@@ -149,6 +150,12 @@ dashboard() {
   done < <(jq -r '.panels[] | .title as $title | .targets[]? | [$title,
     (.expr | gsub("\\$__rate_interval"; "20s") | gsub("\\$instance"; ".*"))] | @tsv' deploy/grafana/sddc-gateway.json \
     | sed 's/\\\\/\\/g')
+}
+
+rules_name_metrics() {
+  curl --silent --max-time 5 "http://$ops/metrics" | grep -oP '^# HELP \K\w+' | sort -u > "$scratch/metrics"
+  grep -v 'alert:' deploy/prometheus/alerts.yaml | grep -oE 'sddc_gateway_[a-z_]+' | sort -u > "$scratch/named"
+  [[ -s $scratch/named && -z $(comm -13 "$scratch/metrics" "$scratch/named" | tee /dev/stderr) ]]
 }
 
 lint_metrics() {

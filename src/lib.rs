@@ -33,6 +33,7 @@ pub mod access;
 pub mod api;
 pub mod cli;
 pub mod config;
+pub mod contact;
 
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]

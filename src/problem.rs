@@ -16,7 +16,7 @@ use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
 
 pub use self::code::{Code, Entry};
-use crate::public_path::PublicPath;
+use crate::{contact::Contact, public_path::PublicPath};
 
 /// A failure on its way to a caller.
 #[derive(Debug, Clone)]
@@ -30,6 +30,7 @@ struct ProblemFacts {
     errors: Vec<ParameterFault>,
     missing: Vec<MissingPart>,
     did_you_mean: Option<String>,
+    contact: Option<Contact>,
     retry_after: Option<Duration>,
     headers: Vec<(header::HeaderName, HeaderValue)>,
     /// Why, for metrics and the access line; a closed set.
@@ -98,6 +99,10 @@ pub struct ProblemDocument<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(test, schema(value_type = String))]
     did_you_mean: Option<String>,
+    /// On `unauthenticated`: whom to ask for a key, where the operator says so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schema(value_type = String))]
+    contact: Option<&'a str>,
 }
 
 impl Problem {
@@ -110,6 +115,7 @@ impl Problem {
             errors: Vec::new(),
             missing: Vec::new(),
             did_you_mean: None,
+            contact: None,
             retry_after: None,
             headers: Vec::new(),
             reason: None,
@@ -141,6 +147,13 @@ impl Problem {
     #[must_use]
     pub fn with_did_you_mean(mut self, path: Option<String>) -> Self {
         self.0.did_you_mean = path;
+        self
+    }
+
+    /// Whom to ask for a key.
+    #[must_use]
+    pub fn with_contact(mut self, contact: Option<Contact>) -> Self {
+        self.0.contact = contact;
         self
     }
 
@@ -206,6 +219,7 @@ impl Problem {
             errors: (facts.status == StatusCode::BAD_REQUEST).then_some(&*facts.errors),
             missing: &facts.missing,
             did_you_mean: facts.did_you_mean.as_deref().map(|path| base.join(path)),
+            contact: facts.contact.as_ref().map(Contact::as_str),
         }
     }
 

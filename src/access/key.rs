@@ -14,8 +14,17 @@ pub struct KeyDigest([u8; 32]);
 
 /// A text that is no SHA-256 in hexadecimal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a key's SHA-256 is 64 hexadecimal digits")]
-pub struct InvalidKeyDigest;
+pub enum InvalidKeyDigest {
+    /// It has another form.
+    #[error("a key's SHA-256 is 64 hexadecimal digits")]
+    Form,
+    /// It is what the digest is made of.
+    #[error(
+        "this is the key itself, not its SHA-256, which `sddc-gateway key` prints with it; treat the \
+         key as leaked and create a new one"
+    )]
+    Key,
+}
 
 impl KeyDigest {
     /// The digest of a key as shown by a caller. One hash, whatever the key.
@@ -34,18 +43,21 @@ impl From<KeyDigest> for CredentialId {
 impl FromStr for KeyDigest {
     type Err = InvalidKeyDigest;
     fn from_str(text: &str) -> Result<Self, InvalidKeyDigest> {
+        if text.starts_with("sgw_") {
+            return Err(InvalidKeyDigest::Key);
+        }
         let text = text.as_bytes();
         if text.len() != 64 {
-            return Err(InvalidKeyDigest);
+            return Err(InvalidKeyDigest::Form);
         }
         let mut digest = [0; 32];
         for (byte, pair) in digest.iter_mut().zip(text.chunks_exact(2)) {
-            let pair = std::str::from_utf8(pair).map_err(|_| InvalidKeyDigest)?;
+            let pair = std::str::from_utf8(pair).map_err(|_| InvalidKeyDigest::Form)?;
             // `from_str_radix` alone would take a sign: "+f".
             if !pair.bytes().all(|digit| digit.is_ascii_hexdigit()) {
-                return Err(InvalidKeyDigest);
+                return Err(InvalidKeyDigest::Form);
             }
-            *byte = u8::from_str_radix(pair, 16).map_err(|_| InvalidKeyDigest)?;
+            *byte = u8::from_str_radix(pair, 16).map_err(|_| InvalidKeyDigest::Form)?;
         }
         Ok(Self(digest))
     }
@@ -115,7 +127,9 @@ mod tests {
     #[test]
     fn odd_digests_are_refused() {
         for odd in ["", "ab", &"g".repeat(64), &"+f".repeat(32), &"é".repeat(32)] {
-            assert_eq!(odd.parse::<KeyDigest>(), Err(InvalidKeyDigest), "{odd}");
+            assert_eq!(odd.parse::<KeyDigest>(), Err(InvalidKeyDigest::Form), "{odd}");
         }
+        let key = CallerKey::generate().expect("the OS has randomness");
+        assert_eq!(key.reveal().parse::<KeyDigest>(), Err(InvalidKeyDigest::Key));
     }
 }

@@ -11,13 +11,16 @@ use http::{
     HeaderValue,
     header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, VARY},
 };
+use jiff::Timestamp;
 
 use super::{
+    ApiState,
     answer::{AnswerCache, ConditionalHeaders, EncodedAnswer},
     openapi,
     slip::path_meant,
 };
 use crate::{
+    contact::Contact,
     problem::{Code, Problem},
     public_path::PublicPath,
 };
@@ -30,6 +33,12 @@ const POLICY: HeaderValue = HeaderValue::from_static(
 pub(super) const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
 pub(super) const SCRIPT: HeaderValue = HeaderValue::from_static("text/javascript; charset=utf-8");
 pub(super) const STYLE: HeaderValue = HeaderValue::from_static("text/css; charset=utf-8");
+const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
+/// Whom to tell of a vulnerability of the gateway itself.
+const PROJECT: &str = concat!(env!("CARGO_PKG_REPOSITORY"), "/security");
+const DAY_S: i64 = 24 * 60 * 60;
+/// How long what `security.txt` says may be relied upon: less than a year, as RFC 9116 advises.
+const VALID_DAYS: i64 = 180;
 const VARY_ON: HeaderValue = HeaderValue::from_static("Accept-Encoding");
 /// Another version may run behind the same address tomorrow.
 const FOR_A_WHILE: HeaderValue = HeaderValue::from_static("public, max-age=300");
@@ -42,6 +51,7 @@ pub struct Docs(Arc<DocParts>);
 #[derive(Debug)]
 struct DocParts {
     base: PublicPath,
+    contact: Option<Contact>,
     made: [OnceLock<Arc<EncodedAnswer>>; DocPart::COUNT],
     problems: OnceLock<Vec<(Code, Arc<EncodedAnswer>)>>,
 }
@@ -50,6 +60,7 @@ struct DocParts {
 #[derive(Debug, Clone, Copy)]
 enum DocPart {
     Page,
+    Problems,
     Guide,
     Json,
     Yaml,
@@ -82,7 +93,7 @@ impl DocPart {
 
     fn kind(self) -> HeaderValue {
         match self {
-            Self::Page | Self::Guide => HTML,
+            Self::Page | Self::Guide | Self::Problems => HTML,
             Self::Json => HeaderValue::from_static("application/json"),
             // RFC 9512.
             Self::Yaml => HeaderValue::from_static("application/yaml"),
@@ -92,15 +103,19 @@ impl DocPart {
         }
     }
 
-    fn bytes(self, base: &PublicPath) -> Bytes {
+    fn bytes(self, base: &PublicPath, contact: Option<&Contact>) -> Bytes {
         let fixed = |text: &'static str| Bytes::from_static(text.as_bytes());
-        let linked = |text: &str| Bytes::from(base.join_all(text, LINKS));
+        let linked = |text: &str| {
+            let text = text.replace(CONTACT, &contact.map(whom_to_ask).unwrap_or_default());
+            Bytes::from(base.join_all(&text, LINKS))
+        };
         match self {
             // Swagger UI's own start page takes a foreign document from `?url=`; this one has ours alone.
             Self::Page => linked(include_str!("docs/index.html")),
+            Self::Problems => linked(&index_of_problems()),
             Self::Guide => linked(include_str!("docs/guide.html")),
-            Self::Json => openapi::document_at(base, openapi::JSON),
-            Self::Yaml => openapi::document_at(base, openapi::YAML),
+            Self::Json => openapi::document_at(base, contact, openapi::JSON),
+            Self::Yaml => openapi::document_at(base, contact, openapi::YAML),
             Self::Start => linked(include_str!("docs/start.js")),
             // The build takes these out of Swagger UI's archive.
             Self::Ui => fixed(include_str!(concat!(env!("OUT_DIR"), "/swagger-ui-bundle.js"))),
@@ -113,24 +128,32 @@ impl DocPart {
     }
 }
 
+/// Where a page says whom to ask for a key.
+const CONTACT: &str = "<!-- contact -->";
+
 /// What stands before the links of the pages and of their script.
 pub(super) const LINKS: &[&str] = &["href=\"", "src=\"", "url: \""];
 
 impl Docs {
-    /// The docs of a gateway that callers reach below `base`.
+    /// The docs of a gateway that callers reach below `base`, and whom they ask about it.
     #[must_use]
-    pub fn new(base: PublicPath) -> Self {
-        Self(Arc::new(DocParts { base, made: Default::default(), problems: OnceLock::new() }))
+    pub fn new(base: PublicPath, contact: Option<Contact>) -> Self {
+        let (made, problems) = (Default::default(), OnceLock::new());
+        Self(Arc::new(DocParts { base, contact, made, problems }))
     }
 
     fn part(&self, part: DocPart) -> &Arc<EncodedAnswer> {
-        self.0.made[part as usize]
-            .get_or_init(|| Arc::new(EncodedAnswer::fixed(part.bytes(&self.0.base))))
+        self.0.made[part as usize].get_or_init(|| {
+            Arc::new(EncodedAnswer::fixed(part.bytes(&self.0.base, self.0.contact.as_ref())))
+        })
     }
 
     fn problem(&self, code: &str) -> Option<&Arc<EncodedAnswer>> {
         let page = |code: Code| {
-            let page = self.0.base.join_all(&explanation(code), LINKS);
+            let asks = self.0.contact.as_ref().filter(|_| code == Code::Unauthenticated);
+            let page =
+                explanation(code).replace(CONTACT, &asks.map(whom_to_ask).unwrap_or_default());
+            let page = self.0.base.join_all(&page, LINKS);
             (code, Arc::new(EncodedAnswer::fixed(page)))
         };
         let pages = self.0.problems.get_or_init(|| Code::ALL.map(page).into());
@@ -179,6 +202,25 @@ pub(super) async fn yaml(
     send_part(&answers, &docs, &conditions, DocPart::Yaml)
 }
 
+/// All problems, each with a link to its page.
+pub(super) async fn problems(
+    State(answers): State<AnswerCache>,
+    State(docs): State<Docs>,
+    conditions: ConditionalHeaders,
+) -> Response {
+    send_part(&answers, &docs, &conditions, DocPart::Problems)
+}
+
+/// Whom to tell of a vulnerability (RFC 9116).
+pub(super) async fn security(
+    State(state): State<Arc<ApiState>>,
+    conditions: ConditionalHeaders,
+) -> Response {
+    let text = security_text(state.docs.0.contact.as_ref(), state.clock.wall());
+    let page = Arc::new(EncodedAnswer::fixed(text));
+    send(&state.answers, &conditions, TEXT, &page)
+}
+
 /// What a problem's `type` leads to: cause and remedy.
 pub(super) async fn problem(
     State(answers): State<AnswerCache>,
@@ -217,6 +259,43 @@ fn explanation(code: Code) -> String {
     )
 }
 
+fn index_of_problems() -> String {
+    let rows = Code::ALL.iter().map(|code| {
+        let entry = code.entry();
+        let (code, status) = (entry.code, entry.status.as_u16());
+        let title = escape(entry.title);
+        format!("        <tr><td><a href=\"/problems/{code}\"><code>{code}</code></a></td><td>{status}</td><td>{title}</td></tr>\n")
+    });
+    format!(include_str!("docs/problems.html"), rows = rows.collect::<String>())
+}
+
+/// Whom to ask for a key, as a paragraph.
+fn whom_to_ask(contact: &Contact) -> String {
+    let text = attribute(contact.as_str());
+    match contact.link() {
+        Some(url) => {
+            format!("<p>Ask for a key: <a href=\"{}\">{text}</a></p>", attribute(url.as_str()))
+        }
+        None => format!("<p>Ask for a key: {text}</p>"),
+    }
+}
+
+/// Plain text in HTML, also in an attribute.
+fn attribute(text: &str) -> String {
+    let text = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+    text.replace('"', "&quot;").replace('\'', "&#39;")
+}
+
+/// RFC 9116. Where the operator names no address, the project's own is named.
+fn security_text(contact: Option<&Contact>, now: Timestamp) -> String {
+    let contact = contact.and_then(Contact::link);
+    let contact = contact.map_or_else(|| PROJECT.to_owned(), |url| url.to_string());
+    // The same for a whole day, so that its tag is too.
+    let day = now.as_second().div_euclid(DAY_S) * DAY_S;
+    let expires = Timestamp::from_second(day + VALID_DAYS * DAY_S).unwrap_or(Timestamp::MAX);
+    format!("Contact: {contact}\nExpires: {expires}\nPreferred-Languages: en\n")
+}
+
 /// Text in HTML; `code` in backquotes becomes an element.
 fn escape(text: &str) -> String {
     let text = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
@@ -252,5 +331,29 @@ mod tests {
     #[test]
     fn text_is_escaped_and_backquotes_become_code() {
         assert_eq!(escape("a <b> & `c`."), "a &lt;b&gt; &amp; <code>c</code>.");
+    }
+
+    #[test]
+    fn whom_to_ask_is_a_link_where_it_leads_somewhere_and_text_always() {
+        let told = |text: &str| whom_to_ask(&text.parse().unwrap());
+        assert_eq!(
+            told("cloud@example.org"),
+            "<p>Ask for a key: <a href=\"mailto:cloud@example.org\">cloud@example.org</a></p>"
+        );
+        assert_eq!(told("<b>\"us\""), "<p>Ask for a key: &lt;b&gt;&quot;us&quot;</p>");
+    }
+
+    #[test]
+    fn security_txt_names_the_operator_or_the_project_and_when_it_ends() {
+        let now = "2026-11-22T10:00:00Z".parse().unwrap();
+        let told = |contact: Option<&str>| {
+            security_text(contact.map(|text| text.parse().unwrap()).as_ref(), now)
+        };
+        let rest = "\nExpires: 2027-05-21T00:00:00Z\nPreferred-Languages: en\n";
+        assert_eq!(told(Some("a@example.org")), format!("Contact: mailto:a@example.org{rest}"));
+        for none in [None, Some("the cloud team")] {
+            assert_eq!(told(none), format!("Contact: {PROJECT}{rest}"));
+        }
+        assert!(PROJECT.starts_with("https://"));
     }
 }

@@ -133,7 +133,7 @@ fn facade() -> [Route; 15] {
 }
 
 /// The routes that need no key and stand in no document.
-fn pages() -> [Route; 9] {
+fn pages() -> [Route; 11] {
     [
         ("/", get(home::index)),
         ("/home/{asset}", get(home::asset)),
@@ -141,7 +141,9 @@ fn pages() -> [Route; 9] {
         ("/docs/{asset}", get(docs::asset)),
         ("/openapi.json", get(docs::json)),
         ("/openapi.yaml", get(docs::yaml)),
+        ("/problems", get(docs::problems)),
         ("/problems/{code}", get(docs::problem)),
+        ("/.well-known/security.txt", get(docs::security)),
         ("/livez", get(livez)),
         ("/readyz", get(readyz)),
     ]

@@ -86,6 +86,7 @@ mod tests {
                 drain: Duration::ZERO,
                 public_path: PublicPath::default(),
                 page: true,
+                contact: None,
                 trusted_proxies: Vec::new(),
             };
             fit(&mut settings, limit);

@@ -9,13 +9,15 @@ mod demo;
 mod harden;
 mod healthcheck;
 mod key;
+mod man;
 mod serve;
 mod simulator;
 mod start_report;
 
 use std::{fmt::Display, io::IsTerminal, net::SocketAddr, path::PathBuf, process::ExitCode};
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
 
 use crate::{
     api,
@@ -26,13 +28,15 @@ use crate::{
 /// Bad configuration: `EX_CONFIG` of `sysexits.h`.
 const EX_CONFIG: u8 = 78;
 
+const NAME: &str = "sddc-gateway";
+
 /// As `--version` tells it: with the commit that was built.
 const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("SDDC_GATEWAY_COMMIT"), ")");
 
 /// Holds a VMware Cloud OAuth app's credentials, keeps one shared access token, and answers
 /// `GET /sddcs` to internal services.
 #[derive(Debug, Parser)]
-#[command(name = "sddc-gateway", version = VERSION, propagate_version = true)]
+#[command(name = NAME, version = VERSION, propagate_version = true)]
 pub struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
@@ -64,6 +68,13 @@ enum Command {
         #[arg(long, value_enum, default_value_t = Format::Json)]
         format: Format,
     },
+    /// Print the completions of a shell
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+    /// Print the manual page
+    Man,
     /// Ask the running gateway's ops listener whether it is alive
     Healthcheck(healthcheck::HealthcheckArgs),
 }
@@ -127,6 +138,13 @@ pub fn run(cli: Cli) -> ExitCode {
             say(document.trim_end());
             Ok(())
         }
+        Some(Command::Completions { shell }) => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), NAME, &mut script);
+            say(String::from_utf8_lossy(&script).trim_end());
+            Ok(())
+        }
+        Some(Command::Man) => man::run(),
         Some(Command::Healthcheck(mut options)) => {
             options.config = options.config.or(cli.config);
             healthcheck::run(&options)

@@ -83,7 +83,7 @@ Point a gateway at it:
   SDDC_GATEWAY_CSP__CLIENT_SECRET={secret}
 
 Organizations: {}
-Requests counted so far: curl http://{address}/__stats
+The controls (faults, changes, counts): curl http://{address}/__
 ",
         cloud.org_ids().join(", ")
     ));

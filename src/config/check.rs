@@ -48,6 +48,7 @@ pub(super) fn api(reader: &mut Reader<'_>) -> ListenerSettings {
         drain: reader.value(&api::drain),
         public_path: reader.value(&api::public_path),
         page: reader.value(&api::page),
+        contact: reader.optional(&api::contact),
         trusted_proxies: reader.list(&api::trusted_proxies),
     }
 }

@@ -168,10 +168,20 @@ pub(super) fn closest<T: AsRef<str>>(
     candidates
         .into_iter()
         .filter(|_| word.len() <= 256)
-        .map(|candidate| (strsim::levenshtein(word, candidate.as_ref()), candidate))
+        .map(|candidate| (strsim::damerau_levenshtein(word, candidate.as_ref()), candidate))
         .filter(|(distance, candidate)| *distance <= 2 && distance * 2 < candidate.as_ref().len())
-        .min_by_key(|(distance, _)| *distance)
+        // Of equals the one of the same letters: `cps` is `csp` and not `ops`.
+        .min_by_key(|(distance, candidate)| {
+            (*distance, letters(word) != letters(candidate.as_ref()))
+        })
         .map(|(_, candidate)| candidate)
+}
+
+/// Its letters in the order of the alphabet.
+fn letters(word: &str) -> Vec<char> {
+    let mut letters: Vec<_> = word.chars().collect();
+    letters.sort_unstable();
+    letters
 }
 
 #[cfg(test)]
@@ -202,6 +212,8 @@ mod tests {
         assert_eq!(closest("api.listn", names), Some("api.listen"));
         assert_eq!(closest("op.listen", names), Some("ops.listen"));
         assert_eq!(closest("api.host", names), Some("api.hosts"));
+        assert_eq!(closest("cps", ["api", "ops", "csp"]), Some("csp"));
+        assert_eq!(closest("osp", ["api", "csp", "ops"]), Some("ops"));
         assert_eq!(closest("telemetry", names), None);
         assert_eq!(closest("", names), None);
         assert_eq!(closest(&"x".repeat(10_000), names), None);

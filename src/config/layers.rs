@@ -16,10 +16,11 @@ use super::{
     faults::{Fault, FileLines, SettingOrigin, closest, printable},
     keys::{self, ENVIRONMENT_PREFIX, Key, ValueShape},
     table::{self, KEYS, SECTIONS},
+    variables::{self, Foreign},
 };
 
 /// The variable that names the file when no flag does.
-const CONFIG_VARIABLE: &str = "SDDC_GATEWAY_CONFIG";
+pub(super) const CONFIG_VARIABLE: &str = "SDDC_GATEWAY_CONFIG";
 
 /// Where settings come from. It holds secrets, so it has no `Debug`.
 #[derive(Default, Clone)]
@@ -39,6 +40,8 @@ pub(super) struct SettingLayers<'f> {
     entries: HashMap<&'static str, Entry<'f>>,
     /// Whether the file could be read: if not, nobody knows what is missing.
     pub(super) complete: bool,
+    /// What is ignored but was probably meant, a sentence each.
+    pub(super) warnings: Vec<String>,
 }
 
 /// A value as written. No `Debug`: it may be a secret.
@@ -60,7 +63,7 @@ pub(super) enum WrittenValue<'f> {
 impl<'f> SettingLayers<'f> {
     /// Nothing set: the defaults.
     pub(super) fn empty() -> Self {
-        Self { entries: HashMap::new(), complete: true }
+        Self { entries: HashMap::new(), complete: true, warnings: Vec::new() }
     }
 
     /// Puts the layers on top of each other.
@@ -165,6 +168,18 @@ impl<'f> SettingLayers<'f> {
             let name = name.to_string_lossy();
             let Some(rest) = name.strip_prefix(ENVIRONMENT_PREFIX) else { continue };
             if !rest.contains("__") {
+                match variables::judge(&name, rest, &value.to_string_lossy()) {
+                    Foreign::Ignored => {}
+                    Foreign::Unknown => self.warnings.push(format!(
+                        "{}: the name of this variable begins like the gateway's, but it is none of \
+                         them and is ignored",
+                        printable(&name)
+                    )),
+                    Foreign::Slip(meant) => faults.push(Fault::of(
+                        printable(&name),
+                        format!("unknown variable; did you mean {meant}?"),
+                    )),
+                }
                 continue;
             }
             match KEYS.iter().find(|key| key.variable() == *name) {

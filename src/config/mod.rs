@@ -25,6 +25,7 @@ mod show;
 mod table;
 mod tls;
 mod value;
+mod variables;
 mod vmc_settings;
 
 #[cfg(test)]
@@ -40,7 +41,7 @@ use std::{
 
 use url::Url;
 
-pub(crate) use self::value::duration;
+pub(crate) use self::value::{address, duration};
 pub use self::{
     caller::AuthMethods,
     callers::callers_file,
@@ -91,6 +92,8 @@ pub struct Config {
     pub proxies: Proxies,
     /// The configuration file, if the client secret stands in it.
     file_with_secret: Option<PathBuf>,
+    /// Variables that begin like the gateway's and are ignored, a sentence each.
+    unknown_variables: Vec<String>,
     /// What was written; nothing where the configuration was not loaded.
     written: Option<Arc<restart::WrittenDigests>>,
 }
@@ -104,13 +107,14 @@ impl Config {
     pub fn load(source: &Source) -> Result<Self, Faults> {
         let mut faults = Vec::new();
         let file = ConfigFile::open(source);
-        let layers = SettingLayers::read(source, &file, &mut faults);
+        let mut layers = SettingLayers::read(source, &file, &mut faults);
         let proxies = Proxies::read(&source.environment).unwrap_or_else(|found| {
             faults.extend(found.into_iter().map(|it| Fault::of(it.variable, it.problem)));
             Proxies::default()
         });
         let mut config = Self::check(&layers, faults, proxies, source.stderr_is_terminal)?;
         config.file_with_secret = layers.file_with_secret(source);
+        config.unknown_variables = std::mem::take(&mut layers.warnings);
         config.written = Some(Arc::new(restart::WrittenDigests::of(source, &layers)));
         Ok(config)
     }
@@ -147,6 +151,7 @@ impl Config {
                     telemetry,
                     proxies,
                     file_with_secret,
+                    unknown_variables: Vec::new(),
                     written: None,
                 })
             }
@@ -200,6 +205,7 @@ impl Config {
             },
             proxies: Proxies::default(),
             file_with_secret: None,
+            unknown_variables: Vec::new(),
             written: None,
         }
     }
@@ -246,6 +252,7 @@ impl Config {
                 format!("{key}: {} can be read by every user of this machine", path.display())
             })
             .collect();
+        warnings.extend(self.unknown_variables.iter().cloned());
         warnings.extend(self.proxies.warnings().iter().cloned());
         // A secret that is too short would be found in too many words.
         if self.csp.client_secret.is_short() {

@@ -24,6 +24,7 @@ use super::{
 };
 use crate::{
     access::{CallerName, KeyDigest},
+    contact::Contact,
     csp::{BasicEncoding, ClientId, ClientSecret},
     ids::OrgId,
     public_path::PublicPath,
@@ -165,6 +166,10 @@ settings! {
         /// Path prefix that a proxy in front removes, such as /inventory/: redirects, links in
         /// pages and the types of problems begin with it. The gateway itself answers at / only.
         public_path: PublicPath = text(value::parsed), Default("/");
+        /// Whom callers ask for a key, such as a mail address or the URL of a page: shown in the
+        /// docs, in the API document and with 401. /.well-known/security.txt names it too, where
+        /// it is a mail address or an https URL.
+        contact: Contact = text(value::parsed), Unset("\"cloud-team@example.org\"");
         /// true: / is a page that shows the SDDCs to people. It and its files need no key and hold
         /// no data; where a key is needed, the page asks for one. false: / leads to the docs.
         page: bool = flag(), Default("true");
@@ -390,6 +395,7 @@ mod tests {
                 "api.tls_client_ca",
                 "api.tls_client_crl",
                 "api.max_connections_per_client",
+                "api.contact",
                 "csp.client_id",
                 "csp.client_secret",
                 "csp.client_secret_file",

@@ -126,7 +126,7 @@ pub(super) fn choice<T: Copy>(
 
 /// A listener's address. Names are not resolved: what they mean may change, and what a listener
 /// asks of callers depends on whether it is loopback.
-pub(super) fn address(text: &str) -> Result<SocketAddr, String> {
+pub(crate) fn address(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| {
         "must be an IP address and a port, such as 127.0.0.1:8080, 0.0.0.0:8080 or [::]:8080".into()
     })

@@ -33,6 +33,7 @@ use super::{
 };
 use crate::{
     access::{self, Policy, RequestIdentity, TrustedProxies},
+    contact::Contact,
     in_flight::{InFlight, Permit},
     lifecycle::Readiness,
     problem::{Code, Problem},
@@ -55,6 +56,8 @@ pub struct Edge {
     pub host: HostRule,
     /// Where callers reach it: the `type` of problems begins with it.
     pub public_path: PublicPath,
+    /// Whom a caller without a credential is told to ask.
+    pub contact: Option<Contact>,
     /// Whether the end has begun.
     pub readiness: Readiness,
     /// Cancelled when the time of the drain is up: what is still being worked on is answered 503.
@@ -286,6 +289,10 @@ impl Edge {
             None if info.route.is_probe() => return,
             // axum's own rejections carry none.
             None => Problem::new(code_of(status), "the request cannot be read"),
+        };
+        let problem = match problem.code() {
+            Code::Unauthenticated => problem.with_contact(self.contact.clone()),
+            _ => problem,
         };
         if Outcome::is_refusal(&problem) {
             self.recorder.metrics.access_denied(problem.reason());

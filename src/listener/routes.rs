@@ -3,7 +3,7 @@
 use crate::ids::{OrgId, SddcId};
 
 /// Every route of the API listener. A test compares the table with the router's own templates.
-pub static ROUTES: [Route; 24] = [
+pub static ROUTES: [Route; 26] = [
     facade("/sddcs").which_may_wait(),
     facade("/sddcs/events").which_may_wait(),
     facade("/sddcs/{sddc_id}").which_may_wait(),
@@ -25,7 +25,9 @@ pub static ROUTES: [Route; 24] = [
     page("/docs/{asset}"),
     page("/openapi.json"),
     page("/openapi.yaml"),
+    page("/problems"),
     page("/problems/{code}"),
+    page("/.well-known/security.txt"),
     probe("/livez"),
     probe("/readyz"),
 ];

@@ -4,7 +4,7 @@ use std::{net::SocketAddr, time::Duration};
 
 use ipnet::IpNet;
 
-use crate::{public_path::PublicPath, reload::LoadedFile};
+use crate::{contact::Contact, public_path::PublicPath, reload::LoadedFile};
 
 /// Section `[api]`: the callers' listener.
 #[derive(Debug, Clone)]
@@ -36,6 +36,8 @@ pub struct Settings {
     pub drain_delay: Duration,
     /// `api.drain`: how long what is in flight may take after that.
     pub drain: Duration,
+    /// `api.contact`: whom callers ask for a key.
+    pub contact: Option<Contact>,
     /// `api.public_path`: what a proxy strips.
     pub public_path: PublicPath,
     /// `api.page`: whether the page for people is served.

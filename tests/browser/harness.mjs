@@ -134,7 +134,7 @@ export function makeKey() {
 
 /** The gateway and a simulated cloud in one process, open to all. */
 export function startDemo() {
-  const args = ['demo', '--listen', '127.0.0.1:0', '--ops-listen', '127.0.0.1:0'];
+  const args = ['demo', '--listen', '127.0.0.1:0', '--ops-listen', '127.0.0.1:0', '--control-listen', '127.0.0.1:0'];
   return start(args, {}, /(http:\/\/127\.0\.0\.1:\d+)\S*\/sddcs/);
 }
 

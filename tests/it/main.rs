@@ -10,6 +10,7 @@ mod audit;
 mod belief;
 mod canary;
 mod coding;
+mod contact;
 mod facade;
 mod freshness;
 mod harness;

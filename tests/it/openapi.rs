@@ -48,8 +48,14 @@ fn example_of(document: &Value, path: &str, operation: &Value) -> String {
 
 /// Header fields that no document tells of: they belong to the connection, or are told with the
 /// content, or stand on every answer there is.
-const UNTOLD: [&str; 5] =
-    ["content-type", "content-length", "date", "x-content-type-options", "content-security-policy"];
+const UNTOLD: [&str; 6] = [
+    "content-type",
+    "content-length",
+    "content-encoding",
+    "date",
+    "x-content-type-options",
+    "content-security-policy",
+];
 
 fn assert_documented(document: &Value, response: &Value, answer: &Answer, of: &str) {
     let response = resolved(document, response);
@@ -61,7 +67,7 @@ fn assert_documented(document: &Value, response: &Value, answer: &Answer, of: &s
     }
     for name in told {
         // Problems are tried by a caller who has no rate.
-        let is_optional = matches!(&*name, "content-encoding" | "link" | "retry-after")
+        let is_optional = matches!(&*name, "link" | "retry-after")
             || name.starts_with("ratelimit") && !answer.headers.contains_key("etag")
             || name == "www-authenticate" && answer.status != StatusCode::UNAUTHORIZED;
         assert!(is_optional || answer.headers.contains_key(&name), "{of}: {name} is not sent");

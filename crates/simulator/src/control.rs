@@ -3,15 +3,21 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderValue, Method, StatusCode, header};
+use http::{HeaderValue, StatusCode, header, request::Parts};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Map, Value, json};
 
 use super::{
-    BasicEncoding, Fault, Simulator,
+    BasicEncoding, Fault, Simulator, origin,
     reply::{self, Reply},
+    store::DocumentKind,
 };
 
+/// What can be asked for here.
+const MANUAL: &str = include_str!("manual.txt");
+const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
+
+const NO_FAULT: &str = "no fault of this id";
 const NO_ORG: &str = "no organization of this id";
 const NO_SDDC: &str = "no SDDC of this id";
 const NO_TASK: &str = "no task of this id";
@@ -36,35 +42,45 @@ struct SecretRotation {
 }
 
 impl Simulator {
-    /// Answers a control request; `path` starts with `/__`.
-    pub(super) fn control(&self, method: &Method, path: &str, body: &Bytes) -> Reply {
+    /// Answers a control request, whose path starts with `/__`.
+    pub(super) fn control(&self, request: &Parts, body: &Bytes) -> Reply {
+        if origin::is_foreign_page(&request.headers) {
+            let why = "a web page of another origin may not use the controls";
+            return fault(StatusCode::FORBIDDEN, why);
+        }
+        let (method, path) = (&request.method, request.uri.path());
         let path = path.strip_prefix("/__").unwrap_or_default();
         let (name, id) = path.split_once('/').map_or((path, None), |(name, id)| (name, Some(id)));
         let answer = match (name, id, method.as_str()) {
+            ("", None | Some(""), "GET") => Ok(reply::reply(StatusCode::OK, TEXT, MANUAL)),
+            ("faults", None, "GET") => Ok(reply::json(StatusCode::OK, &json!(self.faults()))),
             ("faults", None, "POST") => self.add_fault(body),
             ("faults", None, "DELETE") => {
                 self.clear_faults();
                 Ok(reply::empty(StatusCode::NO_CONTENT))
             }
+            ("faults", Some(id), "DELETE") => Ok(done(self.clear_fault(id), NO_FAULT)),
             ("stats", None, "GET") => Ok(reply::json(StatusCode::OK, &json!(self.stats()))),
             ("step", None, "POST") => {
                 self.step();
                 Ok(reply::empty(StatusCode::NO_CONTENT))
             }
             ("csp", None, "PATCH") => self.change_csp(body),
-            ("orgs", None, "POST") => object(body).map(|org| created(&self.create_org(org.into()))),
+            ("orgs", None, "POST") => {
+                self.document(DocumentKind::Org, body).map(|org| created(&self.create_org(org)))
+            }
             ("orgs", Some(id), "DELETE") => Ok(done(self.delete_org(id), NO_ORG)),
             ("sddcs", None, "POST") => {
-                object(body).map(|sddc| created(&self.create_sddc(sddc.into())))
+                self.document(DocumentKind::Sddc, body).map(|sddc| created(&self.create_sddc(sddc)))
             }
-            ("sddcs", Some(id), "PATCH") => {
-                parse(body).map(|patch| done(self.patch_sddc(id, patch), NO_SDDC))
-            }
+            ("sddcs", Some(id), "PATCH") => self
+                .document(DocumentKind::Sddc, body)
+                .map(|patch| done(self.patch_sddc(id, patch), NO_SDDC)),
             ("sddcs", Some(id), "DELETE") => Ok(done(self.delete_sddc(id), NO_SDDC)),
-            ("tasks", None, "POST") => self.add_task(body),
-            ("tasks", Some(id), "PATCH") => {
-                parse(body).map(|patch| done(self.patch_task(id, patch), NO_TASK))
-            }
+            ("tasks", id, "POST") => self.add_task(id, body),
+            ("tasks", Some(id), "PATCH") => self
+                .document(DocumentKind::Task, body)
+                .map(|patch| done(self.patch_task(id, patch), NO_TASK)),
             _ => Ok(refuse_method(name, id.is_some())),
         };
         answer.unwrap_or_else(|message| fault(StatusCode::BAD_REQUEST, &message))
@@ -73,16 +89,33 @@ impl Simulator {
     fn add_fault(&self, body: &[u8]) -> Result<Reply, String> {
         let fault: Fault = parse(body)?;
         fault.validate().map_err(|invalid| invalid.to_string())?;
-        self.script(fault);
-        Ok(reply::empty(StatusCode::NO_CONTENT))
+        Ok(created(&self.script(fault)))
     }
 
-    fn add_task(&self, body: &[u8]) -> Result<Reply, String> {
-        let task = object(body)?;
-        let org = task.get("org_id").and_then(Value::as_str).map(str::to_owned);
+    fn add_task(&self, id: Option<&str>, body: &[u8]) -> Result<Reply, String> {
+        let mut task = self.document(DocumentKind::Task, body)?;
+        if let Some(id) = id {
+            task["id"] = id.into();
+        }
+        let org = task["org_id"].as_str().map(str::to_owned);
         let org = org.ok_or("org_id: the organization of the task is missing")?;
-        let id = self.create_task(&org, task.into());
+        let id = self.create_task(&org, task);
         Ok(id.map_or_else(|| done(false, NO_ORG), |id| created(&id)))
+    }
+
+    /// Reads a document, or what is to differ in one. A field that no document of its kind has is a
+    /// slip: VMware's documents have every field, some of them null.
+    fn document(&self, kind: DocumentKind, body: &[u8]) -> Result<Value, String> {
+        let document: Map<String, Value> = parse(body)?;
+        let known = self.store().sample(kind);
+        match document.keys().find(|name| known.get(name.as_str()).is_none()) {
+            None => Ok(document.into()),
+            Some(unknown) => {
+                let names = known.as_object().into_iter().flat_map(Map::keys);
+                let names: Vec<_> = names.map(|name| format!("`{name}`")).collect();
+                Err(format!("unknown field `{unknown}`, expected one of {}", names.join(", ")))
+            }
+        }
     }
 
     fn change_csp(&self, body: &[u8]) -> Result<Reply, String> {
@@ -116,11 +149,6 @@ fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, String> {
     Ok(value)
 }
 
-/// A whole document, or what is to differ from a generated one.
-fn object(body: &[u8]) -> Result<Map<String, Value>, String> {
-    parse(body)
-}
-
 fn created(id: &str) -> Reply {
     reply::json(StatusCode::CREATED, &json!({ "id": id }))
 }
@@ -135,11 +163,12 @@ fn fault(status: StatusCode, message: &str) -> Reply {
 
 fn refuse_method(name: &str, has_id: bool) -> Reply {
     let allow = match (name, has_id) {
-        ("faults", false) => "POST, DELETE",
-        ("stats", false) => "GET",
+        ("faults", false) => "GET, POST, DELETE",
+        ("" | "stats", false) => "GET",
         ("step" | "orgs" | "sddcs" | "tasks", false) => "POST",
-        ("csp", false) | ("tasks", true) => "PATCH",
-        ("orgs", true) => "DELETE",
+        ("csp", false) => "PATCH",
+        ("tasks", true) => "POST, PATCH",
+        ("faults" | "orgs", true) => "DELETE",
         ("sddcs", true) => "PATCH, DELETE",
         _ => return fault(StatusCode::NOT_FOUND, "no such control endpoint"),
     };

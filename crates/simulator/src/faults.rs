@@ -220,27 +220,55 @@ impl Fault {
     }
 }
 
+/// A fault in the script, and what it is called.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ScriptedFault {
+    /// Counted from 1, in the order of scripting; never used again.
+    pub id: String,
+    /// The fault; of its `times` those that are left.
+    #[serde(flatten)]
+    pub fault: Fault,
+}
+
 /// The faults that are scripted now.
 #[derive(Debug, Default)]
-pub(super) struct Script(Vec<Fault>);
+pub(super) struct Script {
+    faults: Vec<ScriptedFault>,
+    scripted: u64,
+}
 
 impl Script {
-    pub(super) fn add(&mut self, fault: Fault) {
-        self.0.push(fault);
+    /// Adds a fault behind the others, and gives its id.
+    pub(super) fn add(&mut self, fault: Fault) -> String {
+        self.scripted += 1;
+        let id = self.scripted.to_string();
+        self.faults.push(ScriptedFault { id: id.clone(), fault });
+        id
     }
 
     pub(super) fn clear(&mut self) {
-        self.0.clear();
+        self.faults.clear();
+    }
+
+    /// Ends one fault; false when there is none of this id.
+    pub(super) fn remove(&mut self, id: &str) -> bool {
+        let before = self.faults.len();
+        self.faults.retain(|scripted| scripted.id != id);
+        self.faults.len() < before
+    }
+
+    pub(super) fn faults(&self) -> &[ScriptedFault] {
+        &self.faults
     }
 
     /// The fault for this request, counted down.
     pub(super) fn take(&mut self, target: Target, path: &str) -> Option<Fault> {
-        let at = self.0.iter().position(|fault| fault.meets(target, path))?;
-        let fault = self.0[at].clone();
-        if let Some(times) = &mut self.0[at].times {
+        let at = self.faults.iter().position(|it| it.fault.meets(target, path))?;
+        let fault = self.faults[at].fault.clone();
+        if let Some(times) = &mut self.faults[at].fault.times {
             *times = times.saturating_sub(1);
             if *times == 0 {
-                self.0.remove(at);
+                self.faults.remove(at);
             }
         }
         Some(fault)

@@ -12,6 +12,7 @@ mod documents;
 mod faults;
 mod filter;
 mod misbehaviour;
+mod origin;
 mod reply;
 mod route;
 mod server;
@@ -20,7 +21,7 @@ mod store;
 mod tokens;
 mod vmc;
 
-pub use faults::{Fault, FaultKind, InvalidFault, RetryAfter, Target};
+pub use faults::{Fault, FaultKind, InvalidFault, RetryAfter, ScriptedFault, Target};
 pub use stats::Stats;
 pub use tokens::{API_TOKEN, BasicEncoding};
 
@@ -109,13 +110,29 @@ impl Simulator {
         }))
     }
 
-    /// Scripts a fault, after those that are scripted already.
+    /// Scripts a fault, after those that are scripted already. Returns its id.
     ///
     /// # Panics
     /// If no answer can carry it, see [`Fault::validate`].
-    pub fn script(&self, fault: Fault) {
+    #[expect(
+        clippy::must_use_candidate,
+        reason = "most faults end by themselves or with all others"
+    )]
+    pub fn script(&self, fault: Fault) -> String {
         fault.validate().expect("the fault can be played");
-        lock(&self.0.script).add(fault);
+        lock(&self.0.script).add(fault)
+    }
+
+    /// The faults that are scripted, in the order in which they are tried.
+    #[must_use]
+    pub fn faults(&self) -> Vec<ScriptedFault> {
+        lock(&self.0.script).faults().to_vec()
+    }
+
+    /// Ends one fault. False when there is none of this id.
+    #[expect(clippy::must_use_candidate, reason = "callers often know the answer")]
+    pub fn clear_fault(&self, id: &str) -> bool {
+        lock(&self.0.script).remove(id)
     }
 
     /// Ends all faults. Requests that met one already keep it.

@@ -76,7 +76,7 @@ impl Simulator {
     pub(super) async fn answer(&self, request: &Parts, body: Bytes) -> Result<Reply, HangUp> {
         let path = request.uri.path();
         if path.starts_with("/__") {
-            return Ok(self.control(&request.method, path, &body));
+            return Ok(self.control(request, &body));
         }
         let (target, route) = (Route::target(path), Route::of(path));
         let fault = super::lock(&self.0.script).take(target, path);

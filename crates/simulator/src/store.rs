@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use super::{
     Options,
-    documents::{Dice, Documents, Kind, wire_time},
+    documents::{self, Dice, Documents, Kind, wire_time},
 };
 
 mod changes;
@@ -40,6 +40,14 @@ pub(super) struct Store {
     /// How many tasks were made on request.
     made_tasks: u64,
     dice: Dice,
+}
+
+/// The documents that can be made and changed on request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum DocumentKind {
+    Org,
+    Sddc,
+    Task,
 }
 
 /// An organization and its tasks.
@@ -93,6 +101,20 @@ impl Store {
             store.orgs[index].tasks = store.first_tasks(index);
         }
         store
+    }
+
+    /// A generated document of a kind, with every field that such documents have.
+    pub(super) fn sample(&self, kind: DocumentKind) -> Value {
+        match kind {
+            DocumentKind::Org => decode(self.documents.org(0).1.as_bytes()),
+            DocumentKind::Sddc => {
+                let made = self.documents.sddc(0, self.home(), Some(Kind::Ready));
+                decode(made.json.as_bytes())
+            }
+            DocumentKind::Task => {
+                documents::started("", self.home(), "", None, Timestamp::UNIX_EPOCH)
+            }
+        }
     }
 
     pub(super) fn sddcs(&self) -> &[Sddc] {

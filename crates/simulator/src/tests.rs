@@ -236,7 +236,8 @@ async fn unknown_paths_and_methods_are_refused_in_json() {
 async fn the_control_scripts_faults_and_names_bad_ones() {
     let simulator = simulator();
     let script = r#"{"target":"vmc","path":"/vmc/*","kind":"status","status":429,"retry_after":2,"times":1}"#;
-    assert_eq!(control(&simulator, Method::POST, "/__faults", script).await.status, 204);
+    let made = control(&simulator, Method::POST, "/__faults", script).await;
+    assert_eq!((made.status, made.text("/id")), (201, "1"));
     let hit = get(&simulator, "", "/vmc/api/orgs").await;
     assert_eq!((hit.status, &hit.headers[header::RETRY_AFTER]), (429, &"2".parse().unwrap()));
     assert_eq!((hit.text("/path"), &hit.body["retryable"]), ("/vmc/api/orgs", &json!(true)));
@@ -306,6 +307,12 @@ async fn the_control_changes_sddcs_and_the_app() {
     assert_eq!(control(&simulator, Method::DELETE, &path, "").await.status, 204);
     assert_eq!(control(&simulator, Method::DELETE, "/__sddcs/none", "").await.status, 404);
     assert_eq!(control(&simulator, Method::PATCH, "/__faults", "").await.status, 405);
+    // VMware's own names count, not those that the gateway shows.
+    let slip = control(&simulator, Method::PATCH, &path, r#"{"state":"FAILED"}"#).await;
+    assert_eq!(slip.status, 400);
+    assert!(slip.text("/error").starts_with("unknown field `state`, expected one of `"));
+    assert!(slip.text("/error").contains("`sddc_state`"), "{}", slip.text("/error"));
+    assert_eq!(control(&simulator, Method::PATCH, &path, "[]").await.status, 400);
     assert_eq!(control(&simulator, Method::GET, "/__none", "").await.status, 404);
     let change = r#"{"rotate_secret":{"new":"next","keep_old":false},"token_ttl":5}"#;
     assert_eq!(control(&simulator, Method::PATCH, "/__csp", change).await.status, 204);
@@ -321,4 +328,100 @@ async fn the_control_changes_sddcs_and_the_app() {
 fn options_do_not_print_the_secret() {
     let options = Options { client_secret: "CANARY".to_owned().into(), ..Options::default() };
     assert!(!format!("{options:?}").contains("CANARY"));
+}
+
+#[tokio::test]
+async fn faults_are_listed_and_ended_one_by_one() {
+    let simulator = simulator();
+    let listed = async || control(&simulator, Method::GET, "/__faults", "").await.body;
+    assert_eq!(listed().await, json!([]));
+    for (times, id) in [(2, "1"), (3, "2")] {
+        let script = json!({ "target": "csp", "kind": "status", "times": times }).to_string();
+        let made = control(&simulator, Method::POST, "/__faults", &script).await;
+        assert_eq!((made.status, made.text("/id")), (201, id));
+    }
+    get(&simulator, "", "/csp/gateway/am/api/auth/keys").await;
+    assert_eq!(
+        listed().await,
+        json!([
+            {"id": "1", "target": "csp", "path": "*", "kind": "status", "times": 1},
+            {"id": "2", "target": "csp", "path": "*", "kind": "status", "times": 3},
+        ])
+    );
+    let end = async |id: &str| {
+        control(&simulator, Method::DELETE, &format!("/__faults/{id}"), "").await.status
+    };
+    assert_eq!((end("1").await, end("1").await, end("none").await), (204, 404, 404));
+    assert_eq!(listed().await[0]["id"], "2");
+    assert_eq!(control(&simulator, Method::DELETE, "/__faults", "").await.status, 204);
+    assert_eq!(listed().await, json!([]));
+    let again = json!({ "target": "csp", "kind": "hang" }).to_string();
+    assert_eq!(control(&simulator, Method::POST, "/__faults", &again).await.text("/id"), "3");
+    let unknown = json!({ "target": "csp", "kind": "hang", "time": 1 }).to_string();
+    let refused = control(&simulator, Method::POST, "/__faults", &unknown).await;
+    assert!(refused.status == 400 && refused.text("/error").contains("unknown field `time`"));
+}
+
+#[tokio::test]
+async fn the_manual_names_every_control_and_every_kind_of_fault() {
+    let simulator = simulator();
+    let request = Request::get("/__").body(()).unwrap().into_parts().0;
+    let reply = simulator.answer(&request, bytes::Bytes::new()).await.unwrap();
+    let (head, body) = reply.into_parts();
+    assert_eq!(head.headers[header::CONTENT_TYPE], "text/plain; charset=utf-8");
+    let body = body.collect().await.unwrap().to_bytes();
+    let manual = std::str::from_utf8(&body).unwrap();
+    for line in manual.lines().filter(|line| line.contains("/__")) {
+        let Some((method, path)) = line.split_once(' ').filter(|(method, _)| *method != "curl")
+        else {
+            continue;
+        };
+        let path = path.split_whitespace().next().unwrap().replace("{id}", "x");
+        let answer = control(&simulator, method.parse().unwrap(), &path, "{}").await;
+        assert!(![405].contains(&answer.status), "{line}");
+        let is_named = answer.text("/error") != "no such control endpoint";
+        assert!(is_named, "{line}");
+    }
+    for kind in [
+        "status",
+        "delay",
+        "hang",
+        "reset",
+        "drip",
+        "truncate",
+        "garbage",
+        "html",
+        "empty",
+        "body",
+        "redirect",
+        "huge",
+        "gzip_bomb",
+        "expire_tokens",
+    ] {
+        assert!(manual.contains(&format!("\n   {kind} ")), "{kind}");
+    }
+}
+
+#[tokio::test]
+async fn the_controls_refuse_pages_of_other_origins_and_the_services_do_not_care() {
+    let simulator = simulator();
+    let from = |path: &str| {
+        Request::builder()
+            .uri(path)
+            .header("host", "127.0.0.1:8081")
+            .header("origin", "https://evil.example")
+    };
+    let refused = send(&simulator, from("/__faults").method(Method::DELETE), "").await;
+    assert_eq!(refused.status, 403);
+    assert_eq!(send(&simulator, from("/csp/gateway/am/api/auth/keys"), "").await.status, 200);
+}
+
+#[tokio::test]
+async fn a_task_is_made_with_the_id_of_the_path() {
+    let simulator = simulator();
+    let org = simulator.org_ids().remove(0);
+    let body = json!({ "org_id": org, "task_type": "SDDC-CONVERT" }).to_string();
+    let made = control(&simulator, Method::POST, "/__tasks/t-1", &body).await;
+    assert_eq!((made.status, made.text("/id")), (201, "t-1"));
+    assert!(simulator.tasks(&org).iter().any(|task| task["id"] == "t-1"));
 }

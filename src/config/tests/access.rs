@@ -57,7 +57,7 @@ fn callers_from_the_environment() {
 
     for (keys, fault) in [
         (CANARY.to_owned(), "entry 1 must be name:sha256 of the key"),
-        (format!("x:{a},y:sgw_{CANARY}"), "entry 2 has an invalid digest: a key's SHA-256 is 64"),
+        (format!("x:{a},y:sgw_{CANARY}"), "entry 2 has an invalid digest: this is the key itself"),
         (format!("sgw_{CANARY}:{a}"), "entry 1 has an invalid name: this is a key, not a name"),
         (format!("other:{a}"), "entry 1 has an invalid name: this name is reserved"),
         (format!("x:{a},"), "entry 2 must be name:sha256 of the key"),

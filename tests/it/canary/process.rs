@@ -102,7 +102,18 @@ fn another_process_of_the_same_user_reads_neither_memory_nor_environment() {
     for (name, mut command) in [
         ("serve", of_cloud(&["serve"])),
         ("check", of_cloud(&["check"])),
-        ("demo", program.command(&["demo", "--listen", any, "--ops-listen", any])),
+        (
+            "demo",
+            program.command(&[
+                "demo",
+                "--listen",
+                any,
+                "--ops-listen",
+                any,
+                "--control-listen",
+                any,
+            ]),
+        ),
         ("simulator", program.command(&["simulator", "--listen", any, "--client-secret", SECRET])),
         ("key", key),
     ] {

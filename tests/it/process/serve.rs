@@ -86,7 +86,8 @@ fn core_dumps_are_off_wherever_a_secret_is_held() {
     let cloud = Cloud::start(&[]);
     let served = gateway(&[]).of(&cloud).with_secret(SECRET).serve();
     let any = "127.0.0.1:0";
-    let mut demo = gateway(&["demo", "--listen", any, "--ops-listen", any]).start();
+    let mut demo =
+        gateway(&["demo", "--listen", any, "--ops-listen", any, "--control-listen", any]).start();
     demo.line("Paste one of these");
     for pid in [served.process.child.id(), demo.child.id()] {
         let limits = fs::read_to_string(format!("/proc/{pid}/limits")).unwrap();

@@ -70,7 +70,7 @@ async fn tasks_are_made_and_changed_on_request() {
     let nowhere = control(&simulator, Method::POST, "/__tasks", "{}").await;
     assert!(nowhere.status == 400 && nowhere.text("/error").starts_with("org_id"));
     let refused = control(&simulator, Method::DELETE, &control_path, "").await;
-    assert_eq!(refused.headers[header::ALLOW], "PATCH");
+    assert_eq!(refused.headers[header::ALLOW], "POST, PATCH");
 }
 
 #[tokio::test]

@@ -6,11 +6,12 @@ use utoipa::openapi::{
     Schema, Type,
     extensions::Extensions,
     path::{Operation, Parameter, ParameterBuilder, ParameterIn},
+    schema::AnyOfBuilder,
 };
 
 use super::{
     examples::Examples,
-    headers::{self, CONTENT_ENCODING, FRESHNESS, LINK, NOT_STORED},
+    headers::{self, FRESHNESS, LINK, NOT_STORED},
     problems, schemas,
     share::share,
 };
@@ -70,7 +71,6 @@ impl Author<'_> {
             return headers::describe(self.shared, answer, &NOT_STORED);
         }
         headers::describe(self.shared, answer, &FRESHNESS);
-        headers::describe(self.shared, answer, &[CONTENT_ENCODING]);
         if facts.query.iter().any(|parameter| parameter.name == "cursor") {
             headers::describe(self.shared, answer, &[LINK]);
         }
@@ -154,7 +154,7 @@ impl Facts {
     }
 
     fn list<R: Resource>(resource: &'static str) -> Self {
-        let body = Ref::from_schema_name(format!("Page_{resource}")).into();
+        let body = whole_or_part(&format!("Page_{resource}"));
         Self {
             resource,
             query: AllowedParams::LIST.published::<R>(&schemas::example(resource)),
@@ -163,13 +163,19 @@ impl Facts {
     }
 
     fn document<R: Resource>(resource: &'static str) -> Self {
-        let body = Ref::from_schema_name(resource).into();
+        let body = whole_or_part(resource);
         Self {
             resource,
             query: AllowedParams::DOCUMENT.published::<R>(&schemas::example(resource)),
             body,
         }
     }
+}
+
+/// The answer, and the same with `fields`: whose documents have those fields alone.
+fn whole_or_part(schema: &str) -> RefOr<Schema> {
+    let part = Ref::from_schema_name(format!("{schema}Part"));
+    Schema::from(AnyOfBuilder::new().item(Ref::from_schema_name(schema)).item(part).build()).into()
 }
 
 /// The data of each kind of event: OpenAPI 3.1 has no word for it.

@@ -8,14 +8,18 @@ use utoipa::openapi::{
     schema::{ArrayItems, SchemaType},
 };
 
+/// The documents that `fields=` shows in part.
+const SHOWN_IN_PART: [&str; 5] = ["Sddc", "Cluster", "Host", "Task", "Org"];
+
 /// What `include=` adds to an SDDC: the field, and what it lists.
 const INCLUDED: [(&str, &str); 2] = [("clusters", "Cluster"), ("hosts", "Host")];
 
 /// Fields that are left out where there is nothing to say. All others are always there.
-const OPTIONAL: [(&str, &str); 4] = [
+const OPTIONAL: [(&str, &str); 5] = [
     ("Problem", "errors"),
     ("Problem", "missing"),
     ("Problem", "did_you_mean"),
+    ("Problem", "contact"),
     ("ParameterFault", "did_you_mean"),
 ];
 
@@ -58,6 +62,29 @@ pub(super) fn complete(schemas: &mut BTreeMap<String, RefOr<Schema>>) {
             add_included(object);
         }
     }
+    for name in SHOWN_IN_PART {
+        add_part(schemas, name);
+    }
+}
+
+/// Adds what `fields=` shows of a document, and the page of such. Nothing of it is sure to be there.
+fn add_part(schemas: &mut BTreeMap<String, RefOr<Schema>>, name: &str) {
+    let (page, part) = (format!("Page_{name}"), format!("{name}Part"));
+    let object = |schema: &RefOr<Schema>| match schema {
+        RefOr::T(Schema::Object(object)) => object.clone(),
+        _ => panic!("{name} is an object"),
+    };
+    let mut document = object(&schemas[name]);
+    document.required.clear();
+    document.description =
+        Some(format!("A {name} as `fields` shows it: with the fields that were asked for."));
+    let mut list = object(&schemas[&page]);
+    list.description = Some(format!("A list of {name} as `fields` shows them."));
+    if let Some(RefOr::T(Schema::Array(items))) = list.properties.get_mut("items") {
+        items.items = ArrayItems::RefOrSchema(Box::new(Ref::from_schema_name(&part).into()));
+    }
+    schemas.insert(part, Schema::from(document).into());
+    schemas.insert(format!("{page}Part"), Schema::from(list).into());
 }
 
 fn complete_fields(object: &mut Object, name: &str, examples: &Value) {

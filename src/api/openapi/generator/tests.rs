@@ -53,7 +53,7 @@ fn differing(one: &Value, other: &Value, at: &str, found: &mut Vec<String>) {
 #[test]
 fn below_a_prefix_the_server_the_links_and_the_problems_types_begin_with_it() {
     let base: PublicPath = "/a/b".parse().unwrap();
-    let text = openapi::document_at(&base, openapi::JSON);
+    let text = openapi::document_at(&base, None, openapi::JSON);
     let (before, after): (Value, Value) =
         (serde_json::from_str(openapi::JSON).unwrap(), serde_json::from_slice(&text).unwrap());
     let mut found = Vec::new();
@@ -63,9 +63,30 @@ fn below_a_prefix_the_server_the_links_and_the_problems_types_begin_with_it() {
     let is_type = |it: &&String| it.contains("/value/type: \"/a/b/problems/");
     assert_eq!(found.iter().filter(is_type).count(), found.len() - 2, "{found:#?}");
     let lines = |text: &str| text.lines().filter(|line| line.contains("/a/b/")).count();
-    let yaml = openapi::document_at(&base, openapi::YAML);
+    let yaml = openapi::document_at(&base, None, openapi::YAML);
     assert_eq!(lines(str::from_utf8(&yaml).unwrap()), found.len());
-    assert_eq!(openapi::document_at(&PublicPath::default(), openapi::YAML), openapi::YAML);
+    assert_eq!(openapi::document_at(&PublicPath::default(), None, openapi::YAML), openapi::YAML);
+}
+
+#[test]
+fn the_document_says_whom_to_ask() {
+    for (contact, info) in [
+        ("cloud@example.org", json!({"name": "cloud@example.org", "email": "cloud@example.org"})),
+        (
+            "https://example.org/k",
+            json!({"name": "https://example.org/k", "url": "https://example.org/k"}),
+        ),
+        ("\"us\": <#cloud>", json!({"name": "\"us\": <#cloud>"})),
+    ] {
+        let (base, contact) = (PublicPath::default(), contact.parse().unwrap());
+        let text = openapi::document_at(&base, Some(&contact), openapi::JSON);
+        let document: Value = serde_json::from_slice(&text).unwrap();
+        assert_eq!(document["info"]["contact"], info);
+        assert_eq!(document["info"]["license"]["name"], "Apache-2.0");
+        let text = openapi::document_at(&base, Some(&contact), openapi::YAML);
+        let line = format!("\n  contact: {info}\n  license:\n");
+        assert!(str::from_utf8(&text).unwrap().contains(&line));
+    }
 }
 
 #[test]

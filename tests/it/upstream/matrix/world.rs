@@ -193,8 +193,8 @@ impl World {
         let fault = self.place.fault();
         match trouble.how {
             How::Below(mode) => front.set(mode).await,
-            How::Answers(how) => cloud.simulator.script(how(fault)),
-            How::AnswersOnce(how) => cloud.simulator.script(how(fault).times(1)),
+            How::Answers(how) => drop(cloud.simulator.script(how(fault))),
+            How::AnswersOnce(how) => drop(cloud.simulator.script(how(fault).times(1))),
         }
         self.publish_keys();
     }

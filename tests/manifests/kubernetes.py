@@ -132,11 +132,11 @@ def network(by_kind, config, ports):
     for section in ("api", "ops"):
         hold(f"{section} listens to others", config[section]["listen"].startswith(("0.0.0.0:", "[::]:")))
     policies = by_kind["NetworkPolicy"]
-    allowed = {it["port"] for policy in policies for rule in policy["spec"]["ingress"] for it in rule["ports"]}
+    allowed = {it["port"] for policy in policies for rule in policy["spec"].get("ingress", []) for it in rule["ports"]}
     wanted = {listens["api"]} | ({listens["ops"]} if by_kind.get("ServiceMonitor") else set())
     hold(f"let in are {allowed} and not {wanted}", allowed == wanted)
     for policy in policies:
-        for rule in policy["spec"]["ingress"] + policy["spec"].get("egress", []):
+        for rule in policy["spec"].get("ingress", []) + policy["spec"].get("egress", []):
             hold("a rule for everybody, or for every port", (rule.get("from") or rule.get("to")) and rule["ports"])
     hold("out is limited", any("Egress" in policy["spec"]["policyTypes"] for policy in policies))
 
@@ -153,8 +153,8 @@ def files(spec, container, config):
     volumes = {it["name"]: it for it in spec["volumes"]}
     hold("each mount has its volume", {it["name"] for it in mounts.values()} == volumes.keys())
     hold("no subPath: such a file is never updated", all("subPath" not in it for it in mounts.values()))
-    [variable] = container["env"]
-    read = [variable["value"], config["csp"]["client_secret_file"], config["access"]["callers_file"]]
+    variables = {it["name"]: it["value"] for it in container["env"]}
+    read = [*variables.values(), config["csp"]["client_secret_file"], config["access"]["callers_file"]]
     for path in read + [config["inventory"]["snapshot_file"]]:
         mount = mounts.get(path.rsplit("/", 1)[0])
         hold(f"{path} is mounted", mount and mount.get("readOnly", False) == (path in read))

@@ -73,7 +73,7 @@ kubernetes() {
   [[ ${UPDATE_RULE:-} != 1 ]] || cp "$scratch/prometheusrule.yaml" "$rule"
   check 'kubernetes: its rules are those of Prometheus (UPDATE_RULE=1 writes them)' \
     diff "$scratch/prometheusrule.yaml" "$rule"
-  for overlay in single monitoring; do
+  for overlay in single monitoring replicated; do
     check "kubernetes: $overlay is rendered" render "$overlay"
     # Custom resources are a warning to it, and are looked at below.
     check "kubernetes: $overlay fits the schemas" "$TOOLS/python/bin/kubernetes-validate" --strict "$scratch/$overlay.yaml"
@@ -95,7 +95,7 @@ kubernetes() {
 policies() {
   # CKV_K8S_11, a limit of CPU: it makes answers late and saves nothing. CKV_K8S_15 and 43, always pulled
   # and by digest: the image's name is the operator's to set.
-  for overlay in single monitoring; do
+  for overlay in single monitoring replicated; do
     render "$overlay"
     check "policies: $overlay" "$TOOLS/checkov/bin/checkov" --framework kubernetes --skip-download --compact --quiet \
       --skip-check CKV_K8S_11,CKV_K8S_15,CKV_K8S_43 --file "$scratch/$overlay.yaml"
@@ -141,7 +141,7 @@ prometheus_config() {
 gateway_settings() {
   local settings
   mapfile -t settings < <(sed -nE 's/^ +(SDDC_GATEWAY_[A-Z_]+): "?([^"]*)"?$/\1=\2/p' "$1")
-  ((${#settings[@]} > 5)) && env "${settings[@]}" "$GATEWAY" check --offline
+  ((${#settings[@]} > 5)) && env "${settings[@]}" SDDC_GATEWAY_KEYS__FILE=deploy/compose/keys "$GATEWAY" check --offline
 }
 
 workflows() {

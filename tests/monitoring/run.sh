@@ -62,6 +62,10 @@ main() {
   check 'each metric that the rules name is there' rules_name_metrics
   check 'names and units of metrics are as Prometheus wants them' lint_metrics
 
+  check 'Redis is there' silent SddcGatewaySharesNothing
+  kill "$redis_server"
+  check 'Redis is gone' fires SddcGatewaySharesNothing
+
   kill "$gateway"
   check 'a gateway that is gone' fires SddcGatewayDown
   # Else a misspelt query would pass for one with data.
@@ -84,6 +88,12 @@ prepare() {
   new_key billing ''
   new_key ci 'rate = "1/h"'
   printf 'demo-secret' > "$scratch/secret"
+  head -c 32 /dev/urandom | base64 > "$scratch/keys"
+  redis=127.0.0.1:$((port + 4))
+  # Called by this name, Debian's tool is the server.
+  (exec -a redis-server redis-check-rdb --bind 127.0.0.1 --port "${redis#*:}" --save '' --dir "$scratch") \
+    > "$scratch/redis.log" 2>&1 &
+  redis_server=$!
   # Tokens of 20 s are renewed 10 s ahead.
   "$GATEWAY" simulator --listen "$cloud" --client-id demo-app --client-secret demo-secret --token-ttl 20 \
     > "$scratch/simulator.log" 2>&1 &
@@ -102,6 +112,7 @@ start_gateway() {
   env SDDC_GATEWAY_CSP__URL="http://$cloud" SDDC_GATEWAY_VMC__URL="http://$cloud" \
     SDDC_GATEWAY_CSP__CLIENT_ID=demo-app SDDC_GATEWAY_CSP__CLIENT_SECRET_FILE="$scratch/secret" \
     SDDC_GATEWAY_API__LISTEN="$api" SDDC_GATEWAY_OPS__LISTEN="$ops" \
+    SDDC_GATEWAY_SHARED__REDIS_URL="redis://$redis" SDDC_GATEWAY_KEYS__FILE="$scratch/keys" \
     SDDC_GATEWAY_API__DRAIN_DELAY=0s SDDC_GATEWAY_ACCESS__CALLERS_FILE="$scratch/callers.toml" \
     SDDC_GATEWAY_INVENTORY__POLL=1s SDDC_GATEWAY_INVENTORY__FRESH=1s SDDC_GATEWAY_INVENTORY__STALE=15s \
     "$GATEWAY" serve > "$scratch/gateway.log" 2>&1 &
@@ -212,7 +223,7 @@ free_ports() {
   local first port
   while true; do
     first=$((20000 + RANDOM % 10000))
-    for port in $(seq "$first" $((first + 3))); do
+    for port in $(seq "$first" $((first + 4))); do
       ! (: < "/dev/tcp/127.0.0.1/$port") 2> /dev/null || continue 2
     done
     echo "$first"

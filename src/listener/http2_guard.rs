@@ -6,12 +6,9 @@
 //! that is not taken is reset, and only that: behind a proxy the others on the connection belong to
 //! other callers. A flood ends the connection: its sender pays.
 
-use std::{
-    collections::BTreeMap,
-    sync::{Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::{collections::BTreeMap, time::Duration};
 
+use parking_lot::{Mutex, MutexGuard};
 use tokio::{sync::Notify, time::Instant};
 use tokio_util::sync::CancellationToken;
 
@@ -89,7 +86,7 @@ impl Http2Guard {
     }
 
     fn state(&self) -> MutexGuard<'_, GuardState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 
     /// A request has come, which `reset` ends: what was sent until here was for it.

@@ -25,14 +25,12 @@ pub use faults::{Fault, FaultKind, InvalidFault, RetryAfter, ScriptedFault, Targ
 pub use stats::Stats;
 pub use tokens::{API_TOKEN, BasicEncoding};
 
-use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use faults::Script;
 use http::StatusCode;
 use jiff::Timestamp;
+use parking_lot::{Mutex, MutexGuard};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use store::Store;
@@ -120,24 +118,24 @@ impl Simulator {
     )]
     pub fn script(&self, fault: Fault) -> String {
         fault.validate().expect("the fault can be played");
-        lock(&self.0.script).add(fault)
+        self.0.script.lock().add(fault)
     }
 
     /// The faults that are scripted, in the order in which they are tried.
     #[must_use]
     pub fn faults(&self) -> Vec<ScriptedFault> {
-        lock(&self.0.script).faults().to_vec()
+        self.0.script.lock().faults().to_vec()
     }
 
     /// Ends one fault. False when there is none of this id.
     #[expect(clippy::must_use_candidate, reason = "callers often know the answer")]
     pub fn clear_fault(&self, id: &str) -> bool {
-        lock(&self.0.script).remove(id)
+        self.0.script.lock().remove(id)
     }
 
     /// Ends all faults. Requests that met one already keep it.
     pub fn clear_faults(&self) {
-        lock(&self.0.script).clear();
+        self.0.script.lock().clear();
     }
 
     /// What it was asked so far.
@@ -272,26 +270,21 @@ impl Simulator {
     }
 
     fn accounts(&self) -> MutexGuard<'_, Accounts> {
-        lock(&self.0.accounts)
+        self.0.accounts.lock()
     }
 
     fn store(&self) -> MutexGuard<'_, Store> {
-        lock(&self.0.store)
+        self.0.store.lock()
     }
 
     fn counters(&self) -> MutexGuard<'_, Stats> {
-        lock(&self.0.counters)
+        self.0.counters.lock()
     }
 }
 
 #[expect(clippy::disallowed_methods, reason = "the one place where a simulator asks for real time")]
 fn real_clock() -> Clock {
     Arc::new(Timestamp::now)
-}
-
-/// A panic of one request leaves nothing half done that others could not bear.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -79,7 +79,7 @@ impl Simulator {
             return Ok(self.control(request, &body));
         }
         let (target, route) = (Route::target(path), Route::of(path));
-        let fault = super::lock(&self.0.script).take(target, path);
+        let fault = self.0.script.lock().take(target, path);
         {
             let mut counters = self.counters();
             counters.count(route.as_ref(), request.uri.query().unwrap_or_default());

@@ -9,12 +9,13 @@
 use std::{
     io,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
 };
 
+use parking_lot::Mutex;
 use tokio::{
     sync::{
         Notify, OwnedSemaphorePermit, Semaphore,
@@ -76,7 +77,7 @@ impl AuditQueue {
 
     /// Why records cannot be written at the moment.
     pub(super) fn fault(&self) -> Option<io::ErrorKind> {
-        *self.fault.lock().unwrap_or_else(PoisonError::into_inner)
+        *self.fault.lock()
     }
 
     pub(super) fn is_broken(&self) -> bool {
@@ -115,8 +116,7 @@ impl AuditQueue {
 
     /// Logs a failure once a spell. The kind alone: an error's own text may name more.
     fn log_fault(&self, error: &io::Error) {
-        let before =
-            self.fault.lock().unwrap_or_else(PoisonError::into_inner).replace(error.kind());
+        let before = self.fault.lock().replace(error.kind());
         if before.is_none() {
             let error = crate::os_error::describe(error);
             tracing::error!(%error, "the audit record cannot be written");
@@ -124,7 +124,7 @@ impl AuditQueue {
     }
 
     fn log_recovery(&self) {
-        if self.fault.lock().unwrap_or_else(PoisonError::into_inner).take().is_some() {
+        if self.fault.lock().take().is_some() {
             tracing::info!("audit records can be written again");
         }
     }

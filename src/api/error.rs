@@ -5,7 +5,6 @@ use std::{borrow::Cow, time::Duration};
 use axum::response::{IntoResponse, Response};
 use http::{HeaderName, HeaderValue, header::WWW_AUTHENTICATE};
 
-use super::{answer::Overloaded, query::summary};
 use crate::{
     access::{
         AuthFailureLimiter, CALLER, Denied, Quota, RATELIMIT, RATELIMIT_POLICY, RateExceeded,
@@ -62,12 +61,6 @@ impl ApiError {
             Unavailable::NoSuchId => not_found,
             other => other.into(),
         }
-    }
-}
-
-impl From<Overloaded> for ApiError {
-    fn from(Overloaded: Overloaded) -> Self {
-        Self::Overloaded
     }
 }
 
@@ -190,6 +183,18 @@ fn rate_limited(
         .with_header(RATELIMIT_POLICY, policy)
         .with_header(RATELIMIT, quota)
         .with_reason("rate_limited")
+}
+
+/// The first fault in words, and how many there are beside it: `detail` of the problem.
+fn summary(faults: &[ParameterFault]) -> String {
+    let Some((first, rest)) = faults.split_first() else { return String::new() };
+    let meant = first.did_you_mean.as_ref().map(|meant| format!("; did you mean {meant}?"));
+    let more = match rest.len() {
+        0 => String::new(),
+        1 => " (and 1 more fault: see `errors`)".to_owned(),
+        more => format!(" (and {more} more faults: see `errors`)"),
+    };
+    format!("{}: {}{}{more}", first.parameter, first.problem, meant.unwrap_or_default())
 }
 
 fn denied_text(denied: &Denied) -> String {

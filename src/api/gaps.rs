@@ -4,8 +4,8 @@
 use super::{
     answer::ResourceType,
     caller::Visibility,
-    pipeline::ListTarget,
     query::ListQuery,
+    request::ListTarget,
     resource::{HeldBy, Resource},
 };
 use crate::{

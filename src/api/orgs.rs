@@ -5,9 +5,9 @@ use axum::{extract::Path, response::Response};
 use super::{
     answer::{ClientCaching, ResourceType},
     error::ApiError,
-    pipeline::{EncodedPage, ListTarget, check_values, list_of_sddcs, respond},
+    pipeline::{EncodedPage, check_values, list_of_sddcs, respond},
     query::AllowedParams,
-    request::InventoryRequest,
+    request::{InventoryRequest, ListTarget},
 };
 use crate::inventory::{
     List, Orgs, Served,

@@ -18,7 +18,7 @@ use super::{
     error::ApiError,
     gaps::{self, EntryFilter, gaps},
     query::{AllowedParams, ListQuery, PendingQuery},
-    request::{AppliedFreshness, InventoryRequest},
+    request::{AppliedFreshness, InventoryRequest, ListTarget},
     resource::{HeldBy, Resource},
     watch::LongPoll,
 };
@@ -29,15 +29,6 @@ use crate::{
     },
     problem::MissingPart,
 };
-
-/// Which documents a list has, before anything is asked of them.
-#[derive(Debug, Clone)]
-pub(super) struct ListTarget {
-    pub(super) what: ResourceType,
-    pub(super) scope: OrgSelector,
-    /// The org that the path names, or the SDDC as [`within`] writes it.
-    pub(super) within: Option<Box<str>>,
-}
 
 /// A query whose values are checked, and the snapshot that answers it.
 pub(super) struct FetchedList<R: Resource> {

@@ -30,7 +30,7 @@ use super::error::ApiError;
 use self::faults::QueryFaults;
 pub(super) use self::{
     allowed_params::AllowedParams,
-    faults::{spelling, summary},
+    faults::spelling,
     parser::{PendingQuery, QueryParser},
     select::{ListQuery, Target},
 };

@@ -11,7 +11,6 @@ use super::{
     caller::{SddcReader, Visibility},
     error::ApiError,
     history::SeenBy,
-    pipeline::ListTarget,
     query::{AllowedParams, ListQuery, QueryParser, RawQuery},
     resource::Resource,
 };
@@ -31,6 +30,15 @@ pub(super) struct InventoryRequest {
     pub(super) raw_query: RawQuery,
     /// The request's place among those that are worked on: given back while it waits.
     pub(super) permit: Option<Permit>,
+}
+
+/// Which documents a list has, before anything is asked of them.
+#[derive(Debug, Clone)]
+pub(super) struct ListTarget {
+    pub(super) what: ResourceType,
+    pub(super) scope: OrgSelector,
+    /// The org that the path names, or the SDDC with its org.
+    pub(super) within: Option<Box<str>>,
 }
 
 impl FromRequestParts<Arc<ApiState>> for InventoryRequest {

@@ -145,6 +145,13 @@ pub(super) struct SortOrder<R: 'static> {
     pub(super) descending: bool,
 }
 
+impl<R> SortOrder<R> {
+    /// As `sort=` names it.
+    pub(super) fn spelled(&self) -> String {
+        format!("{}{}", if self.descending { "-" } else { "" }, self.field.name)
+    }
+}
+
 /// The field of that name. A name that the table lacks does not compile where this is a constant.
 const fn named<R>(fields: &'static [Field<R>], name: &str) -> &'static Field<R> {
     let mut at = 0;

@@ -6,11 +6,9 @@ use super::{
     answer::{ClientCaching, ResourceType},
     error::ApiError,
     gaps::EntryFilter,
-    pipeline::{
-        EncodedPage, ListTarget, check_values, encode, encode_document, respond, visible, within,
-    },
+    pipeline::{EncodedPage, check_values, encode, encode_document, respond, visible, within},
     query::{AllowedParams, ListQuery, PendingQuery},
-    request::InventoryRequest,
+    request::{InventoryRequest, ListTarget},
     sddcs::{fetch_sddc, sddc_kept},
     watch::LongPoll,
 };

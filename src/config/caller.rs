@@ -12,11 +12,12 @@ use super::{
     keys::ValueShape,
     layers::{strings, unknown, wrong_type},
     reader::Reader,
+    value,
 };
 use crate::{
     access::{
-        CallerName, CallerSettings, InvalidCallerName, InvalidRate, InvalidSanName, KeyDigest,
-        NamePattern, Rate, SanName, Scope, View, oidc::ClaimPattern,
+        CallerName, CallerSettings, InvalidRate, InvalidSanName, KeyDigest, NamePattern, Rate,
+        SanName, Scope, View, oidc::ClaimPattern,
     },
     ids::{OrgId, SddcId},
 };
@@ -127,7 +128,7 @@ impl CallerTable<'_, '_> {
         if self.find("name").is_none() {
             reader.fault(&self.field("name"), "required but not set", &self.origin);
         }
-        self.text(reader, "name", parse_name)
+        self.text(reader, "name", value::caller_name)
     }
 
     fn rate(&self, reader: &mut Reader<'_>) -> Option<Rate> {
@@ -275,14 +276,4 @@ impl CallerTable<'_, '_> {
 fn whole(value: &DeValue<'_>) -> Option<u32> {
     let number = value.as_integer()?;
     u32::from_str_radix(number.as_str(), number.radix()).ok()
-}
-
-/// A caller's name. A key would be a good one, and then stand in every log line of that caller.
-pub(super) fn parse_name(text: &str) -> Result<CallerName, String> {
-    if text.starts_with("sgw_") {
-        return Err(
-            "this is a key, not a name; treat the key as leaked and create a new one".into()
-        );
-    }
-    text.parse().map_err(|fault: InvalidCallerName| fault.to_string())
 }

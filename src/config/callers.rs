@@ -13,16 +13,14 @@ use std::{
 use toml::de::{DeArray, DeTable, DeValue};
 
 use super::{
-    caller::{AuthMethods, CallerTable, parse_name},
+    caller::{AuthMethods, CallerTable},
     faults::{Fault, Faults, FileLines, SettingOrigin, closest, printable},
     keys::ValueShape,
     layers::{SettingLayers, WrittenValue, unknown, wrong_type},
     reader::Reader,
-    table::access,
+    table::{self, access},
 };
-use crate::access::{
-    CallerName, CallerSettings, InvalidKeyDigest, KeyDigest, SanName, oidc::ClaimPattern,
-};
+use crate::access::{CallerName, CallerSettings, KeyDigest, SanName, oidc::ClaimPattern};
 
 /// Reads both forms that the configuration itself has. What is wrong is noted and left out.
 pub(super) fn read(reader: &mut Reader<'_>, methods: AuthMethods) -> Vec<CallerSettings> {
@@ -59,7 +57,7 @@ pub fn callers_file(
     let mut reader = Reader::new(&layers, Vec::new());
     let callers = read_file(&mut reader, path, text, listed, methods);
     let faults = reader.into_faults();
-    if faults.is_empty() { Ok(callers) } else { Err(Faults::new(faults)) }
+    if faults.is_empty() { Ok(callers) } else { Err(Faults::new(faults, table::place)) }
 }
 
 /// As [`callers_file`]; what is wrong is noted and left out.
@@ -83,16 +81,6 @@ pub(super) fn read_file(
         }
     }
     parser.callers
-}
-
-pub(super) fn parse_short(text: &str) -> Result<(CallerName, KeyDigest), String> {
-    let (name, digest) = text.split_once(':').ok_or("must be name:sha256 of the key")?;
-    let name = parse_name(name.trim()).map_err(|fault| format!("has an invalid name: {fault}"))?;
-    let digest = digest
-        .trim()
-        .parse()
-        .map_err(|fault: InvalidKeyDigest| format!("has an invalid digest: {fault}"))?;
-    Ok((name, digest))
 }
 
 /// The callers so far, and whose each credential is.

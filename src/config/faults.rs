@@ -5,8 +5,6 @@
 
 use std::{fmt, ops::Range, sync::Arc};
 
-use super::table::KEYS;
-
 /// How much of a value is repeated.
 const QUOTED_CHARS: usize = 64;
 
@@ -95,19 +93,11 @@ impl Fault {
         Self { subject: subject.into(), problem: problem.to_string(), origin: None }
     }
 
-    /// Files and unknown names first, since they often explain what is missing; then as the table.
-    fn rank(&self) -> (usize, usize) {
-        let covers = |name: &str| {
-            self.subject
-                .strip_prefix(name)
-                .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
-        };
-        let rank = KEYS.iter().position(|key| covers(key.name)).map_or(0, |at| at + 1);
-        let line = match &self.origin {
+    fn line(&self) -> usize {
+        match &self.origin {
             Some(SettingOrigin::File(_, line)) => *line,
             _ => 0,
-        };
-        (rank, line)
+        }
     }
 }
 
@@ -123,8 +113,11 @@ impl fmt::Display for Fault {
 pub struct Faults(Vec<Fault>);
 
 impl Faults {
-    pub(super) fn new(mut faults: Vec<Fault>) -> Self {
-        faults.sort_by_cached_key(|fault| (fault.rank(), fault.subject.clone()));
+    /// Files and unknown names first, since they often explain what is missing; then by the place of
+    /// their keys.
+    pub(super) fn new(mut faults: Vec<Fault>, place: fn(&str) -> usize) -> Self {
+        let rank = |fault: &Fault| (place(&fault.subject), fault.line(), fault.subject.clone());
+        faults.sort_by_cached_key(rank);
         Self(faults)
     }
 
@@ -217,18 +210,5 @@ mod tests {
         assert_eq!(closest("telemetry", names), None);
         assert_eq!(closest("", names), None);
         assert_eq!(closest(&"x".repeat(10_000), names), None);
-    }
-
-    #[test]
-    fn files_and_unknown_names_come_first_then_the_order_of_the_table() {
-        let fault = |subject: &str| Fault::of(subject, "…");
-        let faults = Faults::new(vec![
-            fault("telemetry.log"),
-            fault("access.callers.name"),
-            fault("api.listen"),
-            fault("vmc.urll"),
-        ]);
-        let order: Vec<_> = faults.iter().map(|fault| fault.subject.as_str()).collect();
-        assert_eq!(order, ["vmc.urll", "api.listen", "access.callers.name", "telemetry.log"]);
     }
 }

@@ -3,10 +3,7 @@
 
 use std::{net::SocketAddr, ops::Deref, time::Duration};
 
-use super::{
-    table::KEYS,
-    value::{self, spell_duration, spell_size},
-};
+use super::value::{self, spell_duration, spell_size};
 
 /// What every environment name begins with.
 pub(super) const ENVIRONMENT_PREFIX: &str = "SDDC_GATEWAY_";
@@ -227,47 +224,5 @@ impl ValueShape {
             Self::List | Self::Credentials => "an array of strings",
             Self::Tables => "an array of tables: [[access.callers]]",
         }
-    }
-}
-
-/// Finds a key by its name in the file.
-pub(super) fn find(name: &str) -> Option<&'static Key> {
-    KEYS.iter().find(|key| key.name == name).copied()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_environment_name_is_section_and_key() {
-        let name = |key| find(key).and_then(Key::environment);
-        assert_eq!(name("csp.client_id").as_deref(), Some("SDDC_GATEWAY_CSP__CLIENT_ID"));
-        assert_eq!(
-            name("access.oidc.issuer").as_deref(),
-            Some("SDDC_GATEWAY_ACCESS__OIDC__ISSUER"),
-        );
-        assert_eq!(name("access.callers"), None);
-    }
-
-    #[test]
-    fn what_may_hold_a_secret_is_not_quoted() {
-        let may = |key, value| find(key).is_some_and(|key| key.may_quote(value));
-        assert!(may("api.listen", "foo"));
-        assert!(may("csp.client_secret_file", "/run/secrets/missing"));
-        assert!(!may("csp.client_secret_file", "s3cret"));
-        assert!(!may("csp.client_secret", "s3cret"));
-        assert!(!may("csp.client_id", "id:s3cret"));
-        assert!(!may("csp.url", "http://user:s3cret@host"));
-        assert!(!may("access.keys", "billing:sgw_s3cret"));
-        assert!(!may("api.hosts", "sgw_s3cret"));
-    }
-
-    #[test]
-    fn bounds_are_told_as_they_are_declared() {
-        let doc = |name| find(name).map(Key::doc).unwrap_or_default();
-        assert!(doc("vmc.retries").ends_with(" Allowed: 0 to 10."));
-        assert!(doc("vmc.timeout").ends_with(" Allowed: 1ms to 1h."));
-        assert!(doc("vmc.max_body").ends_with(" Allowed: 1KiB to 4GiB."));
     }
 }

@@ -14,7 +14,7 @@ use toml::{
 
 use super::{
     faults::{Fault, FileLines, SettingOrigin, closest, printable},
-    keys::{self, ENVIRONMENT_PREFIX, Key, ValueShape},
+    keys::{ENVIRONMENT_PREFIX, Key, ValueShape},
     table::{self, KEYS, SECTIONS},
     variables::{self, Foreign},
 };
@@ -85,7 +85,7 @@ impl<'f> SettingLayers<'f> {
         layers.read_environment(source, faults);
         for (name, value, flag) in &source.overrides {
             let origin = SettingOrigin::Flag(flag);
-            match keys::find(name) {
+            match table::find(name) {
                 Some(key) => layers.set(key, WrittenValue::Text(value.clone()), origin),
                 None => faults.push(Fault::at(name, "unknown key", &origin)),
             }
@@ -104,7 +104,7 @@ impl<'f> SettingLayers<'f> {
 
     /// The file's path, if it is what sets the client secret.
     pub(super) fn file_with_secret(&self, source: &Source) -> Option<PathBuf> {
-        let entry = self.entry(keys::find("csp.client_secret")?)?;
+        let entry = self.entry(table::find("csp.client_secret")?)?;
         let (path, _) = config_file(source)?;
         matches!(entry.origin, SettingOrigin::File(..)).then_some(path)
     }
@@ -152,7 +152,7 @@ impl<'f> SettingLayers<'f> {
             let (name, origin) =
                 (format!("{section}.{leaf}"), SettingOrigin::file(lines, &key.span()));
             let value = value.into_inner();
-            match keys::find(&name) {
+            match table::find(&name) {
                 _ if leaf.contains('.') => faults.push(dot_in_quotes(&name, &origin)),
                 Some(key) => self.set(key, WrittenValue::Toml(value), origin),
                 None if is_section(&name) => {

@@ -155,7 +155,7 @@ impl Config {
                     written: None,
                 })
             }
-            _ => Err(Faults::new(faults)),
+            _ => Err(Faults::new(faults, table::place)),
         }
     }
 

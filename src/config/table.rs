@@ -13,7 +13,6 @@ use tracing::level_filters::LevelFilter;
 use url::Url;
 
 use super::{
-    callers,
     keys::{
         self, Key,
         PresetValue::{Default, Required, Unset},
@@ -277,7 +276,7 @@ settings! {
         /// twice is one caller with two keys. `sddc-gateway key NAME` creates a key and prints
         /// its entry.
         keys: (CallerName, KeyDigest) =
-            credentials(callers::parse_short), Unset("[\"billing:64-hexadecimal-digits\"]");
+            credentials(value::short_credential), Unset("[\"billing:64-hexadecimal-digits\"]");
         /// Callers, one table each. key_sha256 has the digest of the caller's key, or several
         /// digests while keys are rotated. oidc = { repository = "o/r", environment = "prod" }
         /// matches tokens that have all of these claims (see [access.oidc]). A claim's value is a
@@ -339,9 +338,25 @@ settings! {
     }
 }
 
+/// Finds a key by its name in the file.
+pub(super) fn find(name: &str) -> Option<&'static Key> {
+    KEYS.iter().find(|key| key.name == name).copied()
+}
+
+/// Where in the table the key stands that a fault is about, from 1 on; 0 for what is no key.
+pub(super) fn place(subject: &str) -> usize {
+    let covers = |name: &str| {
+        subject.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    };
+    KEYS.iter().position(|key| covers(key.name)).map_or(0, |at| at + 1)
+}
+
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{
+        super::faults::{Fault, Faults},
+        *,
+    };
 
     #[test]
     fn every_default_is_the_contracts() {
@@ -425,5 +440,51 @@ mod tests {
             assert!(SECTIONS.iter().any(|(name, _)| *name == section), "{}", key.name);
             assert!(KEYS[at + 1..].iter().all(|other| other.name != key.name), "{}", key.name);
         }
+    }
+
+    #[test]
+    fn an_environment_name_is_section_and_key() {
+        let name = |key| find(key).and_then(Key::environment);
+        assert_eq!(name("csp.client_id").as_deref(), Some("SDDC_GATEWAY_CSP__CLIENT_ID"));
+        assert_eq!(
+            name("access.oidc.issuer").as_deref(),
+            Some("SDDC_GATEWAY_ACCESS__OIDC__ISSUER"),
+        );
+        assert_eq!(name("access.callers"), None);
+    }
+
+    #[test]
+    fn what_may_hold_a_secret_is_not_quoted() {
+        let may = |key, value| find(key).is_some_and(|key| key.may_quote(value));
+        assert!(may("api.listen", "foo"));
+        assert!(may("csp.client_secret_file", "/run/secrets/missing"));
+        assert!(!may("csp.client_secret_file", "s3cret"));
+        assert!(!may("csp.client_secret", "s3cret"));
+        assert!(!may("csp.client_id", "id:s3cret"));
+        assert!(!may("csp.url", "http://user:s3cret@host"));
+        assert!(!may("access.keys", "billing:sgw_s3cret"));
+        assert!(!may("api.hosts", "sgw_s3cret"));
+    }
+
+    #[test]
+    fn bounds_are_told_as_they_are_declared() {
+        let doc = |name| find(name).map(Key::doc).unwrap_or_default();
+        assert!(doc("vmc.retries").ends_with(" Allowed: 0 to 10."));
+        assert!(doc("vmc.timeout").ends_with(" Allowed: 1ms to 1h."));
+        assert!(doc("vmc.max_body").ends_with(" Allowed: 1KiB to 4GiB."));
+    }
+
+    #[test]
+    fn files_and_unknown_names_come_first_then_the_order_of_the_table() {
+        let fault = |subject: &str| Fault::of(subject, "…");
+        let faults = vec![
+            fault("telemetry.log"),
+            fault("access.callers.name"),
+            fault("api.listen"),
+            fault("vmc.urll"),
+        ];
+        let faults = Faults::new(faults, place);
+        let order: Vec<_> = faults.iter().map(|fault| fault.subject.as_str()).collect();
+        assert_eq!(order, ["vmc.urll", "api.listen", "access.callers.name", "telemetry.log"]);
     }
 }

@@ -15,7 +15,12 @@ use std::{
 use ipnet::IpNet;
 use url::{Host, Url};
 
-use crate::{csp::ClientSecret, loopback::is_loopback_host, telemetry::AuditTarget};
+use crate::{
+    access::{CallerName, InvalidCallerName, InvalidKeyDigest, KeyDigest},
+    csp::ClientSecret,
+    loopback::is_loopback_host,
+    telemetry::AuditTarget,
+};
 
 const DURATION_UNITS: &[(&str, u64)] = &[("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)];
 const SIZE_UNITS: &[(&str, u64)] =
@@ -308,6 +313,27 @@ pub(super) fn file_to_write(text: &str) -> Result<PathBuf, String> {
         _ if text.ends_with('/') => Err("must name a file".to_owned()),
         _ => Ok(path),
     }
+}
+
+/// A caller's name. A key would be a good one, and then stand in every log line of that caller.
+pub(super) fn caller_name(text: &str) -> Result<CallerName, String> {
+    if text.starts_with("sgw_") {
+        return Err(
+            "this is a key, not a name; treat the key as leaked and create a new one".into()
+        );
+    }
+    text.parse().map_err(|fault: InvalidCallerName| fault.to_string())
+}
+
+/// A caller's name and the digest of its key, as in `access.keys`.
+pub(super) fn short_credential(text: &str) -> Result<(CallerName, KeyDigest), String> {
+    let (name, digest) = text.split_once(':').ok_or("must be name:sha256 of the key")?;
+    let name = caller_name(name.trim()).map_err(|fault| format!("has an invalid name: {fault}"))?;
+    let digest = digest
+        .trim()
+        .parse()
+        .map_err(|fault: InvalidKeyDigest| format!("has an invalid digest: {fault}"))?;
+    Ok((name, digest))
 }
 
 #[cfg(test)]

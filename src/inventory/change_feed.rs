@@ -15,8 +15,7 @@ use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
 
 use super::{
-    freshness::FreshnessRequirement,
-    known::List,
+    freshness::{FreshnessRequirement, List},
     model::{SddcEntry, TaskEntry},
     settings::Settings,
     snapshot::{Content, OrgStates, PublishedList, PublishedOrg, Snapshot},

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::{
-    cached::CachedResource, change_feed::ChangeFeed, known::List, settings::Settings,
+    cached::CachedResource, change_feed::ChangeFeed, freshness::List, settings::Settings,
     shared_state::SharedContent,
 };
 use crate::{

@@ -4,6 +4,19 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use crate::ids::OrgId;
 
+/// Which list a question is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum List {
+    /// SDDCs without deleted ones: what the poller keeps.
+    Sddcs,
+    /// SDDCs with deleted ones.
+    WithDeleted,
+    /// Tasks.
+    Tasks,
+    /// Organizations.
+    Orgs,
+}
+
 /// Which orgs a question is about: those that its caller may see, or one of them.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum OrgSelector {

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use super::{
     entry::Entry,
-    freshness::{FreshnessRequirement, OrgSelector},
+    freshness::{FreshnessRequirement, List, OrgSelector},
     listing::{self, Listing},
     model::{Org, SddcEntry, TaskEntry},
     org_source::OrgSource,
@@ -12,19 +12,6 @@ use super::{
     snapshot::Content,
 };
 use crate::ids::OrgId;
-
-/// Which list a question is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum List {
-    /// SDDCs without deleted ones: what the poller keeps.
-    Sddcs,
-    /// SDDCs with deleted ones.
-    WithDeleted,
-    /// Tasks.
-    Tasks,
-    /// Organizations.
-    Orgs,
-}
 
 impl Inventory {
     /// The snapshot's SDDCs as they are, whatever their age. Asks no upstream.

@@ -17,7 +17,7 @@ use super::{
     cached::{CachedResource, ReadVerdict},
     context::InventoryContext,
     entry::Entry,
-    known::List,
+    freshness::List,
     mapping,
     model::{Gap, GapReason, SddcEntry, TaskEntry},
     snapshot::{OrgStates, PublishedList, Snapshot},

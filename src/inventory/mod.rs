@@ -48,8 +48,7 @@ mod texts;
 pub use self::{
     change_feed::Observer,
     entry::{Entry, PartKind},
-    freshness::{FreshnessRequirement, OrgSelector},
-    known::List,
+    freshness::{FreshnessRequirement, List, OrgSelector},
     lists::{FoundDocument, ListSnapshot},
     org_documents::Orgs,
     orgs::{Inventory, Readers, Watch},

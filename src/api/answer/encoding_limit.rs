@@ -24,7 +24,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
 use super::AnswerKey;
-use crate::access::CallerName;
+use crate::{access::CallerName, api::error::ApiError};
 
 /// An answer that would wait longer is shed: its caller may have gone by then.
 const MAX_WAIT: Duration = Duration::from_millis(200);
@@ -58,6 +58,12 @@ struct WaitingCallers {
 /// Too many encodings wait, of this caller or of all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::api) struct Overloaded;
+
+impl From<Overloaded> for ApiError {
+    fn from(Overloaded: Overloaded) -> Self {
+        Self::Overloaded
+    }
+}
 
 /// Whose work an answer is.
 pub(super) enum EncodingClaim {

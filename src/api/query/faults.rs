@@ -133,18 +133,6 @@ pub(super) fn too_many(name: &str, most: usize) -> ParameterFault {
     }
 }
 
-/// The first fault in words, and how many there are beside it: `detail` of the problem.
-pub(in crate::api) fn summary(faults: &[ParameterFault]) -> String {
-    let Some((first, rest)) = faults.split_first() else { return String::new() };
-    let meant = first.did_you_mean.as_ref().map(|meant| format!("; did you mean {meant}?"));
-    let more = match rest.len() {
-        0 => String::new(),
-        1 => " (and 1 more fault: see `errors`)".to_owned(),
-        more => format!(" (and {more} more faults: see `errors`)"),
-    };
-    format!("{}: {}{}{more}", first.parameter, first.problem, meant.unwrap_or_default())
-}
-
 /// The nearest of what is allowed, if it is near. `ready` and `eu-central-1` are spellings of
 /// `READY` and `EU_CENTRAL_1`.
 pub(super) fn nearest<'a>(text: &str, allowed: impl Iterator<Item = &'a str>) -> Option<String> {

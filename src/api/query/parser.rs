@@ -12,7 +12,7 @@ use super::{
     cursor::Cursor,
     faults::{self, QueryFaults},
     read,
-    select::{FieldFilter, ListQuery},
+    select::{FieldFilter, ListQuery, Target},
 };
 use crate::{
     api::{
@@ -247,7 +247,7 @@ impl<R: Resource> QueryParser<R> {
         if allowed.parameters::<R>().any(|it| it == Parameter::Target)
             && !is_given(Parameter::Target)
         {
-            let allowed = read::TARGETS.iter().map(ToString::to_string).collect();
+            let allowed = Target::NAMES.iter().map(ToString::to_string).collect();
             self.faults.push(usize::MAX, faults::no_value(Parameter::Target.name(), allowed));
         }
         if is_given(Parameter::Limit) || is_given(Parameter::Cursor) {

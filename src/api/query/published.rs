@@ -9,6 +9,7 @@ use utoipa::openapi::{
 use super::{
     allowed_params::{AllowedParams, FilterParameter, Parameter},
     read,
+    select::Target,
 };
 use crate::api::resource::{Field, FieldKind, Operator, Resource};
 
@@ -122,7 +123,7 @@ fn parameter<R: Resource>(parameter: Parameter) -> Published {
     let (description, schema): (_, Schema) = match parameter {
         Parameter::Target => (
             "Which server of each SDDC is the target: `vcenter` or `nsx`.".to_owned(),
-            string().enum_values(Some(read::TARGETS)).build().into(),
+            string().enum_values(Some(Target::NAMES)).build().into(),
         ),
         Parameter::Q => (
             format!("Selects those with this text in their {}, ignoring case, or with this id.", R::SEARCHED),
@@ -157,7 +158,7 @@ fn parameter<R: Resource>(parameter: Parameter) -> Published {
                     .to_owned(),
                 string()
                     .enum_values(Some(orders))
-                    .default(Some(json!(read::spelled(R::ORDER))))
+                    .default(Some(json!(R::ORDER.spelled())))
                     .build()
                     .into(),
             )

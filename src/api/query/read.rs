@@ -20,8 +20,6 @@ pub(super) const MAX_ITEMS: u16 = 500;
 pub(super) const MAX_WAIT: Duration = Duration::from_secs(120);
 /// Characters of the longest text that is looked for: more than any name has.
 pub(super) const MAX_Q_CHARS: usize = 256;
-/// What service discovery can be asked for.
-pub(super) const TARGETS: [&str; 2] = ["vcenter", "nsx"];
 
 const Q: &str = "part of a name, or an id, of at most 256 characters";
 const LIMIT: &str = "a number from 1 to 500";
@@ -40,7 +38,8 @@ pub(super) fn parameter<R: Resource>(
     }
     match parameter {
         Parameter::Target => {
-            query.target = Some(choice(name, value, TARGETS, [Target::Vcenter, Target::Nsx])?);
+            query.target =
+                Some(choice(name, value, Target::NAMES, [Target::Vcenter, Target::Nsx])?);
         }
         Parameter::Q if value.chars().nth(MAX_Q_CHARS).is_some() => return Err(wrong(Q)),
         Parameter::Q => query.q = Some(folded(value)),
@@ -72,7 +71,7 @@ pub(super) fn parameter<R: Resource>(
 fn allowed<R: Resource>(parameter: Parameter) -> Vec<String> {
     let owned = |texts: &[&str]| texts.iter().map(ToString::to_string).collect();
     match parameter {
-        Parameter::Target => owned(&TARGETS),
+        Parameter::Target => owned(&Target::NAMES),
         Parameter::Q => owned(&[Q]),
         Parameter::Fields => owned(&names(R::FIELDS)),
         Parameter::Include => owned(&names(R::INCLUDES)),
@@ -132,11 +131,6 @@ fn order<R: Resource>(
 
 pub(super) fn names<R>(table: &[Field<R>]) -> Vec<&'static str> {
     table.iter().map(|field| field.name).collect()
-}
-
-/// As `sort=` names it.
-pub(super) fn spelled<R>(order: &SortOrder<R>) -> String {
-    format!("{}{}", if order.descending { "-" } else { "" }, order.field.name)
 }
 
 pub(super) fn sortable<R: Resource>() -> Vec<&'static str> {

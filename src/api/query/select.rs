@@ -8,7 +8,6 @@ use url::form_urlencoded;
 use super::{
     allowed_params::{AllowedParams, FilterParameter, Parameter},
     cursor::Cursor,
-    read,
 };
 use crate::{
     api::{
@@ -54,6 +53,11 @@ pub(super) struct FieldFilter<R: 'static> {
 pub(in crate::api) enum Target {
     Vcenter,
     Nsx,
+}
+
+impl Target {
+    /// As `target=` names them, in order.
+    pub(super) const NAMES: [&str; 2] = ["vcenter", "nsx"];
 }
 
 impl<R: Resource> Default for ListQuery<R> {
@@ -200,13 +204,13 @@ impl<R: Resource> ListQuery<R> {
             }
         }
         if let Some(target) = self.target {
-            text.append_pair(Parameter::Target.name(), read::TARGETS[target as usize]);
+            text.append_pair(Parameter::Target.name(), Target::NAMES[target as usize]);
         }
         if let Some(q) = &self.q {
             text.append_pair(Parameter::Q.name(), q);
         }
         if let Some(order) = &self.order {
-            text.append_pair(Parameter::Sort.name(), &read::spelled(order));
+            text.append_pair(Parameter::Sort.name(), &order.spelled());
         }
         if self.include_deleted {
             text.append_pair(Parameter::IncludeDeleted.name(), "true");

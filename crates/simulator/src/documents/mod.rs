@@ -7,6 +7,7 @@
 //! it (`CANARY-cloud_password-…`), also the keys that are on the wire but in no model.
 
 mod dice;
+mod json;
 mod names;
 mod places;
 mod plan;
@@ -18,8 +19,9 @@ pub(super) use dice::{Dice, wire_time};
 pub(super) use plan::Kind;
 pub(super) use tasks::{advance, started};
 
+use json::push;
 use plan::Plan;
-use render::{OPERATOR_ID, Templates, USER_ID, USER_NAME, push};
+use render::{OPERATOR_ID, Templates, USER_ID, USER_NAME};
 use serde_json::Value;
 
 /// The stream of chance for organizations.

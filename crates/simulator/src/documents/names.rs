@@ -2,8 +2,8 @@
 
 use super::{
     dice::wire_time,
+    json::{json_list, json_text, push},
     plan::{Kind, Plan},
-    render::{json_list, json_text, push},
 };
 
 /// What many slots of one SDDC share.

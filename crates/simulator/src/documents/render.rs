@@ -1,9 +1,8 @@
 //! Writes a planned SDDC as the JSON that VMC would send.
 
-use std::fmt::Write;
-
 use super::{
     dice::{Dice, wire_time},
+    json::{json_list, json_text, push},
     names::Names,
     plan::{ClusterPlan, Kind, Plan},
     template::Template,
@@ -234,38 +233,6 @@ fn state_of(kind: Kind) -> &'static str {
 
 fn sddc_type_of(kind: Kind) -> &'static str {
     if kind == Kind::OneNode { "1NODE" } else { "DEFAULT" }
-}
-
-/// Appends anything printable.
-pub(super) fn push(out: &mut String, value: impl std::fmt::Display) {
-    write!(out, "{value}").expect("a String takes everything");
-}
-
-/// Appends a JSON text or `null`; the text needs no escapes.
-pub(super) fn json_text(out: &mut String, text: Option<impl AsRef<str>>) {
-    match text {
-        Some(text) => {
-            out.push('"');
-            out.push_str(text.as_ref());
-            out.push('"');
-        }
-        None => out.push_str("null"),
-    }
-}
-
-pub(super) fn json_list<T>(
-    out: &mut String,
-    items: impl IntoIterator<Item = T>,
-    mut each: impl FnMut(&mut String, T),
-) {
-    out.push('[');
-    for (at, item) in items.into_iter().enumerate() {
-        if at > 0 {
-            out.push(',');
-        }
-        each(out, item);
-    }
-    out.push(']');
 }
 
 /// A locally administered address from the last digits of `hex`.

@@ -6,10 +6,7 @@ use utoipa::openapi::{
     path::{Parameter, ParameterBuilder, ParameterIn},
 };
 
-use super::{
-    operation::{STREAM, WHOAMI},
-    share::share,
-};
+use super::share::{STREAM, WHOAMI, share};
 
 /// What a request's header fields may say.
 const ASKED: [(&str, &str, &str); 6] = [

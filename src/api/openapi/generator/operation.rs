@@ -13,17 +13,13 @@ use super::{
     examples::Examples,
     headers::{self, FRESHNESS, LINK, NOT_STORED},
     problems, schemas,
-    share::share,
+    share::{STREAM, WHOAMI, share},
 };
 use crate::{
     api::{query::AllowedParams, resource::Resource},
     inventory::model::{Cluster, Host, Org, SddcEntry, Task},
 };
 
-/// The path that answers with a stream of events.
-pub(super) const STREAM: &str = "/sddcs/events";
-/// The path that answers about the caller and not from the snapshot.
-pub(super) const WHOAMI: &str = "/whoami";
 /// Parameters that are the same for every kind of document.
 const OF_ANY: [&str; 6] = ["target", "limit", "cursor", "partial", "include_deleted", "wait"];
 

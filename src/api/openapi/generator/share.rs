@@ -4,6 +4,10 @@ use std::collections::BTreeMap;
 
 use utoipa::openapi::{Ref, RefOr};
 
+/// The event stream, and what tells callers who they are: both have rules of their own.
+pub(super) const STREAM: &str = "/sddcs/events";
+pub(super) const WHOAMI: &str = "/whoami";
+
 /// A reference to a part of that name below `components/{kind}`, which is put there unless it is
 /// there already. Another part that has taken the name before is not referred to.
 pub(super) fn share<T: Clone + PartialEq>(

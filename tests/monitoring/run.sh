@@ -122,7 +122,7 @@ start_gateway() {
 
 start_prometheus() {
   shorten < deploy/prometheus/alerts.yaml > "$scratch/alerts.yaml"
-  sed -e 's/_interval: 5s/_interval: 1s/' -e "s/gateway:9090/$ops/" \
+  sed -e 's/_interval: 5s/_interval: 1s/' -e "s/targets: .*/targets: ['$ops']/" \
     -e "s#/etc/prometheus/alerts.yaml#$scratch/alerts.yaml#" deploy/compose/prometheus.yaml > "$scratch/prometheus.yaml"
   "$PROMETHEUS" --config.file="$scratch/prometheus.yaml" --storage.tsdb.path="$scratch/data" \
     --web.listen-address="$prometheus" > "$scratch/prometheus.log" 2>&1 &

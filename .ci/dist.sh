@@ -86,7 +86,7 @@ pack() {
 
 reproducible_tar() {
   tar --directory "$1" --sort=name --mtime="@$SOURCE_DATE_EPOCH" --owner=0 --group=0 --numeric-owner \
-    --mode='u=rwX,go=rX' --format=gnu --create --file=- "$2"
+    --mode='u=rwX,go=rX' --format=gnu --create --file=- "${@:2}"
 }
 
 # What the binary is linked of: crates as `Cargo.lock` has them, and libc. From an export, because the tool writes beside
@@ -105,7 +105,9 @@ make_sbom() {
     "$export/sddc-gateway.cdx.json" > "$OUT/sddc-gateway-$VERSION.cdx.json"
 }
 
-# The last stage of the Dockerfile around the binary that the archive has.
+# The last stage of the Dockerfile around the binary that the archive has. In OCI's format: Docker's notes
+# the name of the container that it was built in, by chance. OCI's has no place for a health check;
+# `deploy/compose.yaml` and Kubernetes bring their own.
 make_image() {
   local target=$1 context=$work/image-$1 image file
   image=sddc-gateway:$VERSION-$(architecture "$target")
@@ -115,10 +117,12 @@ make_image() {
   LC_ALL=C cat "$CA_FOLDER"/*.crt > "$context/etc/ssl/certs/ca-certificates.crt"
   chmod -R u=rwX,go=rX "$context"
   sed -e '1,/^FROM scratch/{/^FROM scratch/!d}' -e 's/COPY --from=build /COPY /' Dockerfile > "$context/Dockerfile"
-  buildah bud --quiet --isolation chroot --no-cache --format docker --arch "$(architecture "$target")" \
+  buildah bud --quiet --isolation chroot --no-cache --format oci --arch "$(architecture "$target")" \
     --timestamp "$SOURCE_DATE_EPOCH" --tag "$image" \
     --build-arg "VERSION=$VERSION" --build-arg "REVISION=$SDDC_GATEWAY_COMMIT" "$context"
-  buildah push --quiet "$image" "docker-archive:$file:$image"
+  # An `oci-archive` is a tar of this folder, with the time of the moment in it.
+  buildah push --quiet "$image" "oci:$context/oci:$image"
+  reproducible_tar "$context/oci" blobs index.json oci-layout > "$file"
 }
 
 main

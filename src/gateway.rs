@@ -16,8 +16,8 @@ use crate::{
         oidc::{self, Oidc},
     },
     api::{
-        self, AnswerCache, ApiState, Budget, Docs, EventDiffCache, HomePage, ValueHistory,
-        WatcherLimit,
+        AnswerCache, Api, ApiState, Budget, Docs, EventDiffCache, HomePage, PreparedAnswers,
+        ValueHistory, WatcherLimit,
     },
     clock::Clock,
     config::Config,
@@ -207,6 +207,7 @@ impl Gateway {
         let state = ApiState {
             inventory: inventory.clone(),
             answers: AnswerCache::new(config.inventory.fresh, tasks.jobs.clone()),
+            prepared: PreparedAnswers::default(),
             steps: EventDiffCache::default(),
             docs: Docs::new(config.api.public_path.clone(), config.api.contact.clone()),
             home: HomePage::new(config.api.public_path.clone(), config.api.page),
@@ -308,8 +309,7 @@ impl Gateway {
     fn listen(&self, edge: Edge, socket: TcpListener, tls: Option<Tls>, metrics: &Metrics) {
         let edge = Arc::new(edge);
         let handler: Handler = Arc::new(move |request, peer, connection| {
-            let edge = edge.clone();
-            async move { edge.answer(request, &peer, connection.begin()).await }.boxed()
+            edge.answer(request, peer, connection.begin())
         });
         let context = ListenerContext {
             handler,
@@ -348,6 +348,7 @@ impl Gateway {
                 response.map(|body| AnswerBody::new(body, guard))
             }
             .boxed()
+            .right_future()
         });
         let context = ListenerContext {
             handler,
@@ -418,7 +419,7 @@ fn edge(config: &Config, state: ApiState, policy: Policy, access_log: AccessLog)
         metrics.expect_route(route.template, route.may_wait());
     }
     Edge {
-        router: api::router(state),
+        api: Api::new(state),
         routes: RouteMatcher::default(),
         host: HostRule::new(config.api.listen.ip(), policy.is_open(), &config.api.hosts),
         policy,

@@ -34,6 +34,7 @@ pub mod api;
 pub mod cli;
 pub mod config;
 pub mod contact;
+mod copy_on_write;
 
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]

@@ -63,9 +63,9 @@ impl RequestIdentity {
     /// # Errors
     /// [`Denied`].
     pub fn admit(&self, scope: Scope) -> Result<Admitted, Denied> {
-        let known = self.admit_with_any_scope()?.clone();
-        require(&known, scope)?;
+        let known = self.known()?.clone();
         let looked_at = self.policy.clock().now();
+        known.admit(scope, looked_at)?;
         Ok(Admitted {
             known,
             scope,
@@ -84,15 +84,16 @@ impl RequestIdentity {
     /// # Errors
     /// [`Denied`], never for a scope.
     pub fn admit_with_any_scope(&self) -> Result<&Authenticated, Denied> {
-        let known = match &self.identity {
-            Identity::Authenticated(known) => known,
-            Identity::Refused(refusal) => return Err(self.refuse(*refusal)),
-        };
-        if let Some(limiter) = known.caller().limiter() {
-            let taken = limiter.take(self.policy.clock().now());
-            taken.map_err(|exceeded| Denied::RateLimited(limiter.rate(), exceeded))?;
-        }
+        let known = self.known()?;
+        known.count_request(self.policy.clock().now())?;
         Ok(known)
+    }
+
+    fn known(&self) -> Result<&Authenticated, Denied> {
+        match &self.identity {
+            Identity::Authenticated(known) => Ok(known),
+            Identity::Refused(refusal) => Err(self.refuse(*refusal)),
+        }
     }
 
     fn refuse(&self, refusal: Refusal) -> Denied {
@@ -103,6 +104,23 @@ impl RequestIdentity {
             }
         }
         Denied::Unauthenticated(refusal)
+    }
+}
+
+impl Authenticated {
+    /// Judges whether this caller has a scope and may ask now: 429, then 403. Counts the request against
+    /// its rate.
+    ///
+    /// # Errors
+    /// [`Denied`].
+    pub fn admit(&self, scope: Scope, now: Instant) -> Result<(), Denied> {
+        self.count_request(now)?;
+        require(self, scope)
+    }
+
+    fn count_request(&self, now: Instant) -> Result<(), Denied> {
+        let Some(limiter) = self.caller().limiter() else { return Ok(()) };
+        limiter.take(now).map_err(|exceeded| Denied::RateLimited(limiter.rate(), exceeded))
     }
 }
 

@@ -20,11 +20,15 @@ struct CallerEntry {
 }
 
 impl Caller {
-    pub(super) fn new(settings: &CallerSettings, limiter: Option<Arc<Limiter>>) -> Self {
+    pub(super) fn new(
+        settings: &CallerSettings,
+        view: Arc<View>,
+        limiter: Option<Arc<Limiter>>,
+    ) -> Self {
         Self(Arc::new(CallerEntry {
             name: settings.name.clone(),
             scopes: settings.scopes.clone(),
-            view: Arc::new(settings.view.clone()),
+            view,
             limiter,
             not_after: settings.not_after,
         }))

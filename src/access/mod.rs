@@ -115,8 +115,8 @@ impl CallerName {
 
     /// The name as a metric label.
     #[must_use]
-    pub fn label(&self) -> Arc<str> {
-        self.0.clone()
+    pub fn label(&self) -> &Arc<str> {
+        &self.0
     }
 
     /// The name as in the configuration.

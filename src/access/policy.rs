@@ -6,7 +6,7 @@
 //! new ones, never half. Whether access is open is decided at start and never changes.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, HashSet},
     fmt,
     sync::Arc,
     time::Duration,
@@ -20,7 +20,7 @@ use tokio::sync::watch;
 
 use super::{
     AuthFailureLimiter, Caller, CallerName, CallerSettings, CertificateFault, ClientAuthorities,
-    ClientCertificate, CredentialId, KeyDigest, Limiter, SanName, Settings,
+    ClientCertificate, CredentialId, KeyDigest, Limiter, SanName, Settings, View,
     identity::{Authenticated, CredentialProof, Identity, PresentedCredentials, Refusal},
     oidc::{ClaimPattern, Claims, JwtFault, Oidc},
 };
@@ -89,7 +89,8 @@ impl Policy {
     pub fn new(settings: &Settings, verifiers: Verifiers, clock: Clock) -> Self {
         let (access, listed) = match settings {
             Settings::Open => {
-                let anonymous = Caller::new(&CallerSettings::new(CallerName::anonymous()), None);
+                let settings = CallerSettings::new(CallerName::anonymous());
+                let anonymous = Caller::new(&settings, Arc::default(), None);
                 (PolicyAccess::Open(anonymous), Vec::new())
             }
             Settings::Callers(configured) => {
@@ -365,7 +366,7 @@ impl CallerTable {
         before: &Limiters,
         now: Instant,
     ) -> Self {
-        let mut table = Self::default();
+        let (mut table, mut views) = (Self::default(), HashSet::<Arc<View>>::new());
         for (place, settings) in callers.enumerate() {
             let limiter = settings.rate.map(|rate| {
                 let known = before.get(&settings.name).filter(|limiter| limiter.rate() == rate);
@@ -374,7 +375,11 @@ impl CallerTable {
             let named = limiter.iter().map(|limiter| (settings.name.clone(), limiter.clone()));
             table.limiters.extend(named);
             table.ends.extend(settings.not_after.map(|end| (settings.name.clone(), end)));
-            let caller = Caller::new(settings, limiter);
+            // Callers who see the same share one view, and by it what is made for them.
+            let view = views.get(&settings.view).cloned();
+            let view = view.unwrap_or_else(|| Arc::new(settings.view.clone()));
+            views.insert(view.clone());
+            let caller = Caller::new(settings, view, limiter);
             let keys = settings.key_sha256.iter();
             table.by_key.extend(keys.map(|digest| (*digest, caller.clone())));
             let name = settings.tls_san.iter().cloned();

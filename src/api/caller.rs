@@ -15,6 +15,9 @@ use crate::{
     },
 };
 
+/// The scope of the facade.
+pub(super) const READS: Right = Right::SddcRead;
+
 /// A caller with the scope `sddc:read`. Rejects with 401, 429, then 403, before anything else of the
 /// request is looked at.
 #[derive(Debug)]
@@ -27,7 +30,7 @@ impl<S: Sync> FromRequestParts<S> for SddcReader {
         // Without an edge before it a route lets nobody in.
         let sender = parts.extensions.get::<RequestIdentity>();
         let sender = sender.ok_or(Denied::Unauthenticated(Refusal::Missing))?;
-        Ok(Self(sender.admit(Right::SddcRead)?))
+        Ok(Self(sender.admit(READS)?))
     }
 }
 
@@ -64,6 +67,11 @@ impl From<&Admitted> for Visibility {
 }
 
 impl Visibility {
+    /// Tells it apart from all others that there are.
+    pub(super) fn address(&self) -> usize {
+        Arc::as_ptr(&self.0).addr()
+    }
+
     /// What callers with these limits see.
     #[cfg(test)]
     pub(super) fn of(view: View) -> Self {

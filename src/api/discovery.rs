@@ -62,7 +62,7 @@ pub(super) async fn discover_targets(request: InventoryRequest) -> Result<Respon
     let settled =
         fetch::<SddcEntry>(&request, &target, AllowedParams::DISCOVERY, WatchMode::AsAsked);
     // It takes no `partial`: none is missing.
-    let FetchedList { query, served, .. } = settled.await?;
+    let FetchedList { query, list, served, .. } = settled.await?;
     let view = &served.content;
     let subject = request.subject(&target, &query, 0, view.content.revision, Vec::new());
     let encode = || {
@@ -80,7 +80,8 @@ pub(super) async fn discover_targets(request: InventoryRequest) -> Result<Respon
         target.scope.holds(&entry.sddc.org_id) && view.shows(&entry.sddc.org_id) && sees(entry)
     };
     let served = served.without_content().with_held_back(view, shows);
-    Ok(respond(&request, &EncodedPage { encoded, served }, ClientCaching::WhileFresh))
+    let page = EncodedPage::new(encoded, served).of(list, &target.scope, view.content.revision);
+    Ok(respond(&request, &page, ClientCaching::WhileFresh))
 }
 
 fn group(entry: &SddcEntry, target: Option<Target>) -> Option<TargetGroup<'_>> {

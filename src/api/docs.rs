@@ -3,6 +3,7 @@
 use std::sync::{Arc, OnceLock};
 
 use axum::{
+    body::Body,
     extract::{Path, State},
     response::Response,
 };
@@ -316,7 +317,7 @@ pub(super) fn send(
     kind: HeaderValue,
     part: &Arc<EncodedAnswer>,
 ) -> Response {
-    let mut response = answers.send(part, conditions, kind);
+    let mut response = answers.send(part, conditions, kind).map(Body::from);
     let headers = response.headers_mut();
     headers.insert(CACHE_CONTROL, FOR_A_WHILE);
     headers.insert(CONTENT_SECURITY_POLICY, POLICY);

@@ -19,6 +19,7 @@ mod openapi;
 mod orgs;
 mod page;
 mod pipeline;
+mod prepared;
 mod query;
 mod request;
 mod resource;
@@ -32,10 +33,13 @@ use std::sync::Arc;
 
 use axum::{
     Router,
+    body::Body,
     extract::FromRef,
+    response::Response,
     routing::{MethodRouter, get},
 };
-use http::{StatusCode, Uri};
+use http::{Request, StatusCode, Uri};
+use tower::ServiceExt;
 
 pub use self::{
     answer::{AnswerCache, CacheStatus},
@@ -44,10 +48,12 @@ pub use self::{
     history::ValueHistory,
     home::HomePage,
     openapi::{JSON as OPENAPI_JSON, YAML as OPENAPI_YAML},
+    prepared::{PreparedAnswers, RecalledAnswer},
     watch::{EventDiffCache, StreamMarker, WatcherLimit},
 };
 use crate::{
-    clock::Clock,
+    access::Caller,
+    clock::{Clock, Instant},
     inventory::Inventory,
     lifecycle::Readiness,
     problem::{Code, Problem},
@@ -61,6 +67,8 @@ pub struct ApiState {
     pub inventory: Inventory,
     /// Encoded answers.
     pub answers: AnswerCache,
+    /// Those that are asked for again and again.
+    pub prepared: PreparedAnswers,
     /// Steps of event streams.
     pub steps: EventDiffCache,
     /// Pages and documents for people and tools.
@@ -161,14 +169,46 @@ pub(crate) fn templates() -> (Vec<String>, Vec<String>) {
     (of(&facade()), of(&pages()))
 }
 
-/// The API listener's router. What the edge knows of its routes is in `listener::routes`.
-pub fn router(state: ApiState) -> Router {
-    let routes = facade().into_iter().chain(pages());
-    routes
-        .fold(Router::new(), |router, (path, handler)| router.route(path, handler))
-        .fallback(no_such_path)
-        .method_not_allowed_fallback(no_such_method)
-        .with_state(Arc::new(state))
+/// Everything that the API listener answers. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Api {
+    state: Arc<ApiState>,
+    router: Router,
+}
+
+impl Api {
+    /// The routes and what they answer from. What the edge knows of the routes is in
+    /// `listener::routes`.
+    #[must_use]
+    pub fn new(state: ApiState) -> Self {
+        let state = Arc::new(state);
+        let router = facade()
+            .into_iter()
+            .chain(pages())
+            .fold(Router::new(), |router, (path, handler)| router.route(path, handler))
+            .fallback(no_such_path)
+            .method_not_allowed_fallback(no_such_method)
+            .with_state(state.clone());
+        Self { state, router }
+    }
+
+    /// Answers a request by its route's handler.
+    pub async fn answer(&self, request: Request<Body>) -> Response {
+        let Ok(response) = self.router.clone().oneshot(request).await;
+        response
+    }
+
+    /// The answer to a caller's request that was given before and still is the one: see
+    /// [`PreparedAnswers`].
+    #[must_use]
+    pub fn recall<B>(
+        &self,
+        request: &Request<B>,
+        caller: &Caller,
+        now: Instant,
+    ) -> Option<RecalledAnswer<'_>> {
+        self.state.recall(request, caller, now)
+    }
 }
 
 async fn no_such_path(uri: Uri) -> Problem {

@@ -36,11 +36,8 @@ pub(super) async fn list_orgs(request: InventoryRequest) -> Result<Response, Api
     let missing = request.admit_missing(&missing, query.allows_part())?;
     let selection = query.select(orgs.iter());
     let encoded = request.state.answers.same(&selection.page(missing), selection.next.clone());
-    Ok(respond(
-        &request,
-        &EncodedPage { encoded, served: Served { content: (), age, outcome } },
-        ClientCaching::WhileFresh,
-    ))
+    let page = EncodedPage::new(encoded, Served { content: (), age, outcome });
+    Ok(respond(&request, &page, ClientCaching::WhileFresh))
 }
 
 /// Show an organization
@@ -62,11 +59,8 @@ pub(super) async fn show_org(
     let served = request.state.inventory.org(&scope, &applied.requirement).await?;
     let Served { content: org, age, outcome } = applied.note(served);
     let encoded = request.state.answers.same(&query.show(&org), None);
-    Ok(respond(
-        &request,
-        &EncodedPage { encoded, served: Served { content: (), age, outcome } },
-        ClientCaching::WhileFresh,
-    ))
+    let page = EncodedPage::new(encoded, Served { content: (), age, outcome });
+    Ok(respond(&request, &page, ClientCaching::WhileFresh))
 }
 
 /// List an organization's SDDCs

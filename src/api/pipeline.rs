@@ -11,12 +11,13 @@
 
 use std::sync::Arc;
 
-use axum::response::Response;
+use axum::{body::Body, response::Response};
 
 use super::{
     answer::{AnswerSubject, ClientCaching, EncodedAnswer, ResourceType},
     error::ApiError,
     gaps::{self, EntryFilter, gaps},
+    prepared::AnswerSource,
     query::{AllowedParams, ListQuery, PendingQuery},
     request::{AppliedFreshness, InventoryRequest, ListTarget},
     resource::{HeldBy, Resource},
@@ -24,8 +25,8 @@ use super::{
 };
 use crate::{
     inventory::{
-        Entry, FoundDocument, FreshnessRequirement, List, ListSnapshot, Missing, OrgSelector,
-        Served, Watch, model::SddcEntry,
+        CacheOutcome, Entry, FoundDocument, FreshnessRequirement, List, ListSnapshot, Missing,
+        OrgSelector, Served, Watch, model::SddcEntry,
     },
     problem::MissingPart,
 };
@@ -33,6 +34,7 @@ use crate::{
 /// A query whose values are checked, and the snapshot that answers it.
 pub(super) struct FetchedList<R: Resource> {
     pub(super) query: ListQuery<R>,
+    pub(super) list: List,
     pub(super) served: Served<ListSnapshot<SddcEntry>>,
     /// From before the snapshot, for a request that waits for changes.
     pub(super) watch: Option<Watch>,
@@ -54,6 +56,21 @@ pub(super) enum WatchMode {
 pub(super) struct EncodedPage {
     pub(super) encoded: Arc<EncodedAnswer>,
     pub(super) served: Served<()>,
+    /// What it is made from, if that can be told.
+    source: Option<AnswerSource>,
+}
+
+impl EncodedPage {
+    /// A page that is asked for anew each time.
+    pub(super) fn new(encoded: Arc<EncodedAnswer>, served: Served<()>) -> Self {
+        Self { encoded, served, source: None }
+    }
+
+    /// The same, made from one list of these orgs and of nothing else.
+    pub(super) fn of(self, list: List, scope: &OrgSelector, revision: u64) -> Self {
+        let source = AnswerSource { list, scope: scope.clone(), revision };
+        Self { source: Some(source), ..self }
+    }
 }
 
 /// What an answer about one document, or about what it holds, is within: orgs may have one each of
@@ -69,9 +86,12 @@ pub(super) async fn list_of_sddcs<R: HeldBy<SddcEntry>>(
     mut target: ListTarget,
 ) -> Result<Response, ApiError> {
     let began = request.state.clock.now();
-    let FetchedList { query, served, watch, requirement } =
+    let FetchedList { query, list, served, watch, requirement } =
         fetch::<R>(&request, &target, AllowedParams::LIST, WatchMode::AsAsked).await?;
     let mut page = encode(&request, &target, &query, 0, &served, &request.visibility).await?;
+    if served.content.missing.is_empty() {
+        page = page.of(list, &target.scope, served.content.content.revision);
+    }
     let later = requirement.after_first_look();
     let mut poll = LongPoll::new(&request, watch, began + query.wait().unwrap_or_default());
     // A failure ends the wait: it is another answer too.
@@ -119,7 +139,7 @@ pub(super) async fn fetch<R: HeldBy<SddcEntry>>(
     let view = &served.content;
     let shown = visible(view, &target.scope, sees);
     let query = check_values(request, pending, &view.missing, shown)?;
-    Ok(FetchedList { query, served, watch, requirement: applied.requirement })
+    Ok(FetchedList { query, list, served, watch, requirement: applied.requirement })
 }
 
 /// Checks the values that only the documents in view can tell from a typing error. While orgs are
@@ -178,7 +198,7 @@ pub(super) async fn encode<E: Entry, R: HeldBy<E>>(
     let shows = |entry: &E| {
         target.scope.holds(entry.org()) && view.shows(entry.org()) && filter.entry(entry)
     };
-    Ok(EncodedPage { encoded, served: served.without_content().with_held_back(view, shows) })
+    Ok(EncodedPage::new(encoded, served.without_content().with_held_back(view, shows)))
 }
 
 /// The same at once, for those who are many and ask for the same.
@@ -219,14 +239,14 @@ pub(super) fn encode_parts<R: HeldBy<SddcEntry>>(
     served: &Served<FoundDocument<SddcEntry>>,
     missing: Vec<MissingPart>,
 ) -> EncodedPage {
-    let FoundDocument { revision, entry } = &served.content;
+    let FoundDocument { revision, entry, read } = &served.content;
     let target = one(what, &**entry);
     let subject = request.subject(&target, query, 0, *revision, Vec::new());
     let encoded = request.state.answers.encoded(subject, request.caller(), || {
         let selection = query.select(R::of(entry).iter());
         EncodedAnswer::json(&selection.page(missing)).followed_by(selection.next)
     });
-    EncodedPage { encoded, served: served.without_content() }
+    EncodedPage::new(encoded, served.without_content()).of(List::Sddcs, read, *revision)
 }
 
 /// Encodes one document as the query shows it.
@@ -237,13 +257,13 @@ pub(super) fn encode_document<E: Entry, R: Resource>(
     served: &Served<FoundDocument<E>>,
     document: fn(&E) -> &R,
 ) -> EncodedPage {
-    let FoundDocument { revision, entry } = &served.content;
+    let FoundDocument { revision, entry, .. } = &served.content;
     let subject = request.subject(&one(what, &**entry), query, 0, *revision, Vec::new());
     let encoded = request
         .state
         .answers
         .encoded(subject, request.caller(), || EncodedAnswer::json(&query.show(document(entry))));
-    EncodedPage { encoded, served: served.without_content() }
+    EncodedPage::new(encoded, served.without_content())
 }
 
 /// One document, or what it holds.
@@ -257,7 +277,21 @@ pub(super) fn respond(
     page: &EncodedPage,
     caching: ClientCaching,
 ) -> Response {
-    let link = page.encoded.next().map(|next| request.raw_query.next_link(next));
-    let answers = &request.state.answers;
-    answers.answer(&page.encoded, &page.served, &request.conditions, caching, link)
+    let EncodedPage { encoded, served, source } = page;
+    let state = &request.state;
+    let link = encoded.next().map(|next| request.raw_query.next_link(next));
+    // One that nothing is held back of, and that was asked for before.
+    if caching == ClientCaching::WhileFresh
+        && served.outcome == CacheOutcome::Hit
+        && encoded.note_asked()
+        && let Some((source, target)) = source.as_ref().zip(request.raw_query.target())
+    {
+        let (link, clock) = (link.as_ref(), &state.clock);
+        state.prepared.remember(&request.visibility, target, source, encoded, link, clock);
+    }
+    let answered = state.answers.answer(encoded, served, &request.conditions, caching, link);
+    let (response, cache_status) = answered;
+    let mut response = response.map(Body::from);
+    response.extensions_mut().insert(cache_status);
+    response
 }

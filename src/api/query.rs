@@ -23,7 +23,7 @@ mod tests;
 use std::borrow::Cow;
 
 use axum::extract::FromRequestParts;
-use http::{Uri, request::Parts};
+use http::{Uri, request::Parts, uri::PathAndQuery};
 
 use super::error::ApiError;
 
@@ -71,6 +71,11 @@ impl RawQuery {
 
     fn pairs(&self) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> {
         url::form_urlencoded::parse(self.0.query().unwrap_or_default().as_bytes())
+    }
+
+    /// The whole target, as it came.
+    pub(super) fn target(&self) -> Option<&str> {
+        self.0.path_and_query().map(PathAndQuery::as_str)
     }
 
     fn path(&self) -> &str {

@@ -62,6 +62,7 @@ pub(super) async fn show_sddc(
     let later = applied.requirement.after_first_look();
     let what = ResourceType::Sddc;
     let mut page = encode_document(&request, what, &query, &served, |entry| entry);
+    page = page.of(List::Sddcs, &served.content.read, served.content.revision);
     let mut poll = LongPoll::new(&request, watch, began + query.wait().unwrap_or_default());
     // That it is gone is another answer too.
     while poll.outdates(&page, &mut request).await? {

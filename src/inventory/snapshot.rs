@@ -11,6 +11,7 @@ use std::{sync::Arc, time::Duration};
 use super::{
     belief::{HeldBack, OrgList},
     entry::Entry,
+    freshness::OrgSelector,
     model::{Gap, SddcEntry, TaskEntry},
     settings::Settings,
     state::State,
@@ -149,20 +150,28 @@ impl<E: Entry> PublishedList<E> {
             *revision += 1;
             Arc::new(Content::merge(*revision, parts))
         };
-        let begun = orgs.iter().map(|org| org.state.reading.as_ref().map(|it| it.begun));
         Self {
             content,
-            // `None` sorts first: an org without a reading leaves no oldest one.
-            oldest: begun.min().flatten(),
+            oldest: oldest(orgs.iter()),
             is_unconfirmed: orgs.iter().any(|org| org.state.confirm_at().is_some()),
             is_denied: orgs.iter().any(|org| org.state.is_denied),
             orgs,
         }
     }
 
-    /// The age of the oldest part, if all parts are there and fresh, and none may have to be hidden.
-    pub(super) fn fresh_age(&self, now: Instant, settings: &Settings) -> Option<Duration> {
-        let age = now.since(self.oldest?);
+    /// The age of the oldest part in scope, if all of these are there and fresh, and none may have to
+    /// be hidden.
+    pub(super) fn fresh_age(
+        &self,
+        selector: &OrgSelector,
+        now: Instant,
+        settings: &Settings,
+    ) -> Option<Duration> {
+        let oldest = match selector {
+            OrgSelector::All => self.oldest,
+            _ => oldest(self.orgs.iter().filter(|org| selector.holds(&org.id))),
+        };
+        let age = now.since(oldest?);
         // What VMware refuses may have to be hidden though it is fresh.
         let is_fresh = age < settings.fresh && !(self.is_denied && age > settings.stale_denied);
         is_fresh.then_some(age)
@@ -172,6 +181,12 @@ impl<E: Entry> PublishedList<E> {
         let unlisted = self.content.held_back.iter().filter(|held| !held.is_listed);
         unlisted.map(|held| held.begun).min()
     }
+}
+
+/// When the oldest reading of these orgs began; `None` where one of them has none.
+fn oldest<'a, E: 'a>(orgs: impl Iterator<Item = &'a PublishedOrg<E>>) -> Option<Instant> {
+    // `None` sorts first: an org without a reading leaves no oldest one.
+    orgs.map(|org| org.state.reading.as_ref().map(|reading| reading.begun)).min().flatten()
 }
 
 /// Documents of all orgs that were ever read, whatever their age.
@@ -311,7 +326,11 @@ mod tests {
         for (age, is_fresh, has_lost_org) in [(0, true, false), (30, true, true), (60, false, true)]
         {
             let now = begun + seconds(age);
-            assert_eq!(snapshot.sddcs.fresh_age(now, &settings).is_some(), is_fresh, "{age}");
+            assert_eq!(
+                snapshot.sddcs.fresh_age(&OrgSelector::All, now, &settings).is_some(),
+                is_fresh,
+                "{age}"
+            );
             assert_eq!(snapshot.has_lost_org(now, settings.poll), has_lost_org, "{age}");
         }
         orgs.remove(0);

@@ -7,7 +7,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_util::{either::Either, sync::CancellationToken};
 
 use super::{
-    connection::{Connection, ListenerContext},
+    connection::{Connection, ListenerContext, when_woken},
     handshake::handshake,
     http2,
     io::TimedIo,
@@ -66,12 +66,16 @@ impl Listener {
         guard: ConnectionGuard,
     ) {
         let connection = serve(Connection::new(self.context.clone(), peer, state), stream);
-        // One of its own: each poll takes a token's lock.
-        let cut = self.cut.child_token();
-        let metrics = self.context.metrics.clone();
+        let (cut, metrics) = (self.cut.clone(), self.context.metrics.clone());
         self.context.connections.spawn(async move {
-            let connection = AssertUnwindSafe(cut.run_until_cancelled(connection)).catch_unwind();
-            if connection.await.is_err() {
+            let connection = async {
+                tokio::select! {
+                    biased;
+                    () = connection => {}
+                    () = when_woken(cut.cancelled()) => {}
+                }
+            };
+            if AssertUnwindSafe(connection).catch_unwind().await.is_err() {
                 tracing::error!("a connection's task panicked");
                 metrics.task_failure("connection");
             }

@@ -2,6 +2,7 @@
 //! done with.
 
 use std::{
+    mem,
     pin::Pin,
     task::{Context, Poll, ready},
 };
@@ -44,6 +45,51 @@ pub(super) fn body_too_large() -> Problem {
     Problem::new(Code::TooLarge, "a body may have at most 64 KiB")
 }
 
+/// What an answer's body is made of.
+#[derive(Debug)]
+pub enum Content {
+    /// All of its bytes.
+    Whole(Bytes),
+    /// What gives them.
+    Made(Body),
+}
+
+impl From<Body> for Content {
+    fn from(body: Body) -> Self {
+        Self::Made(body)
+    }
+}
+
+impl http_body::Body for Content {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        match &mut *self {
+            Self::Whole(bytes) if bytes.is_empty() => Poll::Ready(None),
+            Self::Whole(bytes) => Poll::Ready(Some(Ok(Frame::data(mem::take(bytes))))),
+            Self::Made(body) => Pin::new(body).poll_frame(cx),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Whole(bytes) => bytes.is_empty(),
+            Self::Made(body) => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Self::Made(body) => body.size_hint(),
+        }
+    }
+}
+
 /// A body that holds its request's permit until it is handed out, and its request open until the
 /// connection has taken it whole or given it up. What is still going out then has the write limit.
 ///
@@ -52,12 +98,12 @@ pub(super) fn body_too_large() -> Problem {
 /// no work, and peers that take nothing would shed all other callers.
 #[derive(Debug)]
 pub struct AnswerBody {
-    body: Body,
+    body: Content,
     guard: RequestGuard,
     /// What is there of it, and not handed out yet.
     rest: Bytes,
     permit: Option<Permit>,
-    watched: Option<WatchedStream>,
+    watched: Option<Box<WatchedStream>>,
 }
 
 /// An event stream, to be counted at its end: how long it was open, and whether its watcher is lost
@@ -73,7 +119,8 @@ pub(super) struct WatchedStream {
 impl AnswerBody {
     /// The body of an answer to a request that is open until then.
     #[must_use]
-    pub fn new(body: Body, guard: RequestGuard) -> Self {
+    pub fn new(body: impl Into<Content>, guard: RequestGuard) -> Self {
+        let body = body.into();
         let mut answer = Self { body, guard, rest: Bytes::new(), permit: None, watched: None };
         answer.mark_end();
         answer
@@ -85,7 +132,7 @@ impl AnswerBody {
         permit: Option<Permit>,
         watched: Option<WatchedStream>,
     ) -> Self {
-        (self.permit, self.watched) = (permit, watched);
+        (self.permit, self.watched) = (permit, watched.map(Box::new));
         self
     }
 

@@ -1,13 +1,16 @@
 //! One connection: what it is served with, HTTP/1.1, and how it ends.
 
 use std::{
-    convert::Infallible, error::Error as _, io::ErrorKind, net::SocketAddr, sync::Arc,
+    convert::Infallible, error::Error as _, io::ErrorKind, iter, net::SocketAddr, sync::Arc,
     time::Duration,
 };
 
-use axum::response::Response;
-use futures_util::{FutureExt, future::BoxFuture, future::Map};
-use http::Request;
+use futures_util::{
+    FutureExt, StreamExt,
+    future::{BoxFuture, Either as EitherFuture, Map, Ready},
+    stream::FuturesUnordered,
+};
+use http::{Request, Response};
 use hyper::{body::Incoming, server::conn::http1, service::Service};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpStream;
@@ -25,7 +28,6 @@ use crate::{access::ClientCertificate, telemetry::Metrics};
 
 /// A head may be larger than what the edge lets pass, so that it can answer with a problem.
 const HEAD_BUFFER_BYTES: usize = 64 * 1024;
-const MAX_HEADER_FIELDS: usize = 200;
 /// For the first request of a client that had just connected when the listener closed.
 const FIRST_REQUEST_GRACE: Duration = Duration::from_secs(1);
 /// For an idle connection that makes room for another to close in good order: to be polled once is
@@ -33,17 +35,14 @@ const FIRST_REQUEST_GRACE: Duration = Duration::from_secs(1);
 pub(super) const EVICTION_GRACE: Duration = Duration::from_millis(2);
 
 /// Answers the requests of a listener. The request is open until the guard that
-/// [`ConnectionState::begin`] gives is dropped, which the answer's body holds. Boxed: hyper keeps room
-/// for a request's future as long as its connection, also while it is idle.
-pub type Handler = Arc<
-    dyn Fn(
-            Request<Incoming>,
-            Peer,
-            Arc<ConnectionState>,
-        ) -> BoxFuture<'static, Response<AnswerBody>>
-        + Send
-        + Sync,
->;
+/// [`ConnectionState::begin`] gives is dropped, which the answer's body holds.
+pub type Handler =
+    Arc<dyn Fn(Request<Incoming>, Peer, Arc<ConnectionState>) -> Answering + Send + Sync>;
+
+/// An answer that is there, or is being made. The latter is boxed: hyper keeps room for a request's
+/// future as long as its connection, also while it is idle.
+pub(super) type Answering =
+    EitherFuture<Ready<Response<AnswerBody>>, BoxFuture<'static, Response<AnswerBody>>>;
 
 /// The other end of a connection. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -87,13 +86,18 @@ pub(super) struct Connection {
 impl Service<Request<Incoming>> for Connection {
     type Response = Response<AnswerBody>;
     type Error = Infallible;
-    type Future = Map<
-        BoxFuture<'static, Response<AnswerBody>>,
-        fn(Response<AnswerBody>) -> Result<Response<AnswerBody>, Infallible>,
-    >;
+    type Future =
+        Map<Answering, fn(Response<AnswerBody>) -> Result<Response<AnswerBody>, Infallible>>;
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
-        (self.context.handler)(request, self.peer.clone(), self.state.clone()).map(Ok)
+        let (peer, state) = (self.peer.clone(), self.state.clone());
+        if state.http2().is_none() {
+            return (self.context.handler)(request, peer, state).map(Ok);
+        }
+        // A request of HTTP/2 is a task of its own, and begins in it.
+        let context = self.context.clone();
+        let task = async move { (context.handler)(request, peer, state).await };
+        task.boxed().right_future().map(Ok)
     }
 }
 
@@ -113,7 +117,7 @@ impl Connection {
         tokio::select! {
             biased;
             ended = &mut connection => return self.record_end(ended),
-            () = self.until_closing() => connection.as_mut().graceful_shutdown(),
+            () = when_woken(self.until_closing()) => connection.as_mut().graceful_shutdown(),
         }
         while self.state.is_evicted() {
             // A request may have come in the meantime: it is answered.
@@ -155,13 +159,17 @@ impl Connection {
     }
 }
 
+/// Waits for something that seldom happens, and is polled only when that wakes it: not for each
+/// request, as it takes a lock that all connections share.
+pub(super) async fn when_woken(event: impl Future<Output = ()>) {
+    let mut event: FuturesUnordered<_> = iter::once(event).collect();
+    event.next().await;
+}
+
+/// Of header fields hyper takes 100: another number of them would cost an allocation for each request.
 fn http1() -> http1::Builder {
     let mut builder = http1::Builder::new();
-    builder
-        .timer(TokioTimer::new())
-        .header_read_timeout(None)
-        .max_buf_size(HEAD_BUFFER_BYTES)
-        .max_headers(MAX_HEADER_FIELDS);
+    builder.timer(TokioTimer::new()).header_read_timeout(None).max_buf_size(HEAD_BUFFER_BYTES);
     builder
 }
 

@@ -1,27 +1,28 @@
 //! The edge: what every request to the API passes, a numbered list of steps from top to bottom.
 //!
 //! One function instead of a stack of layers: measured, the usual stack costs more than everything
-//! else that a cached answer needs. No span is opened here. The steps 1 to 4 and 10 to 15 are in
-//! [`Edge::answer`] and belong to every request; those between them, in `Edge::work`, stop at the
-//! first that has an answer.
+//! else that a cached answer needs. No span is opened here. An answer that was given before is there
+//! at once ([`Edge::recall`]), without a future of its own; all others are worked on
+//! ([`Edge::work`]), and leave by the same steps ([`Edge::send`]).
 
-use std::{panic::AssertUnwindSafe, pin::Pin, sync::OnceLock, task::Poll, time::Duration};
-
-use axum::{
-    Router,
-    body::Body,
-    response::{IntoResponse, Response},
+use std::{
+    panic::AssertUnwindSafe,
+    pin::Pin,
+    sync::{Arc, OnceLock},
+    task::Poll,
+    time::Duration,
 };
-use futures_util::FutureExt;
-use http::{HeaderMap, HeaderValue, Request, StatusCode, Version, header};
-use hyper::body::Incoming;
+
+use axum::{body::Body, response::IntoResponse};
+use futures_util::{FutureExt, future};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Version, header};
+use hyper::body::{Body as _, Incoming};
 use tokio::{sync::Semaphore, time::error::Elapsed};
 use tokio_util::sync::CancellationToken;
-use tower::ServiceExt;
 
 use super::{
-    body::{AnswerBody, drain_body},
-    connection::Peer,
+    body::{AnswerBody, Content, drain_body},
+    connection::{Answering, Peer},
     head,
     host::{HostRule, check_any_host},
     outcome::{Outcome, add_common_headers, render},
@@ -32,7 +33,8 @@ use super::{
     state::RequestGuard,
 };
 use crate::{
-    access::{self, Policy, RequestIdentity, TrustedProxies},
+    access::{self, Identity, Policy, RequestIdentity, TrustedProxies},
+    api::Api,
     contact::Contact,
     in_flight::{InFlight, Permit},
     lifecycle::Readiness,
@@ -44,8 +46,8 @@ use crate::{
 /// Everything the edge needs. Shared by all connections.
 #[derive(Debug)]
 pub struct Edge {
-    /// The routes behind it.
-    pub router: Router,
+    /// What answers behind it.
+    pub api: Api,
     /// Which route a path leads to.
     pub routes: RouteMatcher,
     /// Decides which callers are let in.
@@ -76,40 +78,62 @@ pub struct Edge {
 
 impl Edge {
     /// Answers one request.
-    pub async fn answer(
-        &self,
+    pub fn answer(
+        self: &Arc<Self>,
         request: Request<Incoming>,
-        peer: &Peer,
+        peer: Peer,
         // 1. The connection is in use until its peer has taken the answer: it is not closed as idle.
         guard: RequestGuard,
-    ) -> Response<AnswerBody> {
+    ) -> Answering {
         // 2. The head is read once, for all later steps.
         let info = self.inspect(&request, peer);
-        // 3. From here on the request leaves its line, count and record, also if its caller leaves.
-        let mut log = RequestLog::new(&self.recorder, &info);
-        // 4. Above `api.max_in_flight` requests are shed at once, so that the others stay fast.
+        // 3. Above `api.max_in_flight` requests are shed at once, so that the others stay fast.
         let permit = self.in_flight.enter(info.route.is_probe());
-        let mut outcome = match &permit {
-            Some(permit) => self.work_until_cut(request, permit, &mut log).await,
-            None => Outcome::undecided(overloaded("too many requests at once")),
+        // 4. What was answered before, and is still the answer, is there at once.
+        if permit.is_some()
+            && let Some(recalled) = self.recall(&request, &info)
+        {
+            return future::ready(self.send(recalled, info, permit, guard)).left_future();
+        }
+        let edge = self.clone();
+        let work = async move {
+            // 5. From here on the request leaves its line, count and record, also if its caller leaves.
+            let mut log = RequestLog::new(&edge.recorder, &info);
+            let mut outcome = match &permit {
+                Some(permit) => edge.work_until_cut(request, permit, &mut log).await,
+                None => Outcome::undecided(overloaded("too many requests at once")),
+            };
+            // 11. Without its audit record no answer goes out.
+            log.write_record(&mut outcome).await;
+            log.finish();
+            edge.send(outcome, info, permit, guard)
         };
-        // 10. Without its audit record no answer goes out.
-        log.write_record(&mut outcome).await;
-        // 11. A problem becomes a document here, where the request's id and path are known.
+        work.boxed().right_future()
+    }
+
+    /// Sends an answer: the caller cannot leave any longer.
+    fn send(
+        &self,
+        mut outcome: Outcome,
+        info: RequestInfo,
+        permit: Option<Permit>,
+        guard: RequestGuard,
+    ) -> Response<AnswerBody> {
+        // 12. A problem becomes a document here, where the request's id and path are known.
         self.render_problem(&mut outcome, &info);
-        // 12. A caller with a rate learns what is left of it.
+        // 13. A caller with a rate learns what is left of it.
         self.add_rate_limit(&mut outcome, &info);
-        // 13. Every answer has the same security headers and its request id.
-        self.add_headers(&mut outcome.response, &info);
         // 14. The answer is counted and logged as it is sent, refusals too.
-        log.finish(&outcome);
+        self.recorder.observe(&info, &outcome);
         // 15. The permit is given back once the body is handed out, and a stream is timed at its end.
         let watched = outcome.is_stream().then(|| self.recorder.watch_stream(&info));
+        // 16. Every answer has the same security headers and its request id.
+        self.add_headers(&mut outcome.response, info);
         outcome.response.map(|body| AnswerBody::new(body, guard).holding(permit, watched))
     }
 
     /// Reads off the head what the steps ask for.
-    fn inspect(&self, request: &Request<Incoming>, peer: &Peer) -> RequestInfo {
+    fn inspect(&self, request: &Request<Incoming>, peer: Peer) -> RequestInfo {
         let headers = request.headers();
         let route = self.routes.find(request.uri().path());
         let certificate = peer.certificate.as_ref();
@@ -124,8 +148,26 @@ impl Edge {
             method: request.method().clone(),
             route,
             identity: identity.map_or_else(OnceLock::new, OnceLock::from),
-            certificate: peer.certificate.clone(),
+            certificate: peer.certificate,
         }
+    }
+
+    /// The answer of a plain request of a caller who may have it, if it was given before. Whatever
+    /// else there is to it, a refusal too, is left to [`Edge::work`], of which nothing is done here.
+    fn recall(&self, request: &Request<Incoming>, info: &RequestInfo) -> Option<Outcome> {
+        // A body and an audit record are waited for.
+        if !request.body().is_end_stream() || self.recorder.audit.is_on() {
+            return None;
+        }
+        let Identity::Authenticated(known) = info.identity() else { return None };
+        let recall = || {
+            let recalled = self.api.recall(request, known.caller(), info.began)?;
+            self.admit(request, info).ok()?;
+            let is_admitted = recalled.is_admitted(known, info.began);
+            is_admitted.then(|| recalled.respond(request.headers()))
+        };
+        let recalled = std::panic::catch_unwind(AssertUnwindSafe(recall)).ok()??;
+        Some(Outcome::recalled(recalled.0, recalled.1))
     }
 
     /// Works on a request until it is answered, or until the time of the drain is up: then its caller
@@ -151,7 +193,7 @@ impl Edge {
         log: &mut RequestLog<'_>,
     ) -> Outcome {
         let info = log.info();
-        // 5. What is no request for this listener costs nothing more. A refusal is recorded too.
+        // 6. What is no request for this listener costs nothing more. A refusal is recorded too.
         if let Err(problem) = self.admit(&request, info) {
             let refused = Outcome::refused(problem);
             if refused.decision.is_some() && log.reserve_record().await.is_err() {
@@ -159,18 +201,18 @@ impl Edge {
             }
             return refused;
         }
-        // 6. No handler wants a body: it is read away, so that the connection can be used again.
+        // 7. No handler wants a body: it is read away, so that the connection can be used again.
         let request = match self.take_body(request, permit).await {
             Ok(request) => request,
             Err(problem) => return Outcome::undecided(problem),
         };
-        // 7. A token whose key is not known yet waits for the issuer's newest keys.
+        // 8. A token whose key is not known yet waits for the issuer's newest keys.
         self.wait_for_keys(request.headers(), permit, info).await;
-        // 8. The audit's permit is taken before anything is decided: no decision is without a record.
+        // 9. The audit's permit is taken before anything is decided: no decision is without a record.
         if info.route.asks_for_caller() && log.reserve_record().await.is_err() {
             return Outcome::unrecorded(None);
         }
-        // 9. The handler answers in time, and its panic is a 500.
+        // 10. The handler answers in time, and its panic is a 500.
         self.call_handler(request, permit, log).await
     }
 
@@ -236,7 +278,7 @@ impl Edge {
         let (client, request_id) = (info.client, info.id.clone());
         request.extensions_mut().insert(RequestIdentity { policy, identity, client, request_id });
         request.extensions_mut().insert(permit.clone());
-        let work = AssertUnwindSafe(self.router.clone().oneshot(request)).catch_unwind();
+        let work = AssertUnwindSafe(self.api.answer(request)).catch_unwind();
         let mut work = std::pin::pin!(work);
         let admitted = info.route.asks_for_caller().then_some(Decision::Allow);
         // A cached answer is there at once: only what waits pays for a timer.
@@ -249,8 +291,7 @@ impl Edge {
             }
         };
         let problem = match worked {
-            Ok(Ok(Ok(response))) => return Outcome::of_handler(response, info.route),
-            Ok(Ok(Err(never))) => match never {},
+            Ok(Ok(response)) => return Outcome::of_handler(response, info.route),
             Ok(Err(_panic)) => {
                 tracing::error!(http.route = info.route.template, "a handler panicked");
                 Problem::new(Code::Internal, "internal error")
@@ -310,7 +351,7 @@ impl Edge {
             (Some(Decision::Allow), StatusCode::NOT_MODIFIED) => limiter.give_back(),
             (Some(Decision::Allow), _) => {}
             (Some(Decision::Deny), StatusCode::TOO_MANY_REQUESTS) => {
-                self.recorder.metrics.rate_limited(caller.name().label());
+                self.recorder.metrics.rate_limited(caller.name().label().clone());
                 return;
             }
             _ => return,
@@ -321,9 +362,9 @@ impl Edge {
         headers.insert(access::RATELIMIT, left);
     }
 
-    fn add_headers(&self, response: &mut Response, info: &RequestInfo) {
+    fn add_headers(&self, response: &mut Response<Content>, info: RequestInfo) {
         let headers = response.headers_mut();
-        add_common_headers(headers, info.id.clone());
+        add_common_headers(headers, info.id);
         // HTTP/2 has GOAWAY for it.
         if self.readiness.is_ending() && info.version != Version::HTTP_2 {
             headers.insert(header::CONNECTION, HeaderValue::from_static("close"));

@@ -5,7 +5,7 @@
 
 use std::{
     io,
-    pin::Pin,
+    pin::{Pin, pin},
     sync::Arc,
     task::{Context, Poll, ready},
     time::Duration,
@@ -14,6 +14,7 @@ use std::{
 use tokio::{
     io::{AsyncRead, AsyncWrite, Interest, ReadBuf},
     net::TcpStream,
+    task::unconstrained,
     time::{Instant, Sleep},
 };
 
@@ -119,18 +120,24 @@ impl TimedIo<TcpStream> {
     }
 }
 
-/// Polls a timer for `deadline`. The timer is set again only when it fires or is too late: setting
-/// it for each request would cost more than the rest of the IO.
+/// Polls a timer for `deadline`. The timer is set again only when it fires or is too late, and is
+/// polled only then: for each request that would cost more than the rest of the IO. It wakes the
+/// connection's task, which is always the same.
 fn has_passed(
     timer: &mut Option<Pin<Box<Sleep>>>,
     deadline: Instant,
     cx: &mut Context<'_>,
 ) -> bool {
+    let is_set = timer.as_ref().is_some_and(|timer| timer.deadline() <= deadline);
     let timer = timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
+    if is_set && !timer.is_elapsed() {
+        return false;
+    }
     if timer.deadline() > deadline {
         timer.as_mut().reset(deadline);
     }
-    while timer.as_mut().poll(cx).is_ready() {
+    // Outside of the task's budget: a poll that this refuses would leave the timer without a waker.
+    while pin!(unconstrained(timer.as_mut())).poll(cx).is_ready() {
         if deadline <= now() {
             return true;
         }

@@ -3,14 +3,12 @@
 
 use std::time::Duration;
 
-use axum::{
-    body::Body,
-    response::{IntoResponse, Response},
-};
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::{body::Body, response::IntoResponse};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 use http_body::Body as _;
 
-use super::{request_id::X_REQUEST_ID, routes::Route};
+use super::{body::Content, request_id::X_REQUEST_ID, routes::Route};
 use crate::{
     access::Refusal,
     api::{CacheStatus, StreamMarker},
@@ -25,16 +23,25 @@ const CLIENT_LEFT: u16 = 499;
 /// An answer on its way out.
 #[derive(Debug)]
 pub(super) struct Outcome {
-    pub(super) response: Response,
+    pub(super) response: Response<Content>,
     /// Whether the caller was let in; `None` where that was not decided.
     pub(super) decision: Option<Decision>,
     /// The reason of the problem that it is, once that is rendered.
     pub(super) reason: Option<&'static str>,
+    /// How the cache served it, if it did.
+    pub(super) cache: Option<CacheStatus>,
 }
 
 impl Outcome {
-    pub(super) fn new(response: Response, decision: Option<Decision>) -> Self {
-        Self { response, decision, reason: None }
+    pub(super) fn new(response: axum::response::Response, decision: Option<Decision>) -> Self {
+        let cache = response.extensions().get().copied();
+        Self { response: response.map(Content::from), decision, reason: None, cache }
+    }
+
+    /// An answer that was given before.
+    pub(super) fn recalled(response: Response<Bytes>, cache: CacheStatus) -> Self {
+        let response = response.map(Content::Whole);
+        Self { response, decision: Some(Decision::Allow), reason: None, cache: Some(cache) }
     }
 
     /// A problem from before anything was decided.
@@ -49,7 +56,7 @@ impl Outcome {
     }
 
     /// A handler's answer. A route that asks for a caller admits every caller that it does not refuse.
-    pub(super) fn of_handler(response: Response, route: &Route) -> Self {
+    pub(super) fn of_handler(response: axum::response::Response, route: &Route) -> Self {
         if !route.asks_for_caller() || response.status() == StatusCode::METHOD_NOT_ALLOWED {
             return Self::new(response, None);
         }
@@ -67,9 +74,9 @@ impl Outcome {
 
     /// What is recorded of a caller who left before the answer.
     pub(super) fn client_left(decision: Option<Decision>) -> Self {
-        let mut response = Response::new(Body::empty());
+        let mut response = Response::new(Content::Whole(Bytes::new()));
         *response.status_mut() = StatusCode::from_u16(CLIENT_LEFT).expect("three digits");
-        Self { response, decision, reason: Some("client_left") }
+        Self { response, decision, reason: Some("client_left"), cache: None }
     }
 
     /// Whether a problem says that the caller may not.
@@ -91,11 +98,6 @@ impl Outcome {
         self.response.body().size_hint().exact().filter(|_| is_sent)
     }
 
-    /// How the cache served it, if it did.
-    pub(super) fn cache_status(&self) -> Option<CacheStatus> {
-        self.response.extensions().get().copied()
-    }
-
     /// Whether it is an event stream.
     pub(super) fn is_stream(&self) -> bool {
         self.response.extensions().get::<StreamMarker>().is_some()
@@ -103,15 +105,16 @@ impl Outcome {
 }
 
 /// Replaces an answer that failed by the document of its problem. `Allow` stays.
-pub(super) fn render(
-    response: &mut Response,
+pub(super) fn render<B: From<Body>>(
+    response: &mut Response<B>,
     problem: &Problem,
     public_path: &PublicPath,
     path: &str,
     id: &HeaderValue,
 ) {
     let allow = response.headers_mut().remove(header::ALLOW);
-    *response = problem.render(public_path, path, id.to_str().unwrap_or_default());
+    let rendered = problem.render(public_path, path, id.to_str().unwrap_or_default());
+    *response = rendered.map(B::from);
     if let Some(allow) = allow {
         response.headers_mut().insert(header::ALLOW, allow);
     }

@@ -50,15 +50,14 @@ impl Recorder {
     }
 
     /// The caller's name for log lines and metrics.
-    fn caller(&self, info: &RequestInfo) -> Arc<str> {
-        info.authenticated_caller()
-            .map_or_else(|| self.no_caller.clone(), |caller| caller.name().label())
+    fn caller<'a>(&'a self, info: &'a RequestInfo) -> &'a Arc<str> {
+        info.authenticated_caller().map_or(&self.no_caller, |caller| caller.name().label())
     }
 
     /// Counts a request and writes its line.
-    fn observe(&self, info: &RequestInfo, outcome: &Outcome) {
+    pub(super) fn observe(&self, info: &RequestInfo, outcome: &Outcome) {
         let took = self.clock.now().since(info.began);
-        let cache = outcome.cache_status();
+        let cache = outcome.cache;
         if let Some(cache) = cache {
             self.metrics.cache(cache.result);
         }
@@ -72,7 +71,7 @@ impl Recorder {
                 message: "request",
                 request_id: info.id.to_str().unwrap_or_default(),
                 trace_id: info.traceparent.as_ref().and_then(trace_id),
-                caller: &caller,
+                caller,
                 client: info.client,
                 method,
                 route,
@@ -87,7 +86,7 @@ impl Recorder {
             });
         }
         let waits = if outcome.is_stream() { WaitKind::Stream } else { info.waits() };
-        self.metrics.http_call(HttpCall { route, method, status, caller, took, waits });
+        self.metrics.http_call(&HttpCall { route, method, status, caller, took, waits });
     }
 
     fn with_record<T>(
@@ -103,7 +102,7 @@ impl Recorder {
             timestamp: self.clock.wall(),
             id: Uuid::new_v4(),
             request_id: info.id.to_str().unwrap_or_default(),
-            caller: &self.caller(info),
+            caller: self.caller(info),
             credential: credential.as_deref(),
             method: info.method_name(),
             client: info.client,
@@ -172,10 +171,9 @@ impl<'a> RequestLog<'a> {
         }
     }
 
-    /// Writes the line and the count of an answer that goes out now: from here on the caller cannot leave.
-    pub(super) fn finish(mut self, outcome: &Outcome) {
+    /// The answer goes out now: from here on the caller cannot leave.
+    pub(super) fn finish(mut self) {
         self.is_finished = true;
-        self.recorder.observe(self.info, outcome);
     }
 }
 

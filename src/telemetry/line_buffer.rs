@@ -15,10 +15,6 @@ pub(super) struct LineBuffer {
 }
 
 impl LineBuffer {
-    pub(super) fn with_capacity(bytes: usize) -> Self {
-        Self { bytes: Vec::with_capacity(bytes), is_torn: false }
-    }
-
     /// The output is another one, which ends in the midst of a line or does not.
     pub(super) fn set_torn(&mut self, is_torn: bool) {
         self.is_torn = is_torn;
@@ -27,6 +23,12 @@ impl LineBuffer {
     /// Adds a line, or a part of one, with its line end.
     pub(super) fn push(&mut self, bytes: &[u8]) {
         self.bytes.extend_from_slice(bytes);
+    }
+
+    /// Takes what another buffer has gathered, which gets the empty one of this.
+    pub(super) fn swap(&mut self, other: &mut Vec<u8>) {
+        debug_assert!(self.bytes.is_empty(), "what was gathered is written first");
+        std::mem::swap(&mut self.bytes, other);
     }
 
     pub(super) fn len(&self) -> usize {
@@ -64,8 +66,8 @@ pub(super) struct Written {
     pub(super) result: io::Result<()>,
 }
 
-fn count_lines(bytes: &[u8]) -> usize {
-    bytes.split(|byte| *byte == b'\n').count() - 1
+pub(super) fn count_lines(bytes: &[u8]) -> usize {
+    memchr::memchr_iter(b'\n', bytes).count()
 }
 
 /// As [`Write::write_all`], and says how many bytes were taken.
@@ -80,4 +82,52 @@ fn write_all(output: &mut (impl Write + ?Sized), bytes: &[u8]) -> (usize, io::Re
         }
     }
     (taken, Ok(()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Takes so many bytes in all, and then none.
+    struct Room(Vec<u8>, usize);
+
+    impl Write for Room {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let taken = bytes.len().min(self.1);
+            if taken == 0 {
+                return Err(io::ErrorKind::StorageFull.into());
+            }
+            self.1 -= taken;
+            self.0.extend_from_slice(&bytes[..taken]);
+            Ok(taken)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_line_that_is_written_in_part_is_lost_and_the_next_begins_on_its_own() {
+        let (mut lines, mut output) = (LineBuffer::default(), Room(Vec::new(), 6));
+        lines.push(b"one\ntwo\nthree\n");
+        assert_eq!(lines.write_to(&mut output).lost, 2);
+        output.1 = 100;
+        lines.push(b"four\n");
+        assert_eq!(lines.write_to(&mut output).lost, 0);
+        assert_eq!(output.0, b"one\ntw\nfour\n");
+    }
+
+    #[test]
+    fn a_torn_line_is_ended_also_after_another_failure_and_counted_once() {
+        let (mut lines, mut output) = (LineBuffer::default(), Room(Vec::new(), 2));
+        let mut lost = 0;
+        for (line, room) in [("one\n", 0), ("two\n", 100), ("three\n", 100)] {
+            lines.push(line.as_bytes());
+            lost += lines.write_to(&mut output).lost;
+            output.1 = room;
+        }
+        assert_eq!(output.0, b"on\nthree\n");
+        assert_eq!(lost, 2);
+    }
 }

@@ -14,7 +14,6 @@ use prometheus_client::{
         counter::{ConstCounter, Counter},
         family::Family,
         gauge::Gauge,
-        histogram::Histogram,
     },
     registry::Registry,
 };
@@ -22,7 +21,11 @@ use vmware_cloud::UpstreamCall;
 
 pub(super) use self::events::MintOutcome;
 pub use self::events::{CacheResult, HttpCall, WaitKind};
-use super::process::{ProcessCollector, RuntimeCollector};
+use super::{
+    histogram::DurationHistogram,
+    http_counters::HttpCounters,
+    process::{ProcessCollector, RuntimeCollector},
+};
 
 /// Seconds; from a cached answer to a request's deadline.
 const HTTP_BUCKETS: [f64; 13] =
@@ -68,14 +71,6 @@ const TASKS: [&str; 14] = [
 type Label = (&'static str, &'static str);
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct HttpLabels {
-    route: &'static str,
-    method: &'static str,
-    status: u16,
-    caller: Arc<str>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct RouteLabels {
     route: &'static str,
 }
@@ -98,15 +93,17 @@ struct UpstreamLabels {
 pub struct Metrics(Arc<MetricFamilies>);
 
 struct MetricFamilies {
-    http_requests: Family<HttpLabels, Counter>,
-    http_duration: Family<RouteLabels, Histogram, fn() -> Histogram>,
-    wait_duration: Family<RouteLabels, Histogram, fn() -> Histogram>,
+    http_requests: HttpCounters,
+    http_duration: Family<RouteLabels, DurationHistogram, fn() -> DurationHistogram>,
+    wait_duration: Family<RouteLabels, DurationHistogram, fn() -> DurationHistogram>,
     http_in_flight: Gauge,
     cache: Family<[Label; 1], Counter>,
+    /// Those of `cache`, by their results.
+    cache_results: [Counter; CacheResult::ALL.len()],
     token_mints: Family<MintLabels, Counter>,
     runtime: RuntimeCollector,
     upstream_requests: Family<UpstreamLabels, Counter>,
-    upstream_duration: Family<[Label; 2], Histogram, fn() -> Histogram>,
+    upstream_duration: Family<[Label; 2], DurationHistogram, fn() -> DurationHistogram>,
     access_denied: Family<[Label; 1], Counter>,
     connection_errors: Family<[Label; 1], Counter>,
     connections: Family<[Label; 1], Gauge>,
@@ -130,16 +127,22 @@ impl Metrics {
     /// Metrics that have counted nothing yet. Tasks are counted of the runtime that this is called on.
     #[must_use]
     pub fn new() -> Self {
+        let cache = Family::<[Label; 1], Counter>::default();
+        let cache_results = CacheResult::ALL
+            .map(|result| cache.get_or_create(&[("result", result.as_str())]).clone());
         let metrics = Self(Arc::new(MetricFamilies {
-            http_requests: Family::default(),
-            http_duration: Family::new_with_constructor(|| Histogram::new(HTTP_BUCKETS)),
-            wait_duration: Family::new_with_constructor(|| Histogram::new(WAIT_BUCKETS)),
+            http_requests: HttpCounters::default(),
+            http_duration: Family::new_with_constructor(|| DurationHistogram::new(&HTTP_BUCKETS)),
+            wait_duration: Family::new_with_constructor(|| DurationHistogram::new(&WAIT_BUCKETS)),
             http_in_flight: Gauge::default(),
-            cache: Family::default(),
+            cache,
+            cache_results,
             token_mints: Family::default(),
             runtime: RuntimeCollector::current(),
             upstream_requests: Family::default(),
-            upstream_duration: Family::new_with_constructor(|| Histogram::new(UPSTREAM_BUCKETS)),
+            upstream_duration: Family::new_with_constructor(|| {
+                DurationHistogram::new(&UPSTREAM_BUCKETS)
+            }),
             access_denied: Family::default(),
             connection_errors: Family::default(),
             connections: Family::default(),
@@ -159,11 +162,7 @@ impl Metrics {
     /// Closed label sets begin at 0: a rate over a series that appears with its first event misses
     /// that event.
     fn begin_at_zero(&self) {
-        use CacheResult::{Collapsed, Hit, Miss, Revalidated, Stale};
         let inner = &*self.0;
-        for result in [Hit, Stale, Miss, Collapsed, Revalidated] {
-            drop(inner.cache.get_or_create(&[("result", result.as_str())]));
-        }
         for reason in CONNECTION_ERRORS {
             drop(inner.connection_errors.get_or_create(&[("reason", reason)]));
         }
@@ -196,23 +195,21 @@ impl Metrics {
     }
 
     /// Counts a request and its duration.
-    pub fn http_call(&self, call: HttpCall) {
-        let HttpCall { route, method, status, caller, took, waits } = call;
-        let labels = HttpLabels { route, method, status: status.as_u16(), caller };
-        self.0.http_requests.get_or_create(&labels).inc();
+    pub fn http_call(&self, call: &HttpCall<'_>) {
+        let HttpCall { route, took, waits, .. } = *call;
+        self.0.http_requests.count(call);
         match waits {
             WaitKind::No => {
-                let labels = RouteLabels { route: labels.route };
-                self.0.http_duration.get_or_create(&labels).observe(took.as_secs_f64());
+                self.0.http_duration.get_or_create(&RouteLabels { route }).observe(took);
             }
-            WaitKind::Poll => self.wait(labels.route, took),
+            WaitKind::Poll => self.wait(route, took),
             WaitKind::Stream => {}
         }
     }
 
     /// Notes how long a request waited for a change, or an event stream was open.
     pub fn wait(&self, route: &'static str, took: Duration) {
-        self.0.wait_duration.get_or_create(&RouteLabels { route }).observe(took.as_secs_f64());
+        self.0.wait_duration.get_or_create(&RouteLabels { route }).observe(took);
     }
 
     /// The number of requests being worked on.
@@ -223,7 +220,7 @@ impl Metrics {
 
     /// Counts how an answer was served.
     pub fn cache(&self, result: CacheResult) {
-        self.0.cache.get_or_create(&[("result", result.as_str())]).inc();
+        self.0.cache_results[result as usize].inc();
     }
 
     /// Counts a mint. `org_id` is `default` for the app's own organization.
@@ -243,7 +240,7 @@ impl Metrics {
         let labels = UpstreamLabels { upstream, endpoint, status };
         self.0.upstream_requests.get_or_create(&labels).inc();
         let labels = [("upstream", upstream), ("endpoint", endpoint)];
-        self.0.upstream_duration.get_or_create(&labels).observe(call.took.as_secs_f64());
+        self.0.upstream_duration.get_or_create(&labels).observe(call.took);
     }
 
     /// Shows the reasons for which callers may be refused at 0: a rule sees the first refusal of each.
@@ -315,7 +312,7 @@ impl Metrics {
 
     fn register_requests(&self, metrics: &mut Registry) {
         let inner = &self.0;
-        metrics.register("http_requests", "Requests answered", inner.http_requests.clone());
+        metrics.register("http_requests", "Requests answered", inner.http_requests.family());
         metrics.register(
             "http_request_duration_seconds",
             "Time from the head of the request to the head of its answer, without waits and event streams",

@@ -6,9 +6,12 @@
 mod access_log;
 mod audit;
 mod cloud_events;
+mod histogram;
+mod http_counters;
+mod json_line;
 mod line_buffer;
 mod log;
-mod log_writer;
+mod log_queue;
 mod metrics;
 mod proc_self;
 mod process;

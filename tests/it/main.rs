@@ -26,6 +26,7 @@ mod policy;
 mod process;
 mod prometheus;
 mod public_path;
+mod recalled;
 mod secret;
 mod sharing;
 mod snapshot;

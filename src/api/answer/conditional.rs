@@ -1,7 +1,7 @@
 //! What a request's header fields say about the answer that is wanted.
 
 use axum::extract::FromRequestParts;
-use http::request::Parts;
+use http::{HeaderMap, request::Parts};
 
 use super::{coding::AcceptedCodings, directives::CacheDirectives, if_none_match::IfNoneMatch};
 
@@ -21,11 +21,17 @@ impl<S: Sync> FromRequestParts<S> for ConditionalHeaders {
     type Rejection = std::convert::Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Self::Rejection> {
-        let headers = &parts.headers;
-        Ok(Self {
+        Ok(Self::of(&parts.headers))
+    }
+}
+
+impl ConditionalHeaders {
+    /// Reads them.
+    pub(in crate::api) fn of(headers: &HeaderMap) -> Self {
+        Self {
             known: IfNoneMatch::of(headers),
             accepts: AcceptedCodings::of(headers),
             directives: CacheDirectives::of(headers),
-        })
+        }
     }
 }

@@ -44,6 +44,7 @@ pub(in crate::api) struct EncodedAnswer {
     key: Option<AnswerKey>,
     /// The cursor of the page that follows.
     next: Option<Box<str>>,
+    was_asked: AtomicBool,
     variants: [CodedVariant; 3],
 }
 
@@ -86,7 +87,14 @@ impl EncodedAnswer {
         let hash = Sha256::digest(&identity);
         let etag = format!("W/\"{}\"", BASE64_URL_SAFE_NO_PAD.encode(&hash[..16]));
         let etag = HeaderValue::from_str(&etag).expect("base64 is visible ASCII");
-        Self { identity, etag, key: None, next: None, variants: Default::default() }
+        Self {
+            identity,
+            etag,
+            key: None,
+            next: None,
+            was_asked: AtomicBool::new(false),
+            variants: Default::default(),
+        }
     }
 
     /// The same as a page that another one follows, from this cursor on.
@@ -97,6 +105,11 @@ impl EncodedAnswer {
     /// The cursor of the page that follows.
     pub(in crate::api) fn next(&self) -> Option<&str> {
         self.next.as_deref()
+    }
+
+    /// Takes note that somebody asked for it. Tells whether that was so before.
+    pub(in crate::api) fn note_asked(&self) -> bool {
+        self.was_asked.load(Ordering::Relaxed) || self.was_asked.swap(true, Ordering::Relaxed)
     }
 
     /// The same under a key of the cache.

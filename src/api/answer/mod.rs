@@ -15,28 +15,26 @@ mod conditional;
 mod directives;
 mod encoded;
 mod encoding_limit;
+mod freshness_headers;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(super) mod fuzzing;
 mod if_none_match;
 
 use std::{sync::Arc, time::Duration};
 
-use axum::{
-    body::Body,
-    response::{IntoResponse, Response},
-};
+use bytes::Bytes;
 use http::{
-    HeaderName, HeaderValue, StatusCode,
-    header::{AGE, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, LINK, VARY},
+    HeaderValue, Response, StatusCode,
+    header::{CONTENT_ENCODING, CONTENT_TYPE, ETAG, LINK, VARY},
 };
 use moka::{ops::compute::Op, policy::EvictionPolicy, sync::Cache};
 use serde::Serialize;
 
 use self::{
-    cache_status::cache_status,
     caller_shares::CallerShares,
     compressor::Compressor,
     encoding_limit::{EncodingClaim, EncodingLimit},
+    freshness_headers::FreshnessHeaders,
 };
 pub(super) use self::{
     conditional::ConditionalHeaders, encoded::EncodedAnswer, encoding_limit::Overloaded,
@@ -47,10 +45,7 @@ use crate::{
     tasks::BackgroundJobs, telemetry::CacheResult,
 };
 
-const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
-/// What no client cache may repeat without asking again.
-const NO_CACHE: HeaderValue = HeaderValue::from_static("private, no-cache");
 const VARY_ON: HeaderValue = HeaderValue::from_static("Accept-Encoding, Authorization, X-API-Key");
 /// What an older revision answered is never asked for again.
 const KEPT_UNASKED: Duration = Duration::from_secs(60);
@@ -152,8 +147,7 @@ pub struct AnswerCache {
     shares: Arc<CallerShares>,
     encoders: EncodingLimit,
     press: Compressor,
-    max_age: HeaderValue,
-    fresh: Duration,
+    freshness: Arc<FreshnessHeaders>,
 }
 
 impl AnswerCache {
@@ -169,15 +163,12 @@ impl AnswerCache {
             // By frequency, a full cache would hold on to the revision that nobody asks for any more.
             .eviction_policy(EvictionPolicy::lru())
             .build();
-        let max_age = format!("private, max-age={}", fresh.as_secs());
-        let max_age = HeaderValue::from_str(&max_age).expect("digits are visible ASCII");
         Self {
             kept,
             shares: Arc::default(),
             encoders: EncodingLimit::default(),
             press: Compressor::new(jobs),
-            max_age,
-            fresh,
+            freshness: Arc::new(FreshnessHeaders::new(fresh)),
         }
     }
 
@@ -266,23 +257,20 @@ impl AnswerCache {
         conditions: &ConditionalHeaders,
         reuse: ClientCaching,
         link: Option<HeaderValue>,
-    ) -> Response {
+    ) -> (Response<Bytes>, CacheStatus) {
         let mut response = self.send(encoded, conditions, JSON);
         let revalidated = response.status() == StatusCode::NOT_MODIFIED;
-        let age_s = served.age.as_secs();
         let headers = response.headers_mut();
-        headers.insert(AGE, HeaderValue::from(age_s));
-        headers.insert(CACHE_CONTROL, self.cache_control(served.age, reuse));
+        self.freshness.add(headers, served.age, served.outcome, reuse);
         headers.insert(VARY, VARY_ON);
-        headers.insert(CACHE_STATUS, cache_status(served.outcome, age_s, self.fresh));
         // A 304 has what says how fresh the caller's copy is; the copy has its `Link`.
         if let Some(link) = link.filter(|_| !revalidated) {
             headers.insert(LINK, link);
         }
         let outcome = cache_status::result(served.outcome);
         let result = if revalidated { CacheResult::Revalidated } else { outcome };
-        response.extensions_mut().insert(CacheStatus { result, age_s });
-        response
+        let age_s = served.age.as_secs();
+        (response, CacheStatus { result, age_s })
     }
 
     /// The body in the best coding there is, or 304; with the tag, and nothing about freshness.
@@ -291,9 +279,10 @@ impl AnswerCache {
         encoded: &Arc<EncodedAnswer>,
         conditions: &ConditionalHeaders,
         kind: HeaderValue,
-    ) -> Response {
+    ) -> Response<Bytes> {
         if conditions.known.holds(encoded.etag()) {
-            let mut response = StatusCode::NOT_MODIFIED.into_response();
+            let mut response = Response::new(Bytes::new());
+            *response.status_mut() = StatusCode::NOT_MODIFIED;
             let headers = response.headers_mut();
             headers.reserve(9);
             headers.insert(ETAG, encoded.etag().clone());
@@ -305,7 +294,7 @@ impl AnswerCache {
             let kept = self.kept.clone();
             self.press.make(encoded, coding, move |encoded| weigh_again(&kept, encoded));
         }
-        let mut response = Response::new(Body::from(choice.body));
+        let mut response = Response::new(choice.body);
         let headers = response.headers_mut();
         headers.reserve(12);
         headers.insert(CONTENT_TYPE, kind);
@@ -316,18 +305,9 @@ impl AnswerCache {
         response
     }
 
-    /// What client caches may do with an answer of this age. One that is old already would be shown
-    /// again as if it were fresh: some caches write an `Age` of their own over ours.
-    fn cache_control(&self, age: Duration, reuse: ClientCaching) -> HeaderValue {
-        match reuse {
-            ClientCaching::WhileFresh if age < self.fresh => self.max_age.clone(),
-            ClientCaching::WhileFresh | ClientCaching::Never => NO_CACHE,
-        }
-    }
-
     /// How old an answer may be and still be fresh.
     pub(super) fn fresh(&self) -> Duration {
-        self.fresh
+        self.freshness.fresh()
     }
 
     /// Bytes of the answers that are kept, in all their codings.

@@ -6,7 +6,7 @@ use http::StatusCode;
 
 /// A request that was answered.
 #[derive(Debug)]
-pub struct HttpCall {
+pub struct HttpCall<'a> {
     /// The route's template.
     pub route: &'static str,
     /// The method, or `other`.
@@ -14,7 +14,7 @@ pub struct HttpCall {
     /// The status.
     pub status: StatusCode,
     /// The caller's name, `none` when no caller is known.
-    pub caller: Arc<str>,
+    pub caller: &'a Arc<str>,
     /// From the request's head to the answer's.
     pub took: Duration,
     /// Whether it is a wait, whose duration says nothing of the gateway.
@@ -48,6 +48,10 @@ pub enum CacheResult {
 }
 
 impl CacheResult {
+    /// Every result, in its own order.
+    pub(super) const ALL: [Self; 5] =
+        [Self::Hit, Self::Stale, Self::Miss, Self::Collapsed, Self::Revalidated];
+
     /// The metric label and log field.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

@@ -148,7 +148,9 @@ async fn name_teller(tls: Tls, clock: Clock) -> (SocketAddr, DropGuard) {
     };
     let handler: Handler = Arc::new(move |_, peer, connection| {
         let response = answer(peer);
-        async move { response.map(|body| AnswerBody::new(body, connection.begin())) }.boxed()
+        async move { response.map(|body| AnswerBody::new(body, connection.begin())) }
+            .boxed()
+            .right_future()
     });
     let context = ListenerContext {
         handler,

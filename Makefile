@@ -10,8 +10,8 @@ SHELL := bash
 export override CARGO_TARGET_DIR := $(abspath $(or $(CARGO_TARGET_DIR),target))
 TOOLS := $(CARGO_TARGET_DIR)/tools
 
-.PHONY: help quick demo openapi test test-all test-setup lint test-rust test-browser test-manifests test-policies \
-  test-monitoring test-image bench soak fuzz dist
+.PHONY: help quick demo openapi test test-all test-setup lint test-rust test-browser test-clients test-more-clients \
+  test-manifests test-policies test-monitoring test-image bench soak fuzz dist
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,9 +27,9 @@ quick: ## format, clippy and unit tests, for the daily loop
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	cargo test --locked --workspace --lib
 
-test: test-setup lint test-rust test-browser test-manifests test-monitoring test-image ## everything a change must pass
+test: test-setup lint test-rust test-browser test-clients test-manifests test-monitoring test-image ## everything a change must pass
 
-test-all: test test-policies soak fuzz ## the same and what takes hours: half an hour of soak, a minute of fuzzing for each target
+test-all: test test-more-clients test-policies soak fuzz ## the same and what takes hours: half an hour of soak, a minute of fuzzing for each target
 
 test-setup: ## install what the tests need (Debian packages need root)
 	tests/setup.sh
@@ -60,6 +60,15 @@ test-browser: ## the API page in Chromium, against `demo`
 	# The build that the Rust tests have made already: another choice of features would build it again.
 	cargo test --workspace --locked --no-run
 	GATEWAY=$(CARGO_TARGET_DIR)/debug/sddc-gateway npm --prefix tests/browser test
+
+test-clients: ## typed clients by two generators, and the examples for consumers' tests, against `demo`
+	cargo test --workspace --locked --no-run
+	GATEWAY=$(CARGO_TARGET_DIR)/debug/sddc-gateway tests/clients/run.sh
+
+test-more-clients: ## typed clients by four more generators
+	tests/setup.sh clients
+	cargo test --workspace --locked --no-run
+	GATEWAY=$(CARGO_TARGET_DIR)/debug/sddc-gateway tests/clients/run.sh more
 
 test-manifests: ## what `deploy/` has, by the tools that read it
 	cargo test --workspace --locked --no-run

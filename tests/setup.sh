@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Brings what the tests need beyond Rust, a C compiler, git and make. Does nothing where all is there.
 # `setup.sh fuzz` brings what fuzzing needs, and nothing else; `setup.sh dist` what a release
-# needs, `setup.sh advisories` what the check for known vulnerabilities needs, `setup.sh policies` what
-# `make test-policies` needs.
+# needs, `setup.sh advisories` what the check for known vulnerabilities needs, `setup.sh policies` and
+# `setup.sh clients` what `make test-policies` and `make test-more-clients` need.
 #
 # System programs come from Debian; linters, of pinned versions, go below the target directory.
 set -euo pipefail
@@ -94,6 +94,26 @@ install_locked() {
   npm ci --prefix "$1" --ignore-scripts --no-audit --no-fund
 }
 
+install_clients() {
+  install_locked tests/clients
+  install_requirements tests/clients/requirements.txt clients
+}
+
+# The generators that only `make test-more-clients` asks.
+install_more_clients() {
+  install_locked tests/clients/more
+  install_requirements tests/clients/more/requirements.txt more-clients
+}
+
+install_requirements() {
+  local stamp=$TOOLS/$2/pinned pinned
+  pinned=$(< "$1")
+  [[ -f $stamp && $(< "$stamp") == "$pinned" ]] && return
+  python3 -m venv --clear "$TOOLS/$2"
+  "$TOOLS/$2/bin/pip" install --quiet --disable-pip-version-check -r "$1"
+  printf '%s\n' "$pinned" > "$stamp"
+}
+
 install_python_tools() {
   local stamp=$TOOLS/python/pinned
   [[ -f $stamp && $(< "$stamp") == "${PYTHON_TOOLS[*]}" ]] && return
@@ -166,11 +186,13 @@ case ${1:-} in
   dist) install_release_tools && exit ;;
   advisories) install_cargo_deny && exit ;;
   policies) install_policy_linter && exit ;;
+  clients) install_more_clients && exit ;;
 esac
 install_packages
 install_programs
 install_browser_driver
 install_document_linter
+install_clients
 install_python_tools
 install_kubectl
 install_cargo_deny

@@ -89,10 +89,9 @@ test('a list can be tried out with a filter', async () => {
     const block = operation(page, '/sddcs');
     await block.locator('.opblock-summary-control').click();
     await block.getByRole('button', { name: 'Try it out' }).click();
-    const state = block.locator('tr[data-param-name="state"]');
-    await state.getByRole('button', { name: /add/i }).click();
-    await state.locator('input').fill('READY');
-    await block.locator('tr[data-param-name="fields"] input').fill('name,state');
+    // Closed sets are chosen from, not typed.
+    await block.locator('tr[data-param-name="state"] select').selectOption(['READY']);
+    await block.locator('tr[data-param-name="fields"] select').selectOption(['name', 'state']);
     const asked = page.waitForResponse((answer) => new URL(answer.url()).pathname === '/sddcs');
     await block.getByRole('button', { name: 'Execute' }).click();
 

@@ -42,10 +42,10 @@ pub(super) fn secret(
 /// The keys that seal what replicas share.
 pub(super) fn sealing_keys(config: &Config, upstreams: &Upstreams) -> Option<Watched> {
     let (file, sharing) = (config.keys_file.as_ref()?, config.sharing.as_ref()?);
-    let (keys, mint) = (sharing.keys.clone(), upstreams.mint.clone());
+    let (sharing, mint) = (sharing.clone(), upstreams.mint.clone());
     let take = take_at_once(move |content| {
-        keys.replace(content).map_err(InvalidKeys::as_str)?;
-        mint.hold(keys.lines());
+        sharing.keys.replace(content).map_err(InvalidKeys::as_str)?;
+        mint.hold(sharing.secrets());
         tracing::info!("keys.file has changed");
         Ok::<(), &'static str>(())
     });

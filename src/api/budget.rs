@@ -51,20 +51,36 @@ impl Budget {
         targets: &[Target],
         now: Instant,
     ) -> bool {
-        if !self.own.spend(caller, targets, now) {
+        let Some(replicas) = &self.replicas else { return self.own.spend(caller, targets, now) };
+        if !self.own.has_room(caller, targets, now) {
             return false;
         }
-        let Some(replicas) = &self.replicas else { return true };
         // No organization's id is empty.
         let budgets = targets.iter().map(|target| {
             format!("{}/{}", caller.as_str(), target.as_ref().map_or("", OrgId::as_str))
         });
         let budgets: Vec<_> = budgets.collect();
-        replicas.spend(&budgets, READS, WINDOW).await.unwrap_or(true)
+        match replicas.spend(&budgets, READS, WINDOW).await {
+            // What all replicas together refuse costs nothing here either.
+            Ok(false) => false,
+            Ok(true) => {
+                self.own.spend(caller, targets, now);
+                true
+            }
+            Err(_unshared) => self.own.spend(caller, targets, now),
+        }
     }
 }
 
 impl LocalBudget {
+    fn has_room(&self, caller: &CallerName, targets: &[Target], now: Instant) -> bool {
+        let pairs = self.0.lock();
+        targets.iter().all(|target| {
+            let spent = pairs.get(&(caller.clone(), target.clone()));
+            spent.is_none_or(|spent| spent.has_room(now))
+        })
+    }
+
     /// The same of this replica: of each target, or of none.
     fn spend(&self, caller: &CallerName, targets: &[Target], now: Instant) -> bool {
         let mut pairs = self.0.lock();

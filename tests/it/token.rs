@@ -1,12 +1,19 @@
 //! The token's life (contract section 5): each situation that has hurt somebody has a test here.
 
-use std::{io::Write, time::Duration};
+use std::{io::Write, sync::Arc, time::Duration};
 
-use futures_util::future::join_all;
+use futures_util::{
+    FutureExt,
+    future::{BoxFuture, join_all},
+};
 use http::StatusCode;
 use sddc_gateway::{
-    csp::{ClientSecret, Mint, SecretCell, TokenSource},
+    csp::{
+        ClientSecret, Mint, ReplicaToken, SecretCell, TokenSharing, TokenSource, TokenTrust,
+        TokenTurn,
+    },
     gateway::CSP,
+    ids::OrgId,
     simulator::{self, Fault, FaultKind, Target},
     tasks::BackgroundJobs,
     telemetry::Metrics,
@@ -21,6 +28,10 @@ const SDDCS: &str = "*/sddcs";
 
 /// A token source alone, as the gateway builds it.
 fn source(cloud: &Cloud) -> TokenSource {
+    source_of(cloud, None)
+}
+
+fn source_of(cloud: &Cloud, sharing: Option<Arc<dyn TokenSharing>>) -> TokenSource {
     let config = Setup::on_demand(cloud).config;
     let bounds = CallBounds {
         connect_timeout: Duration::from_secs(3),
@@ -33,7 +44,39 @@ fn source(cloud: &Cloud) -> TokenSource {
     let secret = SecretCell::new(ClientSecret::from_text("demo-secret").unwrap());
     let mint = Mint::new(client.unwrap(), &config.csp, secret);
     let jobs = BackgroundJobs::new(metrics);
-    TokenSource::new(None, mint, clock, jobs, None)
+    TokenSource::new(None, mint, clock, jobs, sharing)
+}
+
+/// Another replica that has minted a token so long ago.
+#[derive(Debug)]
+struct MintedElsewhere(Duration);
+
+impl TokenSharing for MintedElsewhere {
+    fn turn<'a>(&'a self, _org: Option<&'a OrgId>, newest: u64) -> BoxFuture<'a, TokenTurn> {
+        let turn = match newest {
+            0 => TokenTurn::Taken(ReplicaToken {
+                token: "a.b.c".to_owned().into(),
+                generation: 1,
+                age: self.0,
+                life: Duration::from_secs(1800),
+            }),
+            _ => TokenTurn::Unshared,
+        };
+        std::future::ready(turn).boxed()
+    }
+}
+
+/// A replica that starts with a token that was revoked meanwhile would not mint another one for a
+/// minute, as if it had just minted this one.
+#[tokio::test]
+async fn a_token_that_has_been_in_use_elsewhere_for_a_minute_was_good() {
+    let cloud = cloud().await;
+    for (age, trust) in [(59, TokenTrust::Untried), (60, TokenTrust::Accepted)] {
+        let elsewhere = MintedElsewhere(Duration::from_secs(age));
+        let tokens = source_of(&cloud, Some(Arc::new(elsewhere)));
+        assert_eq!(tokens.token().await.unwrap().trust(), trust);
+    }
+    assert_eq!(cloud.mints(), 0);
 }
 
 /// Elsewhere 35 misses made 35 mints (zmartzone/lua-resty-openidc#573).

@@ -341,10 +341,11 @@ impl TokenSource {
         let permit = self.0.circuit.enter()?;
         let generation = lease.as_ref().map_or(self.newest() + 1, |lease| lease.generation());
         match self.mint_once(&self.0.mint, generation).await {
-            Ok((token, shared)) => {
+            Ok((token, mut shared)) => {
                 permit.succeeded();
                 self.use_token(token.clone());
                 if let Some(lease) = lease {
+                    shared.age = self.0.clock.now().since(token.minted());
                     lease.publish(shared).await;
                 }
                 Ok(token)
@@ -389,6 +390,10 @@ impl TokenSource {
             self.0.minted.send_modify(|newest| *newest = shared.generation.max(*newest));
             return None;
         };
+        // Nobody has minted since: it was good there. If it is not now, another one may be.
+        if shared.age >= REFUSED_OPEN {
+            token.accepted();
+        }
         self.0.mint.held().hold_token(self.0.org.as_ref(), shared.token);
         let generation = token.generation();
         self.observe(&Event::TokenAdopted { org: &self.label(), generation });

@@ -214,7 +214,14 @@ impl Reader {
         };
         let [org, list] = circuits;
         let circuit = if error.is_denial() { list } else { org };
-        if let (Some(retry_in), Ok(permit)) = (error.retry_in(), circuit.enter()) {
+        if error.kind() == Kind::CredentialsRejected {
+            // That of all replicas, until there is a newer one.
+            self.0.refused.fetch_max(self.0.tokens.newest(), Ordering::Relaxed);
+        }
+        let held_for = error.retry_in().filter(|left| !left.is_zero());
+        if let Some(retry_in) = held_for
+            && let Ok(permit) = circuit.enter()
+        {
             permit.failed(OpenFor::Given(retry_in), error.clone());
         }
     }

@@ -220,6 +220,12 @@ impl VersionRegressions {
         VersionVerdict::HeldBack { is_first: regression.readings == 1 }
     }
 
+    /// Forgets those of documents that a list, which was read elsewhere, does not hold back.
+    pub(super) fn follow<E: Entry>(&self, list: &OrgList<E>) {
+        let held: HashSet<&str> = list.held_back.iter().map(|it| it.entry.id()).collect();
+        self.retain(|id| held.contains(id));
+    }
+
     fn retain(&self, is_there: impl Fn(&str) -> bool) {
         let mut regressions = self.0.lock();
         regressions.retain(|id, _| is_there(id));

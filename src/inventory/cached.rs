@@ -14,7 +14,7 @@ use std::{future::Future, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
-use tokio::sync::Notify;
+use tokio::sync::{self, Notify};
 
 use super::{
     freshness::FreshnessRequirement,
@@ -75,6 +75,8 @@ pub(super) struct CachedResource<T> {
     asked_again: Notify,
     /// Where there are other replicas that read it too.
     shared: Option<SharedResource>,
+    /// Held while something is read or taken over: one does not undo the other.
+    updating: sync::Mutex<()>,
     settings: Arc<Settings>,
     clock: Clock,
 }
@@ -95,6 +97,7 @@ impl<T: SharedContent> CachedResource<T> {
             asked: Mutex::default(),
             asked_again: Notify::new(),
             shared,
+            updating: sync::Mutex::default(),
             settings,
             clock,
         }
@@ -305,12 +308,14 @@ impl<T: SharedContent> CachedResource<T> {
     {
         let wanted = self.clock.now();
         let Some(shared) = &self.shared else { return self.read(may_go, wanted, read).await };
+        let _updating = self.updating.lock().await;
         loop {
             match shared.turn().await {
                 Turn::Unshared => return self.read(may_go, self.clock.now(), read).await,
-                Turn::Granted(lease) => {
+                Turn::Granted(mut lease) => {
                     let outcome = self.read(may_go, self.clock.now(), read).await;
                     if outcome.as_ref().err().is_none_or(shared_state::is_shared) {
+                        lease.stamp();
                         let (state, now, held_for) = (self.state(), self.clock.now(), held_for());
                         let encode = move || shared_state::encode(&state, now, held_for);
                         if let Some(body) = blocking(encode).await {
@@ -320,56 +325,60 @@ impl<T: SharedContent> CachedResource<T> {
                     return outcome;
                 }
                 Turn::Taken(record) => {
-                    let fence = record.fence;
-                    let outcome = self.adopt(record, wanted).await;
-                    shared.adopted(fence);
-                    if let Some(outcome) = outcome {
-                        return outcome;
+                    let adopted = self.adopt(shared, record).await;
+                    if let Some(state) = adopted.filter(|it| self.stands_in(it, wanted)) {
+                        return state
+                            .last_error
+                            .map_or(Ok(()), |error| Err(VmcError::clone(&error)));
                     }
                 }
             }
         }
     }
 
-    /// Takes over what another replica has read, unless this one has read later. `None`: it is not new
-    /// enough to stand in for a read that was `wanted`.
-    async fn adopt(&self, record: Record, wanted: Instant) -> Option<Result<(), VmcError>> {
+    /// Takes over what another replica has published, if that is newer, and reads nothing: what is
+    /// announced, by whomever, costs VMware Cloud no read. Tells how that replica's read had ended.
+    pub(super) async fn catch_up(&self) -> Option<Result<(), VmcError>> {
+        let shared = self.shared.as_ref()?;
+        let _updating = self.updating.lock().await;
+        let record = shared.published().await?;
+        let state = self.adopt(shared, record).await?;
+        Some(state.last_error.map_or(Ok(()), |error| Err(VmcError::clone(&error))))
+    }
+
+    /// Takes over what another replica has read, unless this one has read later. `None`: it has, or
+    /// the record is of another version.
+    async fn adopt(&self, shared: &SharedResource, record: Record) -> Option<State<T>> {
         let before = self.state();
-        let written = self.clock.now() - record.age;
+        let (fence, now) = (record.fence, self.clock.now());
+        let written = now - record.age();
         let known = before.reading.clone();
         let decode = move || {
             let before = known.as_ref().map(|reading| &*reading.content);
-            shared_state::decode::<T>(&record.body, written, before)
+            shared_state::decode::<T>(&record.body, written, now, before)
         };
-        let state = blocking(decode).await??;
-        let attempt =
-            state.last_attempt.filter(|last| before.last_attempt.is_none_or(|it| it < *last))?;
-        let is_new = attempt + AT_ONCE >= wanted;
-        let is_fresh = state.age(wanted).is_some_and(|age| age < self.settings.fresh);
-        let outcome = match &state.last_error {
-            None => (is_new || is_fresh).then_some(Ok(())),
-            Some(error) => (is_new || error.retry_in().is_some_and(|left| written + left > wanted))
-                .then(|| Err(VmcError::clone(error))),
-        };
-        let is_doubted = state.unconfirmed_since.is_some();
-        self.change(|own| {
-            *own = state.clone();
-            // Equal content stays the same, so that what was built from it stays good.
-            if let (Some(new), Some(old)) = (&mut own.reading, &before.reading)
-                && new.content == old.content
-            {
-                new.content = old.content.clone();
+        let state = blocking(decode).await.flatten();
+        let is_later = |last: &Instant| before.last_attempt.is_none_or(|it| it < *last);
+        let state = state.filter(|it| it.last_attempt.as_ref().is_some_and(is_later));
+        if let Some(state) = &state {
+            self.change(|own| *own = state.clone().over(own));
+            if self.confirm_at().is_some() {
+                self.doubted.notify_one();
             }
-        });
-        if is_doubted {
-            self.doubted.notify_one();
         }
-        outcome
+        shared.adopted(fence);
+        state
     }
 
-    /// Whether another replica has published what is not in use here.
-    pub(super) fn is_behind(&self) -> bool {
-        self.shared.as_ref().is_some_and(SharedResource::is_behind)
+    /// Whether another replica's read is new enough to stand in for one that was `wanted`.
+    fn stands_in(&self, state: &State<T>, wanted: Instant) -> bool {
+        let is_new = state.last_attempt.is_some_and(|last| last + AT_ONCE >= wanted);
+        is_new
+            || match &state.last_error {
+                None => state.age(wanted).is_some_and(|age| age < self.settings.fresh),
+                // It holds reads back here too.
+                Some(error) => error.retry_in().is_some_and(|left| !left.is_zero()),
+            }
     }
 
     /// Returns when another replica has published what is not in use here.

@@ -235,6 +235,13 @@ impl<E: Entry> OrgListing<E> {
         }
     }
 
+    /// Another replica has read since: of lower versions that were read here only those count on that
+    /// it holds back too.
+    pub(super) fn follow(&self) {
+        let Some(reading) = self.cached.reading() else { return };
+        self.regressions.follow(&reading.content);
+    }
+
     /// Reads the list, in a reading that begins at `begun`, and tells what to make of it.
     pub(super) async fn read(
         &self,

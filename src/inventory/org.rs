@@ -18,7 +18,7 @@ use super::{
     model::Org,
     org_source,
     outcome::{CacheOutcome, Missing, RefreshOutcome, Unavailable},
-    polling::{MIN_PAUSE, poll_is_due},
+    polling::{Due, MIN_PAUSE, poll_is_due},
     texts::Texts,
 };
 use crate::{
@@ -133,13 +133,36 @@ impl OrgCache {
         let read = |begun| list.read(listing, lists, context, priority, begun);
         let held_for = || self.reader().held_for(endpoint);
         let outcome = list.cached.update(listing.is_primary, held_for, read).await;
+        self.take_in(listing, &outcome, was_gone, Some(held)).await;
+        outcome
+    }
+
+    /// Takes over what another replica has read, if there is something newer.
+    async fn catch_up<E: Entry>(self: &Arc<Self>, listing: &'static Listing<E>) {
+        let was_gone = self.lists.is_gone();
+        if let Some(outcome) = (listing.of)(&self.lists).cached.catch_up().await {
+            self.take_in(listing, &outcome, was_gone, None).await;
+        }
+    }
+
+    /// Acts on what a list is now, and publishes it. `scrubbed` tells which secrets its texts were
+    /// searched for.
+    async fn take_in<E: Entry>(
+        self: &Arc<Self>,
+        listing: &'static Listing<E>,
+        outcome: &Result<(), VmcError>,
+        was_gone: bool,
+        scrubbed: Option<u64>,
+    ) {
+        let (lists, list) = (&self.lists, (listing.of)(&self.lists));
         let is_adopted = list.cached.state().is_adopted;
         if is_adopted {
-            self.reader().follow(endpoint, outcome.as_ref().err());
+            self.reader().follow((listing.endpoint)(self.id()), outcome.as_ref().err());
+            list.follow();
         }
         // What came to be held since the texts were scrubbed: from here on the scrubber sees them.
         // Another replica may hold other secrets.
-        if is_adopted || held != self.reader().tokens().held_generation() {
+        if is_adopted || scrubbed != Some(self.reader().tokens().held_generation()) {
             let org = self.clone();
             let _ = blocking(move || org.scrub_lists()).await;
         }
@@ -150,14 +173,13 @@ impl OrgCache {
                 tracing::warn!(org.id = %self.id(), "an organization was dropped: VMware Cloud answers 404 for it");
             }
         }
-        if let Err(error) = &outcome
+        if let Err(error) = outcome
             && !error.is_held()
             && !lists.is_gone()
         {
             tracing::warn!(org.id = %self.id(), %error, "{} could not be refreshed", listing.name);
         }
         self.publish();
-        outcome
     }
 
     /// Publishes what is known of the org, if it is served.
@@ -214,10 +236,7 @@ impl OrgCache {
                 };
                 let held_for = || org.reader().held_for(Endpoint::Org(org.id()));
                 let outcome = org.document.update(true, held_for, read).await;
-                if org.document.state().is_adopted {
-                    org.reader().follow(Endpoint::Org(org.id()), outcome.as_ref().err());
-                    org.scrub();
-                }
+                org.follow_document(&outcome);
                 if let Err(error) = &outcome
                     && !error.is_held()
                 {
@@ -226,6 +245,14 @@ impl OrgCache {
                 outcome
             }
         })
+    }
+
+    /// Acts on an own document that another replica has read.
+    fn follow_document(&self, outcome: &Result<(), VmcError>) {
+        if self.document.state().is_adopted {
+            self.reader().follow(Endpoint::Org(self.id()), outcome.as_ref().err());
+            self.scrub();
+        }
     }
 
     /// Starts the background refreshes.
@@ -257,9 +284,13 @@ impl OrgCache {
                 // The one call of a half-open circuit is the primary list's.
                 let later = if listing.is_primary { Duration::ZERO } else { MIN_PAUSE };
                 let endpoint = (listing.endpoint)(self.id());
-                poll_is_due(cached, self.reader(), endpoint, context, later).await;
+                if poll_is_due(cached, self.reader(), endpoint, context, later).await
+                    == Due::CatchUp
+                {
+                    self.catch_up(listing).await;
+                    continue;
+                }
                 let is_wanted = match cached.confirm_at() {
-                    _ if cached.is_behind() => true,
                     // A reading that begins earlier would confirm nothing.
                     Some(at) => context.clock.now() >= at,
                     None if listing.is_primary || context.settings.poll.is_zero() => {
@@ -292,8 +323,13 @@ impl OrgCache {
             loop {
                 self.document.wanted().await;
                 let (reader, endpoint) = (self.reader(), Endpoint::Org(self.id()));
-                poll_is_due(&self.document, reader, endpoint, &self.context, Duration::ZERO).await;
-                if self.document.is_wanted() || self.document.is_behind() {
+                let due =
+                    poll_is_due(&self.document, reader, endpoint, &self.context, Duration::ZERO);
+                if due.await == Due::CatchUp {
+                    if let Some(outcome) = self.document.catch_up().await {
+                        self.follow_document(&outcome);
+                    }
+                } else if self.document.is_wanted() {
                     let _ = self.refresh_document(Priority::Poller).result().await;
                 }
             }

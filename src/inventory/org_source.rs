@@ -63,6 +63,11 @@ impl OrgDiscovery {
         self.is_served.store(true, Ordering::Release);
     }
 
+    /// The lists that this replica read last are not the last ones any longer: another one has read since.
+    pub(super) fn forget_absences(&self) {
+        self.absent.lock().clear();
+    }
+
     /// Keeps those orgs that a list lacks for the first time, and all that one lacks which has elements
     /// without a usable id: each of these may be one of them.
     pub(super) fn believe(&self, listed: ListedOrgs, begun: Instant) -> Vec<Org> {

@@ -17,7 +17,7 @@ use super::{
     org::OrgCache,
     org_source::{OrgDiscovery, OrgSource, list_orgs},
     outcome::{CacheOutcome, RefreshOutcome, Unavailable},
-    polling::poll_is_due,
+    polling::{Due, poll_is_due},
     settings::Settings,
     texts::Texts,
 };
@@ -126,21 +126,30 @@ impl InventoryState {
                 };
                 let held_for = || discovery.reader.held_for(Endpoint::Orgs);
                 let outcome = discovery.orgs.update(false, held_for, read).await;
-                if discovery.orgs.state().is_adopted {
-                    discovery.reader.follow(Endpoint::Orgs, outcome.as_ref().err());
-                    state.scrub_discovered();
-                }
-                discovery.reader.set_has_snapshot(discovery.orgs.reading().is_some());
-                match &outcome {
-                    Ok(()) => state.reconcile(),
-                    Err(error) if error.is_held() => {}
-                    Err(error) => {
-                        tracing::warn!(%error, "the organizations could not be refreshed");
-                    }
-                }
+                state.take_in_discovered(discovery, &outcome);
                 outcome
             }
         })
+    }
+
+    /// Acts on what the list of orgs is now.
+    fn take_in_discovered(&self, discovery: &OrgDiscovery, outcome: &Result<(), VmcError>) {
+        let is_adopted = discovery.orgs.state().is_adopted;
+        if is_adopted {
+            discovery.reader.follow(Endpoint::Orgs, outcome.as_ref().err());
+            discovery.forget_absences();
+            self.scrub_discovered();
+        }
+        discovery.reader.set_has_snapshot(discovery.orgs.reading().is_some());
+        // Another replica's failure comes with what it had read before: that is served meanwhile.
+        if outcome.is_ok() || is_adopted {
+            self.reconcile();
+        }
+        if let Err(error) = outcome
+            && !error.is_held()
+        {
+            tracing::warn!(%error, "the organizations could not be refreshed");
+        }
     }
 
     /// Opens orgs that have been discovered, and retires those that are not any more.
@@ -218,8 +227,13 @@ impl InventoryState {
             if self.context.settings.poll.is_zero() {
                 self.context.feed.watched(List::Orgs).await;
             }
-            poll_is_due(orgs, reader, Endpoint::Orgs, &self.context, Duration::ZERO).await;
-            if self.context.wants_poll(List::Orgs) || orgs.is_behind() {
+            let due =
+                poll_is_due(orgs, reader, Endpoint::Orgs, &self.context, Duration::ZERO).await;
+            if due == Due::CatchUp {
+                if let Some(outcome) = orgs.catch_up().await {
+                    self.take_in_discovered(discovery, &outcome);
+                }
+            } else if self.context.wants_poll(List::Orgs) {
                 let _ = self.discover(discovery, Priority::Poller).result().await;
             }
         }

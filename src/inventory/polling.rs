@@ -14,7 +14,16 @@ pub(super) const MIN_PAUSE: Duration = Duration::from_millis(250);
 /// Where nothing is polled, watchers cause at most one read in this time.
 const MIN_WATCHED: Duration = Duration::from_secs(1);
 
-/// Returns when a resource is to be read next; so much later while reads fail, but at once with a new
+/// What is to be done with a resource.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Due {
+    /// It is to be read.
+    Read,
+    /// What another replica has published is to be taken over.
+    CatchUp,
+}
+
+/// Returns when a resource is to be read next, or another replica has; so much later while reads fail, but at once with a new
 /// token: it may have mended what they fail for, as when the client secret was changed.
 pub(super) async fn poll_is_due<T: SharedContent>(
     cached: &CachedResource<T>,
@@ -22,7 +31,7 @@ pub(super) async fn poll_is_due<T: SharedContent>(
     endpoint: Endpoint<'_>,
     context: &InventoryContext,
     later: Duration,
-) {
+) -> Due {
     // From before the look at how reads fail, so that no token is missed.
     let mut minted = reader.tokens().minted();
     let is_failing = cached.last_error().is_some();
@@ -30,12 +39,11 @@ pub(super) async fn poll_is_due<T: SharedContent>(
     let due = next_poll(cached, reader, endpoint, context);
     let due = if is_failing { due + later } else { due };
     tokio::select! {
-        () = context.clock.sleep_until(due) => {}
-        Ok(()) = minted.changed(), if is_failing => {}
+        () = context.clock.sleep_until(due) => Due::Read,
+        Ok(()) = minted.changed(), if is_failing => Due::Read,
         // A request has read something that has to be confirmed.
-        () = cached.doubted(), if is_certain => {}
-        // Another replica has read for all.
-        () = cached.fallen_behind() => {}
+        () = cached.doubted(), if is_certain => Due::Read,
+        () = cached.fallen_behind() => Due::CatchUp,
     }
 }
 

@@ -175,10 +175,11 @@ pub(super) fn encode<T: SharedContent>(
     zstd::encode_all(&*json, COMPRESSION).expect("memory is written to")
 }
 
-/// Reads a state that another replica wrote at `written`. `None`: it is of another version.
+/// Reads at `now` a state that another replica wrote at `written`. `None`: it is of another version.
 pub(super) fn decode<T: SharedContent>(
     body: &[u8],
     written: Instant,
+    now: Instant,
     before: Option<&T>,
 ) -> Option<State<T>> {
     let mut json = Vec::new();
@@ -196,7 +197,7 @@ pub(super) fn decode<T: SharedContent>(
         text: failure.text,
         kind: failure.kind,
         is_denial: failure.is_denial,
-        retry_in: failure.retry_in,
+        retry_in: failure.retry_in.map(|left| left.saturating_sub(now.since(written))),
     });
     Some(State {
         reading,

@@ -71,6 +71,30 @@ impl<T> Clone for State<T> {
 }
 
 impl<T> State<T> {
+    /// This state, which another replica has published, in the place of an older one of this replica's.
+    /// A good reading is lost to a later one only, never to the failure of a replica that has none or
+    /// an older one. Equal content stays the same, so that what was built from it stays good.
+    pub(super) fn over(mut self, own: &Self) -> Self
+    where
+        T: PartialEq,
+    {
+        let Some(mine) = &own.reading else { return self };
+        match &mut self.reading {
+            Some(its) if its.begun >= mine.begun => {
+                if its.content == mine.content {
+                    its.content = mine.content.clone();
+                }
+            }
+            _ => {
+                self.reading = Some(mine.clone());
+                // That speaks of an older list than this one.
+                self.unconfirmed_since = self.unconfirmed_since.filter(|first| *first > mine.begun);
+                self.is_denied |= own.is_denied;
+            }
+        }
+        self
+    }
+
     /// How old the last good reading is.
     pub(super) fn age(&self, now: Instant) -> Option<Duration> {
         self.reading.as_ref().map(|reading| now.since(reading.begun))
@@ -140,5 +164,50 @@ impl<T> State<T> {
         if !error.is_held() || self.last_error.is_none() {
             self.last_error = Some(Arc::new(error.clone()));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Clock;
+
+    fn moment(seconds: u64) -> Instant {
+        Clock::manual(jiff::Timestamp::UNIX_EPOCH).now() + Duration::from_secs(seconds)
+    }
+
+    fn read_at(seconds: u64, content: &'static str) -> State<&'static str> {
+        let reading = Some(Reading { content: Arc::new(content), begun: moment(seconds) });
+        State { reading, last_attempt: Some(moment(seconds)), ..State::default() }
+    }
+
+    fn failed_at(seconds: u64, before: State<&'static str>) -> State<&'static str> {
+        let last_error = Some(Arc::new(VmcError::Denied));
+        State { last_attempt: Some(moment(seconds)), last_error, is_denied: true, ..before }
+    }
+
+    #[test]
+    fn a_reading_is_lost_to_a_later_one_only() {
+        let own = read_at(10, "mine");
+        for its in [State::default(), read_at(5, "older")] {
+            let taken = failed_at(20, its).over(&own);
+            let reading = taken.reading.unwrap();
+            assert_eq!((*reading.content, reading.begun), ("mine", moment(10)));
+            assert!(taken.last_error.is_some() && taken.is_denied);
+        }
+        let taken = failed_at(20, read_at(15, "later")).over(&own);
+        assert_eq!(*taken.reading.unwrap().content, "later");
+        let taken = read_at(15, "mine").over(&own);
+        let reading = taken.reading.unwrap();
+        assert!(Arc::ptr_eq(&reading.content, &own.reading.unwrap().content));
+        assert_eq!(reading.begun, moment(15));
+    }
+
+    #[test]
+    fn a_doubt_of_an_older_reading_is_none_of_a_later_one() {
+        let its = |unconfirmed_since| State { unconfirmed_since, ..read_at(5, "older") };
+        let since =
+            |seconds| its(Some(moment(seconds))).over(&read_at(10, "mine")).unconfirmed_since;
+        assert_eq!((since(7), since(12)), (None, Some(moment(12))));
     }
 }

@@ -13,8 +13,13 @@ use redis::{FromRedisValue, Value};
 use tokio::sync::watch;
 
 use super::{
-    Lease, Replicas, ResourceKind, SharingError, lease::LIFE, metrics::TurnOutcome, scripts,
+    Lease, Replicas, ResourceKind, SharingError,
+    lease::{Granted, LIFE},
+    metrics::TurnOutcome,
+    scripts,
+    sealing::Purpose,
 };
+use crate::clock::{Clock, Instant};
 
 /// Who waits for another replica looks again at least this often.
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
@@ -34,7 +39,7 @@ pub(super) struct ResourceState {
     name: Arc<str>,
     /// The highest fence of a record that was adopted or published here: older ones are refused.
     known: AtomicU64,
-    /// The highest fence that was heard of.
+    /// The last fence that was heard of and not looked at yet; 0: there is none.
     announced: watch::Sender<u64>,
 }
 
@@ -44,11 +49,10 @@ impl ResourceState {
     }
 
     pub(super) fn announce(&self, fence: u64) {
-        self.announced.send_if_modified(|announced| {
-            let is_newer = fence > *announced;
-            *announced = fence.max(*announced);
-            is_newer
-        });
+        // Not the highest one: somebody else may have announced what never comes.
+        if fence > self.known.load(Ordering::Relaxed) {
+            self.announced.send_replace(fence);
+        }
     }
 }
 
@@ -68,17 +72,26 @@ pub enum Turn {
 pub struct Record {
     /// The number of the lease that it was made under.
     pub fence: u64,
-    /// How long ago, by the clock of Redis.
-    pub age: Duration,
     /// What it holds.
     pub body: Vec<u8>,
+    /// How old it was, by the clock of Redis, when Redis was asked or later.
+    age: Duration,
+    asked: Instant,
+}
+
+impl Record {
+    /// How long ago it was made, or a little longer: never less.
+    #[must_use]
+    pub fn age(&self) -> Duration {
+        self.age + Clock::system().now().since(self.asked)
+    }
 }
 
 /// What Redis answers.
 enum Answer {
-    Taken { fence: u64, age: Duration, sealed: Vec<u8> },
+    Taken { fence: u64, at: u64, age: Duration, sealed: Vec<u8> },
     Busy(Duration),
-    Granted(u64),
+    Granted { fence: u64, at: u64 },
 }
 
 impl FromRedisValue for Answer {
@@ -90,13 +103,17 @@ impl FromRedisValue for Answer {
         let number: u64 = redis::from_redis_value(next()?)?;
         match &*word {
             "taken" => {
+                let at = redis::from_redis_value(next()?)?;
                 let age: i64 = redis::from_redis_value(next()?)?;
                 let age = Duration::from_millis(u64::try_from(age).unwrap_or(0));
                 let sealed = redis::from_redis_value(next()?)?;
-                Ok(Self::Taken { fence: number, age, sealed })
+                Ok(Self::Taken { fence: number, at, age, sealed })
             }
             "busy" => Ok(Self::Busy(Duration::from_millis(number))),
-            "granted" => Ok(Self::Granted(number)),
+            "granted" => {
+                let at = redis::from_redis_value(next()?)?;
+                Ok(Self::Granted { fence: number, at })
+            }
             _ => Err("an unknown word".into()),
         }
     }
@@ -131,26 +148,20 @@ impl SharedResource {
     }
 
     async fn take(&self) -> Result<Turn, SharingError> {
-        let state = &self.replicas.0;
         let mut known = self.state.known.load(Ordering::Relaxed);
         loop {
             // From before the look, so that nothing is missed.
             let mut announced = self.state.announced.subscribe();
-            match self.ask(known).await? {
-                Answer::Granted(fence) => {
-                    return Ok(Turn::Granted(Lease::new(self.clone(), fence)));
+            let asked = Clock::system().now();
+            match self.ask(known, LIFE).await? {
+                Answer::Granted { fence, at } => {
+                    let granted = Granted { at, heard: Clock::system().now() };
+                    return Ok(Turn::Granted(Lease::new(self.clone(), fence, granted)));
                 }
-                Answer::Taken { fence, age, sealed } => {
-                    if let Ok(body) = state.keys.open(self.name(), fence, &sealed) {
-                        return Ok(Turn::Taken(Record { fence, age, body }));
-                    }
-                    state.counts.not_ours();
-                    tracing::warn!(
-                        resource = self.name(),
-                        "Redis holds a record that is not sealed with keys.file: it is replaced"
-                    );
-                    known = fence;
-                }
+                Answer::Taken { fence, at, age, sealed } => match self.open(fence, at, &sealed) {
+                    Some(body) => return Ok(Turn::Taken(Record { fence, body, age, asked })),
+                    None => known = fence,
+                },
                 Answer::Busy(left) => {
                     // A message may be lost, and a lease end without one.
                     let wait = left.min(LOOK_AGAIN);
@@ -160,10 +171,41 @@ impl SharedResource {
         }
     }
 
-    async fn ask(&self, known: u64) -> Result<Answer, SharingError> {
+    /// What another replica has published since the last record that was adopted here. Takes no turn,
+    /// and waits for nobody. Whatever comes of it, one announcement is worth one look.
+    pub async fn published(&self) -> Option<Record> {
+        let announced = *self.state.announced.borrow();
+        let asked = Clock::system().now();
+        let answer = self.ask(self.state.known.load(Ordering::Relaxed), Duration::ZERO).await;
+        self.state.announced.send_if_modified(|fence| {
+            if *fence == announced {
+                *fence = 0;
+            }
+            false
+        });
+        let Ok(Answer::Taken { fence, at, age, sealed }) = answer else { return None };
+        let body = self.open(fence, at, &sealed)?;
+        Some(Record { fence, body, age, asked })
+    }
+
+    fn open(&self, fence: u64, at: u64, sealed: &[u8]) -> Option<Vec<u8>> {
+        let state = &self.replicas.0;
+        let opened = state.keys.open(Purpose { name: self.name(), fence, at }, sealed);
+        if opened.is_err() {
+            state.counts.not_ours();
+            tracing::warn!(
+                resource = self.name(),
+                "Redis holds a record that is not sealed with keys.file: it is replaced at the next turn"
+            );
+        }
+        opened.ok()
+    }
+
+    /// Asks for a newer record than the known one, or for a lease of this `life`.
+    async fn ask(&self, known: u64, life: Duration) -> Result<Answer, SharingError> {
         let state = &self.replicas.0;
         let mut script = scripts::TAKE.key(self.replicas.record_key(self.name()));
-        let life = u64::try_from(LIFE.as_millis()).unwrap_or(u64::MAX);
+        let life = u64::try_from(life.as_millis()).unwrap_or(u64::MAX);
         script.key(self.replicas.lease_key(self.name())).arg(known).arg(&state.owner).arg(life);
         state.connection.run_script(&script).await
     }
@@ -173,13 +215,7 @@ impl SharedResource {
         self.state.known.fetch_max(fence, Ordering::Relaxed);
     }
 
-    /// Whether another replica has published what is not in use here.
-    #[must_use]
-    pub fn is_behind(&self) -> bool {
-        *self.state.announced.borrow() > self.state.known.load(Ordering::Relaxed)
-    }
-
-    /// Returns while that is so.
+    /// Returns while another replica has published what was not [looked at](Self::published) here.
     pub async fn changed(&self) {
         let mut announced = self.state.announced.subscribe();
         let is_new = |fence: &u64| *fence > self.state.known.load(Ordering::Relaxed);

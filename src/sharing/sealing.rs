@@ -1,5 +1,5 @@
 //! How records are sealed: AES-256-GCM with keys derived (HKDF-SHA256, RFC 5869) from `keys.file`,
-//! bound to the resource and the fence they were made for.
+//! bound to the resource, the fence and the time they were made for.
 //!
 //! Redis holds nothing that its reader could use, and nothing that its writer could forge.
 
@@ -63,7 +63,17 @@ impl InvalidKeys {
     }
 }
 
-/// What is not sealed by one of our keys for this resource and fence.
+/// What a record is sealed for: none can be put in another one's place, or be made younger.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Purpose<'a> {
+    /// The resource's.
+    pub(super) name: &'a str,
+    pub(super) fence: u64,
+    /// When it was made, in ms by Redis's clock.
+    pub(super) at: u64,
+}
+
+/// What is not sealed by one of our keys for this purpose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct NotOurs;
 
@@ -91,7 +101,7 @@ impl SealingKeys {
         self.0.load().iter().map(|key| key.line.clone()).collect()
     }
 
-    pub(super) fn seal(&self, name: &str, fence: u64, plain: &[u8]) -> Vec<u8> {
+    pub(super) fn seal(&self, purpose: Purpose<'_>, plain: &[u8]) -> Vec<u8> {
         let keys = self.0.load();
         let key = keys.first().expect("never empty");
         let nonce: [u8; NONCE_LEN] = rand::random();
@@ -102,29 +112,30 @@ impl SealingKeys {
         let mut text = plain.to_vec();
         let nonce = Nonce::assume_unique_for_key(nonce);
         key.key
-            .seal_in_place_append_tag(nonce, Aad::from(purpose(name, fence)), &mut text)
+            .seal_in_place_append_tag(nonce, Aad::from(purpose.to_bytes()), &mut text)
             .expect("no record is longer than AES-GCM allows");
         sealed.append(&mut text);
         sealed
     }
 
-    pub(super) fn open(&self, name: &str, fence: u64, sealed: &[u8]) -> Result<Vec<u8>, NotOurs> {
+    pub(super) fn open(&self, purpose: Purpose<'_>, sealed: &[u8]) -> Result<Vec<u8>, NotOurs> {
         let (head, text) = sealed.split_at_checked(HEAD_LEN).ok_or(NotOurs)?;
         let (id, nonce) = (&head[1..=KEY_ID_LEN], &head[1 + KEY_ID_LEN..]);
         let keys = self.0.load();
         let key = keys.iter().find(|key| key.id == *id && head[0] == LAYOUT).ok_or(NotOurs)?;
         let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| NotOurs)?;
         let mut text = text.to_vec();
-        let plain = key.key.open_in_place(nonce, Aad::from(purpose(name, fence)), &mut text);
+        let plain = key.key.open_in_place(nonce, Aad::from(purpose.to_bytes()), &mut text);
         let length = plain.map_err(|_| NotOurs)?.len();
         text.truncate(length);
         Ok(text)
     }
 }
 
-/// What a record is sealed for: none can be put in another one's place.
-fn purpose(name: &str, fence: u64) -> Vec<u8> {
-    [name.as_bytes(), &[0], &fence.to_be_bytes()].concat()
+impl Purpose<'_> {
+    fn to_bytes(self) -> Vec<u8> {
+        [self.name.as_bytes(), &[0], &self.fence.to_be_bytes(), &self.at.to_be_bytes()].concat()
+    }
 }
 
 fn parse(content: &[u8]) -> Result<Vec<SealingKey>, InvalidKeys> {
@@ -185,36 +196,42 @@ mod tests {
         SealingKeys::parse(text.join("\n").as_bytes()).unwrap()
     }
 
+    fn purpose(name: &str, fence: u64) -> Purpose<'_> {
+        Purpose { name, fence, at: 1000 }
+    }
+
     #[test]
-    fn a_record_opens_for_its_resource_and_fence_only() {
+    fn a_record_opens_for_its_resource_fence_and_time_only() {
         let keys = keys(&[1]);
-        let sealed = keys.seal("sddcs/o-1", 7, b"a list");
-        assert_eq!(keys.open("sddcs/o-1", 7, &sealed).unwrap(), b"a list");
-        assert_eq!(keys.open("sddcs/o-1", 8, &sealed), Err(NotOurs));
-        assert_eq!(keys.open("sddcs/o-2", 7, &sealed), Err(NotOurs));
+        let sealed = keys.seal(purpose("sddcs/o-1", 7), b"a list");
+        assert_eq!(keys.open(purpose("sddcs/o-1", 7), &sealed).unwrap(), b"a list");
+        assert_eq!(keys.open(purpose("sddcs/o-1", 8), &sealed), Err(NotOurs));
+        assert_eq!(keys.open(purpose("sddcs/o-2", 7), &sealed), Err(NotOurs));
+        let younger = Purpose { at: 1001, ..purpose("sddcs/o-1", 7) };
+        assert_eq!(keys.open(younger, &sealed), Err(NotOurs));
         assert!(!sealed.windows(6).any(|window| window == b"a list"));
     }
 
     #[test]
     fn no_changed_byte_goes_unnoticed() {
         let keys = keys(&[1]);
-        let sealed = keys.seal("token/o-1", 1, b"text");
+        let sealed = keys.seal(purpose("token/o-1", 1), b"text");
         for at in 0..sealed.len() {
             let mut changed = sealed.clone();
             changed[at] ^= 1;
-            assert_eq!(keys.open("token/o-1", 1, &changed), Err(NotOurs), "{at}");
-            assert_eq!(keys.open("token/o-1", 1, &sealed[..at]), Err(NotOurs), "{at}");
+            assert_eq!(keys.open(purpose("token/o-1", 1), &changed), Err(NotOurs), "{at}");
+            assert_eq!(keys.open(purpose("token/o-1", 1), &sealed[..at]), Err(NotOurs), "{at}");
         }
     }
 
     #[test]
     fn the_first_line_seals_and_all_lines_open() {
-        let sealed = keys(&[1]).seal("a", 1, b"text");
+        let sealed = keys(&[1]).seal(purpose("a", 1), b"text");
         let rotated = keys(&[2, 1]);
-        assert_eq!(rotated.open("a", 1, &sealed).unwrap(), b"text");
-        let sealed = rotated.seal("a", 1, b"text");
-        assert_eq!(keys(&[2]).open("a", 1, &sealed).unwrap(), b"text");
-        assert_eq!(keys(&[1]).open("a", 1, &sealed), Err(NotOurs));
+        assert_eq!(rotated.open(purpose("a", 1), &sealed).unwrap(), b"text");
+        let sealed = rotated.seal(purpose("a", 1), b"text");
+        assert_eq!(keys(&[2]).open(purpose("a", 1), &sealed).unwrap(), b"text");
+        assert_eq!(keys(&[1]).open(purpose("a", 1), &sealed), Err(NotOurs));
     }
 
     #[test]

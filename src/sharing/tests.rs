@@ -93,7 +93,7 @@ async fn one_replica_does_it_and_the_others_take_what_it_published() {
     let (turn, ()) = tokio::join!(waiting, publishing);
     let Turn::Taken(record) = turn else { panic!("{turn:?}") };
     assert_eq!((record.fence, &*record.body), (1, &b"a list"[..]));
-    assert!(record.age < LIMIT);
+    assert!(record.age() < LIMIT);
     list.adopted(record.fence);
     // It is in use there now: what comes next is the next turn.
     assert_eq!(granted(&list).await.fence(), 2);
@@ -311,4 +311,101 @@ async fn replicas_share_a_budget() {
     }
     assert_eq!(two.replicas.spend(&budgets[..1], 3, window).await, Ok(false));
     assert_eq!(two.replicas.spend(&["another/o-1".to_owned()], 3, window).await, Ok(true));
+}
+
+#[tokio::test]
+async fn an_announcement_of_what_never_comes_is_worth_one_look() {
+    let server = RedisServer::start();
+    let (one, two) = (replica(&server).connected().await, replica(&server).connected().await);
+    let list = two.list();
+    let mut client = client(&server).await;
+    let mut publish = redis::cmd("PUBLISH");
+    publish.arg(one.replicas.0.connection.channel()).arg("18446744073709551615 sddcs/o-1");
+    publish.query_async::<()>(&mut client).await.unwrap();
+    tokio::time::timeout(LIMIT, list.changed()).await.expect("it is heard");
+    assert!(list.published().await.is_none());
+    assert!(futures_util::FutureExt::now_or_never(list.changed()).is_none());
+    granted(&one.list()).await.publish(b"a list", DAY).await;
+    tokio::time::timeout(LIMIT, list.changed()).await.expect("the next one is heard");
+    assert_eq!(list.published().await.expect("a record").body, b"a list");
+}
+
+#[tokio::test]
+async fn a_look_that_redis_does_not_answer_is_not_repeated_at_once() {
+    let mut server = RedisServer::start();
+    let (one, two) = (replica(&server).connected().await, replica(&server).connected().await);
+    let list = two.list();
+    granted(&one.list()).await.publish(b"a list", DAY).await;
+    tokio::time::timeout(LIMIT, list.changed()).await.expect("it is heard");
+    server.kill();
+    assert!(list.published().await.is_none());
+    assert!(futures_util::FutureExt::now_or_never(list.changed()).is_none());
+}
+
+#[tokio::test]
+async fn a_record_that_redis_takes_late_is_as_old_as_it_is() {
+    let server = RedisServer::start();
+    let (one, two) = (replica(&server).connected().await, replica(&server).connected().await);
+    let list = two.list();
+    // The server knows the script from then on.
+    granted(&one.list()).await.publish(b"a list", DAY).await;
+    list.adopted(taken(&list).await.fence);
+    let mut lease = granted(&one.list()).await;
+    let made = Clock::system().now();
+    lease.stamp();
+    server.freeze();
+    // It does not answer in time, and carries it out after the thaw.
+    lease.publish(b"a later list", DAY).await;
+    let late = Clock::system().now().since(made);
+    assert!(late >= connection::COMMAND_TIMEOUT, "{late:?}");
+    server.thaw();
+    let published = async {
+        let mut looks = tokio::time::interval(BETWEEN_LOOKS);
+        loop {
+            looks.tick().await;
+            if let Some(record) = list.published().await {
+                return record;
+            }
+        }
+    };
+    let record = tokio::time::timeout(LIMIT, published).await.expect("it is carried out");
+    // Times of Redis are whole milliseconds.
+    assert!(record.age() + Duration::from_millis(2) >= late, "{:?} of {late:?}", record.age());
+}
+
+#[tokio::test]
+async fn nobody_makes_a_record_younger() {
+    let server = RedisServer::start();
+    let (one, two) = (replica(&server).connected().await, replica(&server).connected().await);
+    granted(&one.list()).await.publish(b"a list", DAY).await;
+    let mut client = client(&server).await;
+    let mut set = redis::cmd("HINCRBY");
+    set.arg(one.replicas.record_key("sddcs/o-1")).arg("at").arg(60_000);
+    set.query_async::<()>(&mut client).await.unwrap();
+    granted(&two.list()).await;
+}
+
+#[tokio::test]
+async fn the_lease_of_somebody_else_keeps_nobody_waiting() {
+    let server = RedisServer::start();
+    let one = replica(&server).connected().await;
+    let mut client = client(&server).await;
+    let mut set = redis::cmd("SET");
+    set.arg(one.replicas.lease_key("sddcs/o-1")).arg("mine").arg("PX").arg(3_600_000);
+    set.query_async::<()>(&mut client).await.unwrap();
+    let turn = tokio::time::timeout(lease::LIFE, one.list().turn()).await;
+    assert!(matches!(turn, Ok(Turn::Granted(_))), "{turn:?}");
+}
+
+#[tokio::test]
+async fn garbage_in_a_budget_spends_nothing() {
+    let server = RedisServer::start();
+    let one = replica(&server).connected().await;
+    let mut client = client(&server).await;
+    let key = format!("{}budget:caller/o-1", one.replicas.0.prefix);
+    let mut set = redis::cmd("SET");
+    set.arg(key).arg("9999999999999 99999999999999999999 x");
+    set.query_async::<()>(&mut client).await.unwrap();
+    let spent = one.replicas.spend(&["caller/o-1".to_owned()], 1, Duration::from_secs(60)).await;
+    assert_eq!(spent, Ok(true));
 }

@@ -44,10 +44,11 @@ impl TokenSharing for Replicas {
 }
 
 fn read(record: Record) -> Option<ReplicaToken> {
+    let (published, generation) = (record.age(), record.fence);
     let body = Zeroizing::new(record.body);
     let TokenRecord { token, age, life } = serde_json::from_slice(&body).ok()?;
     let token = SecretString::from(token);
-    Some(ReplicaToken { token, generation: record.fence, age: age + record.age, life })
+    Some(ReplicaToken { token, generation, age: age + published, life })
 }
 
 impl TokenLease for Lease {
@@ -55,8 +56,9 @@ impl TokenLease for Lease {
         self.fence()
     }
 
-    fn publish(self: Box<Self>, token: ReplicaToken) -> BoxFuture<'static, ()> {
+    fn publish(mut self: Box<Self>, token: ReplicaToken) -> BoxFuture<'static, ()> {
         async move {
+            self.stamp();
             let ReplicaToken { token, age, life, .. } = token;
             let record = TokenRecord { token: token.expose_secret(), age, life };
             let body = Zeroizing::new(serde_json::to_vec(&record).expect("plain data"));

@@ -15,7 +15,11 @@ use support::redis::RedisServer;
 use crate::harness::{Cloud, Setup, TestGateway};
 
 fn sharing(redis: &RedisServer) -> Settings {
-    let keys = SealingKeys::parse(BASE64_STANDARD.encode([7; 32]).as_bytes()).unwrap();
+    sharing_with_key(redis, 7)
+}
+
+fn sharing_with_key(redis: &RedisServer, byte: u8) -> Settings {
+    let keys = SealingKeys::parse(BASE64_STANDARD.encode([byte; 32]).as_bytes()).unwrap();
     Settings { url: SharedUrl::parse(&redis.url(), &[]).unwrap(), keys }
 }
 
@@ -241,4 +245,87 @@ async fn nothing_in_redis_can_be_read_without_the_keys() {
             assert!(!body.windows(text.len()).any(|window| window == text), "{key}");
         }
     }
+}
+
+#[tokio::test]
+async fn a_replica_that_never_read_anything_takes_no_reading_from_the_others() {
+    let (cloud, mut redis) = (cloud().await, RedisServer::start());
+    redis.kill();
+    let one =
+        Setup::polling(&cloud).with(|config| config.sharing = Some(sharing(&redis))).start().await;
+    until_read(&one).await;
+    redis.restart();
+    one.until("Redis is connected", async |it| is_shared(it).await).await;
+    cloud
+        .simulator
+        .script(Fault::on(Target::Vmc, "/vmc/api/orgs*").kind(FaultKind::Status).status(503));
+    cloud.clock.advance(Duration::from_secs(5));
+    let other = replica(&cloud, &redis).await;
+    let has_failed = async |it: &TestGateway| {
+        it.ops("/readyz").await.json()["discovery"]["last_error"] == "upstream-unavailable"
+    };
+    other.until("it cannot read", has_failed).await;
+    one.until("its failure is known", has_failed).await;
+    assert_eq!(one.get("/sddcs").await.status, 200);
+}
+
+#[tokio::test]
+async fn a_replica_that_starts_in_an_outage_shows_what_the_others_have_read() {
+    let (cloud, redis) = (cloud().await, RedisServer::start());
+    let one = replica(&cloud, &redis).await;
+    until_read(&one).await;
+    cloud
+        .simulator
+        .script(Fault::on(Target::Vmc, "/vmc/api/orgs*").kind(FaultKind::Status).status(503));
+    cloud.clock.advance(Duration::from_secs(33));
+    let has_failed = async |it: &TestGateway| {
+        it.ops("/readyz").await.json()["discovery"]["last_error"] == "upstream-unavailable"
+            && it.state().await["inventory"]["last_error"] == "upstream-unavailable"
+    };
+    one.until("the outage is known", has_failed).await;
+    let other = replica(&cloud, &redis).await;
+    until_read(&other).await;
+    assert_eq!(other.get("/sddcs").await.body, one.get("/sddcs").await.body);
+}
+
+#[tokio::test]
+async fn replicas_of_different_keys_read_each_for_itself_and_no_more() {
+    let (cloud, redis) = (cloud().await, RedisServer::start());
+    let one = replica(&cloud, &redis).await;
+    until_read(&one).await;
+    let setup = Setup::polling(&cloud);
+    let other = setup.with(|config| config.sharing = Some(sharing_with_key(&redis, 8)));
+    let other = other.start().await;
+    until_read(&other).await;
+    one.until("it has heard of the other one's records", async |it| {
+        !it.ops("/metrics").await.text().contains("sddc_gateway_shared_records_refused_total 0\n")
+    })
+    .await;
+    for _ in 0..50 {
+        assert_eq!(one.get("/sddcs").await.status, 200);
+    }
+    assert_eq!(cloud.sddc_reads(), 2);
+}
+
+#[tokio::test]
+async fn what_vmware_denies_one_replica_is_not_asked_for_a_minute_by_any() {
+    let (cloud, redis) = (cloud().await, RedisServer::start());
+    let replicas = join_all((0..2).map(|_| replica(&cloud, &redis))).await;
+    join_all(replicas.iter().map(until_read)).await;
+    cloud.simulator.script(
+        Fault::on(Target::Vmc, "/vmc/api/orgs/*/sddcs").kind(FaultKind::Status).status(403),
+    );
+    cloud.clock.advance(Duration::from_secs(33));
+    for replica in &replicas {
+        let is_denied = async |it: &TestGateway| {
+            it.state().await["inventory"]["last_error"] == "upstream-credentials-rejected"
+        };
+        replica.until("the denial is known", is_denied).await;
+    }
+    let before = cloud.sddc_reads();
+    cloud.clock.advance(Duration::from_secs(40));
+    for _ in 0..50 {
+        join_all(replicas.iter().map(|replica| replica.get("/sddcs"))).await;
+    }
+    assert_eq!(cloud.sddc_reads() - before, 0, "{:?}", turns(&replicas).await);
 }

@@ -29,7 +29,7 @@ quick: ## format, clippy and unit tests, for the daily loop
 
 test: test-setup lint test-rust test-browser test-clients test-manifests test-monitoring test-image ## everything a change must pass
 
-test-all: test test-more-clients test-policies soak fuzz ## the same and what takes hours: half an hour of soak, a minute of fuzzing for each target
+test-all: test test-more-clients test-policies soak fuzz ## the same and what takes about an hour more: half an hour of soak, a minute of fuzzing for each target
 
 test-setup: ## install what the tests need (Debian packages need root)
 	tests/setup.sh

@@ -86,7 +86,7 @@ test-image: ## build the container image and run it (root; SKIP_IMAGE=1 leaves i
 	tests/image/run.sh
 
 bench: ## what an answer costs as the image is built, against a bare hyper server (BENCH_SECONDS=1 a round)
-	@command -v wrk > /dev/null || { echo 'wrk is missing: apt-get install wrk' >&2; exit 1; }
+	tests/setup.sh bench
 	cargo bench --profile dist --locked --bench serve
 
 soak: export SOAK_SECONDS ?= 1800

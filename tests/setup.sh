@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Brings what the tests need beyond Rust, a C compiler, git and make. Does nothing where all is there.
 # `setup.sh fuzz` brings what fuzzing needs, and nothing else; `setup.sh dist` what a release
-# needs, `setup.sh advisories` what the check for known vulnerabilities needs, `setup.sh policies` and
-# `setup.sh clients` what `make test-policies` and `make test-more-clients` need.
+# needs, `setup.sh advisories` what the check for known vulnerabilities needs, `setup.sh bench` what
+# `make bench` needs, `setup.sh policies` and `setup.sh clients` what `make test-policies` and
+# `make test-more-clients` need.
 #
 # System programs come from Debian; linters, of pinned versions, go below the target directory.
 set -euo pipefail
@@ -41,6 +42,19 @@ install_packages() {
     need runc runc
     need debootstrap debootstrap
   fi
+  install_missing
+}
+
+# What `make bench` makes its load with.
+install_load_generator() {
+  local missing=()
+  command -v wrk > /dev/null || missing+=(wrk)
+  command -v taskset > /dev/null || missing+=(util-linux)
+  install_missing
+}
+
+# Installs the packages of the caller's `missing`.
+install_missing() {
   ((${#missing[@]} > 0)) || return 0
 
   if ((EUID != 0)) || ! command -v apt-get > /dev/null; then
@@ -185,6 +199,7 @@ case ${1:-} in
   fuzz) install_cargo_fuzz && exit ;;
   dist) install_release_tools && exit ;;
   advisories) install_cargo_deny && exit ;;
+  bench) install_load_generator && exit ;;
   policies) install_policy_linter && exit ;;
   clients) install_more_clients && exit ;;
 esac

@@ -56,10 +56,10 @@ lint: ## format, clippy, docs, shell scripts, Dockerfile, dependencies, API docu
 test-rust: ## unit and integration tests, three quarters of a minute of soak among them
 	cargo test --workspace --locked
 
-test-browser: ## the API page in Chromium, against `demo`
+test-browser: ## the pages in Chromium, and the guide's recipes in their languages
 	# The build that the Rust tests have made already: another choice of features would build it again.
 	cargo test --workspace --locked --no-run
-	GATEWAY=$(CARGO_TARGET_DIR)/debug/sddc-gateway npm --prefix tests/browser test
+	GATEWAY=$(CARGO_TARGET_DIR)/debug/sddc-gateway PYTHON=$(TOOLS)/python/bin/python npm --prefix tests/browser test
 
 test-clients: ## typed clients by two generators, and the examples for consumers' tests, against `demo`
 	cargo test --workspace --locked --no-run

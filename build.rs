@@ -1,16 +1,28 @@
 //! Takes out of Swagger UI's archive the two files that the docs page loads: with everything that is
-//! in it the image would be over its bound. And finds the commit that is built: given in
+//! in it the image would be over its bound. Puts the recipes, which tests run as they are, into the
+//! guide. And finds the commit that is built: given in
 //! `SDDC_GATEWAY_COMMIT`, as for an image, or read from the checkout. git itself need not be there.
 
 use std::{
     borrow::Cow,
-    env, fs,
+    env,
+    fmt::Write as _,
+    fs,
     io::{self, Cursor},
     path::{Path, PathBuf},
 };
 
 use utoipa_swagger_ui_vendored::SWAGGER_UI_VENDORED;
 use zip::ZipArchive;
+
+/// Languages of the guide's recipes: how their files end, and what their tabs say.
+const LANGUAGES: [(&str, &str); 5] = [
+    ("sh", "curl"),
+    ("py", "Python"),
+    ("mjs", "JavaScript, TypeScript"),
+    ("go", "Go"),
+    ("rs", "Rust"),
+];
 
 const FILES: [&str; 2] = ["swagger-ui.css", "swagger-ui-bundle.js"];
 
@@ -27,7 +39,33 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let mut entry = archive.by_name(&name.ok_or(format!("no {file} in the archive"))?)?;
         io::copy(&mut entry, &mut fs::File::create(Path::new(&folder).join(file))?)?;
     }
+    fs::write(Path::new(&folder).join("guide.html"), guide()?)?;
     Ok(())
+}
+
+/// The guide with each `<!--recipe NAME-->` replaced by the recipe in all languages.
+fn guide() -> Result<String, Box<dyn std::error::Error>> {
+    const DOCS: &str = "src/api/docs";
+    println!("cargo::rerun-if-changed={DOCS}/recipes");
+    let page = read(&Path::new(DOCS).join("guide.html")).ok_or("the guide is not there")?;
+    let mut parts = page.split("<!--recipe ");
+    let mut guide = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let (name, after) = part.split_once("-->").ok_or("a recipe's mark has no end")?;
+        guide += "<div class=\"tabs\">\n";
+        for (kind, language) in LANGUAGES {
+            let file = format!("{name}.{kind}");
+            let code = fs::read_to_string(Path::new(DOCS).join("recipes").join(&file))?;
+            let code = code.trim_end().replace('&', "&amp;").replace('<', "&lt;");
+            writeln!(
+                guide,
+                "<section><h4>{language}</h4><pre data-recipe=\"{file}\">{code}</pre></section>"
+            )?;
+        }
+        guide += "</div>";
+        guide += after;
+    }
+    Ok(guide)
 }
 
 fn commit() -> Option<String> {

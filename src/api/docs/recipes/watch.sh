@@ -1,0 +1,1 @@
+curl -N -H "X-API-Key: $KEY" "$GATEWAY/sddcs/events?state=READY"

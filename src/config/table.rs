@@ -234,8 +234,8 @@ settings! {
         poll: Duration = duration::<0, YEAR>(), Default("30s");
         /// How old the snapshot may be before a request makes the gateway read VMware Cloud again.
         fresh: Duration = duration::<0, YEAR>(), Default("60s");
-        /// How old an answer may be while reading VMware Cloud fails; beyond that the answer is
-        /// 503. Not below fresh.
+        /// How old an answer may be while reading VMware Cloud fails; beyond that the answer is an
+        /// error (502, 503 or 504). Not below fresh.
         stale: Duration = duration::<0, YEAR>(), Default("24h");
         /// The same while VMware Cloud refuses the gateway (401, 403) instead of failing. A value
         /// above stale counts as stale.
@@ -246,24 +246,25 @@ settings! {
         snapshot_file: PathBuf =
             path(value::file_to_write), Unset("\"/var/lib/sddc-gateway/snapshot\"");
     }
-    /// Keys of the gateway's own.
+    /// The keys that seal what replicas share.
     own_keys = "keys" {
         /// File with keys, one per line, each at least 32 random bytes in base64, such as from
-        /// openssl rand -base64 32. The first line signs and seals, all lines verify and open: to
-        /// rotate, put a new line first, and remove the old one later. Re-read while running. Not
-        /// set: random keys of this process.
+        /// openssl rand -base64 32. The first line seals, all lines open: to rotate, put a new line
+        /// first, and remove the old one a day later. Re-read while running. Required with
+        /// shared.redis_url, and without effect otherwise.
         file: PathBuf = path(value::path), Unset("\"/run/secrets/gateway-keys\"");
     }
-    /// What replicas share through Redis or Valkey: the tokens, and what was read.
+    /// Redis or Valkey, through which replicas share tokens and what was read.
     shared = "shared" {
         /// redis[s]://[user[:password]@]host[:port][/database]. Needs keys.file, with the same
         /// content for all replicas. Prefer the file where the URL has a password.
         redis_url: String = credential(value::text), Unset("\"rediss://redis.example:6379\"");
-        /// File with the same. Read at the start.
+        /// File with this URL, instead of redis_url. Read only at the start: a change needs a
+        /// restart.
         redis_url_file: PathBuf = path(value::path), Unset("\"/run/secrets/redis-url\"");
-        /// Exact host names to which redis:// without TLS is allowed off loopback: the password is
-        /// sent there in clear text; what is stored is sealed all the same. Each is a warning at
-        /// the start.
+        /// Exact host names, other than loopback, to which redis:// without TLS is allowed: the
+        /// password is sent there in clear text, tokens and lists are sealed all the same. Each
+        /// such host is a warning at the start.
         plain_hosts: String = list(value::plain_host), Default("");
     }
     /// Who may call. With nothing set here the gateway starts only if api.listen is a loopback

@@ -25,10 +25,10 @@ use super::{
 };
 use crate::{
     clock::{Clock, Instant},
-    sharing::{Record, SharedResource, Turn},
+    sharing::{Lease, Record, SharedResource, Turn},
     single_flight::{InFlightCall, SingleFlight},
     tasks::{BackgroundJobs, blocking},
-    vmc::VmcError,
+    vmc::{Endpoint, Reader, VmcError},
 };
 
 /// How long a request waits for a refresh while there is something that may be shown.
@@ -79,6 +79,7 @@ pub(super) struct CachedResource<T> {
     updating: sync::Mutex<()>,
     settings: Arc<Settings>,
     clock: Clock,
+    jobs: BackgroundJobs,
 }
 
 impl<T: SharedContent> CachedResource<T> {
@@ -91,7 +92,7 @@ impl<T: SharedContent> CachedResource<T> {
     ) -> Self {
         Self {
             state: ArcSwap::default(),
-            refreshes: SingleFlight::new("read", jobs),
+            refreshes: SingleFlight::new("read", jobs.clone()),
             doubted: Notify::new(),
             forced: Mutex::default(),
             asked: Mutex::default(),
@@ -100,6 +101,7 @@ impl<T: SharedContent> CachedResource<T> {
             updating: sync::Mutex::default(),
             settings,
             clock,
+            jobs,
         }
     }
 
@@ -295,12 +297,12 @@ impl<T: SharedContent> CachedResource<T> {
     }
 
     /// Reads and keeps what came, or takes over what another replica has read. Part of a refresh's job.
-    /// `read` is told when it begins, and `held_for` tells how long a failure then holds reads back. A
-    /// 404 is a failure like others, unless `may_go`: then it says that there is nothing any longer.
+    /// `reader` reads the `endpoint` in `read`, which is told when it begins. A 404 is a failure like
+    /// others, unless `may_go`: then it says that there is nothing any longer.
     pub(super) async fn update<R>(
         &self,
         may_go: bool,
-        held_for: impl Fn() -> Option<Duration>,
+        (reader, endpoint): (&Reader, Endpoint<'_>),
         read: impl FnOnce(Instant) -> R,
     ) -> Result<(), VmcError>
     where
@@ -316,16 +318,12 @@ impl<T: SharedContent> CachedResource<T> {
                     let outcome = self.read(may_go, self.clock.now(), read).await;
                     if outcome.as_ref().err().is_none_or(shared_state::is_shared) {
                         lease.stamp();
-                        let (state, now, held_for) = (self.state(), self.clock.now(), held_for());
-                        let encode = move || shared_state::encode(&state, now, held_for);
-                        if let Some(body) = blocking(encode).await {
-                            lease.publish(&body, self.settings.stale).await;
-                        }
+                        self.share(shared, lease, reader.held_for(endpoint));
                     }
                     return outcome;
                 }
                 Turn::Taken(record) => {
-                    let adopted = self.adopt(shared, record).await;
+                    let adopted = self.adopt(shared, record, reader).await;
                     if let Some(state) = adopted.filter(|it| self.stands_in(it, wanted)) {
                         return state
                             .last_error
@@ -336,26 +334,45 @@ impl<T: SharedContent> CachedResource<T> {
         }
     }
 
+    /// Gives what was just read to the other replicas. Nobody waits for that: what is kept is not shown
+    /// before its refresh is over.
+    fn share(&self, shared: &SharedResource, lease: Lease, held_for: Option<Duration>) {
+        let (state, now, life) = (self.state(), self.clock.now(), self.settings.stale);
+        // It is in use here already.
+        shared.adopted(lease.fence());
+        self.jobs.spawn("share", async move {
+            let encode = move || shared_state::encode(&state, now, held_for);
+            if let Some(body) = blocking(encode).await {
+                lease.publish(&body, life).await;
+            }
+        });
+    }
+
     /// Takes over what another replica has published, if that is newer, and reads nothing: what is
     /// announced, by whomever, costs VMware Cloud no read. Tells how that replica's read had ended.
-    pub(super) async fn catch_up(&self) -> Option<Result<(), VmcError>> {
+    pub(super) async fn catch_up(&self, reader: &Reader) -> Option<Result<(), VmcError>> {
         let shared = self.shared.as_ref()?;
         let _updating = self.updating.lock().await;
         let record = shared.published().await?;
-        let state = self.adopt(shared, record).await?;
+        let state = self.adopt(shared, record, reader).await?;
         Some(state.last_error.map_or(Ok(()), |error| Err(VmcError::clone(&error))))
     }
 
     /// Takes over what another replica has read, unless this one has read later. `None`: it has, or
     /// the record is of another version.
-    async fn adopt(&self, shared: &SharedResource, record: Record) -> Option<State<T>> {
+    async fn adopt(
+        &self,
+        shared: &SharedResource,
+        record: Record,
+        reader: &Reader,
+    ) -> Option<State<T>> {
         let before = self.state();
         let (fence, now) = (record.fence, self.clock.now());
         let written = now - record.age();
-        let known = before.reading.clone();
+        let (known, scrubber) = (before.reading.clone(), reader.tokens().scrubber());
         let decode = move || {
             let before = known.as_ref().map(|reading| &*reading.content);
-            shared_state::decode::<T>(&record.body, written, now, before)
+            shared_state::decode::<T>(&record.body, written, now, before, &scrubber)
         };
         let state = blocking(decode).await.flatten();
         let is_later = |last: &Instant| before.last_attempt.is_none_or(|it| it < *last);

@@ -19,7 +19,7 @@ use super::{
     org_source,
     outcome::{CacheOutcome, Missing, RefreshOutcome, Unavailable},
     polling::{Due, MIN_PAUSE, poll_is_due},
-    texts::Texts,
+    shared_state::SharedContent,
 };
 use crate::{
     clock::Instant,
@@ -131,8 +131,8 @@ impl OrgCache {
         let (list, endpoint) = ((listing.of)(lists), (listing.endpoint)(self.id()));
         let (held, was_gone) = (self.reader().tokens().held_generation(), lists.is_gone());
         let read = |begun| list.read(listing, lists, context, priority, begun);
-        let held_for = || self.reader().held_for(endpoint);
-        let outcome = list.cached.update(listing.is_primary, held_for, read).await;
+        let from = (self.reader(), endpoint);
+        let outcome = list.cached.update(listing.is_primary, from, read).await;
         self.take_in(listing, &outcome, was_gone, Some(held)).await;
         outcome
     }
@@ -140,7 +140,7 @@ impl OrgCache {
     /// Takes over what another replica has read, if there is something newer.
     async fn catch_up<E: Entry>(self: &Arc<Self>, listing: &'static Listing<E>) {
         let was_gone = self.lists.is_gone();
-        if let Some(outcome) = (listing.of)(&self.lists).cached.catch_up().await {
+        if let Some(outcome) = (listing.of)(&self.lists).cached.catch_up(self.reader()).await {
             self.take_in(listing, &outcome, was_gone, None).await;
         }
     }
@@ -161,8 +161,7 @@ impl OrgCache {
             list.follow();
         }
         // What came to be held since the texts were scrubbed: from here on the scrubber sees them.
-        // Another replica may hold other secrets.
-        if is_adopted || scrubbed != Some(self.reader().tokens().held_generation()) {
+        if scrubbed.is_some_and(|held| held != self.reader().tokens().held_generation()) {
             let org = self.clone();
             let _ = blocking(move || org.scrub_lists()).await;
         }
@@ -208,11 +207,7 @@ impl OrgCache {
             self.publish();
         }
         let scrubber = self.reader().tokens().scrubber();
-        self.document.rewrite(|org| {
-            let mut clean = org.clone();
-            clean.make_fit_to_show(&scrubber);
-            (clean != *org).then_some(clean)
-        });
+        self.document.rewrite(|org| org.without_secrets(&scrubber));
     }
 
     fn scrub_lists(&self) -> bool {
@@ -234,8 +229,8 @@ impl OrgCache {
                     let read = org_source::read_org(org.reader(), org.id(), priority, metrics);
                     read.await.map(ReadVerdict::Believed)
                 };
-                let held_for = || org.reader().held_for(Endpoint::Org(org.id()));
-                let outcome = org.document.update(true, held_for, read).await;
+                let from = (org.reader(), Endpoint::Org(org.id()));
+                let outcome = org.document.update(true, from, read).await;
                 org.follow_document(&outcome);
                 if let Err(error) = &outcome
                     && !error.is_held()
@@ -251,7 +246,6 @@ impl OrgCache {
     fn follow_document(&self, outcome: &Result<(), VmcError>) {
         if self.document.state().is_adopted {
             self.reader().follow(Endpoint::Org(self.id()), outcome.as_ref().err());
-            self.scrub();
         }
     }
 
@@ -326,7 +320,7 @@ impl OrgCache {
                 let due =
                     poll_is_due(&self.document, reader, endpoint, &self.context, Duration::ZERO);
                 if due.await == Due::CatchUp {
-                    if let Some(outcome) = self.document.catch_up().await {
+                    if let Some(outcome) = self.document.catch_up(self.reader()).await {
                         self.follow_document(&outcome);
                     }
                 } else if self.document.is_wanted() {

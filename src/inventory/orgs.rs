@@ -19,7 +19,7 @@ use super::{
     outcome::{CacheOutcome, RefreshOutcome, Unavailable},
     polling::{Due, poll_is_due},
     settings::Settings,
-    texts::Texts,
+    shared_state::SharedContent,
 };
 use crate::{
     clock::{Clock, Instant},
@@ -124,8 +124,8 @@ impl InventoryState {
                     let listed = list_orgs(&discovery.reader, priority, metrics, 1).await?;
                     Ok(ReadVerdict::Believed(discovery.believe(listed, begun)))
                 };
-                let held_for = || discovery.reader.held_for(Endpoint::Orgs);
-                let outcome = discovery.orgs.update(false, held_for, read).await;
+                let from = (&discovery.reader, Endpoint::Orgs);
+                let outcome = discovery.orgs.update(false, from, read).await;
                 state.take_in_discovered(discovery, &outcome);
                 outcome
             }
@@ -138,7 +138,6 @@ impl InventoryState {
         if is_adopted {
             discovery.reader.follow(Endpoint::Orgs, outcome.as_ref().err());
             discovery.forget_absences();
-            self.scrub_discovered();
         }
         discovery.reader.set_has_snapshot(discovery.orgs.reading().is_some());
         // Another replica's failure comes with what it had read before: that is served meanwhile.
@@ -230,7 +229,7 @@ impl InventoryState {
             let due =
                 poll_is_due(orgs, reader, Endpoint::Orgs, &self.context, Duration::ZERO).await;
             if due == Due::CatchUp {
-                if let Some(outcome) = orgs.catch_up().await {
+                if let Some(outcome) = orgs.catch_up(reader).await {
                     self.take_in_discovered(discovery, &outcome);
                 }
             } else if self.context.wants_poll(List::Orgs) {
@@ -253,13 +252,7 @@ impl InventoryState {
     pub(super) fn scrub_discovered(&self) {
         let OrgSource::Discovered(discovery) = &self.source else { return };
         let scrubber = discovery.reader.tokens().scrubber();
-        discovery.orgs.rewrite(|orgs| {
-            let mut clean = orgs.clone();
-            for org in &mut clean {
-                org.make_fit_to_show(&scrubber);
-            }
-            (clean != *orgs).then_some(clean)
-        });
+        discovery.orgs.rewrite(|orgs| orgs.without_secrets(&scrubber));
     }
 
     /// Tells watchers what time alone brings about, until the process stops.

@@ -12,9 +12,11 @@ use super::{
     entry::Entry,
     model::{Gap, GapReason, Org},
     state::{Reading, State},
+    texts::Texts,
 };
 use crate::{
     clock::Instant,
+    csp::Scrubber,
     ids::{OrgId, SddcId},
     upstream::{Failure, Kind},
     vmc::VmcError,
@@ -38,6 +40,9 @@ pub(super) trait SharedContent: PartialEq + Send + Sync + Sized + 'static {
     /// `at` tells the moment of an age. What is equal in `before` stays the same.
     fn from_form(form: Self::Form, at: impl Fn(Duration) -> Instant, before: Option<&Self>)
     -> Self;
+
+    /// The same without the secrets that are held now, if it has any of them.
+    fn without_secrets(&self, scrubber: &Scrubber) -> Option<Self>;
 }
 
 impl SharedContent for Org {
@@ -50,6 +55,12 @@ impl SharedContent for Org {
     fn from_form(form: Self, _at: impl Fn(Duration) -> Instant, _before: Option<&Self>) -> Self {
         form
     }
+
+    fn without_secrets(&self, scrubber: &Scrubber) -> Option<Self> {
+        let mut clean = self.clone();
+        clean.make_fit_to_show(scrubber);
+        (clean != *self).then_some(clean)
+    }
 }
 
 impl SharedContent for Vec<Org> {
@@ -61,6 +72,14 @@ impl SharedContent for Vec<Org> {
 
     fn from_form(form: Self, _at: impl Fn(Duration) -> Instant, _before: Option<&Self>) -> Self {
         form
+    }
+
+    fn without_secrets(&self, scrubber: &Scrubber) -> Option<Self> {
+        let mut clean = self.clone();
+        for org in &mut clean {
+            org.make_fit_to_show(scrubber);
+        }
+        (clean != *self).then_some(clean)
     }
 }
 
@@ -106,6 +125,10 @@ impl<E: Entry> SharedContent for OrgList<E> {
         let held_back = held_back.collect();
         let gap = |(org_id, sddc_id, reason)| Gap { org_id, sddc_id, reason };
         Self { entries, gaps: form.gaps.into_iter().map(gap).collect(), held_back }
+    }
+
+    fn without_secrets(&self, scrubber: &Scrubber) -> Option<Self> {
+        OrgList::without_secrets(self, scrubber)
     }
 }
 
@@ -175,12 +198,14 @@ pub(super) fn encode<T: SharedContent>(
     zstd::encode_all(&*json, COMPRESSION).expect("memory is written to")
 }
 
-/// Reads at `now` a state that another replica wrote at `written`. `None`: it is of another version.
+/// Reads at `now` a state that another replica wrote at `written`, without the secrets that are held
+/// here. `None`: it is of another version.
 pub(super) fn decode<T: SharedContent>(
     body: &[u8],
     written: Instant,
     now: Instant,
     before: Option<&T>,
+    scrubber: &Scrubber,
 ) -> Option<State<T>> {
     let mut json = Vec::new();
     zstd::Decoder::new(body).ok()?.take(MAX_BYTES).read_to_end(&mut json).ok()?;
@@ -190,8 +215,9 @@ pub(super) fn decode<T: SharedContent>(
     }
     let at = |age: Duration| written - age;
     let reading = shared.content.zip(shared.read).map(|(form, age)| {
-        let content = Arc::new(T::from_form(form, at, before));
-        Reading { content, begun: at(age) }
+        let content = T::from_form(form, at, before);
+        let content = content.without_secrets(scrubber).unwrap_or(content);
+        Reading { content: Arc::new(content), begun: at(age) }
     });
     let error = shared.failure.map(|failure| VmcError::OtherReplica {
         text: failure.text,

@@ -8,6 +8,7 @@ use std::{
 
 use http::Method;
 use rand::{RngExt, rngs::StdRng, seq::IndexedRandom};
+use rustix::process::Signal;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
@@ -27,6 +28,8 @@ const WAIT: &str = "wait=2s";
 /// What all who ask share.
 pub struct Load {
     pub gateway: Arc<Gateway>,
+    /// Another one, which shares with it: whichever is asked, the answer is as good.
+    pub replica: Arc<Gateway>,
     pub callers: Arc<Callers>,
     pub judge: Judge,
     pub tally: Tally,
@@ -102,7 +105,8 @@ impl Asker {
             _ if self.dice.random_bool(0.05) => Method::HEAD,
             _ => Method::GET,
         };
-        let url = format!("http://{}{}", load.gateway.api, question.path);
+        let replica = load.replicas()[self.dice.random_range(0..2)];
+        let url = format!("http://{}{}", replica.api, question.path);
         let mut request = self.http.request(method.clone(), url).bearer_auth(key);
         if let Some((tag, _)) = &known {
             request = request.header("if-none-match", tag);
@@ -142,6 +146,17 @@ impl Asker {
 }
 
 impl Load {
+    pub fn replicas(&self) -> [&Gateway; 2] {
+        [&self.gateway, &self.replica]
+    }
+
+    /// Has them look at their files now.
+    pub fn hang_up(&self) {
+        for replica in self.replicas() {
+            replica.signal(Signal::HUP);
+        }
+    }
+
     /// Sends a request, and takes the whole answer.
     pub async fn fetch(&self, request: reqwest::RequestBuilder) -> Result<Answer, String> {
         let told = |error: reqwest::Error| format!("no answer: {error:?}");

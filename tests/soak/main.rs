@@ -1,4 +1,4 @@
-//! A gateway under load for a long while, in bad weather.
+//! Two gateways that share, under load for a long while, in bad weather.
 //!
 //! The real binary runs in front of a simulator that changes all the time and fails in every way it
 //! knows. Callers ask everything that can be asked; some leave in the midst of it. Each answer is
@@ -21,6 +21,7 @@ mod process;
 mod questions;
 mod rude;
 mod secrets;
+mod shared;
 mod turnover;
 mod watchers;
 mod weather;
@@ -36,7 +37,6 @@ use std::{
 };
 
 use rand::{SeedableRng, rngs::StdRng};
-use rustix::process::Signal;
 use tempfile::TempDir;
 use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::sync::CancellationToken;
@@ -47,6 +47,7 @@ use self::{
     load::{Load, Tally},
     process::{Files, Gateway, Sample},
     secrets::Secrets,
+    shared::SharedStore,
     turnover::Turnover,
     watchers::Watcher,
     weather::Weather,
@@ -77,6 +78,7 @@ const LONG: Duration = Duration::from_secs(600);
 /// What goes on, and what it is to be held against.
 struct Soak {
     turnover: Arc<Turnover>,
+    shared: Arc<SharedStore>,
     watchers: Vec<Arc<Watcher>>,
     dice: StdRng,
     samples: Vec<Sample>,
@@ -136,11 +138,14 @@ impl Soak {
         fs::write(&secret, SECRET).unwrap();
         let callers = Arc::new(Callers::new(world, folder));
         let secrets = Arc::new(Secrets::new());
-        let files = Files { folder, secret: &secret, callers: &callers };
-        let gateway = Arc::new(Gateway::start(cloud, &files, &secrets));
+        let shared = SharedStore::start(&world.clock);
+        let files = |suffix| Files { folder, secret: &secret, callers: &callers, suffix };
+        let [gateway, replica] = ["", "-of-the-replica"]
+            .map(|suffix| Arc::new(Gateway::start(cloud, &files(suffix), &secrets, &shared)));
         let weather = Arc::new(Weather::new(world.clone(), length >= LONG));
         let load = Arc::new(Load {
             gateway,
+            replica,
             callers,
             judge: Judge::new(world.clone(), weather, secrets.clone()),
             tally: Tally::default(),
@@ -149,6 +154,7 @@ impl Soak {
         let audit = folder.join("audit");
         let rotations = AtomicU64::new(1);
         Self {
+            shared,
             turnover: Arc::new(Turnover { load, secret, audit, secrets, rotations }),
             watchers,
             dice: StdRng::seed_from_u64(seed),
@@ -195,6 +201,7 @@ impl Soak {
         busy.spawn(turnover.clone().storm(self.dice.fork(), stop.clone()));
         busy.spawn(turnover.clone().rotate(self.dice.fork(), stop.clone()));
         busy.spawn(turnover.clone().rotate_keys(self.dice.fork(), stop.clone()));
+        busy.spawn(self.shared.clone().shake(self.dice.fork(), stop.clone()));
         let clock = &load.judge.world.clock;
         let end = clock.sleep_until(clock.now() + span);
         tokio::pin!(end);
@@ -215,8 +222,8 @@ impl Soak {
         load.judge.weather.clear();
         // After a refusal only another secret is tried at once.
         self.turnover.rotate_secret(true);
-        load.gateway.signal(Signal::HUP);
-        let odd_line = load.gateway.odd_line();
+        load.hang_up();
+        let odd_line = load.replicas().iter().find_map(|it| it.odd_line());
         odd_line.map_or(Ok(()), |line| Err(format!("in the log: {line}")))
     }
 
@@ -239,15 +246,16 @@ impl Soak {
 
     /// The first list that its caller does not get.
     async fn refused(&self) -> Option<&'static str> {
-        let Load { gateway, callers, .. } = &*self.turnover.load;
+        let Load { callers, .. } = &*self.turnover.load;
         let (http, key) = (load::client(true), callers.all[0].key());
         for path in LISTS {
-            let request = http.get(format!("http://{}{path}", gateway.api));
-            let answer = self.turnover.load.fetch(request.bearer_auth(key.reveal())).await;
-            if answer.is_ok_and(|answer| answer.status == 200) {
-                continue;
+            for asked in self.turnover.load.replicas() {
+                let request = http.get(format!("http://{}{path}", asked.api));
+                let answer = self.turnover.load.fetch(request.bearer_auth(key.reveal())).await;
+                if !answer.is_ok_and(|answer| answer.status == 200) {
+                    return Some(path);
+                }
             }
-            return Some(path);
         }
         None
     }
@@ -297,14 +305,18 @@ impl Soak {
     /// An orderly end, and files without secrets.
     fn end(&self, folder: &Path) -> Result<(), String> {
         let Turnover { load, secrets, secret, .. } = &*self.turnover;
-        let code = load.gateway.end();
-        if code != Some(0) {
-            return Err(format!("it ended with {code:?}"));
+        for gateway in load.replicas() {
+            let code = gateway.end();
+            if code != Some(0) {
+                return Err(format!("it ended with {code:?}"));
+            }
         }
         for file in fs::read_dir(folder).unwrap() {
             let path = file.unwrap().path();
-            // Only the gateway's own secret file has one.
-            if path != *secret && secrets.found_in(&fs::read(&path).unwrap()) {
+            // Only the gateway's own files of secrets have one.
+            let is_keys =
+                path.file_name().is_some_and(|it| it.to_string_lossy().starts_with("keys"));
+            if path != *secret && !is_keys && secrets.found_in(&fs::read(&path).unwrap()) {
                 return Err(format!("a secret in {}", path.display()));
             }
         }

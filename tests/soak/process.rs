@@ -16,7 +16,7 @@ use std::{
 use rustix::process::Signal;
 use support::process::{Process, addresses, gateway};
 
-use crate::{callers::Callers, secrets::Secrets};
+use crate::{callers::Callers, secrets::Secrets, shared::SharedStore};
 
 /// Longer than anything takes that goes well.
 pub const DEADLINE: Duration = Duration::from_secs(60);
@@ -59,13 +59,22 @@ pub struct Files<'a> {
     pub folder: &'a Path,
     pub secret: &'a Path,
     pub callers: &'a Callers,
+    /// Of the names of files that are this gateway's own.
+    pub suffix: &'static str,
 }
 
 impl Gateway {
     /// Starts one whose hours are minutes.
-    pub fn start(cloud: SocketAddr, files: &Files<'_>, secrets: &Arc<Secrets>) -> Self {
-        let file = |name: &str| files.folder.join(name).display().to_string();
-        let setup = gateway(&[])
+    pub fn start(
+        cloud: SocketAddr,
+        files: &Files<'_>,
+        secrets: &Arc<Secrets>,
+        shared: &SharedStore,
+    ) -> Self {
+        let file =
+            |name: &str| files.folder.join(format!("{name}{}", files.suffix)).display().to_string();
+        let setup = shared.with(gateway(&[]), &file("keys"));
+        let setup = setup
             .at(&format!("http://{cloud}"))
             .with("SDDC_GATEWAY_CSP__CLIENT_SECRET_FILE", files.secret)
             .with("SDDC_GATEWAY_VMC__CONNECT_TIMEOUT", "1s")

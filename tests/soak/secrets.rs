@@ -2,7 +2,7 @@
 
 use aho_corasick::AhoCorasick;
 
-use crate::world::SECRET;
+use crate::{shared::KEY, world::SECRET};
 
 /// Finds what looks like a secret.
 pub struct Secrets(AhoCorasick);
@@ -10,8 +10,8 @@ pub struct Secrets(AhoCorasick);
 impl Secrets {
     pub fn new() -> Self {
         // The simulator's secrets, the app's own in all its numbers, the payload of an upstream
-        // token, and callers' keys.
-        Self(AhoCorasick::new(["CANARY-", SECRET, ".eyJ", "sgw_"]).unwrap())
+        // token, callers' keys, and the key of what replicas share.
+        Self(AhoCorasick::new(["CANARY-", SECRET, ".eyJ", "sgw_", KEY]).unwrap())
     }
 
     pub fn found_in(&self, bytes: &[u8]) -> bool {

@@ -12,14 +12,13 @@ use std::{
 };
 
 use rand::{RngExt, rngs::StdRng, seq::IndexedRandom};
-use rustix::process::Signal;
 use sddc_gateway::access::CallerKey;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     callers::{Caller, Callers, replace},
     load::Load,
-    process::{DEADLINE, STALE},
+    process::{DEADLINE, Gateway, STALE},
     secrets::Secrets,
     world::SECRET,
 };
@@ -82,7 +81,7 @@ impl Turnover {
                 _ => self.rotate_audit()?,
             }
             if dice.random_bool(0.5) {
-                self.load.gateway.signal(Signal::HUP);
+                self.load.hang_up();
             }
         }
         Ok(())
@@ -124,7 +123,7 @@ impl Turnover {
             let caller = callers.all.choose(&mut dice).unwrap();
             if dice.random_bool(0.3) {
                 callers.break_file();
-                self.load.gateway.signal(Signal::HUP);
+                self.load.hang_up();
             }
             let (old, new) = (caller.key(), CallerKey::generate().unwrap());
             callers.write(&[(caller, &new)]);
@@ -141,14 +140,26 @@ impl Turnover {
 
     fn hang_up(&self, dice: &mut StdRng) {
         if dice.random_bool(0.7) {
-            self.load.gateway.signal(Signal::HUP);
+            self.load.hang_up();
         }
     }
 
     /// Waits until a key lets in, or does so no more.
     async fn until_let_in(&self, who: &Caller, key: &CallerKey, is: bool) -> Result<(), String> {
-        let Load { gateway, judge, .. } = &*self.load;
-        let clock = &judge.world.clock;
+        for gateway in self.load.replicas() {
+            self.until_let_in_at(gateway, who, key, is).await?;
+        }
+        Ok(())
+    }
+
+    async fn until_let_in_at(
+        &self,
+        gateway: &Gateway,
+        who: &Caller,
+        key: &CallerKey,
+        is: bool,
+    ) -> Result<(), String> {
+        let clock = &self.load.judge.world.clock;
         let began = clock.now();
         let http = crate::load::client(false);
         let mut pace = tokio::time::interval(Duration::from_millis(500));

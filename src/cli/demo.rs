@@ -207,6 +207,7 @@ fn welcome(addresses: &Addresses, asks_for_key: bool, still: bool) -> String {
 sddc-gateway demo: the gateway in front of a simulated VMware Cloud.
 {needs} {changes} Ctrl-C ends it.
 
+  page      http://{api}/
   SDDCs     http://{api}/sddcs
   docs      http://{api}/docs
   state     http://{ops}/readyz

@@ -16,10 +16,10 @@ const HEADER: &str = "\
 #     sddc-gateway check --config gateway.toml
 #     sddc-gateway serve --config gateway.toml        (or SDDC_GATEWAY_CONFIG=gateway.toml)
 #
-# Defaults < this file < environment < flags. Every key has a variable: SDDC_GATEWAY_ + section +
-# __ + key in upper case, such as SDDC_GATEWAY_CSP__CLIENT_ID; a dot in a section's name is __ too.
-# A variable replaces the file's value as a whole; lists are comma-separated there. Unknown keys and
-# variables are errors.
+# Defaults < this file < environment < flags. Every key but [[access.callers]] has a variable:
+# SDDC_GATEWAY_ + section + __ + key in upper case, such as SDDC_GATEWAY_CSP__CLIENT_ID; a dot in a
+# section's name is __ too. A variable replaces the file's value as a whole; lists are
+# comma-separated there. Unknown keys are errors, in the file and in the environment.
 #
 # Durations are whole numbers with a unit: 500ms, 30s, 5m, 24h, 1h30m. Sizes: 64KiB, 128MiB, 1GiB.
 ";

@@ -16,11 +16,8 @@ use super::{
     faults::{Fault, FileLines, SettingOrigin, closest, printable},
     keys::{ENVIRONMENT_PREFIX, Key, ValueShape},
     table::{self, KEYS, SECTIONS},
-    variables::{self, Foreign},
+    variables::{self, CONFIG_VARIABLE, Foreign},
 };
-
-/// The variable that names the file when no flag does.
-pub(super) const CONFIG_VARIABLE: &str = "SDDC_GATEWAY_CONFIG";
 
 /// Where settings come from. It holds secrets, so it has no `Debug`.
 #[derive(Default, Clone)]

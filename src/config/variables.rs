@@ -3,7 +3,10 @@
 
 use std::net::IpAddr;
 
-use super::{keys::Key, layers::CONFIG_VARIABLE, table::KEYS};
+use super::{keys::Key, table::KEYS};
+
+/// The variable that names the file when no flag does.
+pub(super) const CONFIG_VARIABLE: &str = "SDDC_GATEWAY_CONFIG";
 
 /// What a variable without `__` is.
 #[derive(Debug, PartialEq, Eq)]

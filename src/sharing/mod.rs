@@ -45,7 +45,7 @@ use tokio_util::sync::CancellationToken;
 use self::{connection::Connection, resource::ResourceState};
 use crate::tasks::BackgroundJobs;
 
-/// The rights that a user of Redis needs for it, as in the guide of operations.
+/// The rights that a user of Redis needs for it, as `deploy/redis.md` gives them.
 #[cfg(test)]
 const RIGHTS: &str = "~sddc-gateway:* &sddc-gateway:* +get +set +del +type +pttl +pexpire +hget +hset +time \
                       +eval +evalsha +script|load +subscribe +unsubscribe +publish +ping";

@@ -4,6 +4,7 @@
 //! Label values come from closed sets: nothing a caller sends can grow the number of series.
 
 mod events;
+mod http_counters;
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -21,9 +22,9 @@ use vmware_cloud::UpstreamCall;
 
 pub(super) use self::events::MintOutcome;
 pub use self::events::{CacheResult, HttpCall, WaitKind};
+use self::http_counters::HttpCounters;
 use super::{
     histogram::DurationHistogram,
-    http_counters::HttpCounters,
     process::{ProcessCollector, RuntimeCollector},
 };
 

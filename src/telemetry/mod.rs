@@ -7,7 +7,6 @@ mod access_log;
 mod audit;
 mod cloud_events;
 mod histogram;
-mod http_counters;
 mod json_line;
 mod line_buffer;
 mod log;

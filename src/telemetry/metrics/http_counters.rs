@@ -7,7 +7,7 @@ use prometheus_client::{
     metrics::{counter::Counter, family::Family},
 };
 
-use super::metrics::HttpCall;
+use super::events::HttpCall;
 use crate::copy_on_write::CopyOnWriteMap;
 
 /// Series whose counters are found by where their labels are.

@@ -85,9 +85,11 @@ test-monitoring: ## alerts and dashboard: a real Prometheus scrapes a gateway th
 test-image: ## build the container image and run it (root; SKIP_IMAGE=1 leaves it out)
 	tests/image/run.sh
 
-bench: ## what an answer costs as the image is built, against a bare hyper server (BENCH_SECONDS=1 a round)
+bench: ## what an answer costs as the image is built, against bare hyper, nginx and an older build (BENCH_SECONDS=1 a round)
 	tests/setup.sh bench
-	cargo bench --profile dist --locked --bench serve
+	mkdir -p benches
+	{ date --utc +%F; lscpu | grep -E 'Model name|^CPU\(s\)'; uname -sr; git rev-parse --short HEAD; \
+	  cargo bench --profile dist --locked --bench serve; } | tee benches/$$(date --utc +%F).txt
 
 soak: export SOAK_SECONDS ?= 1800
 soak: ## a long run in bad weather: right answers, no growth (SOAK_SECONDS=1800, SOAK_SEED to repeat)

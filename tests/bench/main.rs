@@ -12,6 +12,7 @@ mod growth;
 mod load;
 mod overload;
 mod polling;
+mod rivals;
 mod server;
 mod turns;
 
@@ -39,10 +40,14 @@ fn main() {
     if alone("overload") {
         return overload::measure();
     }
+    if alone("rivals") {
+        return rivals::compare(span);
+    }
     println!("CPU per request, {ROUNDS} rounds of {seconds} s, 64 connections, in turns\n");
     for sddcs in [4, 1000] {
         compare(sddcs, span);
     }
+    rivals::compare(span);
     growth::compare(span);
     polling::hour();
     start_and_memory();

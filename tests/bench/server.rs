@@ -2,7 +2,9 @@
 
 use std::{
     convert::Infallible,
-    env, fs,
+    env,
+    ffi::OsStr,
+    fs,
     io::{BufRead, BufReader, Write},
     net::SocketAddr,
     path::Path,
@@ -60,15 +62,27 @@ impl Server {
         server
     }
 
+    /// The same of another build.
+    pub fn gateway_of(program: &Path, sddcs: usize) -> Self {
+        let keys = format!("bench:{KEY_SHA256}");
+        let server = Self::start_gateway(program, sddcs, &[("ACCESS__KEYS", &keys)]);
+        server.answer();
+        server
+    }
+
     /// The same with these settings, named as in the environment, and without a key of its own.
     pub fn gateway_with(sddcs: usize, settings: &[(&str, &str)]) -> Self {
+        Self::start_gateway(&program(), sddcs, settings)
+    }
+
+    fn start_gateway(program: &Path, sddcs: usize, settings: &[(&str, &str)]) -> Self {
         // No organization has more than a thousand: an answer of VMware's has bounds.
         let (orgs, sddcs) = (sddcs.div_ceil(1000).to_string(), sddcs.to_string());
         let upstream = Cloud::start(&["--orgs", &orgs, "--sddcs", &sddcs]);
 
         let [api, ops] = [free_port(), free_port()];
         let begun = now();
-        let gateway = on_core_0(program())
+        let gateway = on_core_0(program)
             .arg("serve")
             .env("SDDC_GATEWAY_API__LISTEN", api.to_string())
             .env("SDDC_GATEWAY_OPS__LISTEN", ops.to_string())
@@ -105,6 +119,19 @@ impl Server {
         let address = address.parse().expect("an address");
         let (upstream, ops) = (None, None);
         Self { child, address, path: "/", upstream, ops, ready_ms: 0.0 }
+    }
+
+    /// Another server, which listens at an address soon.
+    pub fn other(program: &Path, arguments: &[&OsStr], address: SocketAddr) -> Self {
+        let child = on_core_0(program).args(arguments).spawn().expect("it starts");
+        let (upstream, ops) = (None, None);
+        let server = Self { child, address, path: "/", upstream, ops, ready_ms: 0.0 };
+        let begun = now();
+        while std::net::TcpStream::connect(address).is_err() {
+            assert!(begun.elapsed() < Duration::from_secs(20), "it never listens");
+        }
+        server.answer();
+        server
     }
 
     pub fn url(&self) -> String {
@@ -216,13 +243,13 @@ pub fn authorization() -> (String, String) {
     ("Authorization".to_owned(), format!("Bearer {KEY}"))
 }
 
-fn on_core_0(program: impl AsRef<std::ffi::OsStr>) -> Command {
+fn on_core_0(program: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new("taskset");
     command.args(["-c", "0"]).arg(program);
     command
 }
 
-fn free_port() -> SocketAddr {
+pub fn free_port() -> SocketAddr {
     let socket = std::net::TcpListener::bind("127.0.0.1:0").expect("a port is free");
     socket.local_addr().expect("it is bound")
 }

@@ -49,7 +49,7 @@ lint: ## format, clippy, docs, shell scripts, Dockerfile, dependencies, API docu
 	cargo tree --manifest-path fuzz/Cargo.toml --locked --depth 0 > /dev/null
 	RUSTDOCFLAGS=-Dwarnings cargo doc --workspace --no-deps --locked
 	$(TOOLS)/bin/cargo-deny --locked check bans licenses sources
-	$(TOOLS)/python/bin/shellcheck .ci/run $$(git ls-files '*.sh')
+	$(TOOLS)/python/bin/shellcheck --shell bash .ci/run $$(git ls-files '*.sh')
 	$(TOOLS)/python/bin/hadolint Dockerfile
 	npm --prefix tests/openapi run --silent lint -- $(addprefix $(CURDIR)/openapi/openapi.,json yaml)
 
@@ -65,10 +65,10 @@ test-clients: ## typed clients by two generators, and the examples for consumers
 	cargo test --workspace --locked --no-run
 	GATEWAY=$(CARGO_TARGET_DIR)/debug/sddc-gateway tests/clients/run.sh
 
-test-more-clients: ## typed clients by four more generators
+test-more-clients: ## typed clients by four more generators, and thousands of requests drawn from the document
 	tests/setup.sh clients
 	cargo test --workspace --locked --no-run
-	GATEWAY=$(CARGO_TARGET_DIR)/debug/sddc-gateway tests/clients/run.sh more
+	GATEWAY=$(CARGO_TARGET_DIR)/debug/sddc-gateway tests/clients/run.sh more document
 
 test-manifests: ## what `deploy/` has, by the tools that read it
 	cargo test --workspace --locked --no-run

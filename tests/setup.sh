@@ -135,6 +135,7 @@ install_clients() {
 install_more_clients() {
   install_locked tests/clients/more
   install_requirements tests/clients/more/requirements.txt more-clients
+  install_requirements tests/clients/more/schemathesis.txt schemathesis
 }
 
 install_requirements() {

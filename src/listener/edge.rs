@@ -2,8 +2,8 @@
 //!
 //! One function instead of a stack of layers: measured, the usual stack costs more than everything
 //! else that a cached answer needs. No span is opened here. An answer that was given before is there
-//! at once ([`Edge::recall`]), without a future of its own; all others are worked on
-//! ([`Edge::work`]), and leave by the same steps ([`Edge::send`]).
+//! at once (`Edge::recall`), without a future of its own; all others are worked on
+//! (`Edge::work`), and leave by the same steps (`Edge::send`).
 
 use std::{
     panic::AssertUnwindSafe,

@@ -15,7 +15,7 @@
 //! Waits here are of the real time, not of the gateway's clock: it is Redis that they are for.
 //!
 //! *Must not break*: Redis is a helper, never a need. No request waits for a connection to it, every
-//! command has a bound of [`COMMAND_TIMEOUT`](connection::COMMAND_TIMEOUT), and whatever it answers
+//! command has a bound of `COMMAND_TIMEOUT`, and whatever it answers
 //! (nothing, an error, garbage, a record that somebody else wrote) costs freshness at most. Test:
 //! `tests/it/sharing`.
 

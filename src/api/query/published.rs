@@ -15,9 +15,6 @@ use crate::api::resource::{Field, FieldKind, Operator, Resource};
 
 /// A time as RFC 3339 writes it. Clients have types for `date-time` that cannot write a parameter.
 const TIME: &str = r"^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,9})?(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$";
-/// No count is larger.
-const MAX_NUMBER: usize = u32::MAX as usize;
-
 impl AllowedParams {
     /// The parameters of a path that takes these, about documents of that resource: what is asked
     /// most first. `example` is a document of it.
@@ -82,8 +79,7 @@ fn value<R>(field: &Field<R>) -> (String, ObjectBuilder) {
             string().pattern(Some(form.pattern)),
         ),
         FieldKind::Number => {
-            let number = ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(0));
-            (must_be, number.maximum(Some(MAX_NUMBER)))
+            (must_be, ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(0)))
         }
         FieldKind::Flag | FieldKind::Object => {
             (must_be, ObjectBuilder::new().schema_type(Type::Boolean))

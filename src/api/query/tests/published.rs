@@ -70,8 +70,7 @@ fn a_filter_is_published_with_its_values_form_and_repetition() {
         json!({"type": "string", "enum": ["SINGLE_AZ", "MULTI_AZ"], "examples": ["SINGLE_AZ"]});
     assert_eq!(types["schema"]["items"], items);
     assert_eq!(of("deployment_type__not")["schema"]["items"], items);
-    let number =
-        json!({"type": "integer", "minimum": 0, "maximum": 4_294_967_295_u32, "examples": [1]});
+    let number = json!({"type": "integer", "minimum": 0, "examples": [1]});
     assert_eq!(of("host_count")["schema"]["items"], number);
     assert_eq!(of("host_count__gte")["schema"], number);
     // A plain text: clients write a `date-time` in ways that no server reads.

@@ -26,7 +26,7 @@
 /// `SDDC_GATEWAY_COMMIT` told the build.
 pub const COMMIT: &str = env!("SDDC_GATEWAY_COMMIT");
 
-/// Who asks upstreams.
+/// What upstreams see as the client.
 const USER_AGENT: &str = concat!("sddc-gateway/", env!("CARGO_PKG_VERSION"));
 
 pub mod access;

@@ -157,7 +157,7 @@ impl Admitted {
     /// a change between two calls is seen by the next one.
     ///
     /// # Errors
-    /// [`Denied`] when the caller may no more: it is not in the rules any longer, its key or scope
+    /// [`Denied`] when the caller may no longer: it is not in the rules any longer, its key or scope
     /// was taken away, or its credential has run out.
     pub async fn changed(&mut self) -> Result<(), Denied> {
         let mut newest = self.policy.changes();

@@ -169,7 +169,7 @@ impl Authenticated {
         matches!(self.proof, CredentialProof::Token(..) | CredentialProof::Certificate(_))
     }
 
-    /// From when on this is good no more, whatever the rules say.
+    /// When this expires, whatever the rules say.
     pub(super) fn until(&self) -> Option<Timestamp> {
         let token = match &self.proof {
             CredentialProof::Token(claims, _) => Some(claims.expires_at()),

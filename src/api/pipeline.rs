@@ -61,7 +61,7 @@ pub(super) struct EncodedPage {
 }
 
 impl EncodedPage {
-    /// A page that is asked for anew each time.
+    /// A page that is asked for again each time.
     pub(super) fn new(encoded: Arc<EncodedAnswer>, served: Served<()>) -> Self {
         Self { encoded, served, source: None }
     }

@@ -77,7 +77,7 @@ impl From<Rate> for CallerRate {
 
 /// Show the caller
 ///
-/// Who the caller is to the gateway, and what it may do and see. Every caller with a valid
+/// What the gateway knows of the caller: its name, and what it may do and see. Every caller with a valid
 /// credential may ask, whatever its scopes.
 #[cfg_attr(test, utoipa::path(
     get, path = "/whoami", tag = "caller",

@@ -21,7 +21,7 @@ use super::{
 };
 use crate::clock::{Clock, Instant};
 
-/// Who waits for another replica looks again at least this often.
+/// A replica that waits for another one looks again at least this often.
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
 /// Nothing that a replica holds a lease for takes longer.
 const MAX_WAIT: Duration = Duration::from_secs(35);
@@ -56,7 +56,7 @@ impl ResourceState {
     }
 }
 
-/// Who does what is to be done.
+/// Whose turn it is.
 #[derive(Debug)]
 pub enum Turn {
     /// Another replica has done it.

@@ -58,7 +58,7 @@ enum Wanted {
     Batch,
     /// Lines are to be written now.
     Lines,
-    /// Lines are to be written now, and then no more.
+    /// The lines are written now, and it ends.
     End,
 }
 

@@ -11,7 +11,7 @@ use parking_lot::{Mutex, MutexGuard};
 use super::jwks::{self, KeySet, SetFault};
 use crate::clock::{Clock, Instant};
 
-/// A key set and its number: what was verified with another set is verified anew.
+/// A key set and its number: what was verified with another set is verified again.
 #[derive(Debug)]
 pub(super) struct Held {
     pub(super) set: KeySet,

@@ -5,7 +5,7 @@
 //!
 //! Nothing in a token chooses how it is verified: the algorithms are a closed set, each for its own
 //! type of key, and keys come from the one configured place. Claims are judged only under a good
-//! signature, times anew at each use. A token is kept nowhere: only its SHA-256 and what it said.
+//! signature, times again at each use. A token is kept nowhere: only its SHA-256 and what it said.
 //!
 //! Keys come from `access.oidc.jwks_url`, regularly and when a token is signed with one that is not
 //! known, or from `access.oidc.jwks_file`. Good keys are replaced by good ones only.

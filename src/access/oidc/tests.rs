@@ -1,5 +1,6 @@
 //! Which tokens are taken, and why the others are not.
 
+mod arbitrary;
 mod keys;
 mod remembering;
 mod tokens;

@@ -23,7 +23,7 @@ use super::{
 /// Below this a coding saves no packet.
 const MIN_BYTES: usize = 1024;
 /// An answer with all its variants fits into the cache: what is not kept must not be compressed for
-/// each request anew.
+/// each request again.
 const MAX_BYTES: usize = super::KEPT_BYTES / 4;
 
 /// Bytes of a buffer that stay for the next document.

@@ -288,7 +288,7 @@ node('refresh').addEventListener('click', async (event) => {
 setInterval(() => {
   if (!document.hidden && node('key').hidden) ask();
 }, POLL_MS);
-// Ages are told anew.
+// Ages are written again.
 setInterval(draw, 60_000);
 
 begin();

@@ -129,7 +129,7 @@ class SddcRow {
   }
 
   update(sddc) {
-    // The age is told anew in any case.
+    // The age is written again in any case.
     this.#cells.age.replaceChildren(since(sddc.created_at));
     if (sddc === this.#sddc) return;
     this.#sddc = sddc;

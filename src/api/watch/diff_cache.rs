@@ -11,7 +11,7 @@ use crate::{
     inventory::model::SddcEntry,
 };
 
-/// Watchers take a step within moments of each other; who is slower gets one made anew.
+/// Watchers take a step within moments of each other; a slower one gets one made again.
 const KEPT_UNASKED: Duration = Duration::from_secs(60);
 const KEPT_BYTES: u64 = 32 * 1024 * 1024;
 

@@ -137,7 +137,7 @@ impl StatusEvent {
 #[derive(Debug, Clone, Copy)]
 pub struct StreamMarker;
 
-/// Who watches what.
+/// A watcher and what it watches.
 struct WatchedList {
     request: InventoryRequest,
     target: ListTarget,
@@ -307,7 +307,7 @@ impl EventStream {
         }
     }
 
-    /// Tells a caller who sees something else now the whole list anew: what it was told before may
+    /// Tells a caller who sees something else now the whole list again: what it was told before may
     /// hold what it may not see any longer. `None` if nothing can be shown.
     fn begin_anew(&mut self) -> Option<()> {
         let WatchedList { request, target, .. } = &mut self.viewer;

@@ -27,7 +27,7 @@ pub(in crate::api) struct LongPoll {
     is_over: bool,
     place: Option<WatchPermit>,
     permit: Option<Permit>,
-    /// Who waits, judged again when the rules change.
+    /// The caller that waits, judged again when the rules change.
     reader: Admitted,
 }
 
@@ -85,7 +85,7 @@ impl LongPoll {
             }
             () = watch.changed() => false,
             () = self.state.clock.sleep_until_coarse(look) => look == self.end,
-            // Who waits is answered before the end.
+            // A wait is answered before the end.
             () = self.state.readiness.ending() => true,
         };
         Ok(())

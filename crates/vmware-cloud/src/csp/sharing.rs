@@ -14,7 +14,7 @@ pub trait TokenSharing: fmt::Debug + Send + Sync {
     fn turn<'a>(&'a self, org: Option<&'a OrgId>, newest: u64) -> BoxFuture<'a, TokenTurn>;
 }
 
-/// Who mints.
+/// Whose turn it is to mint.
 pub enum TokenTurn {
     /// Another replica has.
     Taken(ReplicaToken),

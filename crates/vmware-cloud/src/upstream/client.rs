@@ -25,7 +25,7 @@ pub struct Upstream {
     pub name: &'static str,
     /// The setting that names its extra CAs, for faults.
     pub ca_setting: &'static str,
-    /// Who asks it: `User-Agent`.
+    /// What it sees as the client: `User-Agent`.
     pub user_agent: &'static str,
     /// Which content types its good answers may have.
     pub accepts: ContentType,

@@ -148,7 +148,7 @@ impl Gateway {
             whole(value.unwrap_or_else(|| panic!("no figure {name}")))
         };
         let pid = self.process.lock().unwrap().child.id();
-        let upstream = connections_to(self.cloud);
+        let upstream = connections(pid, self.cloud);
         let is_comment = |line: &&str| !line.starts_with('#');
         let series = page.lines().filter(is_comment).filter_map(|line| line.rsplit_once(' '));
         let has_failed = |(series, count): &(&str, &str)| {
@@ -187,12 +187,25 @@ fn open_fds(pid: u32) -> u64 {
     fs::read_dir(format!("/proc/{pid}/fd")).unwrap().count() as u64
 }
 
-/// How many sockets are connected to an address of IPv4.
-fn connections_to(address: SocketAddr) -> u64 {
+/// How many sockets of a process are connected to an address of IPv4. The system's table names the
+/// sockets of all processes, and the other replica has connections to the same cloud.
+fn connections(pid: u32, address: SocketAddr) -> u64 {
     let SocketAddr::V4(address) = address else { panic!("an address of IPv4") };
     let ip = u32::from_ne_bytes(address.ip().octets());
     let remote = format!("{ip:08X}:{:04X}", address.port());
+    let own: BTreeSet<_> = fs::read_dir(format!("/proc/{pid}/fd"))
+        .unwrap()
+        .filter_map(|fd| fs::read_link(fd.ok()?.path()).ok())
+        .collect();
     let table = fs::read_to_string("/proc/net/tcp").unwrap();
-    let sockets = table.lines().map(|line| line.split_whitespace().skip(2).take(2));
-    sockets.filter(|socket| socket.clone().eq([remote.as_str(), "01"])).count() as u64
+    let is_connected = |line: &&str| {
+        let columns: Vec<_> = line.split_whitespace().collect();
+        let [_, _, peer, state, _, _, _, _, _, inode, ..] = columns[..] else { return false };
+        let socket = format!("socket:[{inode}]");
+        peer == remote && state == ESTABLISHED && own.contains(Path::new(&socket))
+    };
+    table.lines().filter(is_connected).count() as u64
 }
+
+/// As `/proc/net/tcp` writes the state of a connection.
+const ESTABLISHED: &str = "01";

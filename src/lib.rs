@@ -35,6 +35,7 @@ pub mod cli;
 pub mod config;
 pub mod contact;
 mod copy_on_write;
+pub mod drop_in;
 
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]

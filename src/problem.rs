@@ -190,6 +190,18 @@ impl Problem {
         self.0.status
     }
 
+    /// What happened this time, in a sentence.
+    #[must_use]
+    pub fn detail(&self) -> &str {
+        &self.0.detail
+    }
+
+    /// When to try again, where that is known.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.0.retry_after
+    }
+
     /// The reason for metrics and the access line: the code where nothing finer is known.
     #[must_use]
     pub fn reason(&self) -> &'static str {
@@ -261,7 +273,8 @@ pub fn shortened(text: &str) -> &str {
     text.char_indices().nth(64).map_or(text, |(end, _)| &text[..end])
 }
 
-fn whole_seconds(span: Duration) -> u64 {
+/// `Retry-After`: rounded up, at least one.
+pub(crate) fn whole_seconds(span: Duration) -> u64 {
     (span.as_secs() + u64::from(span.subsec_nanos() > 0)).max(1)
 }
 

@@ -12,3 +12,4 @@
 pub mod reads;
 pub mod redaction;
 pub mod tokens;
+pub mod vmc_error;

@@ -6,6 +6,7 @@ mod inventory;
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use futures_util::FutureExt;
+use prometheus_client::{collector::Collector, metrics::counter::Counter, registry::Registry};
 use tokio::{net::TcpListener, sync::Semaphore};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -40,7 +41,7 @@ use crate::{
     os_error::{describe, in_words},
     reload::{Hangups, LoadedFile, Reloads},
     tasks::Tasks,
-    telemetry::{AccessLog, Audit, AuditGuard, Metrics},
+    telemetry::{AccessLog, Audit, AuditGuard, Metrics, ProcessCollector},
     upstream::{BuildError, CallBounds, Client, ConcurrencyLimit, ContentType, Retries, Upstream},
     vmc::Remote,
 };
@@ -163,7 +164,7 @@ impl Gateway {
         config: &Config,
         clock: Clock,
         access_log: AccessLog,
-        log_lines_dropped: impl Fn() -> usize + Send + Sync + 'static,
+        log_lines_dropped: Counter,
     ) -> Result<Self, StartError> {
         let metrics = Metrics::new();
         metrics.start_access_denied(Refusal::reasons().chain(OTHER_DENIALS));
@@ -222,19 +223,26 @@ impl Gateway {
         let (answers, steps) = (state.answers.clone(), state.steps.clone());
         let made_bytes = Arc::new(move || answers.bytes() + steps.bytes());
         let edge = edge(config, state, policy.clone(), access_log);
+        let figures = InventoryMetrics::new(inventory.clone(), tokens, clock.clone(), made_bytes);
+        let mut collectors: Vec<Box<dyn Collector>> = vec![
+            Box::new(figures),
+            Box::new(readiness.clone()),
+            Box::new(reloads.clone()),
+            Box::new(dates),
+            Box::new(policy),
+            Box::new(ProcessCollector),
+        ];
+        collectors.extend(replicas.clone().map(|it| Box::new(it) as Box<dyn Collector>));
         let ops = ops::Ops {
-            figures: InventoryMetrics::new(inventory.clone(), tokens, clock.clone(), made_bytes),
+            sources: sources(collectors, log_lines_dropped),
             inventory,
             readiness: readiness.clone(),
             audit,
             clock,
             reloads,
-            dates,
-            policy,
             oidc,
             replicas,
             metrics: metrics.clone(),
-            log_lines_dropped: Arc::new(log_lines_dropped),
         };
         let gateway = Self {
             api: local(&api_socket, config.api.listen),
@@ -409,6 +417,20 @@ fn watch_audit(guard: Option<&mut AuditGuard>, tasks: &Tasks) {
     tasks.spawn("audit", stop.clone(), async move {
         stop.run_until_cancelled(ended).await;
     });
+}
+
+/// What is read at each scrape.
+fn sources(collectors: Vec<Box<dyn Collector>>, log_lines_dropped: Counter) -> Arc<Registry> {
+    let mut sources = Registry::default();
+    for collector in collectors {
+        sources.register_collector(collector);
+    }
+    sources.register(
+        "sddc_gateway_log_lines_dropped",
+        "Log lines lost because standard error was slow or not writable",
+        log_lines_dropped,
+    );
+    Arc::new(sources)
 }
 
 /// The API listener's edge, with the routes behind it.

@@ -21,15 +21,11 @@ use std::{
     time::Duration,
 };
 
-use prometheus_client::{
-    collector::Collector,
-    encoding::{DescriptorEncoder, EncodeMetric},
-    metrics::{MetricType, gauge::ConstGauge},
-};
+use prometheus_client::{collector::Collector, encoding::DescriptorEncoder};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::{access::oidc::Oidc, inventory::Inventory, telemetry::Audit};
+use crate::{access::oidc::Oidc, gauges::gauge, inventory::Inventory, telemetry::Audit};
 
 /// For the answers of requests that were still in flight when the time was up: they are short, and a
 /// client that does not take them is cut.
@@ -56,13 +52,8 @@ struct ReadinessState {
 
 impl Collector for Readiness {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        let family = encoder.encode_descriptor(
-            "sddc_gateway_ready",
-            "1 while /readyz says ready, else 0",
-            None,
-            MetricType::Gauge,
-        )?;
-        ConstGauge::new(i64::from(self.is_ready())).encode(family)
+        let help = "1 while /readyz says ready, else 0";
+        gauge(&mut encoder, "sddc_gateway_ready", help, i64::from(self.is_ready()))
     }
 }
 

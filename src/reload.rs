@@ -326,10 +326,15 @@ impl Hangups {
 }
 
 impl Collector for Reloads {
-    fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        let files = self.status().into_iter().map(|(file, error)| (file, error.is_none().into()));
-        let help = "1 while the newest version of a re-read file is in use, else 0";
-        gauges::encode_family(encoder, "sddc_gateway_config_reload_ok", help, "file", files)
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        gauges::gauges(
+            &mut encoder,
+            "sddc_gateway_config_reload_ok",
+            "1 while the newest version of a re-read file is in use, else 0",
+            self.status()
+                .into_iter()
+                .map(|(file, error)| ([("file", file)], i64::from(error.is_none()))),
+        )
     }
 }
 

@@ -80,6 +80,8 @@ impl Tasks {
 
 #[cfg(test)]
 mod tests {
+    use prometheus_client::registry::Registry;
+
     use super::*;
 
     #[tokio::test]
@@ -89,7 +91,7 @@ mod tests {
         tasks.failed().await;
         tasks.spawn("broken", tasks.stop.clone(), async { panic!("on purpose") });
         tasks.failed().await;
-        let page = tasks.metrics.collect(0, Vec::new()).unwrap();
+        let page = tasks.metrics.page(&Registry::default()).unwrap();
         for task in ["short", "broken"] {
             let line = format!("sddc_gateway_task_failures_total{{task=\"{task}\"}} 1");
             assert!(page.contains(&line), "{page}");
@@ -105,7 +107,7 @@ mod tests {
         });
         tasks.jobs.ended().await;
         assert!(tasks.failed().now_or_never().is_none());
-        let page = tasks.metrics.collect(0, Vec::new()).unwrap();
+        let page = tasks.metrics.page(&Registry::default()).unwrap();
         assert!(page.contains("sddc_gateway_task_failures_total{task=\"broken\"} 1"), "{page}");
         assert!(!page.contains("task=\"good\""), "{page}");
     }
@@ -115,6 +117,6 @@ mod tests {
         let tasks = Tasks::new(Metrics::new());
         tasks.spawn("good", tasks.stop.clone(), tasks.stop.clone().cancelled_owned());
         tasks.end().await;
-        assert!(!tasks.metrics.collect(0, Vec::new()).unwrap().contains("task=\"good\""));
+        assert!(!tasks.metrics.page(&Registry::default()).unwrap().contains("task=\"good\""));
     }
 }

@@ -296,15 +296,14 @@ impl CertificateDates {
 }
 
 impl Collector for CertificateDates {
-    fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let ends = self.0.lock().clone();
-        gauges::encode_family(
-            encoder,
+        gauges::gauges(
+            &mut encoder,
             "sddc_gateway_tls_certificate_not_after_timestamp_seconds",
             "When the certificates or CRLs in a file end, in seconds since 1970: the earliest end \
              of a pair or of CRLs, the latest of CAs",
-            "file",
-            ends.into_iter().map(|(file, end)| (file, end.as_second())),
+            ends.into_iter().map(|(file, end)| ([("file", file)], end.as_second())),
         )
     }
 }

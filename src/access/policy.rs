@@ -393,14 +393,13 @@ impl CallerTable {
 }
 
 impl Collector for Policy {
-    fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let ends = self.ends();
-        gauges::encode_family(
-            encoder,
+        gauges::gauges(
+            &mut encoder,
             "sddc_gateway_caller_not_after_timestamp_seconds",
             "The not_after of each caller that has one, in seconds since 1970: from then on its credentials are not accepted",
-            "caller",
-            ends.iter().map(|(caller, end)| (caller.as_str(), end.as_second())),
+            ends.iter().map(|(caller, end)| ([("caller", caller.as_str())], end.as_second())),
         )
     }
 }

@@ -108,9 +108,7 @@ async fn demo(options: &DemoArgs) -> Result<(), ExitCode> {
     if !options.still {
         tasks.spawn(change(cloud, stop.clone()));
     }
-    let lines = guard.lost();
-    let lost = move || lines.count();
-    let gateway = Gateway::start(&config, Clock::system(), access_log, lost)
+    let gateway = Gateway::start(&config, Clock::system(), access_log, guard.lost())
         .await
         .map_err(|error| fail(&error))?;
     let addresses = Addresses { api: gateway.api_address(), ops: gateway.ops_address(), control };

@@ -21,9 +21,7 @@ async fn serve(mut config: Config) -> Result<(), ExitCode> {
     let mut signals = Signals::listen().map_err(|error| fail(&error))?;
     start_report::log(&config);
     harden::files(&mut config);
-    let lines = guard.lost();
-    let lost = move || lines.count();
-    let gateway = Gateway::start(&config, Clock::system(), access_log, lost)
+    let gateway = Gateway::start(&config, Clock::system(), access_log, guard.lost())
         .await
         .map_err(|error| fail(&error))?;
     let access = config.access.mode();

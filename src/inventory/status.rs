@@ -2,16 +2,13 @@
 
 use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 
-use prometheus_client::{
-    collector::Collector,
-    encoding::{DescriptorEncoder, EncodeMetric},
-    metrics::{MetricType, gauge::ConstGauge},
-};
+use prometheus_client::{collector::Collector, encoding::DescriptorEncoder};
 
 use super::{context::InventoryContext, org::OrgCache, org_source::OrgSource, orgs::Inventory};
 use crate::{
     clock::Clock,
     csp::{TokenSource, TokenStatus},
+    gauges::{gauge, gauges},
     upstream::{CircuitState, CircuitStatus, Kind},
     vmc::Endpoint,
 };
@@ -187,7 +184,7 @@ impl Collector for InventoryMetrics {
             "sddc_gateway_inventory_age_seconds",
             "Age of the snapshot that answers are made from, in seconds",
             orgs.iter()
-                .filter_map(|org| Some((vec![("org_id", &*org.org_id)], org.age?.as_secs_f64()))),
+                .filter_map(|org| Some(([("org_id", &*org.org_id)], org.age?.as_secs_f64()))),
         )?;
         gauges(
             &mut encoder,
@@ -200,7 +197,7 @@ impl Collector for InventoryMetrics {
                 .chain(circuits.iter().map(|(org, circuit)| ("vmc", *org, *circuit)))
                 .map(|(upstream, org, circuit)| {
                     let open = f64::from(u8::from(circuit.holds_back()));
-                    (vec![("upstream", upstream), ("org_id", org)], open)
+                    ([("upstream", upstream), ("org_id", org)], open)
                 }),
         )?;
         #[expect(clippy::cast_precision_loss, reason = "bytes of memory are below 2^52")]
@@ -231,7 +228,7 @@ impl Collector for InventoryMetrics {
             "sddc_gateway_sddcs",
             "SDDCs in the snapshot",
             states.iter().map(|((org, state), count)| {
-                (vec![("org_id", org.as_str()), ("state", state)], f64::from(*count))
+                ([("org_id", org.as_str()), ("state", state)], f64::from(*count))
             }),
         )
     }
@@ -251,7 +248,7 @@ impl InventoryMetrics {
                 let end = tokens.status().expires_at?;
                 // One of the two is zero: the end may lie in the past.
                 let left = end.since(monotonic).as_secs_f64() - monotonic.since(end).as_secs_f64();
-                Some((vec![("org_id", &**org)], now + left))
+                Some(([("org_id", &**org)], now + left))
             }),
         )
     }
@@ -266,23 +263,4 @@ impl InventoryMetrics {
         }
         states
     }
-}
-
-fn gauges<'a>(
-    encoder: &mut DescriptorEncoder<'_>,
-    name: &str,
-    help: &str,
-    series: impl Iterator<Item = (Vec<(&'static str, &'a str)>, f64)>,
-) -> fmt::Result {
-    let mut family = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
-    for (labels, value) in series {
-        ConstGauge::new(value).encode(family.encode_family(&labels)?)?;
-    }
-    Ok(())
-}
-
-/// A gauge of one series, without labels.
-fn gauge(encoder: &mut DescriptorEncoder<'_>, name: &str, help: &str, value: f64) -> fmt::Result {
-    let family = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
-    ConstGauge::new(value).encode(family)
 }

@@ -11,7 +11,7 @@ use axum::{
 };
 use futures_util::FutureExt;
 use http::{HeaderMap, Request, StatusCode, header};
-use prometheus_client::collector::Collector;
+use prometheus_client::registry::Registry;
 use serde::Serialize;
 use tower::ServiceExt;
 
@@ -23,9 +23,9 @@ use super::{
     request_id::accept_or_new,
 };
 use crate::{
-    access::{Policy, oidc::Oidc},
+    access::oidc::Oidc,
     clock::{Clock, Instant},
-    inventory::{Inventory, InventoryMetrics, OrgStatus},
+    inventory::{Inventory, OrgStatus},
     lifecycle::Readiness,
     problem::{Code, Problem},
     public_path::PublicPath,
@@ -33,7 +33,6 @@ use crate::{
     sharing::{Replicas, SharingError},
     telemetry::{Audit, Metrics, prometheus_text},
     upstream::{CircuitStatus, Kind},
-    validity::CertificateDates,
 };
 
 /// What the ops port shows.
@@ -41,8 +40,6 @@ use crate::{
 pub struct Ops {
     /// The cached SDDCs.
     pub inventory: Inventory,
-    /// Figures read from state at each scrape.
-    pub figures: InventoryMetrics,
     /// Whether requests are wanted.
     pub readiness: Readiness,
     /// Whether decisions can be recorded.
@@ -51,18 +48,14 @@ pub struct Ops {
     pub clock: Clock,
     /// The files that are re-read.
     pub reloads: Reloads,
-    /// The dates of certificates and CRLs.
-    pub dates: CertificateDates,
-    /// The policy: which callers there are, and until when.
-    pub policy: Policy,
     /// Verifies callers' tokens, if any are taken.
     pub oidc: Option<Oidc>,
     /// The other replicas, if any share with this one.
     pub replicas: Option<Replicas>,
     /// Counters.
     pub metrics: Metrics,
-    /// Log lines dropped so far.
-    pub log_lines_dropped: Arc<dyn Fn() -> usize + Send + Sync>,
+    /// What is read from state at each scrape.
+    pub sources: Arc<Registry>,
 }
 
 /// The body of `/readyz`.
@@ -270,15 +263,7 @@ async fn readyz(State(ops): State<Ops>) -> impl IntoResponse {
 }
 
 async fn metrics(State(ops): State<Ops>, headers: HeaderMap) -> Response {
-    let mut sources: Vec<Box<dyn Collector>> = vec![
-        Box::new(ops.figures),
-        Box::new(ops.readiness),
-        Box::new(ops.reloads),
-        Box::new(ops.dates),
-        Box::new(ops.policy),
-    ];
-    sources.extend(ops.replicas.map(|replicas| Box::new(replicas) as Box<dyn Collector>));
-    match ops.metrics.collect((ops.log_lines_dropped)() as u64, sources) {
+    match ops.metrics.page(&ops.sources) {
         Ok(page) => {
             let format = MetricsFormat::accepted(&headers);
             let page = match format {

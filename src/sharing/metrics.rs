@@ -8,10 +8,11 @@ use std::{
 use prometheus_client::{
     collector::Collector,
     encoding::{DescriptorEncoder, EncodeMetric},
-    metrics::{MetricType, counter::ConstCounter, gauge::ConstGauge},
+    metrics::{MetricType, counter::ConstCounter},
 };
 
 use super::{Replicas, ResourceKind};
+use crate::gauges::{counter, gauge};
 
 /// How a turn ended.
 #[derive(Debug, Clone, Copy)]
@@ -51,13 +52,12 @@ impl Counts {
 
 impl Collector for Replicas {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        let up = encoder.encode_descriptor(
+        gauge(
+            &mut encoder,
             "sddc_gateway_shared_store_up",
             "Whether Redis or Valkey answers: 0 means that each replica mints and polls for itself",
-            None,
-            MetricType::Gauge,
+            i64::from(self.status().is_ok),
         )?;
-        ConstGauge::new(i64::from(self.status().is_ok)).encode(up)?;
         let mut turns = encoder.encode_descriptor(
             "sddc_gateway_shared_turns",
             "Mints and reads that were due, by who did them: taken = another replica, granted = this \
@@ -73,12 +73,11 @@ impl Collector for Replicas {
                     .encode(turns.encode_family(&labels)?)?;
             }
         }
-        let refused = encoder.encode_descriptor(
+        counter(
+            &mut encoder,
             "sddc_gateway_shared_records_refused",
             "Records in Redis that are not sealed with keys.file, and were replaced",
-            None,
-            MetricType::Counter,
-        )?;
-        ConstCounter::new(self.0.counts.not_ours.load(Ordering::Relaxed)).encode(refused)
+            self.0.counts.not_ours.load(Ordering::Relaxed),
+        )
     }
 }

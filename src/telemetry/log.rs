@@ -5,6 +5,7 @@
 
 use std::io;
 
+use prometheus_client::metrics::counter::Counter;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::{
     Layer, Registry, filter::Targets, layer::SubscriberExt, util::SubscriberInitExt,
@@ -20,25 +21,13 @@ use super::{
 #[must_use = "dropping it ends the log"]
 pub struct LogGuard {
     _writer: LogWriterGuard,
-    lost: LostLines,
-}
-
-/// Counts the lines that were lost. Cheap to clone.
-#[derive(Clone)]
-pub struct LostLines(LogQueue);
-
-impl LostLines {
-    /// How many so far.
-    #[must_use]
-    pub fn count(&self) -> usize {
-        usize::try_from(self.0.lost()).unwrap_or(usize::MAX)
-    }
+    lost: Counter,
 }
 
 impl LogGuard {
     /// Counts the lines that were lost: dropped because the writer could not keep up, or not written.
     #[must_use]
-    pub fn lost(&self) -> LostLines {
+    pub fn lost(&self) -> Counter {
         self.lost.clone()
     }
 }
@@ -65,5 +54,5 @@ pub fn start(settings: &Settings) -> (AccessLog, LogGuard) {
     } else {
         AccessLog::off()
     };
-    (access, LogGuard { _writer: writer, lost: LostLines(queue) })
+    (access, LogGuard { _writer: writer, lost: queue.lost() })
 }

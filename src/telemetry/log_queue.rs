@@ -13,16 +13,13 @@
 use std::{
     io::{self, Write},
     mem,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-        mpsc,
-    },
+    sync::{Arc, mpsc},
     thread,
     time::Duration,
 };
 
 use parking_lot::{Condvar, Mutex};
+use prometheus_client::metrics::counter::Counter;
 use thread_local::ThreadLocal;
 use tracing_subscriber::fmt::MakeWriter;
 
@@ -44,7 +41,7 @@ pub(super) struct LogQueue(Arc<QueueState>);
 #[derive(Debug, Default)]
 struct QueueState {
     buffers: ThreadLocal<Mutex<Vec<u8>>>,
-    lost: AtomicU64,
+    lost: Counter,
     wanted: Mutex<Wanted>,
     waker: Condvar,
 }
@@ -90,12 +87,12 @@ impl LogQueue {
     }
 
     /// Lines that were dropped, or could not be written.
-    pub(super) fn lost(&self) -> u64 {
-        self.0.lost.load(Ordering::Relaxed)
+    pub(super) fn lost(&self) -> Counter {
+        self.0.lost.clone()
     }
 
     fn lose(&self, lines: usize) {
-        self.0.lost.fetch_add(lines as u64, Ordering::Relaxed);
+        self.0.lost.inc_by(lines as u64);
     }
 
     fn want(&self, what: Wanted) {
@@ -214,7 +211,7 @@ mod tests {
         let writes = output.0.lock();
         assert!(writes.len() < 100, "{}", writes.len());
         assert!(writes.concat().chunks(100).eq(std::iter::repeat_n(&*line, 4000)));
-        assert_eq!(queue.lost(), 0);
+        assert_eq!(queue.lost().get(), 0);
     }
 
     #[test]
@@ -235,7 +232,7 @@ mod tests {
         let line = [&[b'x'; 1023][..], b"\n"].concat();
         let lines = 3 * MAX_WAITING_BYTES / line.len();
         (0..lines).for_each(|_| queue.push(&line));
-        let lost = usize::try_from(queue.lost()).unwrap();
+        let lost = usize::try_from(queue.lost().get()).unwrap();
         assert!((lines / 4..lines).contains(&lost), "{lost} of {lines}");
         drop(stuck);
         drop(guard);
@@ -254,7 +251,7 @@ mod tests {
             queue.push(b"one\n");
             queue.push(b"two\nthree\n");
             drop(guard);
-            assert_eq!(queue.lost(), 3);
+            assert_eq!(queue.lost().get(), 3);
         }
     }
 }

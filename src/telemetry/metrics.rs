@@ -1,5 +1,5 @@
-//! The metrics that are counted as things happen. What can be read from state at the moment of the
-//! scrape (ages, expiry, circuits) is collected there, see [`Metrics::collect`].
+//! The metrics that are counted as things happen, registered once. What can be read from state at
+//! the moment of the scrape (ages, expiry, circuits) is a `Collector` beside it, see [`Metrics::page`].
 //!
 //! Label values come from closed sets: nothing a caller sends can grow the number of series.
 
@@ -9,24 +9,16 @@ mod http_counters;
 use std::{fmt, sync::Arc, time::Duration};
 
 use prometheus_client::{
-    collector::Collector,
     encoding::{EncodeLabelSet, text},
-    metrics::{
-        counter::{ConstCounter, Counter},
-        family::Family,
-        gauge::Gauge,
-    },
-    registry::Registry,
+    metrics::{counter::Counter, family::Family, gauge::Gauge},
+    registry::{Metric, Registry},
 };
 use vmware_cloud::UpstreamCall;
 
 pub(super) use self::events::MintOutcome;
 pub use self::events::{CacheResult, HttpCall, WaitKind};
 use self::http_counters::HttpCounters;
-use super::{
-    histogram::DurationHistogram,
-    process::{ProcessCollector, RuntimeCollector},
-};
+use super::{histogram::DurationHistogram, process::RuntimeCollector};
 
 /// Seconds; from a cached answer to a request's deadline.
 const HTTP_BUCKETS: [f64; 13] =
@@ -93,29 +85,61 @@ struct UpstreamLabels {
 #[derive(Clone)]
 pub struct Metrics(Arc<MetricFamilies>);
 
+type Durations<L> = Family<L, DurationHistogram, fn() -> DurationHistogram>;
+
 struct MetricFamilies {
     http_requests: HttpCounters,
-    http_duration: Family<RouteLabels, DurationHistogram, fn() -> DurationHistogram>,
-    wait_duration: Family<RouteLabels, DurationHistogram, fn() -> DurationHistogram>,
+    http_duration: Durations<RouteLabels>,
+    wait_duration: Durations<RouteLabels>,
     http_in_flight: Gauge,
-    cache: Family<[Label; 1], Counter>,
-    /// Those of `cache`, by their results.
-    cache_results: [Counter; CacheResult::ALL.len()],
+    /// One for each result.
+    cache: [Counter; CacheResult::ALL.len()],
     token_mints: Family<MintLabels, Counter>,
-    runtime: RuntimeCollector,
     upstream_requests: Family<UpstreamLabels, Counter>,
-    upstream_duration: Family<[Label; 2], DurationHistogram, fn() -> DurationHistogram>,
+    upstream_duration: Durations<[Label; 2]>,
     access_denied: Family<[Label; 1], Counter>,
     connection_errors: Family<[Label; 1], Counter>,
     connections: Family<[Label; 1], Gauge>,
     odd_documents: Counter,
-    task_failures: Family<[Label; 1], Counter>,
     watchers: Gauge,
     watchers_dropped: Counter,
     incomplete: Family<[Label; 1], Counter>,
     snapshot_writes: Family<[Label; 1], Counter>,
     rate_limited: Family<[(&'static str, Arc<str>); 1], Counter>,
     audit_failures: Counter,
+    task_failures: Family<[Label; 1], Counter>,
+    /// All of these.
+    registry: Registry,
+}
+
+/// Families while they are registered: each is given back, to count with.
+struct Registration(Registry);
+
+impl Registration {
+    fn add<M: Metric + Clone + Default>(&mut self, name: &str, help: &str) -> M {
+        self.add_as(name, help, M::default())
+    }
+
+    fn add_as<M: Metric + Clone>(&mut self, name: &str, help: &str, metric: M) -> M {
+        self.0.register(name, help, metric.clone());
+        metric
+    }
+
+    /// A family of one label, whose values are a closed set. They begin at 0: a rate over a series
+    /// that appears with its first event misses that event.
+    fn closed<const N: usize>(
+        &mut self,
+        name: &str,
+        help: &str,
+        label: &'static str,
+        values: [&'static str; N],
+    ) -> Family<[Label; 1], Counter> {
+        let family: Family<[Label; 1], Counter> = self.add(name, help);
+        for value in values {
+            drop(family.get_or_create(&[(label, value)]));
+        }
+        family
+    }
 }
 
 impl Default for Metrics {
@@ -128,54 +152,73 @@ impl Metrics {
     /// Metrics that have counted nothing yet. Tasks are counted of the runtime that this is called on.
     #[must_use]
     pub fn new() -> Self {
-        let cache = Family::<[Label; 1], Counter>::default();
-        let cache_results = CacheResult::ALL
-            .map(|result| cache.get_or_create(&[("result", result.as_str())]).clone());
-        let metrics = Self(Arc::new(MetricFamilies {
-            http_requests: HttpCounters::default(),
-            http_duration: Family::new_with_constructor(|| DurationHistogram::new(&HTTP_BUCKETS)),
-            wait_duration: Family::new_with_constructor(|| DurationHistogram::new(&WAIT_BUCKETS)),
-            http_in_flight: Gauge::default(),
-            cache,
-            cache_results,
-            token_mints: Family::default(),
-            runtime: RuntimeCollector::current(),
-            upstream_requests: Family::default(),
-            upstream_duration: Family::new_with_constructor(|| {
-                DurationHistogram::new(&UPSTREAM_BUCKETS)
-            }),
-            access_denied: Family::default(),
-            connection_errors: Family::default(),
-            connections: Family::default(),
-            odd_documents: Counter::default(),
-            task_failures: Family::default(),
-            watchers: Gauge::default(),
-            watchers_dropped: Counter::default(),
-            incomplete: Family::default(),
-            snapshot_writes: Family::default(),
-            rate_limited: Family::default(),
-            audit_failures: Counter::default(),
-        }));
-        metrics.begin_at_zero();
-        metrics
-    }
-
-    /// Closed label sets begin at 0: a rate over a series that appears with its first event misses
-    /// that event.
-    fn begin_at_zero(&self) {
-        let inner = &*self.0;
-        for reason in CONNECTION_ERRORS {
-            drop(inner.connection_errors.get_or_create(&[("reason", reason)]));
-        }
-        for task in TASKS {
-            drop(inner.task_failures.get_or_create(&[("task", task)]));
-        }
-        for answer in ["partial", "refused"] {
-            drop(inner.incomplete.get_or_create(&[("answer", answer)]));
-        }
-        for outcome in ["written", "failed"] {
-            drop(inner.snapshot_writes.get_or_create(&[("outcome", outcome)]));
-        }
+        let mut all = Registration(Registry::with_prefix("sddc_gateway"));
+        let build: Family<[Label; 2], Gauge> =
+            all.add("build_info", "Version and commit that is running; always 1");
+        let labels = [("version", env!("CARGO_PKG_VERSION")), ("commit", crate::COMMIT)];
+        build.get_or_create(&labels).set(1);
+        let results = CacheResult::ALL.map(CacheResult::as_str);
+        let cache = all.closed("cache", "How answers were served", "result", results);
+        all.0.register_collector(Box::new(RuntimeCollector::current()));
+        Self(Arc::new(MetricFamilies {
+            http_requests: HttpCounters::new(all.add("http_requests", "Requests answered")),
+            http_duration: all.add_as(
+                "http_request_duration_seconds",
+                "Time from the head of the request to the head of its answer, without waits and event streams",
+                Durations::new_with_constructor(|| DurationHistogram::new(&HTTP_BUCKETS)),
+            ),
+            wait_duration: all.add_as(
+                "wait_duration_seconds",
+                "How long requests waited for a change, and how long event streams were open",
+                Durations::new_with_constructor(|| DurationHistogram::new(&WAIT_BUCKETS)),
+            ),
+            http_in_flight: all.add("http_in_flight", "Requests in flight"),
+            cache: results.map(|result| cache.get_or_create(&[("result", result)]).clone()),
+            token_mints: all.add("token_mints", "Tokens requested from CSP"),
+            upstream_requests: all
+                .add("upstream_requests", "Calls to CSP and VMC; each try counts"),
+            upstream_duration: all.add_as(
+                "upstream_request_duration_seconds",
+                "Duration of one try of a call to CSP or VMC",
+                Durations::new_with_constructor(|| DurationHistogram::new(&UPSTREAM_BUCKETS)),
+            ),
+            access_denied: all
+                .add("access_denied", "Requests refused for their credentials or scopes"),
+            connection_errors: all.closed(
+                "connection_errors",
+                "Connections that ended with an error, were refused, or were closed to make room for others",
+                "reason",
+                CONNECTION_ERRORS,
+            ),
+            connections: all.add("connections", "Open connections by listener"),
+            odd_documents: all
+                .add("odd_documents", "Upstream documents with something unreadable in them"),
+            watchers: all.add("watchers", "Long polls that are waiting, and open event streams"),
+            watchers_dropped: all
+                .add("watchers_dropped", "Event streams closed because the client did not read"),
+            incomplete: all.closed(
+                "incomplete_answers",
+                "Requests about several organizations of which some could not be shown",
+                "answer",
+                ["partial", "refused"],
+            ),
+            snapshot_writes: all.closed(
+                "snapshot_writes",
+                "Writes of the snapshot file",
+                "outcome",
+                ["written", "failed"],
+            ),
+            rate_limited: all
+                .add("rate_limited", "Requests refused by their caller's rate limit"),
+            audit_failures: all.add("audit_failures", "Audit records that could not be written"),
+            task_failures: all.closed(
+                "task_failures",
+                "Background tasks that ended unexpectedly",
+                "task",
+                TASKS,
+            ),
+            registry: all.0,
+        }))
     }
 
     /// Mints for an org will be counted.
@@ -221,7 +264,7 @@ impl Metrics {
 
     /// Counts how an answer was served.
     pub fn cache(&self, result: CacheResult) {
-        self.0.cache_results[result as usize].inc();
+        self.0.cache[result as usize].inc();
     }
 
     /// Counts a mint. `org_id` is `default` for the app's own organization.
@@ -311,125 +354,17 @@ impl Metrics {
         self.0.audit_failures.inc();
     }
 
-    fn register_requests(&self, metrics: &mut Registry) {
-        let inner = &self.0;
-        metrics.register("http_requests", "Requests answered", inner.http_requests.family());
-        metrics.register(
-            "http_request_duration_seconds",
-            "Time from the head of the request to the head of its answer, without waits and event streams",
-            inner.http_duration.clone(),
-        );
-        metrics.register(
-            "wait_duration_seconds",
-            "How long requests waited for a change, and how long event streams were open",
-            inner.wait_duration.clone(),
-        );
-        metrics.register("http_in_flight", "Requests in flight", inner.http_in_flight.clone());
-    }
-
-    /// Everything as `OpenMetrics` text: what was counted, what `sources` read from state now, and
-    /// the process's own figures.
+    /// Everything as `OpenMetrics` text: what was counted, and what `sources` read from state now.
     ///
     /// # Errors
     /// [`fmt::Error`] when a source cannot encode itself.
-    pub fn collect(
-        &self,
-        log_lines_dropped: u64,
-        sources: Vec<Box<dyn Collector>>,
-    ) -> Result<String, fmt::Error> {
-        let mut registry = Registry::default();
-        let metrics = registry.sub_registry_with_prefix("sddc_gateway");
-        let inner = &self.0;
-        self.register_requests(metrics);
-        metrics.register("cache", "How answers were served", inner.cache.clone());
-        metrics.register("token_mints", "Tokens requested from CSP", inner.token_mints.clone());
-        metrics.register(
-            "upstream_requests",
-            "Calls to CSP and VMC; each try counts",
-            inner.upstream_requests.clone(),
-        );
-        metrics.register(
-            "upstream_request_duration_seconds",
-            "Duration of one try of a call to CSP or VMC",
-            inner.upstream_duration.clone(),
-        );
-        metrics.register(
-            "access_denied",
-            "Requests refused for their credentials or scopes",
-            inner.access_denied.clone(),
-        );
-        metrics.register(
-            "connection_errors",
-            "Connections that ended with an error, were refused, or were closed to make room for others",
-            inner.connection_errors.clone(),
-        );
-        metrics.register("connections", "Open connections by listener", inner.connections.clone());
-        metrics.register(
-            "odd_documents",
-            "Upstream documents with something unreadable in them",
-            inner.odd_documents.clone(),
-        );
-        metrics.register(
-            "watchers",
-            "Long polls that are waiting, and open event streams",
-            inner.watchers.clone(),
-        );
-        metrics.register(
-            "watchers_dropped",
-            "Event streams closed because the client did not read",
-            inner.watchers_dropped.clone(),
-        );
-        metrics.register(
-            "incomplete_answers",
-            "Requests about several organizations of which some could not be shown",
-            inner.incomplete.clone(),
-        );
-        metrics.register(
-            "snapshot_writes",
-            "Writes of the snapshot file",
-            inner.snapshot_writes.clone(),
-        );
-        metrics.register(
-            "rate_limited",
-            "Requests refused by their caller's rate limit",
-            inner.rate_limited.clone(),
-        );
-        metrics.register(
-            "audit_failures",
-            "Audit records that could not be written",
-            inner.audit_failures.clone(),
-        );
-        metrics.register(
-            "task_failures",
-            "Background tasks that ended unexpectedly",
-            inner.task_failures.clone(),
-        );
-        metrics.register(
-            "log_lines_dropped",
-            "Log lines lost because standard error was slow or not writable",
-            ConstCounter::new(log_lines_dropped),
-        );
-        metrics.register(
-            "build_info",
-            "Version and commit that is running; always 1",
-            build_info(),
-        );
-        metrics.register_collector(Box::new(inner.runtime.clone()));
-        for source in sources {
-            registry.register_collector(source);
-        }
-        registry.register_collector(Box::new(ProcessCollector));
+    pub fn page(&self, sources: &Registry) -> Result<String, fmt::Error> {
         let mut page = String::new();
-        text::encode(&mut page, &registry)?;
+        text::encode_registry(&mut page, &self.0.registry)?;
+        text::encode_registry(&mut page, sources)?;
+        text::encode_eof(&mut page)?;
         Ok(page)
     }
-}
-
-fn build_info() -> Family<[Label; 2], Gauge> {
-    let build = Family::<[Label; 2], Gauge>::default();
-    let labels = [("version", env!("CARGO_PKG_VERSION")), ("commit", crate::COMMIT)];
-    build.get_or_create(&labels).set(1);
-    build
 }
 
 impl fmt::Debug for Metrics {

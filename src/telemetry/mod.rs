@@ -23,8 +23,9 @@ pub use self::{
     audit::{
         Audit, AuditFailed, AuditGuard, AuditPermit, AuditRecord, CertificateRecord, Decision,
     },
-    log::{LogGuard, LostLines, start},
+    log::{LogGuard, start},
     metrics::{CacheResult, HttpCall, Metrics, WaitKind},
+    process::ProcessCollector,
     prometheus_text::prometheus_text,
     settings::{AuditTarget, Format, Settings},
 };

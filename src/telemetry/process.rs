@@ -3,19 +3,16 @@
 
 use std::fmt;
 
-use prometheus_client::{
-    collector::Collector,
-    encoding::{DescriptorEncoder, EncodeMetric, MetricEncoder},
-    metrics::{MetricType, TypedMetric, counter::ConstCounter, gauge::ConstGauge},
-};
+use prometheus_client::{collector::Collector, encoding::DescriptorEncoder};
 use rustix::process::{Resource, getrlimit};
 use tokio::runtime::Handle;
 
 use super::proc_self::{ProcessStat, boot_seconds, open_fds};
+use crate::gauges::{counter, gauge};
 
 /// Reads `/proc/self` at each scrape; says nothing on a system without it.
 #[derive(Debug)]
-pub(super) struct ProcessCollector;
+pub struct ProcessCollector;
 
 impl Collector for ProcessCollector {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
@@ -74,21 +71,9 @@ impl Collector for RuntimeCollector {
     }
 }
 
-fn gauge(encoder: &mut DescriptorEncoder<'_>, name: &str, help: &str, value: i64) -> fmt::Result {
-    let metric = ConstGauge::new(value);
-    let metric_encoder = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
-    metric.encode(metric_encoder)
-}
-
-fn counter(encoder: &mut DescriptorEncoder<'_>, name: &str, help: &str, value: f64) -> fmt::Result {
-    let metric = ConstCounter::new(value);
-    let metric_encoder: MetricEncoder<'_> =
-        encoder.encode_descriptor(name, help, None, ConstCounter::<f64>::TYPE)?;
-    metric.encode(metric_encoder)
-}
-
 #[cfg(test)]
 mod tests {
+    use prometheus_client::registry::Registry;
     use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
     use crate::telemetry::Metrics;
@@ -96,7 +81,7 @@ mod tests {
     const NAME: &str = "sddc_gateway_runtime_tasks ";
 
     fn page() -> String {
-        Metrics::new().collect(0, Vec::new()).unwrap()
+        Metrics::new().page(&Registry::default()).unwrap()
     }
 
     #[tokio::test]

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use prometheus_client::metrics::counter::Counter;
 use sddc_gateway::{
     access::{CallerKey, CallerSettings, ConfiguredCallers, Settings},
     clock::Clock,
@@ -51,7 +52,8 @@ async fn run() -> String {
     });
     config.inventory.poll = Duration::from_secs(30);
     let log = AccessLog::new(Format::Json, |_| {});
-    let gateway = Gateway::start(&config, clock.clone(), log, || 0).await.expect("it starts");
+    let gateway =
+        Gateway::start(&config, clock.clone(), log, Counter::default()).await.expect("it starts");
     let api = gateway.api_address();
     let seen = hour::poll(api, key.reveal(), &clock, SECONDS, CALLERS).await;
     gateway.stop().await;

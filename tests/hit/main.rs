@@ -11,6 +11,7 @@ use std::{
     time::Duration,
 };
 
+use prometheus_client::metrics::counter::Counter;
 use sddc_gateway::{
     access::{self, CallerKey, CallerSettings},
     clock::Clock,
@@ -114,5 +115,5 @@ async fn start(key: &CallerKey) -> (Gateway, CancellationToken) {
     });
     config.inventory.poll = Duration::ZERO;
     let access_log = AccessLog::new(Format::Json, |_| ());
-    (Gateway::start(&config, clock, access_log, || 0).await.unwrap(), stop)
+    (Gateway::start(&config, clock, access_log, Counter::default()).await.unwrap(), stop)
 }

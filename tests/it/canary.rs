@@ -21,6 +21,7 @@ use base64::{
 };
 use clap::Parser;
 use http::Method;
+use prometheus_client::metrics::counter::Counter;
 use sddc_gateway::{
     access::{Policy, Scope, Verifiers},
     cli::{self, Cli},
@@ -208,7 +209,7 @@ async fn what_holds_a_secret_prints_none() {
     }
     let access_log = AccessLog::new(Format::Json, |_| ());
     outlets.printed("AccessLog", &access_log);
-    let gateway = Gateway::start(&config, clock, access_log, || 0).await.unwrap();
+    let gateway = Gateway::start(&config, clock, access_log, Counter::default()).await.unwrap();
     outlets.printed("Gateway", &gateway);
     gateway.stop().await;
     outlets.hold_no_canary(&world);

@@ -10,6 +10,7 @@ use std::{
 };
 
 use http::{Method, StatusCode};
+use prometheus_client::metrics::counter::Counter;
 use sddc_gateway::{
     access::{self, CallerKey, CallerSettings, Scope},
     clock::Clock,
@@ -186,7 +187,9 @@ impl Setup {
         let writer = log.clone();
         let access_log =
             AccessLog::new(Format::Json, move |line| writer.clone().write_all(line).unwrap());
-        let gateway = Gateway::start(&self.config, self.clock.clone(), access_log, || 0).await?;
+        let gateway =
+            Gateway::start(&self.config, self.clock.clone(), access_log, Counter::default())
+                .await?;
         Ok(TestGateway {
             api: gateway.api_address(),
             ops: gateway.ops_address(),

@@ -8,6 +8,7 @@ pub mod issuer;
 use std::{future::Future, pin::pin, time::Duration};
 
 use futures_util::future::join_all;
+use prometheus_client::registry::Registry;
 use sddc_gateway::{
     access::oidc::{JwtFault, Oidc, Settings},
     clock::Clock,
@@ -110,7 +111,7 @@ async fn the_first_caller_waits_for_the_keys_and_the_next_ones_for_nothing() {
     assert!(claims.matches("sub", &"billing".into()));
     assert!(scene.oidc.verify(&token, now).is_ok());
     assert_eq!(issuer.fetches(), 1);
-    let page = scene.metrics.collect(0, Vec::new()).unwrap();
+    let page = scene.metrics.page(&Registry::default()).unwrap();
     let call = "sddc_gateway_upstream_requests_total{upstream=\"jwks\",endpoint=\"jwks\"";
     assert!(page.contains(call), "{page}");
 }

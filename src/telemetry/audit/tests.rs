@@ -8,6 +8,7 @@ use std::{
 };
 
 use jiff::Timestamp;
+use prometheus_client::registry::Registry;
 use proptest::prelude::*;
 use serde_json::Value;
 use uuid::Uuid;
@@ -113,7 +114,7 @@ impl Scene {
 }
 
 fn failures(metrics: &Metrics) -> String {
-    let page = metrics.collect(0, Vec::new()).unwrap();
+    let page = metrics.page(&Registry::default()).unwrap();
     let name = "sddc_gateway_audit_failures_total ";
     page.lines().find_map(|line| line.strip_prefix(name)).unwrap().to_owned()
 }

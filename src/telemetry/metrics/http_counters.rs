@@ -44,13 +44,12 @@ struct KnownCounter {
     _caller: Arc<str>,
 }
 
-impl Default for HttpCounters {
-    fn default() -> Self {
-        Self { family: Family::default(), known: CopyOnWriteMap::new(MAX_KNOWN) }
-    }
-}
-
 impl HttpCounters {
+    /// Counts in a family.
+    pub(super) fn new(family: Family<HttpLabels, Counter>) -> Self {
+        Self { family, known: CopyOnWriteMap::new(MAX_KNOWN) }
+    }
+
     /// Counts a request.
     pub(super) fn count(&self, call: &HttpCall<'_>) {
         let HttpCall { route, method, status, caller, .. } = *call;
@@ -71,11 +70,6 @@ impl HttpCounters {
             counter.inc();
             self.known.insert(key, KnownCounter { counter, _caller: labels.caller });
         }
-    }
-
-    /// What is published.
-    pub(super) fn family(&self) -> Family<HttpLabels, Counter> {
-        self.family.clone()
     }
 }
 

@@ -253,15 +253,17 @@ fn send_part(
 fn explanation(code: Code) -> String {
     let entry = code.entry();
     let retry = if entry.retryable { "may succeed later" } else { "will fail again" };
-    format!(
+    let title = escape(entry.title);
+    let main = format!(
         include_str!("docs/problem.html"),
-        title = escape(entry.title),
+        title = title,
         retry = retry,
         code = entry.code,
         status = entry.status.as_u16(),
         cause = escape(entry.cause),
         remedy = escape(entry.remedy),
-    )
+    );
+    format!(include_str!("docs/text.html"), title = title, main = main)
 }
 
 fn index_of_problems() -> String {
@@ -271,7 +273,8 @@ fn index_of_problems() -> String {
         let title = escape(entry.title);
         format!("        <tr><td><a href=\"/problems/{code}\"><code>{code}</code></a></td><td>{status}</td><td>{title}</td></tr>\n")
     });
-    format!(include_str!("docs/problems.html"), rows = rows.collect::<String>())
+    let main = format!(include_str!("docs/problems.html"), rows = rows.collect::<String>());
+    format!(include_str!("docs/text.html"), title = "Problems", main = main)
 }
 
 /// Whom to ask for a key, as a paragraph.
@@ -285,10 +288,14 @@ fn whom_to_ask(contact: &Contact) -> String {
     }
 }
 
+/// Plain text in HTML.
+fn plain(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+}
+
 /// Plain text in HTML, also in an attribute.
 fn attribute(text: &str) -> String {
-    let text = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
-    text.replace('"', "&quot;").replace('\'', "&#39;")
+    plain(text).replace('"', "&quot;").replace('\'', "&#39;")
 }
 
 /// RFC 9116. Where the operator names no address, the project's own is named.
@@ -303,7 +310,7 @@ fn security_text(contact: Option<&Contact>, now: Timestamp) -> String {
 
 /// Text in HTML; `code` in backquotes becomes an element.
 fn escape(text: &str) -> String {
-    let text = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+    let text = plain(text);
     let mut parts = text.split('`');
     let mut html = parts.next().unwrap_or_default().to_owned();
     let mut open = false;

@@ -6,6 +6,8 @@
 # and running a container without a daemon take it.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
+# shellcheck source=tests/check.sh
+. tests/check.sh
 
 readonly IMAGE=localhost/sddc-gateway:test
 readonly MAX_SIZE=$((20 * 1024 * 1024))
@@ -179,23 +181,6 @@ check_stop() {
 }
 
 # --- the checks ---
-
-passed=0 failed=0
-
-# Runs a command that says by its exit code whether the thing described holds.
-check() {
-  local what=$1 said
-  shift
-  if said=$("$@" 2>&1); then
-    passed=$((passed + 1))
-    echo "  ok      $what"
-  else
-    failed=$((failed + 1))
-    echo "  FAILED  $what"
-    # The last lines will do: the command line and a whole answer only drown the reason.
-    tail -n 12 <<< "$said" | sed 's/^/            /'
-  fi
-}
 
 image_has() {
   jq --exit-status "$1" "$scratch/image.json" || { jq -c '{Size, Healthcheck, Config}' "$scratch/image.json" && false; }

@@ -4,6 +4,8 @@
 # and nothing else. With GATEWAY, a program, it also lets that look at the configurations.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
+# shellcheck source=tests/check.sh
+. tests/check.sh
 
 TOOLS=$(realpath -m "${CARGO_TARGET_DIR:-target}/tools")
 promtool=${PROMTOOL:-$TOOLS/prometheus/usr/bin/promtool}
@@ -162,22 +164,6 @@ each_names_the_compiler() {
 schema() { "$TOOLS/python/bin/check-jsonschema" --builtin-schema "vendor.$1" "${@:2}"; }
 
 # --- the checks ---
-
-passed=0 failed=0
-
-# Runs a command that says by its exit code whether the thing described holds.
-check() {
-  local what=$1 said
-  shift
-  if said=$("$@" 2>&1); then
-    passed=$((passed + 1))
-    echo "  ok      $what"
-  else
-    failed=$((failed + 1))
-    echo "  FAILED  $what"
-    tail -n 12 <<< "$said" | sed 's/^/            /'
-  fi
-}
 
 says_nothing() {
   local said

@@ -6,6 +6,8 @@
 # `shorten`. GATEWAY names the program, PROMETHEUS another Prometheus.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
+# shellcheck source=tests/check.sh
+. tests/check.sh
 
 TARGET=$(realpath -m "${CARGO_TARGET_DIR:-target}")
 readonly TARGET
@@ -201,21 +203,6 @@ eventually() {
     ((SECONDS < deadline)) || { echo "not within $DEADLINE_S s: $*"; return 1; }
     sleep 0.2
   done
-}
-
-passed=0 failed=0
-
-check() {
-  local what=$1 said
-  shift
-  if said=$("$@" 2>&1); then
-    passed=$((passed + 1))
-    echo "  ok      $what"
-  else
-    failed=$((failed + 1))
-    echo "  FAILED  $what"
-    tail -n 6 <<< "$said" | sed 's/^/            /'
-  fi
 }
 
 # The first of four free ports in a row, below the range that outgoing connections are given.

@@ -19,7 +19,7 @@ pub(crate) mod samples;
 #[cfg(test)]
 mod tests;
 
-use crate::{access, api, config, csp, inventory, listener};
+use crate::{access, api, config, csp, drop_in, inventory, listener};
 
 /// Panics if what must hold does not.
 pub type Body = fn(&[u8]);
@@ -46,6 +46,7 @@ pub const TARGETS: &[(&str, Body)] = &[
     ("orgs", inventory::fuzzing::list_of_orgs),
     ("sddcs", inventory::fuzzing::list_of_sddcs),
     ("tasks", inventory::fuzzing::list_of_tasks),
+    ("redaction", drop_in::redaction::fuzzing::redaction),
     // Files.
     ("snapshot", inventory::fuzzing::snapshot),
     ("config", config::fuzzing::config),

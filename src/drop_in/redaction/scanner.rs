@@ -1,0 +1,233 @@
+//! A place in a JSON document, and how to get on from there without building anything.
+
+use std::borrow::Cow;
+
+use super::{InvalidDocument, text::decode};
+
+type Scanned<T> = Result<T, InvalidDocument>;
+
+/// Levels of objects and lists; VMware's documents have a dozen.
+pub(super) const MAX_DEPTH: usize = 64;
+
+/// Bytes of a text that is looked at more closely whatever its characters.
+const MAX_WORD_BYTES: usize = 256;
+
+/// Reads a document from left to right. What it has passed was well-formed.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Scanner<'a> {
+    json: &'a str,
+    at: usize,
+}
+
+/// A text as it is written, without its quotes.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct RawText<'a> {
+    pub(super) written: &'a str,
+    /// What kinds of characters it holds, of [`kind`].
+    kinds: u8,
+}
+
+/// Kinds of characters that matter in a text.
+mod kind {
+    pub(super) const QUOTE: u8 = 1;
+    pub(super) const ESCAPE: u8 = 2;
+    pub(super) const CONTROL: u8 = 4;
+    /// Query, authority or quotation: without one of these, or an escape, a short text holds no secret.
+    pub(super) const TELLING: u8 = 8;
+}
+
+static KINDS: [u8; 256] = {
+    let mut kinds = [0; 256];
+    let mut control = 0;
+    while control < 0x20 {
+        kinds[control] = kind::CONTROL;
+        control += 1;
+    }
+    kinds[b'"' as usize] = kind::QUOTE;
+    kinds[b'\\' as usize] = kind::ESCAPE;
+    kinds[b'?' as usize] = kind::TELLING;
+    kinds[b'@' as usize] = kind::TELLING;
+    kinds[b'\'' as usize] = kind::TELLING;
+    kinds
+};
+
+impl<'a> RawText<'a> {
+    /// What it says.
+    pub(super) fn decode(self) -> Cow<'a, str> {
+        if self.kinds & kind::ESCAPE == 0 {
+            Cow::Borrowed(self.written)
+        } else {
+            decode(self.written).into()
+        }
+    }
+
+    /// Whether it can hold a document, a URL with a secret in it, or a key.
+    pub(super) fn is_telling(self) -> bool {
+        self.kinds & (kind::ESCAPE | kind::TELLING) != 0 || self.written.len() > MAX_WORD_BYTES
+    }
+}
+
+impl<'a> Scanner<'a> {
+    pub(super) fn new(json: &'a str) -> Self {
+        Self { json, at: 0 }
+    }
+
+    pub(super) fn position(&self) -> usize {
+        self.at
+    }
+
+    pub(super) fn peek(&self) -> Option<u8> {
+        self.json.as_bytes().get(self.at).copied()
+    }
+
+    pub(super) fn whitespace(&mut self) {
+        while let Some(b' ' | b'\n' | b'\r' | b'\t') = self.peek() {
+            self.at += 1;
+        }
+    }
+
+    /// The end of the document, after whitespace.
+    pub(super) fn end(&mut self) -> Scanned<()> {
+        self.whitespace();
+        if self.at == self.json.len() { Ok(()) } else { Err(InvalidDocument) }
+    }
+
+    pub(super) fn take(&mut self, byte: u8) -> Scanned<()> {
+        if self.peek() == Some(byte) {
+            self.at += 1;
+            return Ok(());
+        }
+        Err(InvalidDocument)
+    }
+
+    /// Goes to the next element of an object or list that ends with `close`; false at its end.
+    pub(super) fn next_element(&mut self, close: u8, is_first: &mut bool) -> Scanned<bool> {
+        self.whitespace();
+        if std::mem::take(is_first) {
+            if self.peek() != Some(close) {
+                return Ok(true);
+            }
+        } else if self.peek() == Some(b',') {
+            self.at += 1;
+            self.whitespace();
+            return Ok(true);
+        }
+        self.take(close)?;
+        Ok(false)
+    }
+
+    /// The name of a member, up to where its value begins.
+    pub(super) fn name(&mut self) -> Scanned<Cow<'a, str>> {
+        let name = self.text()?.decode();
+        self.whitespace();
+        self.take(b':')?;
+        self.whitespace();
+        Ok(name)
+    }
+
+    /// A text with its quotes.
+    pub(super) fn text(&mut self) -> Scanned<RawText<'a>> {
+        self.take(b'"')?;
+        let (start, bytes) = (self.at, self.json.as_bytes());
+        let mut kinds = 0;
+        loop {
+            let kind = KINDS[usize::from(*bytes.get(self.at).ok_or(InvalidDocument)?)];
+            kinds |= kind;
+            match kind {
+                kind::QUOTE => break,
+                kind::CONTROL => return Err(InvalidDocument),
+                kind::ESCAPE => self.escape()?,
+                _ => self.at += 1,
+            }
+        }
+        let written = &self.json[start..self.at];
+        self.at += 1;
+        Ok(RawText { written, kinds })
+    }
+
+    fn escape(&mut self) -> Scanned<()> {
+        let digits = match self.json.as_bytes().get(self.at + 1) {
+            Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => 0,
+            Some(b'u') => 4,
+            _ => return Err(InvalidDocument),
+        };
+        let start = self.at + 2;
+        let hex = self.json.as_bytes().get(start..start + digits).ok_or(InvalidDocument)?;
+        if !hex.iter().all(u8::is_ascii_hexdigit) {
+            return Err(InvalidDocument);
+        }
+        self.at = start + digits;
+        Ok(())
+    }
+
+    /// A number, `true`, `false` or `null`.
+    pub(super) fn scalar(&mut self) -> Scanned<()> {
+        match self.peek() {
+            Some(b'-' | b'0'..=b'9') => self.number(),
+            Some(b't') => self.word("true"),
+            Some(b'f') => self.word("false"),
+            _ => self.word("null"),
+        }
+    }
+
+    fn word(&mut self, word: &str) -> Scanned<()> {
+        if self.json.as_bytes()[self.at..].starts_with(word.as_bytes()) {
+            self.at += word.len();
+            return Ok(());
+        }
+        Err(InvalidDocument)
+    }
+
+    fn number(&mut self) -> Scanned<()> {
+        let _ = self.take(b'-');
+        match self.peek() {
+            Some(b'0') => self.at += 1,
+            _ => self.digits()?,
+        }
+        if self.take(b'.').is_ok() {
+            self.digits()?;
+        }
+        if let Some(b'e' | b'E') = self.peek() {
+            self.at += 1;
+            if let Some(b'+' | b'-') = self.peek() {
+                self.at += 1;
+            }
+            self.digits()?;
+        }
+        Ok(())
+    }
+
+    fn digits(&mut self) -> Scanned<()> {
+        let start = self.at;
+        while let Some(b'0'..=b'9') = self.peek() {
+            self.at += 1;
+        }
+        if self.at > start { Ok(()) } else { Err(InvalidDocument) }
+    }
+
+    /// Passes a value of any kind that lies below `depth` others.
+    pub(super) fn skip(&mut self, depth: usize) -> Scanned<()> {
+        match self.peek() {
+            Some(b'"') => drop(self.text()?),
+            Some(open @ (b'{' | b'[')) => {
+                let depth = deeper(depth)?;
+                let mut is_first = true;
+                self.at += 1;
+                // In ASCII a closing bracket comes two after the one that opens.
+                while self.next_element(open + 2, &mut is_first)? {
+                    if open == b'{' {
+                        self.name()?;
+                    }
+                    self.skip(depth)?;
+                }
+            }
+            _ => self.scalar()?,
+        }
+        Ok(())
+    }
+}
+
+/// One level down.
+pub(super) fn deeper(depth: usize) -> Scanned<usize> {
+    if depth < MAX_DEPTH { Ok(depth + 1) } else { Err(InvalidDocument) }
+}

@@ -1,5 +1,6 @@
 //! The assembly: from a checked configuration to a running gateway.
 
+mod drop_in;
 mod files;
 mod inventory;
 
@@ -23,6 +24,7 @@ use crate::{
     clock::Clock,
     config::Config,
     csp::{Mint, SecretCell},
+    drop_in::DropIn,
     in_flight::InFlight,
     inventory::InventoryMetrics,
     lifecycle::{Drain, Readiness, ShutdownReason, Signals, systemd},
@@ -40,6 +42,7 @@ use crate::{
     },
     os_error::{describe, in_words},
     reload::{Hangups, LoadedFile, Reloads},
+    sharing::InvalidKeys,
     tasks::Tasks,
     telemetry::{AccessLog, Audit, AuditGuard, Metrics, ProcessCollector},
     upstream::{BuildError, CallBounds, Client, ConcurrencyLimit, ContentType, Retries, Upstream},
@@ -75,6 +78,9 @@ pub enum StartError {
     /// The keys that callers' tokens are verified with.
     #[error(transparent)]
     Oidc(#[from] oidc::StartError),
+    /// The keys that sign access tokens.
+    #[error("keys.file {0}")]
+    Keys(#[from] InvalidKeys),
     /// The audit's file or thread.
     #[error("telemetry.audit cannot be written: {}", in_words(*.0))]
     Audit(io::ErrorKind),
@@ -189,9 +195,10 @@ impl Gateway {
         let authorities = tls.as_ref().and_then(Tls::authorities).cloned();
         let verifiers = Verifiers { oidc: oidc.clone(), authorities };
         let policy = Policy::new(&config.access, verifiers, clock.clone());
+        let own_tokens = drop_in::tokens(config, &upstreams, &clock)?;
         // Without a file too: SIGHUP must not end the process.
         let mut files: Vec<_> = files::secret(config, &upstreams, &tokens).into_iter().collect();
-        files.extend(files::sealing_keys(config, &upstreams));
+        files.extend(files::own_keys(config, &upstreams, own_tokens.as_ref()));
         files.extend(files::callers(config, &policy));
         files.extend(oidc.as_ref().and_then(|oidc| files::keys(config, oidc)));
         let dates = files::dates(config, clock.wall());
@@ -222,7 +229,8 @@ impl Gateway {
         };
         let (answers, steps) = (state.answers.clone(), state.steps.clone());
         let made_bytes = Arc::new(move || answers.bytes() + steps.bytes());
-        let edge = edge(config, state, policy.clone(), access_log);
+        let drop_in = own_tokens.map(|tokens| DropIn::new(tokens, inventory.clone()));
+        let edge = edge(config, state, drop_in, policy.clone(), access_log);
         let figures = InventoryMetrics::new(inventory.clone(), tokens, clock.clone(), made_bytes);
         let mut collectors: Vec<Box<dyn Collector>> = vec![
             Box::new(figures),
@@ -434,15 +442,22 @@ fn sources(collectors: Vec<Box<dyn Collector>>, log_lines_dropped: Counter) -> A
 }
 
 /// The API listener's edge, with the routes behind it.
-fn edge(config: &Config, state: ApiState, policy: Policy, access_log: AccessLog) -> Edge {
+fn edge(
+    config: &Config,
+    state: ApiState,
+    drop_in: Option<DropIn>,
+    policy: Policy,
+    access_log: AccessLog,
+) -> Edge {
     let (readiness, audit) = (state.readiness.clone(), state.audit.clone());
     let (clock, metrics) = (state.clock.clone(), state.metrics.clone());
-    for route in routes::labelled() {
+    for route in routes::labelled(config.drop_in.enabled) {
         metrics.expect_route(route.template, route.may_wait());
     }
     Edge {
         api: Api::new(state),
-        routes: RouteMatcher::default(),
+        drop_in,
+        routes: RouteMatcher::new(config.drop_in.enabled),
         host: HostRule::new(config.api.listen.ip(), policy.is_open(), &config.api.hosts),
         policy,
         proxies: TrustedProxies::new(config.api.trusted_proxies.clone()),

@@ -171,6 +171,13 @@ impl Problem {
         self
     }
 
+    /// Without the header fields that it was given.
+    #[must_use]
+    pub fn without_headers(mut self) -> Self {
+        self.0.headers.clear();
+        self
+    }
+
     /// Why, for metrics and the access line.
     #[must_use]
     pub fn with_reason(mut self, reason: &'static str) -> Self {
@@ -194,6 +201,12 @@ impl Problem {
     #[must_use]
     pub fn detail(&self) -> &str {
         &self.0.detail
+    }
+
+    /// The header fields that it was given.
+    #[must_use]
+    pub fn headers(&self) -> &[(header::HeaderName, HeaderValue)] {
+        &self.0.headers
     }
 
     /// When to try again, where that is known.

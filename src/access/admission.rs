@@ -11,7 +11,8 @@ use std::{net::IpAddr, time::Duration};
 use http::HeaderValue;
 
 use super::{
-    Authenticated, Caller, CredentialId, Identity, Policy, Rate, RateExceeded, Refusal, Scope,
+    Authenticated, Caller, CredentialId, Identity, KeyDigest, Policy, Rate, RateExceeded, Refusal,
+    Scope,
 };
 use crate::clock::Instant;
 
@@ -139,6 +140,12 @@ impl Admitted {
     #[must_use]
     pub fn credential(&self) -> Option<CredentialId> {
         self.known.credential()
+    }
+
+    /// The key that it has shown, if it was one.
+    #[must_use]
+    pub fn key(&self) -> Option<KeyDigest> {
+        self.known.key()
     }
 
     /// From where it asked.

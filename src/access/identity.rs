@@ -2,15 +2,18 @@
 
 use std::sync::Arc;
 
+use base64::{Engine, prelude::BASE64_STANDARD};
 use http::{HeaderMap, header};
 use jiff::Timestamp;
 
 use super::{
-    Caller, CertificateFault, ClientCertificate, CredentialId, KeyDigest,
+    Caller, CallerName, CertificateFault, ClientCertificate, CredentialId, KeyDigest,
     oidc::{Claims, JwtFault, Oidc},
 };
 
 const X_API_KEY: http::HeaderName = http::HeaderName::from_static("x-api-key");
+/// Where most of VMware's tools put their access token.
+const CSP_AUTH_TOKEN: http::HeaderName = http::HeaderName::from_static("csp-auth-token");
 
 /// What the edge found out about a request's sender. Held with the request until a handler asks
 /// for a caller: a path that needs no key does not care.
@@ -40,8 +43,21 @@ pub(super) enum CredentialProof {
     Key(KeyDigest),
     /// A token that said this.
     Token(Arc<Claims>, CredentialId),
+    /// A token of the gateway's own.
+    Issued(Arc<IssuedToken>),
     /// The connection's certificate.
     Certificate(Arc<ClientCertificate>),
+}
+
+/// What a token of the gateway's own says, once its signature was verified.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IssuedToken {
+    /// Whom it was issued for.
+    pub caller: CallerName,
+    /// The key that it was issued for: without it the token is worth nothing.
+    pub key: KeyDigest,
+    /// When it ends.
+    pub expires_at: Timestamp,
 }
 
 /// Why nobody is known. The names are a closed set: they are metric labels.
@@ -63,6 +79,8 @@ pub enum Refusal {
     Expired,
     /// A token that is not good.
     Token(JwtFault),
+    /// No token of the gateway's own, where only such a one is taken.
+    ForeignToken,
     /// A good token of nobody who may call.
     NoMatchingCaller,
     /// A good token that fits several callers.
@@ -71,6 +89,15 @@ pub enum Refusal {
     UnnamedCertificate,
     /// A certificate that was good when its connection began.
     Certificate(CertificateFault),
+}
+
+impl From<Result<Authenticated, Refusal>> for Identity {
+    fn from(found: Result<Authenticated, Refusal>) -> Self {
+        match found {
+            Ok(known) => Self::Authenticated(known),
+            Err(refusal) => Self::Refused(refusal),
+        }
+    }
 }
 
 impl Refusal {
@@ -86,6 +113,7 @@ impl Refusal {
             Self::Conflict => "conflicting_credentials",
             Self::Expired => "expired_credential",
             Self::Token(fault) => fault.as_str(),
+            Self::ForeignToken => "foreign_token",
             Self::NoMatchingCaller | Self::UnnamedCertificate => "no_such_caller",
             Self::SeveralCallers => "several_callers",
             Self::Certificate(fault) => fault.as_str(),
@@ -103,6 +131,7 @@ impl Refusal {
         Self::OtherScheme,
         Self::Conflict,
         Self::Expired,
+        Self::ForeignToken,
         Self::NoMatchingCaller,
         Self::SeveralCallers,
     ];
@@ -155,7 +184,17 @@ impl Authenticated {
             CredentialProof::None => None,
             CredentialProof::Key(digest) => Some((*digest).into()),
             CredentialProof::Token(_, id) => Some(*id),
+            CredentialProof::Issued(token) => Some(token.key.into()),
             CredentialProof::Certificate(shown) => Some(shown.id()),
+        }
+    }
+
+    /// The key that it has shown, if it was one.
+    #[must_use]
+    pub fn key(&self) -> Option<KeyDigest> {
+        match &self.proof {
+            CredentialProof::Key(digest) => Some(*digest),
+            _ => None,
         }
     }
 
@@ -173,6 +212,7 @@ impl Authenticated {
     pub(super) fn until(&self) -> Option<Timestamp> {
         let token = match &self.proof {
             CredentialProof::Token(claims, _) => Some(claims.expires_at()),
+            CredentialProof::Issued(token) => Some(token.expires_at),
             CredentialProof::None | CredentialProof::Key(_) | CredentialProof::Certificate(_) => {
                 None
             }
@@ -239,6 +279,41 @@ impl<'a> BearerCredential<'a> {
             _ => Self::Key(bytes),
         }
     }
+}
+
+/// The one access token that a request to VMware's own API shows: in `Authorization: Bearer` or in
+/// `csp-auth-token`, or the same one in both.
+///
+/// # Errors
+/// [`Refusal`]: none, two, or one that cannot be read.
+pub(crate) fn access_token(headers: &HeaderMap) -> Result<&[u8], Refusal> {
+    let authorization = only(headers, &header::AUTHORIZATION)?;
+    let bearer = authorization.map(token).transpose()?.flatten();
+    let other = only(headers, &CSP_AUTH_TOKEN)?.map(<[u8]>::trim_ascii);
+    match (bearer, other) {
+        (Some(_) | None, Some(b"")) => Err(Refusal::Malformed),
+        (Some(one), Some(other)) if one != other => Err(Refusal::Doubled),
+        (Some(token), _) | (None, Some(token)) => Ok(token),
+        (None, None) if authorization.is_some() => Err(Refusal::OtherScheme),
+        (None, None) => Err(Refusal::Missing),
+    }
+}
+
+/// The password of `Authorization: Basic` (RFC 7617), if a request shows one.
+///
+/// # Errors
+/// [`Refusal`]: two, or one that cannot be read.
+pub(crate) fn basic_password(headers: &HeaderMap) -> Result<Option<Vec<u8>>, Refusal> {
+    let Some(field) = only(headers, &header::AUTHORIZATION)? else { return Ok(None) };
+    let at = field.iter().position(|byte| *byte == b' ').unwrap_or(field.len());
+    if !field[..at].eq_ignore_ascii_case(b"basic") {
+        return Ok(None);
+    }
+    let decoded = BASE64_STANDARD.decode(field[at..].trim_ascii());
+    let mut pair = decoded.map_err(|_| Refusal::Malformed)?;
+    // A user's name has no colon, and a password may.
+    let colon = pair.iter().position(|byte| *byte == b':').ok_or(Refusal::Malformed)?;
+    Ok(Some(pair.split_off(colon + 1)))
 }
 
 /// The token of `BearerCredential <token>`; `None` of another scheme (RFC 9110 section 11.4).

@@ -34,6 +34,13 @@ impl KeyDigest {
     }
 }
 
+impl KeyDigest {
+    /// The digest itself.
+    pub(crate) fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
 impl From<KeyDigest> for CredentialId {
     fn from(digest: KeyDigest) -> Self {
         Self::of_digest(&digest.0)

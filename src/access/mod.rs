@@ -26,9 +26,8 @@ mod view;
 
 use std::{fmt, str::FromStr, sync::Arc};
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
-pub(crate) use self::certificate::watch_for_refusal;
 pub use self::{
     admission::{Admitted, Denied, RequestIdentity},
     auth_failures::AuthFailureLimiter,
@@ -38,7 +37,7 @@ pub use self::{
         RefusedCertificate,
     },
     credential::CredentialId,
-    identity::{Authenticated, Identity, Refusal},
+    identity::{Authenticated, Identity, IssuedToken, Refusal},
     key::{CallerKey, InvalidKeyDigest, KeyDigest},
     policy::{Policy, Verifiers},
     proxies::TrustedProxies,
@@ -46,6 +45,10 @@ pub use self::{
     san::{InvalidSanName, SanName},
     settings::{CallerSettings, CallersFile, ConfiguredCallers, Settings},
     view::{InvalidNamePattern, NamePattern, View},
+};
+pub(crate) use self::{
+    certificate::watch_for_refusal,
+    identity::{access_token, basic_password},
 };
 use crate::ids::is_plain;
 
@@ -91,7 +94,7 @@ impl FromStr for Scope {
 pub struct UnknownScope;
 
 /// A caller's name: log lines, metrics, the audit. 1 to 64 characters of `[A-Za-z0-9._-]`.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String")]
 pub struct CallerName(Arc<str>);
 

@@ -20,7 +20,7 @@ use tokio::sync::watch;
 
 use super::{
     AuthFailureLimiter, Caller, CallerName, CallerSettings, CertificateFault, ClientAuthorities,
-    ClientCertificate, CredentialId, KeyDigest, Limiter, SanName, Settings, View,
+    ClientCertificate, CredentialId, IssuedToken, KeyDigest, Limiter, SanName, Settings, View,
     identity::{Authenticated, CredentialProof, Identity, PresentedCredentials, Refusal},
     oidc::{ClaimPattern, Claims, JwtFault, Oidc},
 };
@@ -71,6 +71,8 @@ enum PolicyAccess {
 #[derive(Debug, Default)]
 struct CallerTable {
     by_key: HashMap<KeyDigest, Caller>,
+    /// The keys of each caller who has any.
+    keys_of: HashMap<CallerName, Vec<KeyDigest>>,
     /// Callers who are known by tokens, and by what these must say, in file order.
     by_claims: Vec<(BTreeMap<String, ClaimPattern>, Caller)>,
     /// Callers who are known by a certificate's name, and their places in file order.
@@ -223,6 +225,39 @@ impl Policy {
         }
     }
 
+    /// Finds out whose keys these are, where a path takes nothing else: one caller's.
+    #[must_use]
+    pub fn identify_keys<'a>(&self, keys: impl IntoIterator<Item = &'a [u8]>) -> Identity {
+        let rules = self.0.rules.load();
+        let mut known: Option<Authenticated> = None;
+        for key in keys {
+            match (rules.holder(KeyDigest::of(key)), &known) {
+                (Err(refusal), _) => return Identity::Refused(refusal),
+                (Ok(found), Some(known)) if !found.caller().is(known.caller()) => {
+                    return Identity::Refused(Refusal::Conflict);
+                }
+                (Ok(found), _) => known = Some(found),
+            }
+        }
+        Identity::from(known.ok_or(Refusal::Missing).and_then(|known| self.in_time(known)))
+    }
+
+    /// Finds out who sends a token of the gateway's own, by the rules as they are now.
+    #[must_use]
+    pub fn identify_issued(&self, token: &Arc<IssuedToken>) -> Identity {
+        let known = self.0.rules.load().issued_for(token);
+        Identity::from(known.and_then(|known| self.in_time(known)))
+    }
+
+    /// The keys of a caller, by the rules as they are now.
+    #[must_use]
+    pub fn keys_of(&self, caller: &CallerName) -> Vec<KeyDigest> {
+        match &self.0.rules.load().access {
+            PolicyAccess::Open(_) => Vec::new(),
+            PolicyAccess::Callers(table) => table.keys_of.get(caller).cloned().unwrap_or_default(),
+        }
+    }
+
     pub(super) fn known(
         &self,
         headers: &HeaderMap,
@@ -300,6 +335,7 @@ impl Policy {
                 rules.named_by(claims, *id)?
             }
             CredentialProof::Token(..) => return Err(Refusal::Token(JwtFault::UnknownKey)),
+            CredentialProof::Issued(token) => rules.issued_for(token)?,
             CredentialProof::Certificate(shown) => {
                 self.holder_of(&rules, shown)?.ok_or(Refusal::UnnamedCertificate)?
             }
@@ -332,6 +368,15 @@ impl PolicyRules {
         let PolicyAccess::Callers(table) = &self.access else { return Err(Refusal::Unknown) };
         let caller = table.by_key.get(&digest).ok_or(Refusal::Unknown)?;
         Ok(self.known(caller, CredentialProof::Key(digest)))
+    }
+
+    /// For whom a token of ours was issued: its key must still be this caller's.
+    fn issued_for(&self, token: &Arc<IssuedToken>) -> Result<Authenticated, Refusal> {
+        let holder = self.holder(token.key)?;
+        if *holder.caller().name() != token.caller {
+            return Err(Refusal::Unknown);
+        }
+        Ok(self.known(holder.caller(), CredentialProof::Issued(token.clone())))
     }
 
     /// Whom a token is about: the one caller all of whose claims it has.
@@ -382,6 +427,7 @@ impl CallerTable {
             let caller = Caller::new(settings, view, limiter);
             let keys = settings.key_sha256.iter();
             table.by_key.extend(keys.map(|digest| (*digest, caller.clone())));
+            table.keys_of.insert(settings.name.clone(), settings.key_sha256.clone());
             let name = settings.tls_san.iter().cloned();
             table.by_san.extend(name.map(|name| (name, (place, caller.clone()))));
             if !settings.oidc.is_empty() {

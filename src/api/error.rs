@@ -137,7 +137,8 @@ fn code(kind: Kind) -> Code {
     }
 }
 
-fn denied_problem(denied: &Denied, detail: String) -> Problem {
+/// What a caller that may not learns, with a text for where it asked.
+pub(crate) fn denied_problem(denied: &Denied, detail: String) -> Problem {
     match denied {
         Denied::Unauthenticated(Refusal::Doubled) => {
             Problem::new(Code::BadRequest, detail).with_reason(Refusal::Doubled.as_str())
@@ -197,7 +198,8 @@ fn summary(faults: &[ParameterFault]) -> String {
     format!("{}: {}{}{more}", first.parameter, first.problem, meant.unwrap_or_default())
 }
 
-fn denied_text(denied: &Denied) -> String {
+/// Why a caller may not, in a sentence for the facade.
+pub(crate) fn denied_text(denied: &Denied) -> String {
     match denied {
         Denied::Unauthenticated(refusal) => refusal_text(*refusal).into_owned(),
         Denied::TooManyGuesses(_) => {
@@ -217,6 +219,7 @@ fn challenge(refusal: Refusal) -> (HeaderName, HeaderValue) {
         Refusal::Unknown
         | Refusal::Conflict
         | Refusal::Expired
+        | Refusal::ForeignToken
         | Refusal::NoMatchingCaller
         | Refusal::SeveralCallers
         | Refusal::UnnamedCertificate
@@ -249,6 +252,7 @@ fn refusal_text(refusal: Refusal) -> Cow<'static, str> {
              `Authorization: Bearer <token>`"
         }
         Refusal::Expired => "this caller's not_after has passed: its credentials have expired",
+        Refusal::ForeignToken => "the token is not one that this gateway has issued",
         Refusal::NoMatchingCaller => {
             "the credential is valid but belongs to no caller of this gateway"
         }

@@ -41,6 +41,7 @@ use axum::{
 use http::{Request, StatusCode, Uri};
 use tower::ServiceExt;
 
+pub(crate) use self::error::{denied_problem, denied_text};
 pub use self::{
     answer::{AnswerCache, CacheStatus},
     budget::Budget,

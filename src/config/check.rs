@@ -8,7 +8,9 @@ use super::{
     faults::SettingOrigin,
     keys::Key,
     reader::Reader,
-    table::{KEYS, access, api, csp, inventory, oidc, ops, own_keys, shared, telemetry, vmc},
+    table::{
+        KEYS, access, api, csp, drop_in, inventory, oidc, ops, own_keys, shared, telemetry, vmc,
+    },
     value,
     vmc_settings::VmcSettings,
 };
@@ -20,6 +22,7 @@ use crate::{
     },
     crypto::{CaFault, authorities},
     csp::{ClientId, ClientSecret, Settings as CspSettings},
+    drop_in::Settings as DropInSettings,
     ids::OrgId,
     inventory::Settings as InventorySettings,
     listener::{OpsSettings, Settings as ListenerSettings},
@@ -194,6 +197,13 @@ pub(super) fn sharing(reader: &mut Reader<'_>) -> (Option<LoadedFile>, Option<Sh
     let sealing = keys_file.as_ref().and_then(|file| SealingKeys::parse(file.content()).ok());
     let settings = url.and_then(Result::ok).zip(sealing);
     (keys_file, settings.map(|(url, keys)| SharingSettings { url, keys }))
+}
+
+pub(super) fn drop_in(reader: &mut Reader<'_>) -> DropInSettings {
+    DropInSettings {
+        enabled: reader.value(&drop_in::enabled),
+        unknown_fields: reader.value(&drop_in::unknown_fields),
+    }
 }
 
 pub(super) fn inventory(reader: &mut Reader<'_>) -> InventorySettings {

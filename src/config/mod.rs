@@ -56,9 +56,9 @@ use self::{
     reader::Reader,
 };
 use crate::{
-    access,
+    access::{self, CallerSettings, Scope},
     csp::{self, ClientId, ClientSecret},
-    inventory, listener,
+    drop_in, inventory, listener,
     reload::{self, LoadedFile},
     sharing, telemetry,
     upstream::Proxies,
@@ -82,6 +82,8 @@ pub struct Config {
     pub inventory: inventory::Settings,
     /// `keys.file`; re-read while running.
     pub keys_file: Option<LoadedFile>,
+    /// `[drop_in]`.
+    pub drop_in: drop_in::Settings,
     /// `[shared]`, where replicas share.
     pub sharing: Option<sharing::Settings>,
     /// `[access]`.
@@ -131,6 +133,7 @@ impl Config {
         let vmc = check::vmc(&mut reader);
         let csp = check::csp(&mut reader, &vmc.plain_http);
         let inventory = check::inventory(&mut reader);
+        let drop_in = check::drop_in(&mut reader);
         let (keys_file, sharing) = check::sharing(&mut reader);
         let access = check::access(&mut reader, api.listen);
         let telemetry = check::telemetry(&mut reader, stderr_is_terminal);
@@ -146,6 +149,7 @@ impl Config {
                     vmc,
                     inventory,
                     keys_file,
+                    drop_in,
                     sharing,
                     access,
                     telemetry,
@@ -197,6 +201,7 @@ impl Config {
             vmc: VmcSettings { url: upstream_url, ..check::vmc(&mut reader) },
             inventory: inventory::Settings { poll: SOON, ..check::inventory(&mut reader) },
             keys_file: None,
+            drop_in: drop_in::Settings::default(),
             sharing: None,
             access: access::Settings::Open,
             telemetry: telemetry::Settings {
@@ -275,10 +280,19 @@ impl Config {
                     sharing.url.host()
                 ));
             }
-            None if self.keys_file.is_some() => {
-                warnings.push("keys.file: has no effect without shared.redis_url".into());
+            None if self.keys_file.is_some() && !self.drop_in.enabled => {
+                warnings.push(
+                    "keys.file: has no effect without shared.redis_url or drop_in.enabled".into(),
+                );
             }
             _ => {}
+        }
+        if self.drop_in.enabled && !self.has_drop_in_callers() {
+            warnings.push(
+                "drop_in.enabled: no caller has both a key and the scope vmc:read, so no tool can get \
+                 an access token"
+                    .into(),
+            );
         }
         if let access::Settings::Callers(configured) = &self.access {
             warnings.extend(configured.file.as_ref().and_then(unread));
@@ -288,6 +302,18 @@ impl Config {
             }
         }
         warnings
+    }
+}
+
+impl Config {
+    /// Whether there is a caller who can get an access token for VMware's own API.
+    fn has_drop_in_callers(&self) -> bool {
+        self.access.callers().is_some_and(|configured| {
+            let may = |it: &CallerSettings| {
+                it.scopes.contains(&Scope::VmcRead) && !it.key_sha256.is_empty()
+            };
+            configured.all().any(may)
+        })
     }
 }
 

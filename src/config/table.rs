@@ -25,6 +25,7 @@ use crate::{
     access::{CallerName, KeyDigest},
     contact::Contact,
     csp::{BasicEncoding, ClientId, ClientSecret},
+    drop_in::redaction::UnknownFields,
     ids::OrgId,
     public_path::PublicPath,
     telemetry::{AuditTarget, Format},
@@ -48,6 +49,8 @@ const LEVELS: [(&str, LevelFilter); 6] = [
 const FORMATS: [(&str, Format); 2] = [("text", Format::Text), ("json", Format::Json)];
 const ENCODINGS: [(&str, BasicEncoding); 2] =
     [("raw", BasicEncoding::Raw), ("form", BasicEncoding::Form)];
+const UNKNOWN_FIELDS: [(&str, UnknownFields); 2] =
+    [("null", UnknownFields::Null), ("keep", UnknownFields::Keep)];
 /// Whether a certificate is required.
 const CLIENT_AUTH_MODES: [(&str, bool); 2] = [("optional", false), ("required", true)];
 
@@ -246,13 +249,24 @@ settings! {
         snapshot_file: PathBuf =
             path(value::file_to_write), Unset("\"/var/lib/sddc-gateway/snapshot\"");
     }
-    /// The keys that seal what replicas share.
+    /// The gateway's own keys, from which others are derived.
     own_keys = "keys" {
         /// File with keys, one per line, each at least 32 random bytes in base64, such as from
-        /// openssl rand -base64 32. The first line seals, all lines open: to rotate, put a new line
-        /// first, and remove the old one a day later. Re-read while running. Required with
-        /// shared.redis_url, and without effect otherwise.
+        /// openssl rand -base64 32. The first line seals and signs, all lines open and verify: to
+        /// rotate, put a new line first, and remove the old one a day later. Re-read while running.
+        /// Required with shared.redis_url. With drop_in.enabled it signs the access tokens of
+        /// callers, so that all replicas accept them and a restart does not end them; without it
+        /// each process signs with a random key. Without effect otherwise.
         file: PathBuf = path(value::path), Unset("\"/run/secrets/gateway-keys\"");
+    }
+    /// VMware's own API for tools that exist already: the paths below /csp/, /vmc/ and /api/.
+    drop_in = "drop_in" {
+        /// true: callers with the scope vmc:read may point VMware Cloud's own tools at the gateway,
+        /// with their key in the place of an API token. If false, these paths are 404.
+        enabled: bool = flag(), Default("false");
+        /// What becomes of values in VMware's answers whose names the gateway does not know. null:
+        /// they are null, so that a secret under a new name is not shown. keep: they are shown.
+        unknown_fields: UnknownFields = one_of!(UNKNOWN_FIELDS), Default("null");
     }
     /// Redis or Valkey, through which replicas share tokens and what was read.
     shared = "shared" {
@@ -393,6 +407,8 @@ mod tests {
             ("inventory.fresh", "60s"),
             ("inventory.stale", "24h"),
             ("inventory.stale_denied", "1h"),
+            ("drop_in.enabled", "false"),
+            ("drop_in.unknown_fields", "null"),
             ("shared.plain_hosts", ""),
             ("access.open", "false"),
             ("access.oidc.client_ids", ""),

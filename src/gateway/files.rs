@@ -1,6 +1,7 @@
 //! The files that are re-read while the gateway runs, and what their new versions do.
 
 use jiff::Timestamp;
+use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
 
 use super::Upstreams;
@@ -11,9 +12,10 @@ use crate::{
     },
     config::{AuthMethods, Config, callers_file},
     csp::{SecretProof, TokenSource},
+    drop_in::tokens::GatewayTokens,
     listener::tls::Tls,
     reload::{Hangups, Rejection, Take, Watched, take_at_once, take_one},
-    sharing::InvalidKeys,
+    sharing::{InvalidKeys, SealingKeys},
     tasks::blocking,
     validity::{CertificateDates, DatedKind},
 };
@@ -39,17 +41,41 @@ pub(super) fn secret(
     Some(watched.retried_on(upstreams.secret.refused().clone()))
 }
 
-/// The keys that seal what replicas share.
-pub(super) fn sealing_keys(config: &Config, upstreams: &Upstreams) -> Option<Watched> {
-    let (file, sharing) = (config.keys_file.as_ref()?, config.sharing.as_ref()?);
-    let (sharing, mint) = (sharing.clone(), upstreams.mint.clone());
+/// The gateway's own keys, which seal what replicas share and sign callers' tokens.
+pub(super) fn own_keys(
+    config: &Config,
+    upstreams: &Upstreams,
+    tokens: Option<&GatewayTokens>,
+) -> Option<Watched> {
+    let file = config.keys_file.as_ref()?;
+    if config.sharing.is_none() && tokens.is_none() {
+        return None;
+    }
+    let (sharing, tokens) = (config.sharing.clone(), tokens.cloned());
+    let mint = upstreams.mint.clone();
     let take = take_at_once(move |content| {
-        sharing.keys.replace(content).map_err(InvalidKeys::as_str)?;
-        mint.hold(sharing.secrets());
+        if let Some(tokens) = &tokens {
+            tokens.replace_keys(content).map_err(InvalidKeys::as_str)?;
+        }
+        if let Some(sharing) = &sharing {
+            sharing.keys.replace(content).map_err(InvalidKeys::as_str)?;
+        }
+        mint.hold(own_secrets(sharing.as_ref(), content));
         tracing::info!("keys.file has changed");
         Ok::<(), &'static str>(())
     });
     Some(Watched::new("keys.file", &[file], take))
+}
+
+/// What no text may show: the lines of the keys, and what sharing has beside them.
+pub(super) fn own_secrets(
+    sharing: Option<&crate::sharing::Settings>,
+    keys: &[u8],
+) -> Vec<SecretString> {
+    match sharing {
+        Some(sharing) => sharing.secrets(),
+        None => SealingKeys::parse(keys).map(|keys| keys.lines()).unwrap_or_default(),
+    }
 }
 
 /// The extra CAs of CSP and VMC, which are one file.

@@ -1,4 +1,4 @@
-//! Bodies: a request's, which no handler wants, and an answer's, which tells the connection when it is
+//! Bodies: a request's, which hardly any handler wants, and an answer's, which tells the connection when it is
 //! done with.
 
 use std::{
@@ -8,7 +8,7 @@ use std::{
 };
 
 use axum::body::Body;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http_body::{Body as _, Frame, SizeHint};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Incoming;
@@ -23,22 +23,22 @@ use crate::{
 
 pub(super) const MAX_BODY_BYTES: usize = 64 * 1024;
 
-/// Reads a body away, within its bound.
+/// Reads a body away, within its bound, and gives its bytes where they are wanted.
 ///
 /// # Errors
 /// The problem to answer: 413, or 400 for a body that breaks off.
-pub(super) async fn drain_body(body: Incoming) -> Result<(), Problem> {
+pub(super) async fn read_body(body: Incoming, is_wanted: bool) -> Result<Bytes, Problem> {
     let mut body = Limited::new(body, MAX_BODY_BYTES);
+    let mut bytes = BytesMut::new();
     while let Some(frame) = body.frame().await {
-        if let Err(error) = frame {
-            return Err(if error.is::<LengthLimitError>() {
-                body_too_large()
-            } else {
-                Problem::new(Code::BadRequest, "the body ended early")
-            });
+        match frame {
+            Ok(frame) if is_wanted => bytes.extend(frame.into_data().ok()),
+            Ok(_) => {}
+            Err(error) if error.is::<LengthLimitError>() => return Err(body_too_large()),
+            Err(_) => return Err(Problem::new(Code::BadRequest, "the body ended early")),
         }
     }
-    Ok(())
+    Ok(bytes.freeze())
 }
 
 pub(super) fn body_too_large() -> Problem {

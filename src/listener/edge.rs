@@ -14,6 +14,7 @@ use std::{
 };
 
 use axum::{body::Body, response::IntoResponse};
+use bytes::Bytes;
 use futures_util::{FutureExt, future};
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Version, header};
 use hyper::body::{Body as _, Incoming};
@@ -21,7 +22,7 @@ use tokio::{sync::Semaphore, time::error::Elapsed};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    body::{AnswerBody, Content, drain_body},
+    body::{AnswerBody, Content, read_body},
     connection::{Answering, Peer},
     head,
     host::{HostRule, check_any_host},
@@ -29,13 +30,14 @@ use super::{
     record::{Recorder, RequestLog},
     request_id::accept_or_new,
     request_info::RequestInfo,
-    routes::RouteMatcher,
+    routes::{Route, RouteMatcher},
     state::RequestGuard,
 };
 use crate::{
     access::{self, Identity, Policy, RequestIdentity, TrustedProxies},
     api::Api,
     contact::Contact,
+    drop_in::{DropIn, Endpoint, vmc_error::VmcErrorBody},
     in_flight::{InFlight, Permit},
     lifecycle::Readiness,
     problem::{Code, Problem},
@@ -48,6 +50,8 @@ use crate::{
 pub struct Edge {
     /// What answers behind it.
     pub api: Api,
+    /// VMware's own API, where it is offered.
+    pub drop_in: Option<DropIn>,
     /// Which route a path leads to.
     pub routes: RouteMatcher,
     /// Decides which callers are let in.
@@ -137,7 +141,12 @@ impl Edge {
         let headers = request.headers();
         let route = self.routes.find(request.uri().path());
         let certificate = peer.certificate.as_ref();
-        let identity = self.policy.identify(headers, certificate, route.asks_for_caller());
+        let identity = match (&self.drop_in, route.drop_in()) {
+            // The body tells who asks for a token.
+            (Some(_), Some(endpoint)) if endpoint.reads_body() => None,
+            (Some(drop_in), Some(_)) => Some(drop_in.identify(&self.policy, headers)),
+            _ => self.policy.identify(headers, certificate, route.asks_for_caller()),
+        };
         RequestInfo {
             began: self.recorder.clock.now(),
             client: self.proxies.client(peer.address.ip(), headers),
@@ -155,8 +164,9 @@ impl Edge {
     /// The answer of a plain request of a caller who may have it, if it was given before. Whatever
     /// else there is to it, a refusal too, is left to [`Edge::work`], of which nothing is done here.
     fn recall(&self, request: &Request<Incoming>, info: &RequestInfo) -> Option<Outcome> {
-        // A body and an audit record are waited for.
-        if !request.body().is_end_stream() || self.recorder.audit.is_on() {
+        // A body and an audit record are waited for, and VMware's own API has a cache of its own.
+        let is_waited_for = !request.body().is_end_stream() || self.recorder.audit.is_on();
+        if is_waited_for || info.route.drop_in().is_some() {
             return None;
         }
         let Identity::Authenticated(known) = info.identity() else { return None };
@@ -201,13 +211,14 @@ impl Edge {
             }
             return refused;
         }
-        // 7. No handler wants a body: it is read away, so that the connection can be used again.
-        let request = match self.take_body(request, permit).await {
-            Ok(request) => request,
+        // 7. Only who asks for a token of ours has a body that is wanted. Others are read away, so that
+        //    the connection can be used again.
+        let (mut request, body) = match self.take_body(request, permit, info.route).await {
+            Ok(taken) => taken,
             Err(problem) => return Outcome::undecided(problem),
         };
         // 8. A token whose key is not known yet waits for the issuer's newest keys.
-        self.wait_for_keys(request.headers(), permit, info).await;
+        self.identify(&mut request, &body, permit, info).await;
         // 9. The audit's permit is taken before anything is decided: no decision is without a record.
         if info.route.asks_for_caller() && log.reserve_record().await.is_err() {
             return Outcome::unrecorded(None);
@@ -231,20 +242,40 @@ impl Edge {
         &self,
         request: Request<Incoming>,
         permit: &Permit,
-    ) -> Result<Request<Body>, Problem> {
+        route: &Route,
+    ) -> Result<(Request<Body>, Bytes), Problem> {
         let (parts, body) = request.into_parts();
+        let mut taken = Bytes::new();
         if !http_body::Body::is_end_stream(&body) {
+            let is_wanted = route.drop_in().is_some_and(Endpoint::reads_body);
             let waiting = self.waiting.try_acquire();
             let _permit =
                 waiting.map_err(|_| overloaded("too many requests with a body at once"))?;
             // To wait for bytes is no work: callers who send none would shed everybody else.
             permit.park();
-            let drained = tokio::time::timeout(self.body_timeout, drain_body(body)).await;
+            let read = tokio::time::timeout(self.body_timeout, read_body(body, is_wanted)).await;
             permit.resume();
             let late = |_| Problem::new(Code::BadRequest, "the body did not arrive in time");
-            drained.map_err(late)??;
+            taken = read.map_err(late)??;
         }
-        Ok(Request::from_parts(parts, Body::empty()))
+        Ok((Request::from_parts(parts, Body::empty()), taken))
+    }
+
+    /// Finds out who sent the request, where its head has not told.
+    async fn identify(
+        &self,
+        request: &mut Request<Body>,
+        body: &[u8],
+        permit: &Permit,
+        info: &RequestInfo,
+    ) {
+        match (&self.drop_in, info.route.drop_in()) {
+            (Some(drop_in), Some(endpoint)) if endpoint.reads_body() => {
+                let identity = drop_in.identify_by_body(&self.policy, endpoint, request, body);
+                let _ = info.identity.set(identity);
+            }
+            _ => self.wait_for_keys(request.headers(), permit, info).await,
+        }
     }
 
     /// Waits for the issuer's newest keys where the caller's token needs them, unless too many requests
@@ -278,7 +309,13 @@ impl Edge {
         let (client, request_id) = (info.client, info.id.clone());
         request.extensions_mut().insert(RequestIdentity { policy, identity, client, request_id });
         request.extensions_mut().insert(permit.clone());
-        let work = AssertUnwindSafe(self.api.answer(request)).catch_unwind();
+        let answer = match (&self.drop_in, info.route.drop_in()) {
+            (Some(drop_in), Some(endpoint)) => {
+                drop_in.answer(endpoint, request).boxed().left_future()
+            }
+            _ => self.api.answer(request).right_future(),
+        };
+        let work = AssertUnwindSafe(answer).catch_unwind();
         let mut work = std::pin::pin!(work);
         let admitted = info.route.asks_for_caller().then_some(Decision::Allow);
         // A cached answer is there at once: only what waits pays for a timer.
@@ -324,6 +361,10 @@ impl Edge {
         if !status.is_client_error() && !status.is_server_error() {
             return;
         }
+        if let Some(error) = response.extensions_mut().remove::<VmcErrorBody>() {
+            *response = error.render(info.uri.path()).map(Content::from);
+            return;
+        }
         let problem = match response.extensions_mut().remove::<Problem>() {
             Some(problem) => problem,
             // On this listener a probe shows its status only.
@@ -338,7 +379,14 @@ impl Edge {
         if Outcome::is_refusal(&problem) {
             self.recorder.metrics.access_denied(problem.reason());
         }
-        render(response, &problem, &self.public_path, info.uri.path(), &info.id);
+        let path = info.uri.path();
+        match info.route.drop_in().map(Endpoint::shape) {
+            Some(shape) => {
+                let id = info.id.to_str().unwrap_or_default();
+                *response = shape.render(&problem, path, id).map(Content::from);
+            }
+            None => render(response, &problem, &self.public_path, path, &info.id),
+        }
         outcome.reason = Some(problem.reason());
     }
 

@@ -1,6 +1,11 @@
 //! The one table of the API listener's routes, and the way from a path to its row.
 
-use crate::ids::{OrgId, SddcId};
+use std::sync::LazyLock;
+
+use crate::{
+    drop_in::{CSP_ROUTES, Endpoint, Shape, is_plain_path},
+    ids::{OrgId, SddcId},
+};
 
 /// Every route of the API listener. A test compares the table with the router's own templates.
 pub static ROUTES: [Route; 26] = [
@@ -34,6 +39,15 @@ pub static ROUTES: [Route; 26] = [
 
 static UNMATCHED: Route = Route { kind: RouteKind::Unmatched, ..page("unmatched") };
 
+/// The routes of VMware's own API, where it is offered.
+static DROP_IN_ROUTES: LazyLock<Vec<Route>> = LazyLock::new(|| {
+    let csp = CSP_ROUTES.iter().map(|(template, csp)| drop_in(template, Endpoint::Csp(*csp)));
+    csp.collect()
+});
+
+static UNMATCHED_CSP: Route = drop_in("unmatched", Endpoint::Nothing(Shape::Csp));
+static UNMATCHED_VMC: Route = drop_in("unmatched", Endpoint::Nothing(Shape::Vmc));
+
 /// A row of the table.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Route {
@@ -51,6 +65,8 @@ enum RouteKind {
     Page,
     /// Never shed, and asked by address.
     Probe,
+    /// VMware's own API.
+    DropIn(Endpoint),
     /// Nothing is there.
     Unmatched,
 }
@@ -65,6 +81,10 @@ const fn page(template: &'static str) -> Route {
 
 const fn probe(template: &'static str) -> Route {
     Route { template, kind: RouteKind::Probe, may_wait: false }
+}
+
+const fn drop_in(template: &'static str, endpoint: Endpoint) -> Route {
+    Route { template, kind: RouteKind::DropIn(endpoint), may_wait: false }
 }
 
 impl Route {
@@ -87,7 +107,20 @@ impl Route {
     /// Whether it answers authenticated callers only.
     #[must_use]
     pub fn asks_for_caller(&self) -> bool {
-        self.kind == RouteKind::Facade
+        match self.kind {
+            RouteKind::Facade => true,
+            RouteKind::DropIn(endpoint) => endpoint.asks_for_caller(),
+            RouteKind::Page | RouteKind::Probe | RouteKind::Unmatched => false,
+        }
+    }
+
+    /// What it leads to in VMware's own API, if it is there.
+    #[must_use]
+    pub fn drop_in(&self) -> Option<Endpoint> {
+        match self.kind {
+            RouteKind::DropIn(endpoint) => Some(endpoint),
+            _ => None,
+        }
     }
 
     /// The org and the SDDC that a path of this route names, if they are ids at all.
@@ -104,29 +137,58 @@ impl Route {
 
 /// Finds the route that a path leads to.
 #[derive(Debug)]
-pub struct RouteMatcher(matchit::Router<&'static Route>);
-
-impl Default for RouteMatcher {
-    fn default() -> Self {
-        let mut matcher = matchit::Router::new();
-        for route in &ROUTES {
-            matcher.insert(route.template, route).expect("the router takes these templates too");
-        }
-        Self(matcher)
-    }
+pub struct RouteMatcher {
+    own: matchit::Router<&'static Route>,
+    drop_in: Option<matchit::Router<&'static Route>>,
 }
 
 impl RouteMatcher {
-    /// What a path leads to.
+    /// With or without the routes of VMware's own API.
+    #[must_use]
+    pub fn new(has_drop_in: bool) -> Self {
+        let drop_in = has_drop_in.then(|| matcher(DROP_IN_ROUTES.iter()));
+        Self { own: matcher(ROUTES.iter()), drop_in }
+    }
+
+    /// What a path leads to. It is matched as it came: no way of writing it leads elsewhere.
     #[must_use]
     pub fn find(&self, path: &str) -> &'static Route {
-        self.0.at(path).map_or(&UNMATCHED, |found| *found.value)
+        if let Some(drop_in) = &self.drop_in
+            && let Some(shape) = Shape::of(path)
+        {
+            return Self::find_drop_in(drop_in, path).unwrap_or(match shape {
+                Shape::Csp => &UNMATCHED_CSP,
+                Shape::Vmc => &UNMATCHED_VMC,
+            });
+        }
+        self.own.at(path).map_or(&UNMATCHED, |found| *found.value)
+    }
+
+    /// Some of VMware's tools put a slash at a path's end.
+    fn find_drop_in(
+        drop_in: &matchit::Router<&'static Route>,
+        path: &str,
+    ) -> Option<&'static Route> {
+        if !is_plain_path(path) {
+            return None;
+        }
+        let path = path.strip_suffix('/').unwrap_or(path);
+        drop_in.at(path).ok().map(|found| *found.value)
     }
 }
 
+fn matcher(routes: impl Iterator<Item = &'static Route>) -> matchit::Router<&'static Route> {
+    let mut matcher = matchit::Router::new();
+    for route in routes {
+        matcher.insert(route.template, route).expect("the router takes these templates too");
+    }
+    matcher
+}
+
 /// What metrics have series for from the start: every route, and what leads nowhere.
-pub fn labelled() -> impl Iterator<Item = &'static Route> {
-    ROUTES.iter().chain([&UNMATCHED])
+pub fn labelled(has_drop_in: bool) -> impl Iterator<Item = &'static Route> {
+    let drop_in = has_drop_in.then(|| DROP_IN_ROUTES.iter()).into_iter().flatten();
+    ROUTES.iter().chain(drop_in).chain([&UNMATCHED])
 }
 
 #[cfg(test)]
@@ -151,7 +213,7 @@ mod tests {
 
     #[test]
     fn a_path_is_labelled_by_its_template_and_any_other_alike() {
-        let matcher = RouteMatcher::default();
+        let matcher = RouteMatcher::new(false);
         let label = |path| matcher.find(path).template;
         assert_eq!(label("/sddcs/abc"), "/sddcs/{sddc_id}");
         assert_eq!(label("/sddcs"), "/sddcs");
@@ -163,7 +225,7 @@ mod tests {
 
     #[test]
     fn a_route_knows_whether_it_asks_for_a_caller() {
-        let matcher = RouteMatcher::default();
+        let matcher = RouteMatcher::new(false);
         for (path, asks, probe) in [
             ("/sddcs/a", true, false),
             ("/docs", false, false),
@@ -176,8 +238,34 @@ mod tests {
     }
 
     #[test]
+    fn vmwares_api_is_there_only_where_it_is_offered_and_no_odd_path_leads_to_it() {
+        let token = "/csp/gateway/am/api/auth/token";
+        let (without, with) = (RouteMatcher::new(false), RouteMatcher::new(true));
+        assert_eq!(without.find(token), &UNMATCHED);
+        assert_eq!(with.find(token).template, token);
+        assert_eq!(with.find("/csp/gateway/am/api/auth/token/").template, token);
+        for (odd, expected) in [
+            ("/csp/gateway/am/api/auth/token//", &UNMATCHED_CSP),
+            ("/csp/gateway/am/api/auth//token", &UNMATCHED_CSP),
+            ("/csp/gateway/am/api/auth/./token", &UNMATCHED_CSP),
+            ("/csp/gateway/am/api/auth/x/../token", &UNMATCHED_CSP),
+            ("/csp/gateway/am/api/auth/%74oken", &UNMATCHED_CSP),
+            ("/csp/gateway/am/api/auth%2ftoken", &UNMATCHED_CSP),
+            ("/csp/gateway/am/api/auth/token;a", &UNMATCHED_CSP),
+            ("/csp/gateway/am/api/auth/token\\", &UNMATCHED_CSP),
+            ("/vmc/../csp/gateway/am/api/auth/token", &UNMATCHED_VMC),
+            ("/api/", &UNMATCHED_VMC),
+            ("/vmc", &UNMATCHED),
+            ("//vmc/api/orgs", &UNMATCHED),
+            ("/VMC/api/orgs", &UNMATCHED),
+        ] {
+            assert!(std::ptr::eq(with.find(odd), expected), "{odd}");
+        }
+    }
+
+    #[test]
     fn ids_are_told_only_of_what_is_one() {
-        let matcher = RouteMatcher::default();
+        let matcher = RouteMatcher::new(false);
         let ids = |path: &str| {
             let (org, sddc) = matcher.find(path).ids(path);
             (org.map(|id| id.to_string()), sddc.map(|id| id.to_string()))

@@ -21,6 +21,7 @@
 
 mod connection;
 mod lease;
+mod master_key;
 mod metrics;
 mod resource;
 mod scripts;
@@ -32,11 +33,13 @@ mod tokens;
 
 pub use self::{
     lease::Lease,
+    master_key::InvalidKeys,
     resource::{Record, SharedResource, Turn},
-    sealing::{InvalidKeys, SealingKeys},
+    sealing::SealingKeys,
     settings::{Settings, SharedUrl},
 };
 
+pub(crate) use self::master_key::MasterKey;
 use std::{collections::HashMap, fmt, sync::Arc, time::Duration};
 
 use parking_lot::Mutex;

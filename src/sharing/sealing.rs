@@ -6,20 +6,15 @@
 use std::{fmt, sync::Arc};
 
 use arc_swap::ArcSwap;
-use base64::{Engine, prelude::BASE64_STANDARD};
-use ring::{
-    aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey},
-    hkdf::{HKDF_SHA256, KeyType, Salt},
-};
-use secrecy::{ExposeSecret, SecretSlice, SecretString};
+use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use secrecy::SecretString;
+
+use super::{InvalidKeys, MasterKey};
 
 /// The first byte of what is sealed: another one for each change of the layout.
 const LAYOUT: u8 = 1;
 const KEY_ID_LEN: usize = 4;
 const HEAD_LEN: usize = 1 + KEY_ID_LEN + NONCE_LEN;
-/// A line holds at least as much.
-const MIN_KEY_BYTES: usize = 32;
-const MAX_KEYS: usize = 16;
 
 /// The keys of `keys.file`: the first seals, all of them open. Cheap to clone.
 #[derive(Clone)]
@@ -31,36 +26,6 @@ struct SealingKey {
     /// Tells which key opens, so that no other is tried. Derived, so it says nothing of the key.
     id: [u8; KEY_ID_LEN],
     key: LessSafeKey,
-}
-
-/// Why a file holds no keys: a closed set.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum InvalidKeys {
-    /// It has no line with a key.
-    #[error("contains no key: each line must be at least 32 random bytes in base64")]
-    None,
-    /// More than anybody rotates through.
-    #[error("contains more than {MAX_KEYS} keys")]
-    TooMany,
-    /// No base64.
-    #[error("line {0} is not base64")]
-    NotBase64(usize),
-    /// Fewer than 32 bytes.
-    #[error("line {0} has fewer than 32 bytes")]
-    TooShort(usize),
-}
-
-impl InvalidKeys {
-    /// As `/readyz` shows it.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::None => "no key",
-            Self::TooMany => "too many keys",
-            Self::NotBase64(_) => "not base64",
-            Self::TooShort(_) => "key too short",
-        }
-    }
 }
 
 /// What a record is sealed for: none can be put in another one's place, or be made younger.
@@ -139,41 +104,15 @@ impl Purpose<'_> {
 }
 
 fn parse(content: &[u8]) -> Result<Vec<SealingKey>, InvalidKeys> {
-    let lines = content.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
-    let lines = lines.enumerate().filter(|(_, line)| !line.is_empty());
-    let keys = lines.map(|(number, line)| {
-        let bytes = BASE64_STANDARD.decode(line).map_err(|_| InvalidKeys::NotBase64(number + 1))?;
-        let bytes = SecretSlice::from(bytes);
-        if bytes.expose_secret().len() < MIN_KEY_BYTES {
-            return Err(InvalidKeys::TooShort(number + 1));
-        }
-        let line = String::from_utf8_lossy(line).into_owned().into();
-        Ok(SealingKey::derive(line, bytes.expose_secret()))
-    });
-    let keys: Vec<_> = keys.collect::<Result<_, _>>()?;
-    match keys.len() {
-        0 => Err(InvalidKeys::None),
-        count if count > MAX_KEYS => Err(InvalidKeys::TooMany),
-        _ => Ok(keys),
-    }
+    Ok(MasterKey::read(content)?.into_iter().map(SealingKey::derive).collect())
 }
 
 impl SealingKey {
-    fn derive(line: SecretString, master: &[u8]) -> Self {
-        let secret = Salt::new(HKDF_SHA256, b"sddc-gateway").extract(master);
-        let mut id = [0; KEY_ID_LEN];
-        let filled = secret.expand(&[b"record key id"], IdLength).map(|okm| okm.fill(&mut id));
-        filled.and_then(|filled| filled).expect("four bytes are not too many");
-        let key = secret.expand(&[b"record key"], &AES_256_GCM).expect("32 bytes are not too many");
-        Self { line, id, key: LessSafeKey::new(UnboundKey::from(key)) }
-    }
-}
-
-struct IdLength;
-
-impl KeyType for IdLength {
-    fn len(&self) -> usize {
-        KEY_ID_LEN
+    fn derive(master: MasterKey) -> Self {
+        let id = master.expand(b"record key id");
+        let key = UnboundKey::new(&AES_256_GCM, &master.expand::<32>(b"record key"));
+        let key = LessSafeKey::new(key.expect("32 bytes are a key"));
+        Self { line: master.into_line(), id, key }
     }
 }
 
@@ -185,6 +124,8 @@ impl fmt::Debug for SealingKeys {
 
 #[cfg(test)]
 mod tests {
+    use base64::{Engine, prelude::BASE64_STANDARD};
+
     use super::*;
 
     fn line(byte: u8) -> String {

@@ -11,6 +11,7 @@ mod belief;
 mod canary;
 mod coding;
 mod contact;
+mod drop_in;
 mod facade;
 mod freshness;
 mod harness;

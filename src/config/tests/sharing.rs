@@ -65,7 +65,7 @@ fn a_password_in_clear_text_and_keys_without_use_are_warnings() {
         ["shared.plain_hosts: the password of Redis is sent to redis.internal in clear text"],
     );
     let unused = private(with_keys(Scene::minimal(), KEY)).load().warnings();
-    assert_eq!(unused, ["keys.file: has no effect without shared.redis_url"]);
+    assert_eq!(unused, ["keys.file: has no effect without shared.redis_url or drop_in.enabled"]);
 }
 
 /// Only their owner can read the keys.

@@ -25,8 +25,8 @@ use super::{
 };
 use crate::{
     inventory::{
-        CacheOutcome, Entry, FoundDocument, FreshnessRequirement, List, ListSnapshot, Missing,
-        OrgSelector, Served, Watch, model::SddcEntry,
+        CacheOutcome, Entry, FoundDocument, FreshnessRequirement, List, ListSnapshot, Listing,
+        Missing, OrgSelector, SddcListing, Served, Watch, model::SddcEntry,
     },
     problem::MissingPart,
 };
@@ -100,10 +100,15 @@ pub(super) async fn list_of_sddcs<R: HeldBy<SddcEntry>>(
         let (visibility, org) = (&request.visibility, target.within.as_deref());
         target.scope = org.map_or_else(|| visibility.scope(), |org| visibility.org(org));
         let inventory = &request.state.inventory;
-        let served = inventory.sddcs_kept(query.includes_deleted(), &target.scope, &later)?;
+        let listing = listing_of(query.includes_deleted());
+        let served = inventory.list(listing, &target.scope, &later).await?;
         page = encode(&request, &target, &query, 0, &served, &request.visibility).await?;
     }
     Ok(respond(&request, &page, ClientCaching::of(query.wait())))
+}
+
+fn listing_of(with_deleted: bool) -> SddcListing {
+    if with_deleted { SddcListing::WithDeleted } else { SddcListing::Current }
 }
 
 /// Parses the query, and asks the inventory for a snapshot that is young enough to answer it.
@@ -118,14 +123,14 @@ pub(super) async fn fetch<R: HeldBy<SddcEntry>>(
 ) -> Result<FetchedList<R>, ApiError> {
     let sees = |entry: &SddcEntry| request.visibility.sees(entry);
     let parser = request.parser::<R>(allowed, &target.scope);
-    let with_deleted = parser.includes_deleted();
+    let listing = listing_of(parser.includes_deleted());
     let inventory = &request.state.inventory;
     let known = inventory.known();
     let known = known.entries.iter().filter(|entry| target.scope.holds(entry.org()));
     let pending = parser.begin(known.filter(|it| sees(it)).flat_map(|it| R::of(it)))?;
 
     // Before the first look, so that no change is missed.
-    let list = if with_deleted { List::WithDeleted } else { List::Sddcs };
+    let list = listing.kind();
     let watch = match mode {
         WatchMode::AsAsked => request.watch(list, pending.wait()),
         WatchMode::Forever => Some(inventory.watch(list)),
@@ -134,7 +139,7 @@ pub(super) async fn fetch<R: HeldBy<SddcEntry>>(
         WatchMode::AsAsked => request.freshness(&[list], &target.scope).await,
         WatchMode::Forever => AppliedFreshness::default(),
     };
-    let served = inventory.sddcs(with_deleted, &target.scope, &applied.requirement).await?;
+    let served = inventory.list(listing, &target.scope, &applied.requirement).await?;
     let served = applied.note(served);
     let view = &served.content;
     let shown = visible(view, &target.scope, sees);

@@ -109,6 +109,7 @@ impl InventoryRequest {
             max_age: directives.newest,
             only_if_cached: directives.only_if_cached,
             stale_if_error: directives.stale_if_error,
+            as_it_is: false,
         };
         let ApiState { inventory, budget, clock, .. } = &*self.state;
         let mut forced = Vec::new();

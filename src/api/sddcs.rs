@@ -1,5 +1,7 @@
 //! `GET /sddcs`, `GET /sddcs/{sddc_id}`, and what is below it.
 
+use std::str::FromStr;
+
 use axum::{extract::Path, response::Response};
 
 use super::{
@@ -15,7 +17,7 @@ use super::{
 use crate::{
     ids::SddcId,
     inventory::{
-        FoundDocument, FreshnessRequirement, List, OrgSelector, Served,
+        FoundDocument, FreshnessRequirement, List, SddcListing, Served,
         model::{Cluster, Host, SddcEntry},
     },
 };
@@ -66,7 +68,7 @@ pub(super) async fn show_sddc(
     let mut poll = LongPoll::new(&request, watch, began + query.wait().unwrap_or_default());
     // That it is gone is another answer too.
     while poll.outdates(&page, &mut request).await? {
-        let served = sddc_kept(&request, &id, &later)?;
+        let served = find_sddc(&request, &id, &later).await?;
         page = encode_document(&request, what, &query, &served, |entry| entry);
     }
     Ok(respond(&request, &page, ClientCaching::of(query.wait())))
@@ -140,32 +142,25 @@ pub(super) async fn fetch_sddc(
     id: &str,
     lists: &[List],
 ) -> Result<(Served<FoundDocument<SddcEntry>>, AppliedFreshness), ApiError> {
-    let id: SddcId = id.parse().map_err(|_| ApiError::SddcNotFound)?;
-    let scope = request.visibility.scope();
+    SddcId::from_str(id).map_err(|_| ApiError::SddcNotFound)?;
+    let (inventory, scope) = (&request.state.inventory, request.visibility.scope());
     let sees = |entry: &SddcEntry| request.visibility.sees(entry);
     // Only the organization that holds it is read, where that is known.
-    let known = request.state.inventory.known();
-    let mut holders = known.get_all(id.as_str()).filter(|entry| sees(entry));
-    let read = match (holders.next(), holders.next()) {
-        (Some(only), None) => OrgSelector::Org(only.sddc.org_id.clone()),
-        _ => scope.clone(),
-    };
+    let read = inventory.holder(SddcListing::Current, id, &scope, sees);
     let applied = request.freshness(lists, &read).await;
-    let served = request.state.inventory.sddc(&id, &scope, sees, &applied.requirement).await;
-    Ok((applied.note(served.map_err(ApiError::about_sddc)?), applied))
+    Ok((applied.note(find_sddc(request, id, &applied.requirement).await?), applied))
 }
 
-/// The same SDDC as it is now, for an answer that waits for its changes. Nothing is read.
-pub(super) fn sddc_kept(
+/// The same SDDC, as new as is required.
+pub(super) async fn find_sddc(
     request: &InventoryRequest,
     id: &str,
     requirement: &FreshnessRequirement,
 ) -> Result<Served<FoundDocument<SddcEntry>>, ApiError> {
-    let id: SddcId = id.parse().map_err(|_| ApiError::SddcNotFound)?;
+    let (inventory, scope) = (&request.state.inventory, request.visibility.scope());
     let sees = |entry: &SddcEntry| request.visibility.sees(entry);
-    let scope = request.visibility.scope();
-    let served = request.state.inventory.sddc_kept(&id, &scope, sees, requirement);
-    served.map_err(ApiError::about_sddc)
+    let found = inventory.find(SddcListing::Current, id, &scope, sees, requirement);
+    found.await.map_err(ApiError::about_sddc)
 }
 
 async fn list_parts_of_sddc<R: HeldBy<SddcEntry>>(

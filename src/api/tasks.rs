@@ -1,5 +1,7 @@
 //! `GET /tasks`, `GET /tasks/{task_id}` and `GET /sddcs/{sddc_id}/tasks`.
 
+use std::str::FromStr;
+
 use axum::{extract::Path, response::Response};
 
 use super::{
@@ -9,13 +11,14 @@ use super::{
     pipeline::{EncodedPage, check_values, encode, encode_document, respond, visible, within},
     query::{AllowedParams, ListQuery, PendingQuery},
     request::{InventoryRequest, ListTarget},
-    sddcs::{fetch_sddc, sddc_kept},
+    sddcs::{fetch_sddc, find_sddc},
     watch::LongPoll,
 };
 use crate::{
     ids::TaskId,
     inventory::{
-        FreshnessRequirement, List, ListSnapshot, OrgSelector, Served, Unavailable,
+        FoundDocument, FreshnessRequirement, List, ListSnapshot, OrgSelector, SddcListing, Served,
+        TaskListing, Unavailable,
         model::{Gap, GapReason, SddcEntry, Task, TaskEntry},
     },
 };
@@ -61,14 +64,13 @@ pub(super) async fn show_task(
 ) -> Result<Response, ApiError> {
     let began = request.state.clock.now();
     let query = request.document_query::<Task>()?;
-    let id: TaskId = id.parse().map_err(|_| ApiError::TaskNotFound)?;
+    TaskId::from_str(&id).map_err(|_| ApiError::TaskNotFound)?;
     let watch = request.watch(List::Tasks, query.wait());
     let scope = request.visibility.scope();
-    let names = names(&request, &scope).await?;
+    let names = names(&request, &scope, &as_directed(&request)).await?;
     let applied = request.freshness(&[List::Tasks], &scope).await;
-    let sees = |entry: &TaskEntry| sees_task(&request, entry, &names);
-    let served = request.state.inventory.task(&id, &scope, sees, &applied.requirement).await;
-    let served = applied.note(served.map_err(|error| about_task(error, &names))?);
+    let served = find_task(&request, &id, &scope, &names, &applied.requirement).await?;
+    let served = applied.note(served);
     let later = applied.requirement.after_first_look();
     let what = ResourceType::Task;
     let mut page = encode_document(&request, what, &query, &served, |entry| &entry.task);
@@ -76,13 +78,23 @@ pub(super) async fn show_task(
     // That it is gone is another answer too.
     while poll.outdates(&page, &mut request).await? {
         let scope = request.visibility.scope();
-        let names = names_kept(&request, &scope)?;
-        let sees = |entry: &TaskEntry| sees_task(&request, entry, &names);
-        let served = request.state.inventory.task_kept(&id, &scope, sees, &later);
-        let served = served.map_err(|error| about_task(error, &names))?;
+        let names = self::names(&request, &scope, &as_it_is()).await?;
+        let served = find_task(&request, &id, &scope, &names, &later).await?;
         page = encode_document(&request, what, &query, &served, |entry| &entry.task);
     }
     Ok(respond(&request, &page, ClientCaching::of(query.wait())))
+}
+
+async fn find_task(
+    request: &InventoryRequest,
+    id: &str,
+    scope: &OrgSelector,
+    names: &ListSnapshot<SddcEntry>,
+    requirement: &FreshnessRequirement,
+) -> Result<Served<FoundDocument<TaskEntry>>, ApiError> {
+    let sees = |entry: &TaskEntry| sees_task(request, entry, names);
+    let found = request.state.inventory.find(TaskListing, id, scope, sees, requirement);
+    found.await.map_err(|error| about_task(error, names))
 }
 
 /// Why a task cannot be shown. It may be one whose SDDC's name is not known.
@@ -174,8 +186,9 @@ async fn list_of_tasks(
             (target, applied)
         }
     };
-    let names = names(&request, &target.scope).await?;
-    let served = request.state.inventory.tasks(&target.scope, &applied.requirement).await?;
+    let names = names(&request, &target.scope, &as_directed(&request)).await?;
+    let inventory = &request.state.inventory;
+    let served = inventory.list(TaskListing, &target.scope, &applied.requirement).await?;
     let mut served = applied.note(served);
     served.content.mark_missing(&names.missing);
     let view = &served.content;
@@ -189,11 +202,12 @@ async fn list_of_tasks(
     // A failure ends the wait: it is another answer too.
     while poll.outdates(&page, &mut request).await? {
         let target = match sddc {
-            Some(id) => tasks_of(&sddc_kept(&request, id, &later)?.content.entry),
+            Some(id) => tasks_of(&find_sddc(&request, id, &later).await?.content.entry),
             None => request.all(ResourceType::Tasks),
         };
-        let names = names_kept(&request, &target.scope)?;
-        let mut served = request.state.inventory.tasks_kept(&target.scope, &later)?;
+        let names = self::names(&request, &target.scope, &as_it_is()).await?;
+        let inventory = &request.state.inventory;
+        let mut served = inventory.list(TaskListing, &target.scope, &later).await?;
         served.content.mark_missing(&names.missing);
         let visibility = SeenTasks { request: &request, names: &names, sddc };
         page = encode_tasks(&query, &target, visibility, &served).await?;
@@ -233,26 +247,22 @@ fn sees_task(
 async fn names(
     request: &InventoryRequest,
     scope: &OrgSelector,
+    requirement: &FreshnessRequirement,
 ) -> Result<ListSnapshot<SddcEntry>, ApiError> {
     let inventory = &request.state.inventory;
     if !request.visibility.limits_names() {
         return Ok(ListSnapshot::whole(inventory.known()));
     }
-    let requirement = FreshnessRequirement {
-        only_if_cached: request.conditions.directives.only_if_cached,
-        ..FreshnessRequirement::default()
-    };
-    Ok(inventory.sddcs(false, scope, &requirement).await?.content)
+    Ok(inventory.list(SddcListing::Current, scope, requirement).await?.content)
 }
 
-/// The same as they are now, for an answer that waits for changes.
-fn names_kept(
-    request: &InventoryRequest,
-    scope: &OrgSelector,
-) -> Result<ListSnapshot<SddcEntry>, ApiError> {
-    let inventory = &request.state.inventory;
-    if !request.visibility.limits_names() {
-        return Ok(ListSnapshot::whole(inventory.known()));
-    }
-    Ok(inventory.sddcs_kept(false, scope, &FreshnessRequirement::default())?.content)
+/// What is required of the names for a first look.
+fn as_directed(request: &InventoryRequest) -> FreshnessRequirement {
+    let only_if_cached = request.conditions.directives.only_if_cached;
+    FreshnessRequirement { only_if_cached, ..FreshnessRequirement::default() }
+}
+
+/// The same for an answer that waits for changes.
+fn as_it_is() -> FreshnessRequirement {
+    FreshnessRequirement::default().after_first_look()
 }

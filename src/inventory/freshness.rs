@@ -17,6 +17,18 @@ pub enum List {
     Orgs,
 }
 
+impl List {
+    /// For log lines.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Sddcs => "SDDCs",
+            Self::WithDeleted => "SDDCs with deleted ones",
+            Self::Tasks => "tasks",
+            Self::Orgs => "organizations",
+        }
+    }
+}
+
 /// Which orgs a question is about: those that its caller may see, or one of them.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum OrgSelector {
@@ -61,6 +73,8 @@ pub struct FreshnessRequirement {
     /// How much older than fresh an answer may be if reading fails: `stale-if-error`. Lengthens no
     /// limit of the gateway's own.
     pub stale_if_error: Option<Duration>,
+    /// Nothing is read, and what is there is shown as it is now.
+    pub as_it_is: bool,
 }
 
 impl FreshnessRequirement {
@@ -68,7 +82,7 @@ impl FreshnessRequirement {
     /// what is read from then on is newer.
     #[must_use]
     pub fn after_first_look(self) -> Self {
-        Self { max_age: None, ..self }
+        Self { max_age: None, as_it_is: true, ..self }
     }
 
     /// Whether what is kept, of this age, will not do.

@@ -3,9 +3,8 @@
 use std::{sync::Arc, time::Duration};
 
 use super::{
-    entry::Entry,
     freshness::{FreshnessRequirement, List, OrgSelector},
-    listing::{self, Listing},
+    listing::{Listing, SddcListing, TaskListing},
     model::{Org, SddcEntry, TaskEntry},
     org_source::OrgSource,
     orgs::{Inventory, InventoryState},
@@ -48,9 +47,9 @@ impl Inventory {
     pub fn age(&self, of: List, selector: &OrgSelector) -> Option<Duration> {
         let state = &self.0;
         match (of, &state.source) {
-            (List::Sddcs, _) => state.age(&listing::SDDCS, selector),
-            (List::WithDeleted, _) => state.age(&listing::WITH_DELETED, selector),
-            (List::Tasks, _) => state.age(&listing::TASKS, selector),
+            (List::Sddcs, _) => state.age(SddcListing::Current, selector),
+            (List::WithDeleted, _) => state.age(SddcListing::WithDeleted, selector),
+            (List::Tasks, _) => state.age(TaskListing, selector),
             (List::Orgs, OrgSource::Discovered(discovery)) => discovery.orgs.age(),
             (List::Orgs, OrgSource::Configured) => {
                 let mut ages = state.selected(selector).into_iter().map(|org| org.document.age());
@@ -83,13 +82,9 @@ impl Inventory {
 
 impl InventoryState {
     /// How old the parts in scope are; `None` if one was never read.
-    fn age<E: Entry>(
-        &self,
-        listing: &'static Listing<E>,
-        selector: &OrgSelector,
-    ) -> Option<Duration> {
+    fn age(&self, listing: impl Listing, selector: &OrgSelector) -> Option<Duration> {
         let (snapshot, now) = (self.context.feed.snapshot(), self.context.clock.now());
-        let orgs = (listing.published)(&snapshot).orgs.iter();
+        let orgs = listing.published(&snapshot).orgs.iter();
         let mut ages = orgs.filter(|org| selector.holds(&org.id)).map(|org| org.state.age(now));
         ages.try_fold(Duration::ZERO, |oldest, age| age.map(|age| oldest.max(age)))
     }

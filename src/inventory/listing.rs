@@ -32,82 +32,156 @@ use crate::{
     vmc::{Endpoint, OddCount, Reader, VmcError, wire},
 };
 
-/// Reads the documents of an org, and what of them is left out; its tokens know which secrets must
-/// not be in a text.
-type Parse<E> =
-    fn(&[u8], &OrgId, &TokenSource, &mut OddCount) -> Result<(Vec<E>, Vec<Gap>), VmcError>;
+/// Documents of an org, and what of them is left out.
+type Parsed<E> = Result<(Vec<E>, Vec<Gap>), VmcError>;
 
-/// What is particular to a kind of list.
-#[derive(Debug)]
-pub(super) struct Listing<E: 'static> {
-    /// For log lines.
-    pub(super) name: &'static str,
-    pub(super) kind: List,
+/// A kind of list: what is particular to how it is read, mapped and polled, and where it is kept.
+pub(crate) trait Listing: Copy + Send + Sync + 'static {
+    type Entry: Entry;
+
+    fn kind(self) -> List;
+
     /// Its part in an org.
-    pub(super) of: fn(&OrgLists) -> &OrgListing<E>,
+    fn of(self, org: &OrgLists) -> &OrgListing<Self::Entry>;
+
     /// Its whole.
-    pub(super) published: fn(&Snapshot) -> &PublishedList<E>,
-    pub(super) endpoint: fn(&OrgId) -> Endpoint<'_>,
-    pub(super) parse: Parse<E>,
+    fn published(self, snapshot: &Snapshot) -> &PublishedList<Self::Entry>;
+
+    fn endpoint(self, org: &OrgId) -> Endpoint<'_>;
+
+    /// Reads the documents of an org; its tokens know which secrets must not be in a text.
+    fn parse(
+        body: &[u8],
+        org: &OrgId,
+        tokens: &TokenSource,
+        odd: &mut OddCount,
+    ) -> Parsed<Self::Entry>;
+
     /// Polled always, and the one that tells whether VMware knows the org. Others are polled while
     /// they are asked for.
-    pub(super) is_primary: bool,
+    fn is_primary(self) -> bool {
+        self.kind() == List::Sddcs
+    }
+
     /// What looks like loss is read again before it is believed.
-    may_be_lost: bool,
+    fn may_be_lost(self) -> bool;
+
     /// The other list of the same documents: both say the same of them.
-    pub(super) sibling: Option<fn() -> &'static Self>,
+    fn sibling(self) -> Option<Self>;
 }
 
-/// The SDDCs, deleted ones apart.
-pub(super) static SDDCS: Listing<SddcEntry> = Listing {
-    name: "SDDCs",
-    kind: List::Sddcs,
-    of: |org| &org.sddcs,
-    published: |snapshot| &snapshot.sddcs,
-    endpoint: |org| Endpoint::Sddcs(org),
-    parse: parse_sddcs,
-    is_primary: true,
-    may_be_lost: true,
-    sibling: Some(|| &WITH_DELETED),
-};
+/// The SDDCs.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum SddcListing {
+    /// Deleted ones apart.
+    Current,
+    WithDeleted,
+}
 
-/// The SDDCs, deleted ones included.
-pub(super) static WITH_DELETED: Listing<SddcEntry> = Listing {
-    name: "SDDCs with deleted ones",
-    kind: List::WithDeleted,
-    of: |org| &org.with_deleted,
-    published: |snapshot| &snapshot.with_deleted,
-    endpoint: |org| Endpoint::SddcsWithDeleted(org),
-    parse: parse_sddcs,
-    is_primary: false,
-    may_be_lost: true,
-    sibling: Some(|| &SDDCS),
-};
+impl Listing for SddcListing {
+    type Entry = SddcEntry;
+
+    fn kind(self) -> List {
+        match self {
+            Self::Current => List::Sddcs,
+            Self::WithDeleted => List::WithDeleted,
+        }
+    }
+
+    fn of(self, org: &OrgLists) -> &OrgListing<SddcEntry> {
+        match self {
+            Self::Current => &org.sddcs,
+            Self::WithDeleted => &org.with_deleted,
+        }
+    }
+
+    fn published(self, snapshot: &Snapshot) -> &PublishedList<SddcEntry> {
+        match self {
+            Self::Current => &snapshot.sddcs,
+            Self::WithDeleted => &snapshot.with_deleted,
+        }
+    }
+
+    fn endpoint(self, org: &OrgId) -> Endpoint<'_> {
+        match self {
+            Self::Current => Endpoint::Sddcs(org),
+            Self::WithDeleted => Endpoint::SddcsWithDeleted(org),
+        }
+    }
+
+    fn parse(
+        body: &[u8],
+        org: &OrgId,
+        tokens: &TokenSource,
+        odd: &mut OddCount,
+    ) -> Parsed<SddcEntry> {
+        let wires =
+            wire::parse_sddcs(body).map_err(|_| InvalidResponse::Body("a list of SDDCs"))?;
+        let (listed, entries) = (wires.len(), mapping::sddcs(wires, org, odd, &tokens.scrubber()));
+        let gaps = without_id(listed, entries.len(), org, odd, "a list of SDDCs with usable ids")?;
+        Ok((entries, gaps))
+    }
+
+    fn may_be_lost(self) -> bool {
+        true
+    }
+
+    fn sibling(self) -> Option<Self> {
+        Some(match self {
+            Self::Current => Self::WithDeleted,
+            Self::WithDeleted => Self::Current,
+        })
+    }
+}
 
 /// The newest tasks.
-pub(super) static TASKS: Listing<TaskEntry> = Listing {
-    name: "tasks",
-    kind: List::Tasks,
-    of: |org| &org.tasks,
-    published: |snapshot| &snapshot.tasks,
-    endpoint: |org| Endpoint::Tasks(org),
-    parse: parse_tasks,
-    is_primary: false,
-    // Old ones leave the list as new ones come.
-    may_be_lost: false,
-    sibling: None,
-};
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct TaskListing;
 
-fn parse_sddcs(
-    body: &[u8],
-    org: &OrgId,
-    tokens: &TokenSource,
-    odd: &mut OddCount,
-) -> Result<(Vec<SddcEntry>, Vec<Gap>), VmcError> {
-    let wires = wire::parse_sddcs(body).map_err(|_| InvalidResponse::Body("a list of SDDCs"))?;
-    let (listed, entries) = (wires.len(), mapping::sddcs(wires, org, odd, &tokens.scrubber()));
-    let gaps = without_id(listed, entries.len(), org, odd, "a list of SDDCs with usable ids")?;
-    Ok((entries, gaps))
+impl Listing for TaskListing {
+    type Entry = TaskEntry;
+
+    fn kind(self) -> List {
+        List::Tasks
+    }
+
+    fn of(self, org: &OrgLists) -> &OrgListing<TaskEntry> {
+        &org.tasks
+    }
+
+    fn published(self, snapshot: &Snapshot) -> &PublishedList<TaskEntry> {
+        &snapshot.tasks
+    }
+
+    fn endpoint(self, org: &OrgId) -> Endpoint<'_> {
+        Endpoint::Tasks(org)
+    }
+
+    fn parse(
+        body: &[u8],
+        org: &OrgId,
+        tokens: &TokenSource,
+        odd: &mut OddCount,
+    ) -> Parsed<TaskEntry> {
+        let wires =
+            wire::parse_tasks(body).map_err(|_| InvalidResponse::Body("a list of tasks"))?;
+        let listed = wires.len();
+        let tasks = mapping::tasks(wires, org, odd, &tokens.scrubber());
+        let mut gaps =
+            without_id(listed, tasks.entries.len(), org, odd, "a list of tasks with usable ids")?;
+        let older = |sddc_id| Gap { org_id: org.clone(), sddc_id, reason: GapReason::OlderTasks };
+        gaps.extend(tasks.dropped_of.into_iter().map(older));
+        Ok((tasks.entries, gaps))
+    }
+
+    // Old ones leave the list as new ones come.
+    fn may_be_lost(self) -> bool {
+        false
+    }
+
+    fn sibling(self) -> Option<Self> {
+        None
+    }
 }
 
 /// One gap for each element of a list that has no usable id.
@@ -128,29 +202,9 @@ fn without_id(
     Ok(vec![gap; odd.without_id])
 }
 
-fn parse_tasks(
-    body: &[u8],
-    org: &OrgId,
-    tokens: &TokenSource,
-    odd: &mut OddCount,
-) -> Result<(Vec<TaskEntry>, Vec<Gap>), VmcError> {
-    let wires = wire::parse_tasks(body).map_err(|_| InvalidResponse::Body("a list of tasks"))?;
-    let listed = wires.len();
-    let tasks = mapping::tasks(wires, org, odd, &tokens.scrubber());
-    let mut gaps =
-        without_id(listed, tasks.entries.len(), org, odd, "a list of tasks with usable ids")?;
-    let reason = GapReason::OlderTasks;
-    gaps.extend(tasks.dropped_of.into_iter().map(|sddc_id| Gap {
-        org_id: org.clone(),
-        sddc_id,
-        reason,
-    }));
-    Ok((tasks.entries, gaps))
-}
-
 /// What is read of one org.
 #[derive(Debug)]
-pub(super) struct OrgLists {
+pub(crate) struct OrgLists {
     pub(super) id: OrgId,
     pub(super) reader: Reader,
     pub(super) sddcs: OrgListing<SddcEntry>,
@@ -212,7 +266,7 @@ impl OrgLists {
 
 /// One org's part of a kind of list.
 #[derive(Debug)]
-pub(super) struct OrgListing<E> {
+pub(crate) struct OrgListing<E> {
     pub(super) cached: CachedResource<OrgList<E>>,
     /// Documents of the last reading with something unreadable in them.
     odd: AtomicUsize,
@@ -245,7 +299,7 @@ impl<E: Entry> OrgListing<E> {
     /// Reads the list, in a reading that begins at `begun`, and tells what to make of it.
     pub(super) async fn read(
         &self,
-        listing: &'static Listing<E>,
+        listing: impl Listing<Entry = E>,
         org: &OrgLists,
         context: &InventoryContext,
         priority: Priority,
@@ -253,7 +307,7 @@ impl<E: Entry> OrgListing<E> {
     ) -> Result<ReadVerdict<OrgList<E>>, VmcError> {
         let list = match self.read_once(listing, org, context, priority).await {
             // A 404 is read twice before the org is dropped.
-            Err(VmcError::NotFound) if listing.is_primary && !org.is_gone() => {
+            Err(VmcError::NotFound) if listing.is_primary() && !org.is_gone() => {
                 self.read_once(listing, org, context, priority).await?
             }
             first => first?,
@@ -264,17 +318,17 @@ impl<E: Entry> OrgListing<E> {
     /// What is made of a list that was read: see [`belief`].
     fn believe(
         &self,
-        listing: &'static Listing<E>,
+        listing: impl Listing<Entry = E>,
         org: &OrgLists,
         context: &InventoryContext,
         begun: Instant,
         mut list: OrgList<E>,
     ) -> ReadVerdict<OrgList<E>> {
         self.note_bound(listing, org, &list);
-        let sibling = listing.sibling.map(|sibling| &(sibling().of)(org).cached);
+        let sibling = listing.sibling().map(|sibling| &sibling.of(org).cached);
         let other = sibling.and_then(CachedResource::reading);
         if let (None, Some(other)) = (self.cached.reading(), &other)
-            && listing.may_be_lost
+            && listing.may_be_lost()
         {
             // Of the other list all that is not deleted: a deleted SDDC is in one of the two only.
             let known = other.content.without_deleted();
@@ -286,19 +340,19 @@ impl<E: Entry> OrgListing<E> {
         let before = self.cached.reading();
         if let Some(before) = &before {
             self.note_without_id(listing, org, before, &mut list, begun - context.settings.stale);
-            if listing.may_be_lost && belief::looks_like_loss(&before.content, &list) {
+            if listing.may_be_lost() && belief::looks_like_loss(&before.content, &list) {
                 let (was, now) = (before.content.entries.len(), list.entries.len());
                 if self.cached.confirm_at().is_none_or(|at| begun < at) {
                     tracing::warn!(
                         org.id = %org.id, before = was, now,
                         "more than half of the {} are missing from the list: the old list stays \
-                         until a later read confirms it", listing.name
+                         until a later read confirms it", listing.kind().name()
                     );
                     return ReadVerdict::Unconfirmed;
                 }
                 tracing::warn!(
                     org.id = %org.id, before = was, now,
-                    "a second read confirms that more than half of the {} are gone", listing.name
+                    "a second read confirms that more than half of the {} are gone", listing.kind().name()
                 );
             }
         }
@@ -309,14 +363,14 @@ impl<E: Entry> OrgListing<E> {
             tracing::warn!(
                 org.id = %org.id, %id,
                 "the list of {} has a lower version of a document than before: the higher one stays until three reads agree",
-                listing.name
+                listing.kind().name()
             );
         }
         for id in versions.restored {
             tracing::warn!(
                 org.id = %org.id, %id,
                 "the list of {} has a lower version of a document than before, which is accepted: \
-                 reads agree, or it was updated later", listing.name
+                 reads agree, or it was updated later", listing.kind().name()
             );
         }
         if let Some((sibling, other)) = sibling.zip(other)
@@ -330,7 +384,7 @@ impl<E: Entry> OrgListing<E> {
     /// Keeps what a list with elements without a usable id does not show, and says so.
     fn note_without_id(
         &self,
-        listing: &'static Listing<E>,
+        listing: impl Listing<Entry = E>,
         org: &OrgLists,
         before: &Reading<OrgList<E>>,
         list: &mut OrgList<E>,
@@ -347,35 +401,35 @@ impl<E: Entry> OrgListing<E> {
             tracing::warn!(
                 org.id = %org.id, without_id = count, kept = unshown,
                 "the list of {} has elements without a usable id: nothing is removed, and what the \
-                 list does not show stays as it was", listing.name
+                 list does not show stays as it was", listing.kind().name()
             );
         }
     }
 
     /// Logs once that a list has more than is kept, until one has not.
-    fn note_bound(&self, listing: &'static Listing<E>, org: &OrgLists, list: &OrgList<E>) {
+    fn note_bound(&self, listing: impl Listing<Entry = E>, org: &OrgLists, list: &OrgList<E>) {
         let is_cut = list.gaps.iter().any(|gap| gap.reason == GapReason::OlderTasks);
         if is_cut && !self.is_cut.load(Ordering::Relaxed) {
             tracing::info!(
                 org.id = %org.id, kept = list.entries.len(),
-                "older tasks are left out of {}: the lists are partial", listing.name
+                "older tasks are left out of {}: the lists are partial", listing.kind().name()
             );
         }
         self.is_cut.store(is_cut, Ordering::Relaxed);
     }
 
-    async fn read_once(
+    async fn read_once<L: Listing<Entry = E>>(
         &self,
-        listing: &'static Listing<E>,
+        listing: L,
         org: &OrgLists,
         context: &InventoryContext,
         priority: Priority,
     ) -> Result<OrgList<E>, VmcError> {
         let (id, tokens) = (org.id.clone(), org.reader.tokens().clone());
         let metrics = context.metrics.clone();
-        let read = org.reader.read((listing.endpoint)(&org.id), priority, move |body| {
+        let read = org.reader.read(listing.endpoint(&org.id), priority, move |body| {
             let mut odd = OddCount::default();
-            let parsed = (listing.parse)(body, &id, &tokens, &mut odd);
+            let parsed = L::parse(body, &id, &tokens, &mut odd);
             metrics.odd_documents(odd.documents);
             let (entries, gaps) = parsed?;
             let entries = entries.into_iter().map(Arc::new).collect();
@@ -386,7 +440,7 @@ impl<E: Entry> OrgListing<E> {
         if odd.documents > 0 && odd.documents != before {
             tracing::warn!(
                 org.id = %org.id, odd = odd.documents, not_shown = odd.skipped,
-                "the list of {} has documents with something unreadable, which is shown as null", listing.name
+                "the list of {} has documents with something unreadable, which is shown as null", listing.kind().name()
             );
         }
         Ok(list)

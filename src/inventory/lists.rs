@@ -7,19 +7,14 @@ use super::{
     context::InventoryContext,
     entry::Entry,
     freshness::{FreshnessRequirement, List, OrgSelector},
-    listing::{self, Listing},
-    model::{SddcEntry, TaskEntry},
+    listing::{Listing, SddcListing, TaskListing},
     org::OrgCache,
     org_source::OrgSource,
     orgs::{Inventory, InventoryState},
     outcome::{CacheOutcome, Missing, Served, Unavailable},
     snapshot::{Content, Snapshot},
 };
-use crate::{
-    clock::Instant,
-    ids::{OrgId, SddcId, TaskId},
-    vmc::VmcError,
-};
+use crate::{clock::Instant, ids::OrgId, vmc::VmcError};
 
 /// The documents of a list that are in scope.
 #[derive(Debug)]
@@ -46,35 +41,6 @@ pub struct FoundDocument<E> {
 }
 
 impl Inventory {
-    /// The SDDCs in scope, as new as is required, or as can be had in time.
-    ///
-    /// Costs no lock, no allocation and no wait while the snapshot of all orgs is fresh.
-    ///
-    /// # Errors
-    /// [`Unavailable`] when no org in scope has anything to show, or there is no such org. Some
-    /// orgs missing is no error here, see [`ListSnapshot::missing`].
-    pub async fn sddcs(
-        &self,
-        with_deleted: bool,
-        selector: &OrgSelector,
-        requirement: &FreshnessRequirement,
-    ) -> Result<Served<ListSnapshot<SddcEntry>>, Unavailable> {
-        let listing = if with_deleted { &listing::WITH_DELETED } else { &listing::SDDCS };
-        self.list(listing, selector, requirement).await
-    }
-
-    /// The newest tasks in scope, and those that have not ended: see [`mapping::tasks`](super::mapping::tasks).
-    ///
-    /// # Errors
-    /// As [`Inventory::sddcs`].
-    pub async fn tasks(
-        &self,
-        selector: &OrgSelector,
-        requirement: &FreshnessRequirement,
-    ) -> Result<Served<ListSnapshot<TaskEntry>>, Unavailable> {
-        self.list(&listing::TASKS, selector, requirement).await
-    }
-
     /// The revision of what a list shows of a scope, while all of that is fresh as it is: what was made
     /// of this revision before is made of nothing else now.
     ///
@@ -87,20 +53,30 @@ impl Inventory {
         now: Instant,
     ) -> Option<Served<u64>> {
         match list {
-            List::Sddcs => self.0.fresh_revision(&listing::SDDCS, selector, now),
-            List::WithDeleted => self.0.fresh_revision(&listing::WITH_DELETED, selector, now),
-            List::Tasks => self.0.fresh_revision(&listing::TASKS, selector, now),
+            List::Sddcs => self.0.fresh_revision(SddcListing::Current, selector, now),
+            List::WithDeleted => self.0.fresh_revision(SddcListing::WithDeleted, selector, now),
+            List::Tasks => self.0.fresh_revision(TaskListing, selector, now),
             List::Orgs => None,
         }
     }
 
-    async fn list<E: Entry>(
+    /// What a list shows of the orgs in scope, as new as is required, or as can be had in time.
+    ///
+    /// Costs no lock, no allocation and no wait while the snapshot of all orgs is fresh.
+    ///
+    /// # Errors
+    /// [`Unavailable`] when no org in scope has anything to show, or there is no such org. Some
+    /// orgs missing is no error here, see [`ListSnapshot::missing`].
+    pub(crate) async fn list<L: Listing>(
         &self,
-        listing: &'static Listing<E>,
+        listing: L,
         selector: &OrgSelector,
         requirement: &FreshnessRequirement,
-    ) -> Result<Served<ListSnapshot<E>>, Unavailable> {
+    ) -> Result<Served<ListSnapshot<L::Entry>>, Unavailable> {
         let state = &self.0;
+        if requirement.as_it_is {
+            return self.kept(listing, selector, requirement);
+        }
         if let Some(served) = state.fresh_list(listing, selector, requirement) {
             return Ok(served);
         }
@@ -116,73 +92,51 @@ impl Inventory {
         state.look(listing, selector, requirement, outcome, &outcomes)
     }
 
-    /// The SDDCs in scope as they are now, if they are what is required. Asks no upstream and waits
-    /// for nothing: the poller brings what is newer, and its change is told.
+    /// The same as it is now. Asks no upstream and waits for nothing: the poller brings what is newer,
+    /// and its change is told.
     ///
     /// # Errors
-    /// As [`Inventory::sddcs`].
-    pub fn sddcs_kept(
+    /// As [`Inventory::list`].
+    pub(crate) fn kept<L: Listing>(
         &self,
-        with_deleted: bool,
+        listing: L,
         selector: &OrgSelector,
         requirement: &FreshnessRequirement,
-    ) -> Result<Served<ListSnapshot<SddcEntry>>, Unavailable> {
-        let listing = if with_deleted { &listing::WITH_DELETED } else { &listing::SDDCS };
-        self.0.kept(listing, selector, requirement)
+    ) -> Result<Served<ListSnapshot<L::Entry>>, Unavailable> {
+        let InventoryContext { feed, clock, settings, .. } = &*self.0.context;
+        let (snapshot, now) = (feed.snapshot(), clock.now());
+        let outcomes = listing.published(&snapshot).orgs.iter().filter_map(|org| {
+            let is_old = org.state.age(now).is_some_and(|age| age >= settings.fresh);
+            let outcome = if org.state.confirm_at().is_some() {
+                CacheOutcome::Unconfirmed
+            } else if is_old || org.is_gone {
+                CacheOutcome::Stale(org.state.last_error.as_ref().map(|error| error.kind()))
+            } else {
+                return None;
+            };
+            Some((org.id.clone(), outcome))
+        });
+        let outcomes: Vec<_> = outcomes.collect();
+        drop(snapshot);
+        self.0.look(listing, selector, requirement, CacheOutcome::Hit, &outcomes)
     }
 
-    /// The same of the tasks.
+    /// One document, from the list of its org.
     ///
-    /// # Errors
-    /// As [`Inventory::sddcs`].
-    pub fn tasks_kept(
-        &self,
-        selector: &OrgSelector,
-        requirement: &FreshnessRequirement,
-    ) -> Result<Served<ListSnapshot<TaskEntry>>, Unavailable> {
-        self.0.kept(&listing::TASKS, selector, requirement)
-    }
-
-    /// One SDDC, from the snapshot of its org.
-    ///
-    /// `sees` tells which SDDCs the caller may see: any other takes the way of one that does not
+    /// `sees` tells which documents the caller may see: any other takes the way of one that does not
     /// exist.
     ///
     /// # Errors
     /// [`Unavailable::NoSuchId`], or why that cannot be said for certain.
-    pub async fn sddc(
+    pub(crate) async fn find<L: Listing>(
         &self,
-        id: &SddcId,
-        selector: &OrgSelector,
-        sees: impl Fn(&SddcEntry) -> bool,
-        requirement: &FreshnessRequirement,
-    ) -> Result<Served<FoundDocument<SddcEntry>>, Unavailable> {
-        self.find(&listing::SDDCS, id.as_str(), selector, sees, requirement).await
-    }
-
-    /// One task, from the list of its org.
-    ///
-    /// # Errors
-    /// As [`Inventory::sddc`].
-    pub async fn task(
-        &self,
-        id: &TaskId,
-        selector: &OrgSelector,
-        sees: impl Fn(&TaskEntry) -> bool,
-        requirement: &FreshnessRequirement,
-    ) -> Result<Served<FoundDocument<TaskEntry>>, Unavailable> {
-        self.find(&listing::TASKS, id.as_str(), selector, sees, requirement).await
-    }
-
-    async fn find<E: Entry>(
-        &self,
-        listing: &'static Listing<E>,
+        listing: L,
         id: &str,
         selector: &OrgSelector,
-        sees: impl Fn(&E) -> bool,
+        sees: impl Fn(&L::Entry) -> bool,
         requirement: &FreshnessRequirement,
-    ) -> Result<Served<FoundDocument<E>>, Unavailable> {
-        let asked = self.0.holder(listing, id, selector, &sees);
+    ) -> Result<Served<FoundDocument<L::Entry>>, Unavailable> {
+        let asked = self.holder(listing, id, selector, &sees);
         let served = self.list(listing, &asked, requirement).await;
         // The org that held it may just have left.
         if asked != *selector && matches!(served, Err(Unavailable::NoSuchOrg)) {
@@ -192,32 +146,22 @@ impl Inventory {
         found(served?, id, &asked, sees)
     }
 
-    /// One SDDC as it is now: as [`Inventory::sddc`], but nothing is read.
-    ///
-    /// # Errors
-    /// As [`Inventory::sddc`].
-    pub fn sddc_kept(
+    /// The orgs that have to be asked for a document: one that alone holds it is known without asking
+    /// the others.
+    pub(crate) fn holder<L: Listing>(
         &self,
-        id: &SddcId,
+        listing: L,
+        id: &str,
         selector: &OrgSelector,
-        sees: impl Fn(&SddcEntry) -> bool,
-        requirement: &FreshnessRequirement,
-    ) -> Result<Served<FoundDocument<SddcEntry>>, Unavailable> {
-        self.0.find_kept(&listing::SDDCS, id.as_str(), selector, sees, requirement)
-    }
-
-    /// One task as it is now: as [`Inventory::task`], but nothing is read.
-    ///
-    /// # Errors
-    /// As [`Inventory::sddc`].
-    pub fn task_kept(
-        &self,
-        id: &TaskId,
-        selector: &OrgSelector,
-        sees: impl Fn(&TaskEntry) -> bool,
-        requirement: &FreshnessRequirement,
-    ) -> Result<Served<FoundDocument<TaskEntry>>, Unavailable> {
-        self.0.find_kept(&listing::TASKS, id.as_str(), selector, sees, requirement)
+        sees: impl Fn(&L::Entry) -> bool,
+    ) -> OrgSelector {
+        let known = listing.published(&self.0.context.feed.snapshot()).content.clone();
+        let sees = |entry: &L::Entry| selector.holds(entry.org()) && sees(entry);
+        let mut holders = known.get_all(id).filter(|entry| sees(entry)).map(|entry| entry.org());
+        match (holders.next(), holders.next()) {
+            (Some(only), None) => OrgSelector::Org(only.clone()),
+            _ => selector.clone(),
+        }
     }
 }
 
@@ -242,54 +186,24 @@ fn found<E: Entry>(
 }
 
 impl InventoryState {
-    /// The orgs that have to be asked for a document: one that alone holds it is known without asking
-    /// the others.
-    fn holder<E: Entry>(
-        &self,
-        listing: &'static Listing<E>,
-        id: &str,
-        selector: &OrgSelector,
-        sees: impl Fn(&E) -> bool,
-    ) -> OrgSelector {
-        let known = (listing.published)(&self.context.feed.snapshot()).content.clone();
-        let sees = |entry: &E| selector.holds(entry.org()) && sees(entry);
-        let mut holders = known.get_all(id).filter(|entry| sees(entry)).map(|entry| entry.org());
-        match (holders.next(), holders.next()) {
-            (Some(only), None) => OrgSelector::Org(only.clone()),
-            _ => selector.clone(),
-        }
-    }
-
-    fn find_kept<E: Entry>(
-        &self,
-        listing: &'static Listing<E>,
-        id: &str,
-        selector: &OrgSelector,
-        sees: impl Fn(&E) -> bool,
-        requirement: &FreshnessRequirement,
-    ) -> Result<Served<FoundDocument<E>>, Unavailable> {
-        let asked = self.holder(listing, id, selector, &sees);
-        found(self.kept(listing, &asked, requirement)?, id, &asked, sees)
-    }
-
     /// A list that is fresh and complete as it is.
-    fn fresh_list<E: Entry>(
+    fn fresh_list<L: Listing>(
         &self,
-        listing: &'static Listing<E>,
+        listing: L,
         selector: &OrgSelector,
         requirement: &FreshnessRequirement,
-    ) -> Option<Served<ListSnapshot<E>>> {
+    ) -> Option<Served<ListSnapshot<L::Entry>>> {
         let now = self.context.clock.now();
         self.drop_expired(now);
         let snapshot = self.context.feed.snapshot();
         let fresh = self.fresh(&snapshot, listing, selector, requirement, now)?;
-        let list = (listing.published)(&snapshot);
+        let list = listing.published(&snapshot);
         Some(fresh.of(ListSnapshot::of(list.content.clone(), now)))
     }
 
-    fn fresh_revision<E: Entry>(
+    fn fresh_revision<L: Listing>(
         &self,
-        listing: &'static Listing<E>,
+        listing: L,
         selector: &OrgSelector,
         now: Instant,
     ) -> Option<Served<u64>> {
@@ -297,19 +211,19 @@ impl InventoryState {
         let snapshot = self.context.feed.snapshot();
         let requirement = FreshnessRequirement::default();
         let fresh = self.fresh(&snapshot, listing, selector, &requirement, now)?;
-        Some(fresh.of((listing.published)(&snapshot).content.revision))
+        Some(fresh.of(listing.published(&snapshot).content.revision))
     }
 
     /// How a list is served that is fresh and complete as it is.
-    fn fresh<E: Entry>(
+    fn fresh<L: Listing>(
         &self,
         snapshot: &Snapshot,
-        listing: &'static Listing<E>,
+        listing: L,
         selector: &OrgSelector,
         requirement: &FreshnessRequirement,
         now: Instant,
     ) -> Option<Served<()>> {
-        let list = (listing.published)(snapshot);
+        let list = listing.published(snapshot);
         let age = list.fresh_age(selector, now, &self.context.settings)?;
         // Of some orgs it has to be asked which are unconfirmed.
         let is_unclear = list.is_unconfirmed && *selector != OrgSelector::All;
@@ -319,53 +233,29 @@ impl InventoryState {
         {
             return None;
         }
-        if !listing.is_primary {
+        if !listing.is_primary() {
             let orgs = self.orgs.load();
             let asked = orgs.iter().filter(|org| selector.holds(org.id()));
-            asked.for_each(|org| (listing.of)(&org.lists).cached.note_question(requirement));
+            asked.for_each(|org| listing.of(&org.lists).cached.note_question(requirement));
         }
         let outcome =
             if list.is_unconfirmed { CacheOutcome::Unconfirmed } else { CacheOutcome::Hit };
         Some(Served { content: (), age, outcome })
     }
 
-    /// What the snapshot shows of a scope, and how old that is, without reading.
-    fn kept<E: Entry>(
-        &self,
-        listing: &'static Listing<E>,
-        selector: &OrgSelector,
-        requirement: &FreshnessRequirement,
-    ) -> Result<Served<ListSnapshot<E>>, Unavailable> {
-        let (snapshot, now) = (self.context.feed.snapshot(), self.context.clock.now());
-        let outcomes = (listing.published)(&snapshot).orgs.iter().filter_map(|org| {
-            let is_old = org.state.age(now).is_some_and(|age| age >= self.context.settings.fresh);
-            let outcome = if org.state.confirm_at().is_some() {
-                CacheOutcome::Unconfirmed
-            } else if is_old || org.is_gone {
-                CacheOutcome::Stale(org.state.last_error.as_ref().map(|error| error.kind()))
-            } else {
-                return None;
-            };
-            Some((org.id.clone(), outcome))
-        });
-        let outcomes: Vec<_> = outcomes.collect();
-        drop(snapshot);
-        self.look(listing, selector, requirement, CacheOutcome::Hit, &outcomes)
-    }
-
     /// What the snapshot shows of a scope now. Of `outcomes`, those count whose org is shown.
-    fn look<E: Entry>(
+    fn look<L: Listing>(
         &self,
-        listing: &'static Listing<E>,
+        listing: L,
         selector: &OrgSelector,
         requirement: &FreshnessRequirement,
         mut outcome: CacheOutcome,
         outcomes: &[(OrgId, CacheOutcome)],
-    ) -> Result<Served<ListSnapshot<E>>, Unavailable> {
+    ) -> Result<Served<ListSnapshot<L::Entry>>, Unavailable> {
         let (settings, now) = (&self.context.settings, self.context.clock.now());
         self.drop_expired(now);
         let (snapshot, orgs) = (self.context.feed.snapshot(), self.orgs.load());
-        let list = (listing.published)(&snapshot);
+        let list = listing.published(&snapshot);
         let (mut shown, mut missing) = (None, Vec::new());
         for org in list.orgs.iter().filter(|org| selector.holds(&org.id)) {
             if let Some(age) = org.state.shown_age(now, settings, requirement) {
@@ -378,7 +268,7 @@ impl InventoryState {
         }
         // What was never read is not missing for any reason but that nothing may be read now.
         let is_unread =
-            |org: &&Arc<OrgCache>| (listing.of)(&org.lists).cached.state().last_attempt.is_none();
+            |org: &&Arc<OrgCache>| listing.of(&org.lists).cached.state().last_attempt.is_none();
         let lacks = !missing.is_empty() && (shown.is_none() || missing.iter().any(is_unread));
         if requirement.only_if_cached && lacks {
             return Err(Unavailable::NotCached);

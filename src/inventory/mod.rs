@@ -59,6 +59,7 @@ pub use self::{
     texts::Texts,
 };
 pub(crate) use self::{
+    listing::{Listing, SddcListing, TaskListing},
     org_source::{read_org, read_orgs},
     saving::{SnapshotFile, probe_snapshot_file, refused_snapshot},
     snapshot_file::Source,

@@ -12,9 +12,8 @@ use tokio_util::sync::CancellationToken;
 use super::{
     cached::{CachedResource, ReadVerdict},
     context::InventoryContext,
-    entry::Entry,
     freshness::FreshnessRequirement,
-    listing::{self, Listing, OrgLists},
+    listing::{Listing, OrgLists, SddcListing, TaskListing},
     model::Org,
     org_source,
     outcome::{CacheOutcome, Missing, RefreshOutcome, Unavailable},
@@ -61,12 +60,12 @@ impl OrgCache {
     }
 
     /// Why a list cannot be shown, where that is so.
-    pub(super) fn unavailable<E: Entry>(&self, listing: &'static Listing<E>) -> Unavailable {
+    pub(super) fn unavailable(&self, listing: impl Listing) -> Unavailable {
         if self.lists.is_gone() {
             return Unavailable::upstream(Some(Arc::new(VmcError::NotFound)), None);
         }
-        let held = self.reader().held_for((listing.endpoint)(self.id()));
-        Unavailable::upstream((listing.of)(&self.lists).cached.last_error(), held)
+        let held = self.reader().held_for(listing.endpoint(self.id()));
+        Unavailable::upstream(listing.of(&self.lists).cached.last_error(), held)
     }
 
     /// This org as one that cannot be shown.
@@ -76,9 +75,9 @@ impl OrgCache {
 
     /// Brings a list up to date for a request. Of an org that VMware did not know, its SDDCs tell
     /// whether it is there again, for whatever list it is asked: they are read again after `pause`.
-    pub(super) async fn ensure_fresh<E: Entry>(
+    pub(super) async fn ensure_fresh(
         self: &Arc<Self>,
-        listing: &'static Listing<E>,
+        listing: impl Listing,
         requirement: &FreshnessRequirement,
         pause: Duration,
     ) -> CacheOutcome {
@@ -87,14 +86,14 @@ impl OrgCache {
             if requirement.only_if_cached || !primary.is_unread_for(pause) {
                 return CacheOutcome::Stale(Some(VmcError::NotFound.kind()));
             }
-            let refresh = || self.refresh(&listing::SDDCS, Priority::Callers);
+            let refresh = || self.refresh(SddcListing::Current, Priority::Callers);
             let outcome = primary.ensure_fresh(requirement, refresh).await.into();
-            if listing.is_primary || self.lists.is_gone() {
+            if listing.is_primary() || self.lists.is_gone() {
                 return outcome;
             }
         }
         let refresh = || self.refresh(listing, Priority::Callers);
-        (listing.of)(&self.lists).cached.ensure_fresh(requirement, refresh).await.into()
+        listing.of(&self.lists).cached.ensure_fresh(requirement, refresh).await.into()
     }
 
     /// The same for the organization's own document.
@@ -111,53 +110,53 @@ impl OrgCache {
     }
 
     /// Joins or starts the refresh of a list. What it brings is published before its waiters go on.
-    fn refresh<E: Entry>(
+    fn refresh(
         self: &Arc<Self>,
-        listing: &'static Listing<E>,
+        listing: impl Listing,
         priority: Priority,
     ) -> InFlightCall<Result<(), VmcError>> {
-        (listing.of)(&self.lists).cached.refresh(|| {
+        listing.of(&self.lists).cached.refresh(|| {
             let org = self.clone();
             async move { org.read(listing, priority).await }
         })
     }
 
-    async fn read<E: Entry>(
+    async fn read(
         self: Arc<Self>,
-        listing: &'static Listing<E>,
+        listing: impl Listing,
         priority: Priority,
     ) -> Result<(), VmcError> {
         let Self { lists, context, .. } = &*self;
-        let (list, endpoint) = ((listing.of)(lists), (listing.endpoint)(self.id()));
+        let (list, endpoint) = (listing.of(lists), listing.endpoint(self.id()));
         let (held, was_gone) = (self.reader().tokens().held_generation(), lists.is_gone());
         let read = |begun| list.read(listing, lists, context, priority, begun);
         let from = (self.reader(), endpoint);
-        let outcome = list.cached.update(listing.is_primary, from, read).await;
+        let outcome = list.cached.update(listing.is_primary(), from, read).await;
         self.take_in(listing, &outcome, was_gone, Some(held)).await;
         outcome
     }
 
     /// Takes over what another replica has read, if there is something newer.
-    async fn catch_up<E: Entry>(self: &Arc<Self>, listing: &'static Listing<E>) {
+    async fn catch_up(self: &Arc<Self>, listing: impl Listing) {
         let was_gone = self.lists.is_gone();
-        if let Some(outcome) = (listing.of)(&self.lists).cached.catch_up(self.reader()).await {
+        if let Some(outcome) = listing.of(&self.lists).cached.catch_up(self.reader()).await {
             self.take_in(listing, &outcome, was_gone, None).await;
         }
     }
 
     /// Acts on what a list is now, and publishes it. `scrubbed` tells which secrets its texts were
     /// searched for.
-    async fn take_in<E: Entry>(
+    async fn take_in(
         self: &Arc<Self>,
-        listing: &'static Listing<E>,
+        listing: impl Listing,
         outcome: &Result<(), VmcError>,
         was_gone: bool,
         scrubbed: Option<u64>,
     ) {
-        let (lists, list) = (&self.lists, (listing.of)(&self.lists));
+        let (lists, list) = (&self.lists, listing.of(&self.lists));
         let is_adopted = list.cached.state().is_adopted;
         if is_adopted {
-            self.reader().follow((listing.endpoint)(self.id()), outcome.as_ref().err());
+            self.reader().follow(listing.endpoint(self.id()), outcome.as_ref().err());
             list.follow();
         }
         // What came to be held since the texts were scrubbed: from here on the scrubber sees them.
@@ -165,7 +164,7 @@ impl OrgCache {
             let org = self.clone();
             let _ = blocking(move || org.scrub_lists()).await;
         }
-        if listing.is_primary {
+        if listing.is_primary() {
             let has_snapshot = list.cached.reading().is_some() && !lists.is_gone();
             self.reader().set_has_snapshot(has_snapshot);
             if lists.is_gone() && !was_gone {
@@ -176,7 +175,7 @@ impl OrgCache {
             && !error.is_held()
             && !lists.is_gone()
         {
-            tracing::warn!(org.id = %self.id(), %error, "{} could not be refreshed", listing.name);
+            tracing::warn!(org.id = %self.id(), %error, "{} could not be refreshed", listing.kind().name());
         }
         self.publish();
     }
@@ -254,9 +253,9 @@ impl OrgCache {
         let InventoryContext { tasks, settings, .. } = &*self.context;
         let spawn = |poller| tasks.spawn("poller", self.retired.clone(), poller);
         // Where nothing is polled, they read what is watched and what has to be confirmed.
-        spawn(self.clone().run_poller(&listing::SDDCS).boxed());
-        spawn(self.clone().run_poller(&listing::WITH_DELETED).boxed());
-        spawn(self.clone().run_poller(&listing::TASKS).boxed());
+        spawn(self.clone().run_poller(SddcListing::Current).boxed());
+        spawn(self.clone().run_poller(SddcListing::WithDeleted).boxed());
+        spawn(self.clone().run_poller(TaskListing).boxed());
         spawn(self.clone().run_scrubber().boxed());
         if has_document && !settings.poll.is_zero() {
             spawn(self.clone().run_document_poller().boxed());
@@ -266,9 +265,9 @@ impl OrgCache {
     /// Refreshes a list every `inventory.poll`, and after a failure when the circuit breaker lets it,
     /// until the org is retired. The primary one always, others while they are asked for; if nothing
     /// is polled, each while it is watched.
-    async fn run_poller<E: Entry>(self: Arc<Self>, listing: &'static Listing<E>) {
+    async fn run_poller(self: Arc<Self>, listing: impl Listing) {
         let poll = async {
-            let (context, cached) = (&*self.context, &(listing.of)(&self.lists).cached);
+            let (context, cached) = (&*self.context, &listing.of(&self.lists).cached);
             loop {
                 tokio::select! {
                     () = self.until_polled(listing) => {}
@@ -276,8 +275,8 @@ impl OrgCache {
                     () = cached.doubted() => {}
                 }
                 // The one call of a half-open circuit is the primary list's.
-                let later = if listing.is_primary { Duration::ZERO } else { MIN_PAUSE };
-                let endpoint = (listing.endpoint)(self.id());
+                let later = if listing.is_primary() { Duration::ZERO } else { MIN_PAUSE };
+                let endpoint = listing.endpoint(self.id());
                 if poll_is_due(cached, self.reader(), endpoint, context, later).await
                     == Due::CatchUp
                 {
@@ -287,8 +286,8 @@ impl OrgCache {
                 let is_wanted = match cached.confirm_at() {
                     // A reading that begins earlier would confirm nothing.
                     Some(at) => context.clock.now() >= at,
-                    None if listing.is_primary || context.settings.poll.is_zero() => {
-                        context.wants_poll(listing.kind)
+                    None if listing.is_primary() || context.settings.poll.is_zero() => {
+                        context.wants_poll(listing.kind())
                     }
                     None => cached.is_wanted(),
                 };
@@ -303,11 +302,11 @@ impl OrgCache {
 
     /// Returns while a list is polled: the primary one always, others while they are asked for; if
     /// nothing is polled, each while it is watched.
-    async fn until_polled<E: Entry>(&self, listing: &'static Listing<E>) {
-        match (listing.is_primary, self.context.settings.poll.is_zero()) {
+    async fn until_polled(&self, listing: impl Listing) {
+        match (listing.is_primary(), self.context.settings.poll.is_zero()) {
             (true, false) => {}
-            (false, false) => (listing.of)(&self.lists).cached.wanted().await,
-            (_, true) => self.context.feed.watched(listing.kind).await,
+            (false, false) => listing.of(&self.lists).cached.wanted().await,
+            (_, true) => self.context.feed.watched(listing.kind()).await,
         }
     }
 

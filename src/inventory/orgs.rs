@@ -10,7 +10,6 @@ use super::{
     cached::ReadVerdict,
     change_feed::{ChangeFeed, Observer},
     context::InventoryContext,
-    entry::Entry,
     freshness::{FreshnessRequirement, List, OrgSelector},
     listing::Listing,
     model::Org,
@@ -59,9 +58,9 @@ impl InventoryState {
     }
 
     /// Brings a list of those orgs up to date that need it, all at once. Tells how each was.
-    pub(super) async fn ensure_fresh<E: Entry>(
+    pub(super) async fn ensure_fresh(
         &self,
-        listing: &'static Listing<E>,
+        listing: impl Listing,
         orgs: &[Arc<OrgCache>],
         requirement: &FreshnessRequirement,
     ) -> Vec<(OrgId, CacheOutcome)> {

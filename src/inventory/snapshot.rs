@@ -36,7 +36,7 @@ impl OrgStates {
 
 /// All lists of all orgs at one moment.
 #[derive(Debug)]
-pub(super) struct Snapshot {
+pub(crate) struct Snapshot {
     pub(super) sddcs: PublishedList<SddcEntry>,
     pub(super) with_deleted: PublishedList<SddcEntry>,
     pub(super) tasks: PublishedList<TaskEntry>,
@@ -51,7 +51,7 @@ pub(super) struct Snapshot {
 
 /// A kind of list, of all orgs.
 #[derive(Debug)]
-pub(super) struct PublishedList<E> {
+pub(crate) struct PublishedList<E> {
     pub(super) content: Arc<Content<E>>,
     /// The orgs that are shown, or would be if they could be.
     pub(super) orgs: Vec<PublishedOrg<E>>,

@@ -1,6 +1,6 @@
 //! One reading that is counted and not kept: for `check`.
 
-use super::listing::SDDCS;
+use super::listing::{Listing, SddcListing};
 use crate::{
     ids::OrgId,
     telemetry::Metrics,
@@ -30,7 +30,7 @@ pub(crate) async fn survey_sddcs(
     let (id, tokens) = (org.clone(), reader.tokens().clone());
     let read = reader.read(Endpoint::Sddcs(org), priority, move |body| {
         let mut odd = OddCount::default();
-        let (sddcs, _gaps) = (SDDCS.parse)(body, &id, &tokens, &mut odd)?;
+        let (sddcs, _gaps) = SddcListing::parse(body, &id, &tokens, &mut odd)?;
         let sddcs = sddcs.len();
         if sddcs == 0 && odd.documents > 0 {
             return Err(InvalidResponse::Body("a list of SDDCs with an id each").into());

@@ -33,7 +33,9 @@ use crate::{
     },
     clock::Instant,
     ids::OrgId,
-    inventory::{FreshnessRequirement, List, ListSnapshot, Served, Watch, model::SddcEntry},
+    inventory::{
+        FreshnessRequirement, List, ListSnapshot, SddcListing, Served, Watch, model::SddcEntry,
+    },
     problem::MissingPart,
     telemetry::{AuditRecord, Decision},
 };
@@ -314,11 +316,8 @@ impl EventStream {
         request.visibility = request.reader.visibility();
         *target = request.all(target.what);
         let scope = &target.scope;
-        let served = request
-            .state
-            .inventory
-            .sddcs_kept(false, scope, &FreshnessRequirement::default())
-            .ok()?;
+        let (inventory, requirement) = (&request.state.inventory, FreshnessRequirement::default());
+        let served = inventory.kept(SddcListing::Current, scope, &requirement).ok()?;
         let view = &served.content;
         let (at, subject) = self.viewer.subject(view);
         let page = self.viewer.page(subject.clone(), view);
@@ -336,8 +335,9 @@ impl EventStream {
     fn look(&mut self) {
         let WatchedList { request, target, .. } = &self.viewer;
         let inventory = &request.state.inventory;
+        let requirement = FreshnessRequirement::default();
         let (age, is_partial) =
-            match inventory.sddcs_kept(false, &target.scope, &FreshnessRequirement::default()) {
+            match inventory.kept(SddcListing::Current, &target.scope, &requirement) {
                 Ok(served) => {
                     self.step(&served.content);
                     (Some(served.age), self.viewer.is_partial(&served.content))

@@ -4,19 +4,19 @@ use std::sync::{Arc, OnceLock};
 
 use axum::{
     body::Body,
-    extract::{Path, State},
+    extract::{FromRequestParts, Path, State},
     response::Response,
 };
 use bytes::Bytes;
 use http::{
-    HeaderValue,
+    HeaderValue, Uri,
     header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, VARY},
 };
 use jiff::Timestamp;
 
 use super::{
     ApiState,
-    answer::{AnswerCache, ConditionalHeaders, EncodedAnswer},
+    answer::{ConditionalHeaders, EncodedAnswer},
     openapi,
     slip::path_meant,
 };
@@ -31,10 +31,11 @@ const POLICY: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
      base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
 );
-pub(super) const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
-pub(super) const SCRIPT: HeaderValue = HeaderValue::from_static("text/javascript; charset=utf-8");
-pub(super) const STYLE: HeaderValue = HeaderValue::from_static("text/css; charset=utf-8");
-const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
+pub(super) const HTML: &str = "text/html; charset=utf-8";
+pub(super) const SCRIPT: &str = "text/javascript; charset=utf-8";
+pub(super) const STYLE: &str = "text/css; charset=utf-8";
+const TEXT: &str = "text/plain; charset=utf-8";
+const ICON: &str = "image/svg+xml";
 /// Whom to tell of a vulnerability of the gateway itself.
 const PROJECT: &str = concat!(env!("CARGO_PKG_REPOSITORY"), "/security");
 const DAY_S: i64 = 24 * 60 * 60;
@@ -53,85 +54,44 @@ pub struct Docs(Arc<DocParts>);
 struct DocParts {
     base: PublicPath,
     contact: Option<Contact>,
-    made: [OnceLock<Arc<EncodedAnswer>>; DocPart::COUNT],
+    made: [OnceLock<Arc<EncodedAnswer>>; PARTS.len()],
     problems: OnceLock<Vec<(Code, Arc<EncodedAnswer>)>>,
 }
 
-/// A part of the docs.
-#[derive(Debug, Clone, Copy)]
-enum DocPart {
-    Page,
+/// What a part of the docs is made of.
+enum DocContent {
+    Fixed(&'static str),
+    /// With links to other pages, and maybe with whom to ask.
+    Linked(&'static str),
+    Document(&'static str),
     Problems,
-    Guide,
-    Json,
-    Yaml,
-    Start,
-    GuideScript,
-    Ui,
-    UiSheet,
-    DocsSheet,
-    TextSheet,
-    BaseSheet,
-    Icon,
 }
 
-impl DocPart {
-    const COUNT: usize = Self::Icon as usize + 1;
-
-    /// What is below `/docs/`.
-    fn named(name: &str) -> Option<Self> {
-        Some(match name {
-            "guide" => Self::Guide,
-            "start.js" => Self::Start,
-            "guide.js" => Self::GuideScript,
-            "swagger-ui-bundle.js" => Self::Ui,
-            "swagger-ui.css" => Self::UiSheet,
-            "docs.css" => Self::DocsSheet,
-            "text.css" => Self::TextSheet,
-            "base.css" => Self::BaseSheet,
-            "icon.svg" => Self::Icon,
-            _ => return None,
-        })
-    }
-
-    fn kind(self) -> HeaderValue {
-        match self {
-            Self::Page | Self::Guide | Self::Problems => HTML,
-            Self::Json => HeaderValue::from_static("application/json"),
-            // RFC 9512.
-            Self::Yaml => HeaderValue::from_static("application/yaml"),
-            Self::Start | Self::GuideScript | Self::Ui => SCRIPT,
-            Self::UiSheet | Self::DocsSheet | Self::TextSheet | Self::BaseSheet => STYLE,
-            Self::Icon => HeaderValue::from_static("image/svg+xml"),
-        }
-    }
-
-    fn bytes(self, base: &PublicPath, contact: Option<&Contact>) -> Bytes {
-        let fixed = |text: &'static str| Bytes::from_static(text.as_bytes());
-        let linked = |text: &str| {
-            let text = text.replace(CONTACT, &contact.map(whom_to_ask).unwrap_or_default());
-            Bytes::from(base.join_all(&text, LINKS))
-        };
-        match self {
-            // Swagger UI's own start page takes a foreign document from `?url=`; this one has ours alone.
-            Self::Page => linked(include_str!("docs/index.html")),
-            Self::Problems => linked(&index_of_problems()),
-            // The build puts the recipes in.
-            Self::Guide => linked(include_str!(concat!(env!("OUT_DIR"), "/guide.html"))),
-            Self::Json => openapi::document_at(base, contact, openapi::JSON),
-            Self::Yaml => openapi::document_at(base, contact, openapi::YAML),
-            Self::Start => linked(include_str!("docs/start.js")),
-            Self::GuideScript => fixed(include_str!("docs/guide.js")),
-            // The build takes these out of Swagger UI's archive.
-            Self::Ui => fixed(include_str!(concat!(env!("OUT_DIR"), "/swagger-ui-bundle.js"))),
-            Self::UiSheet => fixed(include_str!(concat!(env!("OUT_DIR"), "/swagger-ui.css"))),
-            Self::DocsSheet => fixed(include_str!("docs/docs.css")),
-            Self::TextSheet => fixed(include_str!("docs/text.css")),
-            Self::BaseSheet => fixed(include_str!("docs/base.css")),
-            Self::Icon => fixed(include_str!("docs/icon.svg")),
-        }
-    }
-}
+/// The parts of the docs, by their paths.
+const PARTS: [(&str, &str, DocContent); 13] = {
+    use DocContent::{Document, Fixed, Linked, Problems};
+    [
+        // Swagger UI's own start page takes a foreign document from `?url=`; this one has ours alone.
+        ("/docs", HTML, Linked(include_str!("docs/index.html"))),
+        ("/problems", HTML, Problems),
+        // The build puts the recipes in.
+        ("/docs/guide", HTML, Linked(include_str!(concat!(env!("OUT_DIR"), "/guide.html")))),
+        ("/openapi.json", "application/json", Document(openapi::JSON)),
+        // RFC 9512.
+        ("/openapi.yaml", "application/yaml", Document(openapi::YAML)),
+        ("/docs/start.js", SCRIPT, Linked(include_str!("docs/start.js"))),
+        ("/docs/guide.js", SCRIPT, Fixed(include_str!("docs/guide.js"))),
+        // The build takes these out of Swagger UI's archive.
+        ("/docs/swagger-ui-bundle.js", SCRIPT, Fixed(SWAGGER_SCRIPT)),
+        ("/docs/swagger-ui.css", STYLE, Fixed(SWAGGER_SHEET)),
+        ("/docs/docs.css", STYLE, Fixed(include_str!("docs/docs.css"))),
+        ("/docs/text.css", STYLE, Fixed(include_str!("docs/text.css"))),
+        ("/docs/base.css", STYLE, Fixed(include_str!("docs/base.css"))),
+        ("/docs/icon.svg", ICON, Fixed(include_str!("docs/icon.svg"))),
+    ]
+};
+const SWAGGER_SCRIPT: &str = include_str!(concat!(env!("OUT_DIR"), "/swagger-ui-bundle.js"));
+const SWAGGER_SHEET: &str = include_str!(concat!(env!("OUT_DIR"), "/swagger-ui.css"));
 
 /// Where a page says whom to ask for a key.
 const CONTACT: &str = "<!-- contact -->";
@@ -147,10 +107,27 @@ impl Docs {
         Self(Arc::new(DocParts { base, contact, made, problems }))
     }
 
-    fn part(&self, part: DocPart) -> &Arc<EncodedAnswer> {
-        self.0.made[part as usize].get_or_init(|| {
-            Arc::new(EncodedAnswer::fixed(part.bytes(&self.0.base, self.0.contact.as_ref())))
-        })
+    /// What is at a path, and its media type.
+    fn part(&self, path: &str) -> Option<(&'static str, &Arc<EncodedAnswer>)> {
+        let at = PARTS.iter().position(|(known, ..)| *known == path)?;
+        let (_, kind, content) = &PARTS[at];
+        let part =
+            self.0.made[at].get_or_init(|| Arc::new(EncodedAnswer::fixed(self.make(content))));
+        Some((kind, part))
+    }
+
+    fn make(&self, content: &DocContent) -> Bytes {
+        let (base, contact) = (&self.0.base, self.0.contact.as_ref());
+        let linked = |text: &str| {
+            let text = text.replace(CONTACT, &contact.map(whom_to_ask).unwrap_or_default());
+            Bytes::from(base.join_all(&text, LINKS))
+        };
+        match content {
+            DocContent::Fixed(text) => Bytes::from_static(text.as_bytes()),
+            DocContent::Linked(text) => linked(text),
+            DocContent::Document(text) => openapi::document_at(base, contact, text),
+            DocContent::Problems => linked(&index_of_problems()),
+        }
     }
 
     fn problem(&self, code: &str) -> Option<&Arc<EncodedAnswer>> {
@@ -166,88 +143,58 @@ impl Docs {
     }
 }
 
-/// The docs.
-pub(super) async fn page(
-    State(answers): State<AnswerCache>,
-    State(docs): State<Docs>,
+/// A request for a page or a file of a page: these need no caller.
+#[derive(FromRequestParts)]
+#[from_request(state(Arc<ApiState>))]
+pub(super) struct PageRequest {
+    #[from_request(via(State))]
+    pub(super) state: Arc<ApiState>,
     conditions: ConditionalHeaders,
-) -> Response {
-    send_part(&answers, &docs, &conditions, DocPart::Page)
 }
 
-/// What the docs are made of.
-pub(super) async fn asset(
-    State(answers): State<AnswerCache>,
-    State(docs): State<Docs>,
-    Path(name): Path<String>,
-    conditions: ConditionalHeaders,
+impl PageRequest {
+    pub(super) fn send(&self, kind: &'static str, part: &Arc<EncodedAnswer>) -> Response {
+        let kind = HeaderValue::from_static(kind);
+        let mut response = self.state.answers.send(part, &self.conditions, kind).map(Body::from);
+        let headers = response.headers_mut();
+        headers.insert(CACHE_CONTROL, FOR_A_WHILE);
+        headers.insert(CONTENT_SECURITY_POLICY, POLICY);
+        headers.insert(VARY, VARY_ON);
+        response
+    }
+}
+
+/// A part of the docs: a page, what it is made of, or the document.
+pub(super) async fn part(
+    request: PageRequest,
+    uri: Uri,
+    asset: Option<Path<String>>,
 ) -> Result<Response, Problem> {
-    let part = DocPart::named(&name).ok_or_else(|| {
+    let path = asset.map_or_else(|| uri.path().to_owned(), |Path(name)| format!("/docs/{name}"));
+    let (kind, part) = request.state.docs.part(&path).ok_or_else(|| {
         Problem::new(Code::NotFound, "the docs have no such page")
-            .with_did_you_mean(path_meant(&format!("/docs/{name}")))
+            .with_did_you_mean(path_meant(&path))
     })?;
-    Ok(send_part(&answers, &docs, &conditions, part))
-}
-
-/// The OpenAPI document as JSON.
-pub(super) async fn json(
-    State(answers): State<AnswerCache>,
-    State(docs): State<Docs>,
-    conditions: ConditionalHeaders,
-) -> Response {
-    send_part(&answers, &docs, &conditions, DocPart::Json)
-}
-
-/// The OpenAPI document as YAML.
-pub(super) async fn yaml(
-    State(answers): State<AnswerCache>,
-    State(docs): State<Docs>,
-    conditions: ConditionalHeaders,
-) -> Response {
-    send_part(&answers, &docs, &conditions, DocPart::Yaml)
-}
-
-/// All problems, each with a link to its page.
-pub(super) async fn problems(
-    State(answers): State<AnswerCache>,
-    State(docs): State<Docs>,
-    conditions: ConditionalHeaders,
-) -> Response {
-    send_part(&answers, &docs, &conditions, DocPart::Problems)
+    Ok(request.send(kind, part))
 }
 
 /// Whom to tell of a vulnerability (RFC 9116).
-pub(super) async fn security(
-    State(state): State<Arc<ApiState>>,
-    conditions: ConditionalHeaders,
-) -> Response {
+pub(super) async fn security(request: PageRequest) -> Response {
+    let state = &request.state;
     let text = security_text(state.docs.0.contact.as_ref(), state.clock.wall());
-    let page = Arc::new(EncodedAnswer::fixed(text));
-    send(&state.answers, &conditions, TEXT, &page)
+    request.send(TEXT, &Arc::new(EncodedAnswer::fixed(text)))
 }
 
 /// What a problem's `type` leads to: cause and remedy.
 pub(super) async fn problem(
-    State(answers): State<AnswerCache>,
-    State(docs): State<Docs>,
+    request: PageRequest,
     Path(code): Path<String>,
-    conditions: ConditionalHeaders,
 ) -> Result<Response, Problem> {
-    let page = docs.problem(&code);
-    let page = page.ok_or_else(|| {
+    let page = request.state.docs.problem(&code).ok_or_else(|| {
         Problem::new(Code::NotFound, "there is no such problem code")
             .with_did_you_mean(path_meant(&format!("/problems/{code}")))
     })?;
-    Ok(send(&answers, &conditions, HTML, page))
-}
-
-fn send_part(
-    answers: &AnswerCache,
-    docs: &Docs,
-    conditions: &ConditionalHeaders,
-    part: DocPart,
-) -> Response {
-    send(answers, conditions, part.kind(), docs.part(part))
+    Ok(request.send(HTML, page))
 }
 
 fn explanation(code: Code) -> String {
@@ -320,20 +267,6 @@ fn escape(text: &str) -> String {
         open = !open;
     }
     html
-}
-
-pub(super) fn send(
-    answers: &AnswerCache,
-    conditions: &ConditionalHeaders,
-    kind: HeaderValue,
-    part: &Arc<EncodedAnswer>,
-) -> Response {
-    let mut response = answers.send(part, conditions, kind).map(Body::from);
-    let headers = response.headers_mut();
-    headers.insert(CACHE_CONTROL, FOR_A_WHILE);
-    headers.insert(CONTENT_SECURITY_POLICY, POLICY);
-    headers.insert(VARY, VARY_ON);
-    response
 }
 
 #[cfg(test)]

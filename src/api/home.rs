@@ -4,14 +4,14 @@
 use std::sync::{Arc, OnceLock};
 
 use axum::{
-    extract::{Path, State},
+    extract::Path,
     response::{IntoResponse, Redirect, Response},
 };
 use http::{HeaderValue, header::CACHE_CONTROL};
 
 use super::{
-    answer::{AnswerCache, ConditionalHeaders, EncodedAnswer},
-    docs::{HTML, LINKS, SCRIPT, STYLE, send},
+    answer::EncodedAnswer,
+    docs::{HTML, LINKS, PageRequest, SCRIPT, STYLE},
 };
 use crate::{
     problem::{Code, Problem},
@@ -69,37 +69,26 @@ impl HomePage {
 }
 
 /// The page, or the way to the docs.
-pub(super) async fn index(
-    State(answers): State<AnswerCache>,
-    State(home): State<HomePage>,
-    conditions: ConditionalHeaders,
-) -> Response {
+pub(super) async fn index(request: PageRequest) -> Response {
+    let home = &request.state.home;
     if !home.0.is_on {
         return Redirect::temporary(&home.0.base.join("/docs")).into_response();
     }
-    send_fresh(&answers, &conditions, HTML, home.page())
+    send_fresh(&request, HTML, home.page())
 }
 
 /// What the page is made of.
 pub(super) async fn asset(
-    State(answers): State<AnswerCache>,
-    State(home): State<HomePage>,
+    request: PageRequest,
     Path(name): Path<String>,
-    conditions: ConditionalHeaders,
 ) -> Result<Response, Problem> {
-    let file = home.file(&name);
+    let file = request.state.home.file(&name);
     let file = file.ok_or_else(|| Problem::new(Code::NotFound, "the page has no such file"))?;
-    let kind = if name == "home.css" { STYLE } else { SCRIPT };
-    Ok(send_fresh(&answers, &conditions, kind, file))
+    Ok(send_fresh(&request, if name == "home.css" { STYLE } else { SCRIPT }, file))
 }
 
-fn send_fresh(
-    answers: &AnswerCache,
-    conditions: &ConditionalHeaders,
-    kind: HeaderValue,
-    part: &Arc<EncodedAnswer>,
-) -> Response {
-    let mut response = send(answers, conditions, kind, part);
+fn send_fresh(request: &PageRequest, kind: &'static str, part: &Arc<EncodedAnswer>) -> Response {
+    let mut response = request.send(kind, part);
     response.headers_mut().insert(CACHE_CONTROL, ASKED_EACH_TIME);
     response
 }

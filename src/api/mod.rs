@@ -34,7 +34,7 @@ use std::sync::Arc;
 use axum::{
     Router,
     body::Body,
-    extract::FromRef,
+    extract::State,
     response::Response,
     routing::{MethodRouter, get},
 };
@@ -92,31 +92,6 @@ pub struct ApiState {
     pub audit: Audit,
 }
 
-// Behind one pointer: the router clones its state for each request.
-impl FromRef<Arc<ApiState>> for AnswerCache {
-    fn from_ref(state: &Arc<ApiState>) -> Self {
-        state.answers.clone()
-    }
-}
-
-impl FromRef<Arc<ApiState>> for Docs {
-    fn from_ref(state: &Arc<ApiState>) -> Self {
-        state.docs.clone()
-    }
-}
-
-impl FromRef<Arc<ApiState>> for HomePage {
-    fn from_ref(state: &Arc<ApiState>) -> Self {
-        state.home.clone()
-    }
-}
-
-impl FromRef<Arc<ApiState>> for Readiness {
-    fn from_ref(state: &Arc<ApiState>) -> Self {
-        state.readiness.clone()
-    }
-}
-
 /// A route: its template and what answers there.
 type Route = (&'static str, MethodRouter<Arc<ApiState>>);
 
@@ -146,11 +121,11 @@ fn pages() -> [Route; 11] {
     [
         ("/", get(home::index)),
         ("/home/{asset}", get(home::asset)),
-        ("/docs", get(docs::page)),
-        ("/docs/{asset}", get(docs::asset)),
-        ("/openapi.json", get(docs::json)),
-        ("/openapi.yaml", get(docs::yaml)),
-        ("/problems", get(docs::problems)),
+        ("/docs", get(docs::part)),
+        ("/docs/{asset}", get(docs::part)),
+        ("/openapi.json", get(docs::part)),
+        ("/openapi.yaml", get(docs::part)),
+        ("/problems", get(docs::part)),
         ("/problems/{code}", get(docs::problem)),
         ("/.well-known/security.txt", get(docs::security)),
         ("/livez", get(livez)),
@@ -226,6 +201,6 @@ async fn livez() -> StatusCode {
     StatusCode::OK
 }
 
-async fn readyz(readiness: axum::extract::State<Readiness>) -> StatusCode {
-    if readiness.is_ready() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }
+async fn readyz(State(state): State<Arc<ApiState>>) -> StatusCode {
+    if state.readiness.is_ready() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }
 }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use super::{
     belief::{HeldBack, OrgList},
     entry::Entry,
-    model::{Gap, GapReason, Org},
+    model::{Gap, GapReason},
     state::{Reading, State},
     texts::Texts,
 };
@@ -45,7 +45,11 @@ pub(super) trait SharedContent: PartialEq + Send + Sync + Sized + 'static {
     fn without_secrets(&self, scrubber: &Scrubber) -> Option<Self>;
 }
 
-impl SharedContent for Org {
+/// Documents that stand for themselves.
+impl<T> SharedContent for T
+where
+    T: Texts + Clone + PartialEq + Serialize + DeserializeOwned + Send + Sync + 'static,
+{
     type Form = Self;
 
     fn to_form(&self, _age: impl Fn(Instant) -> Duration) -> Self {
@@ -59,26 +63,6 @@ impl SharedContent for Org {
     fn without_secrets(&self, scrubber: &Scrubber) -> Option<Self> {
         let mut clean = self.clone();
         clean.make_fit_to_show(scrubber);
-        (clean != *self).then_some(clean)
-    }
-}
-
-impl SharedContent for Vec<Org> {
-    type Form = Self;
-
-    fn to_form(&self, _age: impl Fn(Instant) -> Duration) -> Self {
-        self.clone()
-    }
-
-    fn from_form(form: Self, _at: impl Fn(Duration) -> Instant, _before: Option<&Self>) -> Self {
-        form
-    }
-
-    fn without_secrets(&self, scrubber: &Scrubber) -> Option<Self> {
-        let mut clean = self.clone();
-        for org in &mut clean {
-            org.make_fit_to_show(scrubber);
-        }
         (clean != *self).then_some(clean)
     }
 }

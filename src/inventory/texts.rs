@@ -122,6 +122,14 @@ impl Texts for Org {
     }
 }
 
+impl Texts for Vec<Org> {
+    fn each_text(&mut self, change: Change<'_>) {
+        for org in self {
+            org.each_text(change);
+        }
+    }
+}
+
 impl Texts for TaskEntry {
     fn each_text(&mut self, change: Change<'_>) {
         let Task {

@@ -24,6 +24,10 @@ impl Simulator {
             Route::ApiToken => self.mint_for_user(request, body),
             Route::Keys => reply::json(StatusCode::OK, &json!({ "keys": [key()] })),
             Route::PublicKey => public_key(request.uri.query()),
+            Route::OpenidConfiguration => {
+                let keys = "/csp/gateway/am/api/auth/token-public-key?format=jwks";
+                reply::json(StatusCode::OK, &json!({ "issuer": ISSUER, "jwks_uri": keys }))
+            }
             Route::CspOrg { org } => self.csp_org(&request.headers, org),
             // Service accounts are refused by access policy, whatever their roles.
             _ => match self.grant_of(&request.headers) {

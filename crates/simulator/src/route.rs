@@ -2,7 +2,10 @@
 
 use http::Method;
 
-use super::faults::Target;
+use super::{
+    documents::{Read, ReadPlaces},
+    faults::Target,
+};
 
 /// An endpoint, with the ids of its path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -12,15 +15,38 @@ pub(super) enum Route<'a> {
     ApiToken,
     Keys,
     PublicKey,
+    OpenidConfiguration,
     UserOrgs,
-    CspOrg { org: &'a str },
+    CspOrg {
+        org: &'a str,
+    },
     Orgs,
-    Org { org: &'a str },
-    Sddcs { org: &'a str },
-    Sddc { org: &'a str, sddc: &'a str },
-    PrimaryCluster { org: &'a str, sddc: &'a str },
-    Tasks { org: &'a str },
-    Task { org: &'a str, task: &'a str },
+    Org {
+        org: &'a str,
+    },
+    Sddcs {
+        org: &'a str,
+    },
+    Sddc {
+        org: &'a str,
+        sddc: &'a str,
+    },
+    PrimaryCluster {
+        org: &'a str,
+        sddc: &'a str,
+    },
+    Tasks {
+        org: &'a str,
+    },
+    Task {
+        org: &'a str,
+        task: &'a str,
+    },
+    /// A read whose document is written down.
+    Read {
+        read: &'static Read,
+        places: ReadPlaces<'a>,
+    },
 }
 
 impl<'a> Route<'a> {
@@ -29,11 +55,16 @@ impl<'a> Route<'a> {
         if let Some(rest) = path.strip_prefix("/csp/gateway/am/api/") {
             return Self::of_csp(rest);
         }
+        // As on the real one, a slash at the end does not count.
+        let path = path.strip_suffix('/').unwrap_or(path);
+        if let Some((read, places)) = Read::of(path) {
+            return Some(Self::Read { read, places });
+        }
         let segments: Vec<&str> = path.strip_prefix("/vmc/api/orgs")?.split('/').collect();
         // What follows `orgs` starts with a slash or is nothing: the first segment is empty.
         match *segments {
             [""] => Some(Self::Orgs),
-            ["", _, .., ""] | ["", ""] => None,
+            ["", _, .., ""] | ["", "", ..] => None,
             ["", org] => Some(Self::Org { org }),
             ["", org, "sddcs"] => Some(Self::Sddcs { org }),
             ["", org, "sddcs", sddc] => Some(Self::Sddc { org, sddc }),
@@ -51,6 +82,7 @@ impl<'a> Route<'a> {
             "auth/api-tokens/authorize" => Some(Self::ApiToken),
             "auth/keys" => Some(Self::Keys),
             "auth/token-public-key" => Some(Self::PublicKey),
+            ".well-known/openid-configuration" => Some(Self::OpenidConfiguration),
             "loggedin/user/orgs" | "v2/loggedin/user/orgs" => Some(Self::UserOrgs),
             _ => {
                 let org = rest.strip_prefix("orgs/")?;
@@ -80,6 +112,7 @@ impl<'a> Route<'a> {
             Self::ApiToken => "/csp/gateway/am/api/auth/api-tokens/authorize",
             Self::Keys => "/csp/gateway/am/api/auth/keys",
             Self::PublicKey => "/csp/gateway/am/api/auth/token-public-key",
+            Self::OpenidConfiguration => "/csp/gateway/am/api/.well-known/openid-configuration",
             Self::UserOrgs => "/csp/gateway/am/api/loggedin/user/orgs",
             Self::CspOrg { .. } => "/csp/gateway/am/api/orgs/{org}",
             Self::Orgs => "/vmc/api/orgs",
@@ -89,6 +122,7 @@ impl<'a> Route<'a> {
             Self::PrimaryCluster { .. } => "/vmc/api/orgs/{org}/sddcs/{sddc}/primarycluster",
             Self::Tasks { .. } => "/vmc/api/orgs/{org}/tasks",
             Self::Task { .. } => "/vmc/api/orgs/{org}/tasks/{task}",
+            Self::Read { read, .. } => read.path(),
         }
     }
 }
@@ -100,11 +134,17 @@ mod tests {
     #[test]
     fn paths_are_read_as_they_are() {
         assert_eq!(Route::of("/vmc/api/orgs"), Some(Route::Orgs));
+        assert_eq!(Route::of("/vmc/api/orgs/"), Some(Route::Orgs));
+        assert_eq!(Route::of("/vmc/api/orgs/a/sddcs/"), Some(Route::Sddcs { org: "a" }));
         assert_eq!(Route::of("/vmc/api/orgs/a/sddcs/b"), Some(Route::Sddc { org: "a", sddc: "b" }));
         assert_eq!(Route::of("/csp/gateway/am/api/orgs/a"), Some(Route::CspOrg { org: "a" }));
-        for unknown in
-            ["/", "/vmc/api/orgs/", "/vmc/api/orgsx", "/vmc/api/orgs/a/sddcs/", "/vmc/api/orgs/a/b"]
-        {
+        for unknown in [
+            "/",
+            "/vmc/api/orgs//",
+            "/vmc/api/orgsx",
+            "/vmc/api/orgs/a//sddcs",
+            "/vmc/api/orgs/a/b",
+        ] {
             assert_eq!(Route::of(unknown), None, "{unknown}");
         }
     }

@@ -9,6 +9,7 @@ use http_body_util::BodyExt;
 use super::*;
 
 mod life;
+mod reads;
 
 /// A status, its headers and its JSON.
 struct Answer {

@@ -1,4 +1,4 @@
-//! VMware Cloud on AWS: the reads of `/vmc/api`.
+//! VMware Cloud on AWS: the reads of `/vmc/api`, and of the services beside it.
 //!
 //! Either header carries the token. A token without the organization is 403, an object that is not
 //! there, and an organization that was deleted, 404; deleted SDDCs stay readable by id, and in lists that ask for them.
@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::{
     Simulator, csp,
+    documents::{Read, ReadPlaces},
     filter::TaskFilter,
     reply::{self, Reply},
     route::Route,
@@ -17,10 +18,21 @@ use super::{
 };
 
 /// Attributes of an SDDC that `$filter` knows.
-const SDDC_ATTRIBUTES: [&str; 5] = ["id", "name", "sddc_state", "sddc_type", "provider"];
+const SDDC_ATTRIBUTES: [&str; 8] =
+    ["id", "name", "sddc_state", "sddc_type", "provider", "org_id", "created", "updated"];
 /// Attributes of a task that `$filter` knows.
-const TASK_ATTRIBUTES: [&str; 6] =
-    ["id", "status", "sub_status", "task_type", "resource_id", "resource_type"];
+const TASK_ATTRIBUTES: [&str; 10] = [
+    "id",
+    "status",
+    "sub_status",
+    "task_type",
+    "resource_id",
+    "resource_type",
+    "org_id",
+    "created",
+    "updated",
+    "start_time",
+];
 
 /// A refusal: its status and what it says.
 type Refusal = (StatusCode, &'static str);
@@ -33,6 +45,9 @@ const NO_SDDC: Refusal = (StatusCode::NOT_FOUND, "Cannot find the SDDC with give
 const NO_TASK: Refusal = (StatusCode::NOT_FOUND, "Cannot find the task with given identifier");
 const NO_CLUSTER: Refusal = (StatusCode::NOT_FOUND, "The SDDC has no primary cluster");
 const BAD_FILTER: Refusal = (StatusCode::BAD_REQUEST, "Invalid filter expression");
+const NOTHING: Refusal = (StatusCode::NOT_FOUND, "Cannot find the resource with given identifier");
+const PARAMETER_MISSING: Refusal =
+    (StatusCode::BAD_REQUEST, "Required request parameter is missing");
 const BAD_FLAG: Refusal = (StatusCode::BAD_REQUEST, "includeDeleted must be true or false");
 
 impl Simulator {
@@ -63,6 +78,9 @@ fn read(store: &Store, grant: &Grant, route: Route<'_>, query: &str) -> Result<R
         let seen = store.orgs().iter().filter(|org| grant.sees(&org.id));
         return Ok(reply::json_list(seen.map(|org| org.document.clone())));
     }
+    if let Route::Read { read, places: places @ ReadPlaces { org: None, .. } } = route {
+        return written(store, read, places, query);
+    }
     let id = org_of(route).filter(|org| grant.sees(org)).ok_or(FORBIDDEN)?;
     let unknown = if store.is_gone(id) { NO_ORG } else { FORBIDDEN };
     let org = store.org(id).ok_or(unknown)?;
@@ -90,8 +108,34 @@ fn read(store: &Store, grant: &Grant, route: Route<'_>, query: &str) -> Result<R
             let task = org.tasks.iter().find(|known| known["id"] == task).ok_or(NO_TASK)?;
             Ok(reply::json(StatusCode::OK, task))
         }
+        Route::Read { read, places } => written(store, read, places, query),
         _ => Ok(encoded(org.document.clone())),
     }
+}
+
+/// The written document of a read, about the SDDC that its path names or else the organization's first.
+fn written(
+    store: &Store,
+    read: &Read,
+    places: ReadPlaces<'_>,
+    query: &str,
+) -> Result<Reply, Refusal> {
+    if read.required().iter().any(|name| parameter(query, name).is_none()) {
+        return Err(PARAMETER_MISSING);
+    }
+    let org = places.org.unwrap_or_default();
+    let sddc = match places.sddc {
+        Some(sddc) => Some(store.sddc_of(org, sddc).ok_or(NO_SDDC)?),
+        None => store.sddcs_of(org).next(),
+    };
+    let document = sddc.map(|sddc| (&*sddc.id, String::from_utf8_lossy(&sddc.document)));
+    let document = document.as_ref().map(|(id, document)| (*id, &**document));
+    let mut found = read.document(places, document).ok_or(NOTHING)?;
+    if let (true, Value::Array(tasks)) = (read.path().ends_with("/tasks"), &mut found) {
+        let filter = filter_of(query, &TASK_ATTRIBUTES)?;
+        tasks.retain(|task| filter.admits(task));
+    }
+    Ok(reply::json(StatusCode::OK, &found))
 }
 
 fn org_of(route: Route<'_>) -> Option<&str> {
@@ -102,6 +146,7 @@ fn org_of(route: Route<'_>) -> Option<&str> {
         | Route::PrimaryCluster { org, .. }
         | Route::Tasks { org }
         | Route::Task { org, .. } => Some(org),
+        Route::Read { places, .. } => places.org,
         _ => None,
     }
 }

@@ -11,12 +11,14 @@ mod json;
 mod names;
 mod places;
 mod plan;
+mod reads;
 mod render;
 mod tasks;
 mod template;
 
 pub(super) use dice::{Dice, wire_time};
 pub(super) use plan::Kind;
+pub(super) use reads::{Read, ReadPlaces};
 pub(super) use tasks::{advance, started};
 
 use json::push;

@@ -110,6 +110,7 @@ pub(crate) fn started(
         "params": {
             "sddcConfig": { "name": sddc.map(|sddc| sddc.1), "provider": "AWS" },
             "credentials": { "password": format!("CANARY-params.password-{id}") },
+            "arguments": format!(r#"{{"token":"CANARY-params.arguments.token-{id}"}}"#),
         },
     });
     set_progress(&mut task, 0);

@@ -3,6 +3,7 @@
 mod drop_in;
 mod files;
 mod inventory;
+mod traces;
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -10,6 +11,7 @@ use futures_util::FutureExt;
 use prometheus_client::{collector::Collector, metrics::counter::Counter, registry::Registry};
 use tokio::{net::TcpListener, sync::Semaphore};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use vmware_cloud::Observer;
 
 use crate::{
     USER_AGENT,
@@ -44,7 +46,7 @@ use crate::{
     reload::{Hangups, LoadedFile, Reloads},
     sharing::InvalidKeys,
     tasks::Tasks,
-    telemetry::{AccessLog, Audit, AuditGuard, Metrics, ProcessCollector},
+    telemetry::{AccessLog, Audit, AuditGuard, Metrics, ProcessCollector, TracedCloud, Tracer},
     upstream::{BuildError, CallBounds, Client, ConcurrencyLimit, ContentType, Retries, Upstream},
     vmc::Remote,
 };
@@ -135,7 +137,11 @@ impl Upstreams {
     ///
     /// # Errors
     /// [`StartError`] when the CA file or the system's CAs cannot be used.
-    pub fn new(config: &Config, clock: &Clock, metrics: &Metrics) -> Result<Self, StartError> {
+    pub fn new(
+        config: &Config,
+        clock: &Clock,
+        observer: &(impl Observer + Clone + 'static),
+    ) -> Result<Self, StartError> {
         let secret = SecretCell::new(config.csp.client_secret.clone());
         let bounds = CallBounds {
             connect_timeout: config.vmc.connect_timeout,
@@ -145,7 +151,7 @@ impl Upstreams {
         let client = |upstream, base, bounds| {
             let authorities = config.vmc.ca_file.as_ref().map(LoadedFile::content);
             let (proxies, clock) = (&config.proxies, clock.clone());
-            Client::new(upstream, base, bounds, authorities, proxies, clock, metrics.clone())
+            Client::new(upstream, base, bounds, authorities, proxies, clock, observer.clone())
         };
         let token_bounds = CallBounds { max_body: MAX_TOKEN_BYTES, ..bounds };
         let csp = client(CSP, &config.csp.url, token_bounds)?;
@@ -175,7 +181,9 @@ impl Gateway {
         let metrics = Metrics::new();
         metrics.start_access_denied(Refusal::reasons().chain(OTHER_DENIALS));
         let tasks = Tasks::new(metrics.clone());
-        let upstreams = Upstreams::new(config, &clock, &metrics)?;
+        let tracer = traces::start(config, &clock, &metrics, &tasks)?;
+        let observer = TracedCloud { metrics: metrics.clone(), tracer: tracer.clone() };
+        let upstreams = Upstreams::new(config, &clock, &observer)?;
         let (audit, mut audit_guard) = open_audit(config, &metrics)?;
         let tls = config.api.tls.as_ref();
         let tls = tls.map(|tls| Tls::new(tls, &clock, audit.clone())).transpose()?;
@@ -230,7 +238,7 @@ impl Gateway {
         let (answers, steps) = (state.answers.clone(), state.steps.clone());
         let made_bytes = Arc::new(move || answers.bytes() + steps.bytes());
         let drop_in = own_tokens.map(|tokens| DropIn::new(tokens, inventory.clone()));
-        let edge = edge(config, state, drop_in, policy.clone(), access_log);
+        let edge = edge(config, state, drop_in, policy.clone(), (access_log, tracer));
         let figures = InventoryMetrics::new(inventory.clone(), tokens, clock.clone(), made_bytes);
         let mut collectors: Vec<Box<dyn Collector>> = vec![
             Box::new(figures),
@@ -447,7 +455,7 @@ fn edge(
     state: ApiState,
     drop_in: Option<DropIn>,
     policy: Policy,
-    access_log: AccessLog,
+    (access_log, tracer): (AccessLog, Tracer),
 ) -> Edge {
     let (readiness, audit) = (state.readiness.clone(), state.audit.clone());
     let (clock, metrics) = (state.clock.clone(), state.metrics.clone());
@@ -469,7 +477,7 @@ fn edge(
         in_flight: InFlight::new(config.api.max_in_flight, metrics.clone()),
         request_timeout: config.api.request_timeout,
         body_timeout: config.api.header_timeout,
-        recorder: Recorder::new(audit, access_log, metrics, clock),
+        recorder: Recorder::new(audit, access_log, tracer, metrics, clock),
     }
 }
 

@@ -355,6 +355,7 @@ pub(super) fn telemetry(reader: &mut Reader<'_>, on_terminal: bool) -> Telemetry
         log: reader.value(&telemetry::log),
         format: reader.optional(&telemetry::format).unwrap_or(usual),
         audit: reader.optional(&telemetry::audit),
+        otlp_endpoint: reader.optional(&telemetry::otlp_endpoint),
     }
 }
 

@@ -221,6 +221,19 @@ pub(super) fn document_url(text: &str) -> Result<Url, String> {
     if url.fragment().is_some() { Err("must have no fragment".into()) } else { Ok(url) }
 }
 
+/// Where a collector takes traces. Plain `http` only to loopback.
+pub(super) fn otlp_endpoint(text: &str) -> Result<Url, String> {
+    const TRACES: &str = "/v1/traces";
+    let mut url = web_address(text, "https://collector.example.com:4318", None)?;
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err("must have no query and no fragment".into());
+    }
+    let base = url.path().trim_end_matches('/');
+    let path = base.strip_suffix(TRACES).unwrap_or(base).to_owned() + TRACES;
+    url.set_path(&path);
+    Ok(url)
+}
+
 /// `plain_http`: the hosts of `vmc.plain_http`, where that counts.
 fn web_address(text: &str, sample: &str, plain_http: Option<&[String]>) -> Result<Url, String> {
     without_spaces(text)?;

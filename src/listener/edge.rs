@@ -1,7 +1,7 @@
 //! The edge: what every request to the API passes, a numbered list of steps from top to bottom.
 //!
 //! One function instead of a stack of layers: measured, the usual stack costs more than everything
-//! else that a cached answer needs. No span is opened here. An answer that was given before is there
+//! else that a cached answer needs. A span is made of what the access line says, once it is over. An answer that was given before is there
 //! at once (`Edge::recall`), without a future of its own; all others are worked on
 //! (`Edge::work`), and leave by the same steps (`Edge::send`).
 
@@ -14,6 +14,7 @@ use std::{
 };
 
 use axum::{body::Body, response::IntoResponse};
+use base::trace;
 use bytes::Bytes;
 use futures_util::{FutureExt, future};
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Version, header};
@@ -28,7 +29,7 @@ use super::{
     host::{HostRule, check_any_host},
     outcome::{Outcome, add_common_headers, render},
     record::{Recorder, RequestLog},
-    request_id::accept_or_new,
+    request_id::{accept_or_new, trace_context},
     request_info::RequestInfo,
     routes::{Route, RouteMatcher},
     state::RequestGuard,
@@ -99,7 +100,7 @@ impl Edge {
         {
             return future::ready(self.send(recalled, info, permit, guard)).left_future();
         }
-        let edge = self.clone();
+        let (edge, span) = (self.clone(), info.span.map(|span| span.context));
         let work = async move {
             // 5. From here on the request leaves its line, count and record, also if its caller leaves.
             let mut log = RequestLog::new(&edge.recorder, &info);
@@ -112,7 +113,7 @@ impl Edge {
             log.finish();
             edge.send(outcome, info, permit, guard)
         };
-        work.boxed().right_future()
+        trace::within(span, work).boxed().right_future()
     }
 
     /// Sends an answer: the caller cannot leave any longer.
@@ -147,11 +148,13 @@ impl Edge {
             (Some(drop_in), Some(_)) => Some(drop_in.identify(&self.policy, headers)),
             _ => self.policy.identify(headers, certificate, route.asks_for_caller()),
         };
+        let traceparent = trace_context(headers);
         RequestInfo {
             began: self.recorder.clock.now(),
             client: self.proxies.client(peer.address.ip(), headers),
             id: accept_or_new(headers), // only a sane one of the caller's is kept
-            traceparent: headers.get("traceparent").cloned(),
+            traceparent,
+            span: self.recorder.begin_span(traceparent, route),
             version: request.version(),
             uri: request.uri().clone(),
             method: request.method().clone(),

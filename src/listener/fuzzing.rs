@@ -11,7 +11,7 @@ use url::Url;
 use super::{
     head::check_target,
     host::HostRule,
-    request_id::{X_REQUEST_ID, accept_or_new, trace_id},
+    request_id::{TRACEPARENT, X_REQUEST_ID, accept_or_new, trace_context},
     routes::{ROUTES, RouteMatcher},
 };
 use crate::fuzzing::input::{Input, headers};
@@ -157,10 +157,12 @@ fn is_ours(url: &Url, listed: &str) -> bool {
 pub(crate) fn request_ids(data: &[u8]) {
     let mut input = Input::new(data);
     let traceparent = HeaderValue::from_bytes(input.line()).ok();
-    if let Some((header, trace)) = traceparent.as_ref().and_then(|it| Some((it, trace_id(it)?))) {
-        assert!(trace.len() == 32 && trace.bytes().any(|byte| byte != b'0'));
-        assert!(trace.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')));
-        assert_eq!(header.as_bytes()[3..35], *trace.as_bytes());
+    let given = headers(&TRACEPARENT, &traceparent);
+    if let Some((header, context)) = traceparent.as_ref().zip(trace_context(&given)) {
+        assert!(context.trace_id != 0 && context.span_id != 0);
+        // What is sent on names the same place; of the flags it has the one that counts.
+        assert_eq!(header.as_bytes()[3..52], context.to_string().as_bytes()[3..52]);
+        assert_eq!(context.trace_id_text().as_bytes(), &header.as_bytes()[3..35]);
         assert!(header.len() == 55 || !header.as_bytes().starts_with(b"00"));
     }
     let fields = input.fields();

@@ -6,18 +6,17 @@
 
 use std::sync::Arc;
 
+use base::trace::{Span, TraceContext};
 use http::StatusCode;
 use uuid::Uuid;
 
-use super::{
-    body::WatchedStream, outcome::Outcome, request_id::trace_id, request_info::RequestInfo,
-};
+use super::{body::WatchedStream, outcome::Outcome, request_info::RequestInfo, routes::Route};
 use crate::{
     clock::Clock,
     problem::Problem,
     telemetry::{
         AccessLog, AccessRecord, Audit, AuditFailed, AuditPermit, AuditRecord, Decision, HttpCall,
-        Metrics, WaitKind,
+        Metrics, Tracer, WaitKind,
     },
 };
 
@@ -26,6 +25,7 @@ use crate::{
 pub struct Recorder {
     pub(super) audit: Audit,
     pub(super) access_log: AccessLog,
+    pub(super) tracer: Tracer,
     pub(super) metrics: Metrics,
     pub(super) clock: Clock,
     /// The caller's label where no caller is known.
@@ -33,10 +33,21 @@ pub struct Recorder {
 }
 
 impl Recorder {
-    /// One record per decision, one line and one count per request.
+    /// One record per decision; one line, one count and, where there are traces, one span per request.
     #[must_use]
-    pub fn new(audit: Audit, access_log: AccessLog, metrics: Metrics, clock: Clock) -> Self {
-        Self { audit, access_log, metrics, clock, no_caller: "none".into() }
+    pub fn new(
+        audit: Audit,
+        access_log: AccessLog,
+        tracer: Tracer,
+        metrics: Metrics,
+        clock: Clock,
+    ) -> Self {
+        Self { audit, access_log, tracer, metrics, clock, no_caller: "none".into() }
+    }
+
+    /// The span of a request, where there are traces. Probes have none.
+    pub(super) fn begin_span(&self, parent: Option<TraceContext>, route: &Route) -> Option<Span> {
+        (self.tracer.is_on() && !route.is_probe()).then(|| Span::begin(parent))
     }
 
     /// Counts an event stream when it ends.
@@ -54,7 +65,7 @@ impl Recorder {
         info.authenticated_caller().map_or(&self.no_caller, |caller| caller.name().label())
     }
 
-    /// Counts a request and writes its line.
+    /// Counts a request, writes its line and ends its span.
     pub(super) fn observe(&self, info: &RequestInfo, outcome: &Outcome) {
         let took = self.clock.now().since(info.began);
         let cache = outcome.cache;
@@ -63,14 +74,16 @@ impl Recorder {
         }
         let (caller, method) = (self.caller(info), info.method_name());
         let (route, status) = (info.route.template, outcome.response.status());
-        if self.access_log.is_on() {
-            self.access_log.write(&AccessRecord {
+        if self.access_log.is_on() || info.span.is_some() {
+            let trace_id = info.trace().map(|context| context.trace_id_text());
+            let client_san = info.unnamed_san();
+            let record = AccessRecord {
                 timestamp: self.clock.wall(),
                 level: "INFO",
                 target: "sddc_gateway::access",
                 message: "request",
                 request_id: info.id.to_str().unwrap_or_default(),
-                trace_id: info.traceparent.as_ref().and_then(trace_id),
+                trace_id: trace_id.as_deref(),
                 caller,
                 client: info.client,
                 method,
@@ -82,8 +95,12 @@ impl Recorder {
                 age_s: cache.map(|cache| cache.age_s),
                 decision: outcome.decision,
                 reason: outcome.reason,
-                client_san: info.unnamed_san().as_deref(),
-            });
+                client_san: client_san.as_deref(),
+            };
+            self.access_log.write(&record);
+            if let Some(span) = info.span {
+                self.tracer.request(span, took, &record, (caller, &info.id));
+            }
         }
         let waits = if outcome.is_stream() { WaitKind::Stream } else { info.waits() };
         self.metrics.http_call(&HttpCall { route, method, status, caller, took, waits });

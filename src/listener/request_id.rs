@@ -1,10 +1,13 @@
 //! `X-Request-Id` and `traceparent`: what ties an answer, its log line and the caller's own trace.
 
+use base::trace::TraceContext;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use uuid::Uuid;
 
 /// The header of the id, in both directions.
 pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// The header of the caller's trace.
+pub(super) const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
 /// How a caller key begins: one that was put into the wrong header must not be logged as an id.
 const KEY_PREFIX: &[u8] = b"sgw_";
@@ -30,26 +33,15 @@ fn is_sane(id: &[u8]) -> bool {
     (1..=64).contains(&id.len()) && id.iter().all(safe) && !holds_key
 }
 
-/// The trace id of a valid `traceparent` (W3C Trace Context section 3.2).
+/// The place in a trace that the caller's `traceparent` names; `None` if it is not valid, or given twice
+/// (W3C Trace Context section 3.2).
 #[must_use]
-pub fn trace_id(traceparent: &HeaderValue) -> Option<&str> {
-    let text = traceparent.to_str().ok()?;
-    let mut parts = text.split('-');
-    let (version, trace, parent, flags) =
-        (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
-    let hex = |text: &str, length: usize| {
-        text.len() == length && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
-    };
-    let zero = |text: &str| text.bytes().all(|byte| byte == b'0');
-    let valid = hex(version, 2)
-        && version != "ff"
-        && (version != "00" || parts.next().is_none())
-        && hex(trace, 32)
-        && !zero(trace)
-        && hex(parent, 16)
-        && !zero(parent)
-        && hex(flags, 2);
-    valid.then_some(trace)
+pub fn trace_context(headers: &HeaderMap) -> Option<TraceContext> {
+    let mut given = headers.get_all(TRACEPARENT).iter();
+    match (given.next(), given.next()) {
+        (Some(traceparent), None) => TraceContext::parse(traceparent.to_str().ok()?),
+        _ => None,
+    }
 }
 
 #[cfg(test)]
@@ -84,20 +76,17 @@ mod tests {
     }
 
     #[test]
-    fn only_a_valid_traceparent_names_a_trace() {
-        let trace_of =
-            |text: &str| trace_id(&HeaderValue::from_str(text).unwrap()).map(str::to_owned);
+    fn only_one_valid_traceparent_names_a_trace() {
         let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
-        assert_eq!(trace_of(&format!("00-{trace}-00f067aa0ba902b7-01")).as_deref(), Some(trace));
-        for odd in [
-            "",
-            "00",
-            &format!("ff-{trace}-00f067aa0ba902b7-01"),
-            &format!("00-{}-00f067aa0ba902b7-01", "0".repeat(32)),
-            &format!("00-{trace}-00f067aa0ba902b7-01-x"),
-            &format!("00-{}-00f067aa0ba902b7-01", trace.to_uppercase()),
-        ] {
-            assert_eq!(trace_of(odd), None, "{odd}");
+        let good = format!("00-{trace}-00f067aa0ba902b7-01");
+        let trace_of = |values: &[&str]| {
+            let values = values.iter().map(|text| HeaderValue::from_str(text).unwrap());
+            let headers = values.map(|value| (TRACEPARENT, value)).collect::<HeaderMap>();
+            trace_context(&headers).map(|context| context.trace_id_text().to_string())
+        };
+        assert_eq!(trace_of(&[&good]).as_deref(), Some(trace));
+        for odd in [&[][..], &["00"], &[&good, &good]] {
+            assert_eq!(trace_of(odd), None, "{odd:?}");
         }
     }
 }

@@ -5,6 +5,7 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
+use base::trace::{Span, TraceContext};
 use http::{HeaderValue, Method, Uri, Version};
 
 use super::routes::Route;
@@ -23,7 +24,10 @@ pub(super) struct RequestInfo {
     pub(super) began: Instant,
     pub(super) client: IpAddr,
     pub(super) id: HeaderValue,
-    pub(super) traceparent: Option<HeaderValue>,
+    /// Where the caller's `traceparent` says that the request belongs.
+    pub(super) traceparent: Option<TraceContext>,
+    /// Its own span, where there are traces.
+    pub(super) span: Option<Span>,
     pub(super) version: Version,
     pub(super) uri: Uri,
     pub(super) method: Method,
@@ -35,6 +39,11 @@ pub(super) struct RequestInfo {
 }
 
 impl RequestInfo {
+    /// The place in a trace that the work on it belongs to: its own span, or else the caller's.
+    pub(super) fn trace(&self) -> Option<TraceContext> {
+        self.span.map(|span| span.context).or(self.traceparent)
+    }
+
     /// The sender's identity: that of a request without credentials until it is known.
     pub(super) fn identity(&self) -> &Identity {
         const UNKNOWN: &Identity = &Identity::Refused(Refusal::Missing);

@@ -35,7 +35,7 @@ pub struct AccessRecord<'a> {
     /// `X-Request-Id` of the answer.
     #[cfg_attr(test, serde(rename = "http.request_id"))]
     pub request_id: &'a str,
-    /// The trace that the caller's `traceparent` names.
+    /// The trace that it is a part of: the caller's, or where there are traces also one that begins here.
     #[cfg_attr(test, serde(rename = "trace_id", skip_serializing_if = "Option::is_none"))]
     pub trace_id: Option<&'a str>,
     /// The caller's name; `none` when no caller is known.
@@ -48,7 +48,7 @@ pub struct AccessRecord<'a> {
     pub method: &'static str,
     /// The route's template; `unmatched` for no route.
     #[cfg_attr(test, serde(rename = "http.route"))]
-    pub route: &'a str,
+    pub route: &'static str,
     /// The status.
     #[cfg_attr(test, serde(rename = "http.response.status_code"))]
     pub status: u16,

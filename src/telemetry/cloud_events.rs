@@ -1,13 +1,38 @@
-//! What the client of VMware Cloud tells, as metrics and log lines.
+//! What the client of VMware Cloud tells, as metrics, log lines and spans.
 
 use vmware_cloud::{Event, Observer, csp::CspError, upstream::Kind};
 
-use super::{Metrics, metrics::MintOutcome};
+use super::{Metrics, Tracer, metrics::MintOutcome};
+
+/// The same with spans of a trace, where that is on.
+#[derive(Debug, Clone)]
+pub struct TracedCloud {
+    /// Counts and logs.
+    pub metrics: Metrics,
+    /// Takes the spans.
+    pub tracer: Tracer,
+}
+
+impl Observer for TracedCloud {
+    fn observe(&self, event: &Event<'_>) {
+        match event {
+            Event::CallEnded(call) => self.tracer.call_ended(call),
+            Event::WorkEnded(work) => self.tracer.work_ended(work),
+            _ => {}
+        }
+        self.metrics.observe(event);
+    }
+
+    fn is_tracing(&self) -> bool {
+        self.tracer.is_on()
+    }
+}
 
 impl Observer for Metrics {
     fn observe(&self, event: &Event<'_>) {
         match event {
             Event::CallEnded(call) => self.upstream_call(call),
+            Event::WorkEnded(_) => {}
             Event::AuthoritiesChanged(upstream) => {
                 tracing::info!(upstream = upstream.name, "the CAs of an upstream have changed");
             }

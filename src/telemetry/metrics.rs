@@ -18,7 +18,7 @@ use vmware_cloud::UpstreamCall;
 pub(super) use self::events::MintOutcome;
 pub use self::events::{CacheResult, HttpCall, WaitKind};
 use self::http_counters::HttpCounters;
-use super::{histogram::DurationHistogram, process::RuntimeCollector};
+use super::{histogram::DurationHistogram, process::RuntimeCollector, traces::SpanOutcome};
 
 /// Seconds; from a cached answer to a request's deadline.
 const HTTP_BUCKETS: [f64; 13] =
@@ -43,7 +43,7 @@ const CONNECTION_ERRORS: [&str; 11] = [
     "tls",
 ];
 /// The tasks that may end unasked.
-const TASKS: [&str; 14] = [
+const TASKS: [&str; 15] = [
     "api",
     "audit",
     "connection",
@@ -58,6 +58,7 @@ const TASKS: [&str; 14] = [
     "snapshot",
     "systemd",
     "token",
+    "traces",
 ];
 
 /// Name and value of a label; the value is from a closed set.
@@ -107,6 +108,7 @@ struct MetricFamilies {
     snapshot_writes: Family<[Label; 1], Counter>,
     rate_limited: Family<[(&'static str, Arc<str>); 1], Counter>,
     audit_failures: Counter,
+    trace_spans: Family<[Label; 1], Counter>,
     task_failures: Family<[Label; 1], Counter>,
     /// All of these.
     registry: Registry,
@@ -211,6 +213,12 @@ impl Metrics {
             rate_limited: all
                 .add("rate_limited", "Requests refused by their caller's rate limit"),
             audit_failures: all.add("audit_failures", "Audit records that could not be written"),
+            trace_spans: all.closed(
+                "trace_spans",
+                "Spans of traces: exported, dropped because the queue was full, or not taken by the collector",
+                "outcome",
+                SpanOutcome::ALL.map(SpanOutcome::as_str),
+            ),
             task_failures: all.closed(
                 "task_failures",
                 "Background tasks that ended unexpectedly",
@@ -347,6 +355,12 @@ impl Metrics {
     /// failed to show who it is too often.
     pub fn rate_limited(&self, caller: Arc<str>) {
         self.0.rate_limited.get_or_create(&[("caller", caller)]).inc();
+    }
+
+    /// Counts spans of traces.
+    pub(super) fn trace_spans(&self, outcome: SpanOutcome, count: usize) {
+        let labels = [("outcome", outcome.as_str())];
+        self.0.trace_spans.get_or_create(&labels).inc_by(count as u64);
     }
 
     /// Counts an audit record that was not written, or not known to be.

@@ -1,4 +1,4 @@
-//! What operators see: the log, the audit and the metrics.
+//! What operators see: the log, the audit, the metrics and traces.
 //!
 //! All are handed in through constructors, so that one process can run two gateways. Nothing here
 //! knows a secret; what knows one cannot be printed.
@@ -16,6 +16,7 @@ mod proc_self;
 mod process;
 mod prometheus_text;
 mod settings;
+mod traces;
 
 pub(crate) use self::audit::probe_audit_file;
 pub use self::{
@@ -23,9 +24,11 @@ pub use self::{
     audit::{
         Audit, AuditFailed, AuditGuard, AuditPermit, AuditRecord, CertificateRecord, Decision,
     },
+    cloud_events::TracedCloud,
     log::{LogGuard, start},
     metrics::{CacheResult, HttpCall, Metrics, WaitKind},
     process::ProcessCollector,
     prometheus_text::prometheus_text,
     settings::{AuditTarget, Format, Settings},
+    traces::{Exporter, Tracer, probe_collector},
 };

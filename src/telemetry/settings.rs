@@ -1,8 +1,9 @@
-//! What the operator sets of the log and the audit: section `[telemetry]`.
+//! What the operator sets of the log, the audit and traces: section `[telemetry]`.
 
 use std::path::PathBuf;
 
 use tracing::level_filters::LevelFilter;
+use url::Url;
 
 /// Section `[telemetry]`.
 #[derive(Debug, Clone)]
@@ -14,6 +15,8 @@ pub struct Settings {
     pub format: Format,
     /// `telemetry.audit`: where audit records go; `None`: none are made.
     pub audit: Option<AuditTarget>,
+    /// `telemetry.otlp_endpoint`: where the collector takes traces; `None`: none are made.
+    pub otlp_endpoint: Option<Url>,
 }
 
 /// Where audit records go.

@@ -44,7 +44,7 @@ use crate::harness::{Answer, Setup, TestGateway};
 
 /// A gateway in front of a world, whose tasks quote its caller's key.
 async fn polling(world: &World, snapshot: Option<&Path>) -> TestGateway {
-    let setup = Setup::polling(&world.cloud).with_secret(&world.client_secret);
+    let setup = world.traced(Setup::polling(&world.cloud)).with_secret(&world.client_secret);
     let snapshot = snapshot.map(Path::to_owned);
     let gateway = setup.with(|config| config.inventory.snapshot_file = snapshot).start().await;
     world.quote("caller's key", gateway.key());
@@ -166,7 +166,7 @@ async fn no_refusal_shows_a_canary() {
 async fn what_holds_a_secret_prints_none() {
     let world = World::start(3).await;
     let (mut outlets, clock) = (Outlets::default(), world.cloud.clock.clone());
-    let setup = Setup::polling(&world.cloud).with_secret(&world.client_secret);
+    let setup = world.traced(Setup::polling(&world.cloud)).with_secret(&world.client_secret);
     let (setup, key) = setup.with_caller("another", &[Scope::SddcRead]);
     world.keep("caller's key", key.reveal());
     let config = setup.config.clone();
@@ -248,6 +248,7 @@ async fn a_canary_is_found_wherever_it_comes_out() {
     let gateway = polling(&world, Some(&snapshot)).await;
     let mut outlets = outlets::all_of(&world, &gateway).await;
     outlets.add("access lines", gateway.stop().await);
+    outlets.add("traces", world.collector.raw());
     outlets.add("snapshot file", fs::read(&snapshot).unwrap());
     let secrets = world.secrets();
     let searcher = Searcher::new(&secrets);

@@ -35,6 +35,7 @@ mod time;
 mod tls;
 mod tls_listener;
 mod token;
+mod traces;
 mod upstream;
 mod views;
 mod watch;

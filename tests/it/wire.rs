@@ -860,6 +860,7 @@ async fn closed_label_sets_start_at_zero() {
         "wait_duration_seconds_count{route=\"/sddcs\"} 0",
         "wait_duration_seconds_count{route=\"/sddcs/events\"} 0",
         "log_lines_dropped_total 0",
+        "trace_spans_total{outcome=\"dropped\"} 0",
     ] {
         assert!(page.contains(&format!("\nsddc_gateway_{series}\n")), "{series}\n{page}");
     }

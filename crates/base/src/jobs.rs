@@ -13,6 +13,8 @@ use std::{
 use futures_util::FutureExt;
 use tokio_util::task::TaskTracker;
 
+use crate::trace;
+
 /// Is told of jobs that panic.
 pub trait PanicReport: fmt::Debug + Send + Sync {
     /// A job of this name, from a closed set, has panicked.
@@ -38,10 +40,11 @@ impl BackgroundJobs {
         Self { tracker: TaskTracker::new(), report: Arc::new(report) }
     }
 
-    /// Runs a task to its end, whoever waits for it. If it panics that is reported by `name`; what it
-    /// holds is dropped, so that who waits learns of it.
+    /// Runs a task to its end, whoever waits for it, in the trace of the task that starts it. If it
+    /// panics that is reported by `name`; what it holds is dropped, so that who waits learns of it.
     pub fn spawn(&self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
         let report = self.report.clone();
+        let task = trace::within(trace::current(), task);
         self.tracker.spawn(async move {
             if AssertUnwindSafe(task).catch_unwind().await.is_err() {
                 report.panicked(name);

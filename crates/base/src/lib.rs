@@ -6,6 +6,7 @@
 //! - [`crypto`]: TLS's provider and the reader of CAs
 //! - [`loopback`]: whether an address is this machine's own
 //! - [`os_error`]: the system's errors in words
+//! - [`trace`]: which trace a task works for
 
 pub mod clock;
 pub mod crypto;
@@ -14,3 +15,4 @@ pub mod jobs;
 pub mod loopback;
 pub mod os_error;
 pub mod single_flight;
+pub mod trace;

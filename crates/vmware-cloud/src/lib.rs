@@ -8,11 +8,11 @@
 //! - [`csp`]: the one access token per organization: minted, shared, renewed, invalidated
 //! - [`upstream`]: the leaf below both: deadlines, bounded bodies, retries, the circuit breaker
 //!
-//! Nothing here logs or counts: what happens is told to an [`Observer`].
+//! Nothing here logs, counts or exports spans: what happens is told to an [`Observer`].
 
 pub mod csp;
 mod observer;
 pub mod upstream;
 pub mod vmc;
 
-pub use self::observer::{Event, Observer, UpstreamCall};
+pub use self::observer::{Event, Observer, TracedWork, UpstreamCall};

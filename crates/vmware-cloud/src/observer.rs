@@ -2,17 +2,27 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use http::StatusCode;
+use base::{
+    clock::Clock,
+    trace::{self, Span},
+};
+use http::{Method, StatusCode};
 
 use crate::{
     csp::CspError,
-    upstream::{BuildError, Failure, Upstream},
+    upstream::{BuildError, Failure, Kind, Upstream},
 };
 
 /// Is told what happens, at once and on the task that it happens on.
 pub trait Observer: fmt::Debug + Send + Sync {
     /// Takes note of an event.
     fn observe(&self, event: &Event<'_>);
+
+    /// Whether work and tries are to be spans of a trace. Then each try tells its upstream so, by
+    /// `traceparent`.
+    fn is_tracing(&self) -> bool {
+        false
+    }
 }
 
 /// Takes note of nothing.
@@ -20,11 +30,31 @@ impl Observer for () {
     fn observe(&self, _: &Event<'_>) {}
 }
 
+/// Does work as a span of its own, where that is traced, and tells how it ended.
+pub(crate) async fn traced<T, E>(
+    (observer, clock): (&dyn Observer, &Clock),
+    (name, endpoint): (&'static str, &'static str),
+    work: impl Future<Output = Result<T, E>>,
+    kind: impl FnOnce(&E) -> Kind,
+) -> Result<T, E> {
+    let span = observer.is_tracing().then(|| Span::begin(trace::current()));
+    let begun = clock.now();
+    // Without tracing there is no current trace to leave either.
+    let outcome = trace::within(span.map(|span| span.context), work).await;
+    if let Some(span) = span {
+        let (took, failed) = (clock.now().since(begun), outcome.as_ref().err().map(kind));
+        observer.observe(&Event::WorkEnded(TracedWork { name, endpoint, span, took, failed }));
+    }
+    outcome
+}
+
 /// Something that an operator wants to know of.
 #[derive(Debug)]
 pub enum Event<'a> {
     /// A try at an upstream has ended.
     CallEnded(UpstreamCall),
+    /// A read or a mint has ended that is traced, with all its tries.
+    WorkEnded(TracedWork),
     /// The CAs of an upstream were replaced.
     AuthoritiesChanged(Upstream),
     /// The CAs of an upstream could not be read again; the old connections stay in use.
@@ -89,6 +119,8 @@ pub enum Event<'a> {
 pub struct UpstreamCall {
     /// Which one.
     pub upstream: Upstream,
+    /// The method.
+    pub method: Method,
     /// What was asked: a closed set.
     pub endpoint: &'static str,
     /// The status, once a head arrived.
@@ -97,4 +129,21 @@ pub struct UpstreamCall {
     pub timed_out: bool,
     /// How long it took.
     pub took: Duration,
+    /// Its span, where tries are traced.
+    pub span: Option<Span>,
+}
+
+/// A read or a mint.
+#[derive(Debug)]
+pub struct TracedWork {
+    /// `read` or `mint`.
+    pub name: &'static str,
+    /// What was asked: a closed set.
+    pub endpoint: &'static str,
+    /// Its span.
+    pub span: Span,
+    /// How long it took.
+    pub took: Duration,
+    /// How it failed, if it did.
+    pub failed: Option<Kind>,
 }

@@ -26,6 +26,7 @@ pub(super) fn routes(config: &Config) -> Vec<CheckStep> {
     [("csp.url", &config.csp.url), ("vmc.url", &config.vmc.url)]
         .into_iter()
         .chain(keys)
+        .chain(config.telemetry.otlp_endpoint.as_ref().map(|url| ("telemetry.otlp_endpoint", url)))
         .map(|(key, url)| {
             let (origin, route) = (url.origin().ascii_serialization(), config.proxies.route(url));
             CheckStep::ok("upstream", format!("{key}: {origin} is reached {route}"))

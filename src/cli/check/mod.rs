@@ -11,6 +11,7 @@ mod local;
 mod render;
 mod report;
 mod sharing;
+mod traces;
 
 use std::process::ExitCode;
 
@@ -55,6 +56,7 @@ pub(super) fn run(options: &CheckArgs) -> Result<(), ExitCode> {
         block_on(async {
             writer.extend(issuer::check(&config).await);
             writer.extend(sharing::check(&config).await);
+            writer.extend(traces::check(&config).await);
             cloud::check(&config, &mut writer).await;
             Ok(())
         })?;

@@ -22,7 +22,8 @@ pub(super) enum Status {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(super) struct CheckStep {
     /// What kind of thing, from a closed set: `configuration`, `upstream`, `token`, `permission`,
-    /// `organizations`, `sddcs`, `issuer`, `callers`, `secret`, `certificate`, `port`, `file`.
+    /// `organizations`, `sddcs`, `issuer`, `shared`, `traces`, `callers`, `secret`, `certificate`,
+    /// `port`, `file`.
     pub(super) name: &'static str,
     /// How it went.
     pub(super) status: Status,

@@ -220,3 +220,25 @@ fn a_token_path_stays_on_its_host() {
         assert!(url_path(odd).is_err(), "{odd}");
     }
 }
+
+#[test]
+fn a_collector_is_named_with_or_without_the_path_of_its_traces() {
+    for (text, traces) in [
+        ("http://127.0.0.1:4318", "http://127.0.0.1:4318/v1/traces"),
+        ("https://otel.example/", "https://otel.example/v1/traces"),
+        ("https://otel.example/team/a/", "https://otel.example/team/a/v1/traces"),
+        ("https://otel.example/v1/traces", "https://otel.example/v1/traces"),
+    ] {
+        assert_eq!(otlp_endpoint(text).unwrap().as_str(), traces, "{text}");
+    }
+    for odd in [
+        "http://otel.example:4318",
+        "grpc://127.0.0.1:4317",
+        "127.0.0.1:4318",
+        "https://user:password@otel.example",
+        "https://otel.example?key=1",
+        "https://otel.example/#1",
+    ] {
+        assert!(otlp_endpoint(odd).unwrap_err().starts_with("must "), "{odd}");
+    }
+}

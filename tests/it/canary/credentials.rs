@@ -34,7 +34,7 @@ impl Scene {
         let ours = Authority::new("callers' CA");
         issuer.rotate(&world.secret("kid"), "ES256");
         let audit = Some(AuditTarget::File(files.path("audit.jsonl")));
-        let setup = Setup::on_demand(&world.cloud).with_secret(&world.client_secret);
+        let setup = world.traced(Setup::on_demand(&world.cloud)).with_secret(&world.client_secret);
         let setup = setup.with(|config| {
             config.telemetry.audit = audit;
             config.api.tls = Some(files.settings_with_clients(&ours, None, false));

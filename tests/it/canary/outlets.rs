@@ -338,5 +338,6 @@ impl Outlets {
         let traces = events.windows(15).any(|part| part == br#""level":"TRACE""#);
         assert!(traces, "the log is kept at trace");
         self.add("log at trace", events);
+        self.add("traces", world.collector.raw());
     }
 }

@@ -121,7 +121,7 @@ pub async fn upstream(world: &World, (target, path): (Target, &str)) -> Outlets 
 
 /// A gateway that gives up soon.
 async fn tight(world: &World) -> TestGateway {
-    let setup = Setup::on_demand(&world.cloud).with_secret(&world.client_secret);
+    let setup = world.traced(Setup::on_demand(&world.cloud)).with_secret(&world.client_secret);
     setup.with(|config| config.vmc.timeout = Duration::from_millis(700)).start().await
 }
 
@@ -149,7 +149,7 @@ impl Outlets {
 
 /// Questions that are refused, with secrets where they do not belong.
 pub async fn callers(world: &World, outlets: &mut Outlets) {
-    let setup = Setup::on_demand(&world.cloud).with_secret(&world.client_secret);
+    let setup = world.traced(Setup::on_demand(&world.cloud)).with_secret(&world.client_secret);
     let (setup, barred) = setup.with_caller("barred", &[]);
     let gateway = setup.start().await;
     gateway.get("/sddcs").await;
@@ -276,7 +276,7 @@ async fn refused(world: &World, gateway: &TestGateway, outlets: &mut Outlets) {
 
 /// Gateways whose settings refuse.
 async fn other_gateways(world: &World, outlets: &mut Outlets) {
-    let setup = || Setup::on_demand(&world.cloud).with_secret(&world.client_secret);
+    let setup = || world.traced(Setup::on_demand(&world.cloud)).with_secret(&world.client_secret);
     let cold = setup().start().await;
     let headers = [("cache-control", "only-if-cached")];
     let answer = cold.send(Method::GET, "/sddcs", &headers).await;

@@ -21,6 +21,7 @@ use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use sddc_gateway::simulator;
 use serde_json::Value;
+use support::collector::Collector;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::{
     sync::{CancellationToken, DropGuard},
@@ -31,11 +32,13 @@ use super::{
     planted::{Marker, Planted},
     search::Secret,
 };
-use crate::harness::{Captured, Cloud, clock};
+use crate::harness::{Captured, Cloud, Setup, clock};
 
 /// A cloud of canaries; what the gateway is pointed at is [`World::cloud`].
 pub struct World {
     pub cloud: Cloud,
+    /// Gets the traces of its gateways.
+    pub collector: Collector,
     /// Bytes of the log at its begin.
     pub logged: usize,
     /// The app's secret.
@@ -99,7 +102,20 @@ impl World {
         let stop = CancellationToken::new();
         TaskTracker::new().spawn(front.clone().serve(socket, stop.clone()));
         let logged = Captured::events().len();
-        Self { cloud, logged, client_secret, front, _stop: stop.drop_guard() }
+        Self {
+            cloud,
+            collector: Collector::start(),
+            logged,
+            client_secret,
+            front,
+            _stop: stop.drop_guard(),
+        }
+    }
+
+    /// Has a gateway send its traces.
+    pub fn traced(&self, setup: Setup) -> Setup {
+        let endpoint = format!("{}/v1/traces", self.collector.url()).parse().unwrap();
+        setup.with(|config| config.telemetry.otlp_endpoint = Some(endpoint))
     }
 
     /// A marker of the test's own, which nothing may show.

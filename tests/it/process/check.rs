@@ -1,6 +1,7 @@
 //! `check`: each step, and what to do about one that fails.
 
 use serde_json::{Value, json};
+use support::collector::Collector;
 use tempfile::TempDir;
 
 use super::run::{Cloud, Ended, SECRET, dead_address, file, gateway, new_key, own_address};
@@ -315,4 +316,28 @@ fn check_says_for_each_upstream_whether_it_is_reached_through_a_proxy() {
         assert!(ended.stdout.contains(line), "{line} is not in\n{}", ended.stdout);
     }
     assert!(!ended.stdout.contains("CANARY"), "{}", ended.stdout);
+}
+
+#[test]
+fn check_asks_the_collector_of_traces_and_only_warns_without_it() {
+    let (cloud, collector) = (Cloud::start(&[]), Collector::start());
+    let check = |endpoint: &str| {
+        gateway(&["check"])
+            .of(&cloud)
+            .with_secret(SECRET)
+            .with("SDDC_GATEWAY_TELEMETRY__OTLP_ENDPOINT", endpoint)
+            .run()
+    };
+    let url = collector.url();
+    let good = check(&url);
+    assert_eq!(good.code, Some(0), "{good:?}");
+    assert!(good.stdout.contains(&format!("ok    telemetry.otlp_endpoint: {url} is reached")));
+    assert!(good.stdout.contains(&format!("ok    the collector at {url} takes traces")));
+    assert_eq!((collector.requests(), collector.spans().len()), (1, 0));
+    let dead = check(&format!("http://{}", dead_address()));
+    assert_eq!(dead.code, Some(0), "{dead:?}");
+    assert!(dead.stdout.contains("warn  the collector at http://"), "{}", dead.stdout);
+    collector.answer(403);
+    let refused = check(&url);
+    assert!(refused.stdout.contains(&format!("warn  the collector at {url}: refused (403")));
 }

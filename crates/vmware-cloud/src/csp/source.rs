@@ -25,6 +25,7 @@ use super::{
 };
 use crate::{
     Event,
+    observer::traced,
     upstream::{
         CircuitBreaker, CircuitStatus, InvalidResponse, Kind, MAX_BACKOFF, MAX_FIRST_BACKOFF,
         OpenFor, REFUSED_OPEN,
@@ -417,7 +418,8 @@ impl TokenSource {
         generation: u64,
     ) -> Result<(Arc<Token>, ReplicaToken), CspError> {
         let asked_at = self.0.clock.now();
-        let minted = mint.ask(self.0.org.as_ref()).await?;
+        let (observer, ask) = ((mint.observer(), &self.0.clock), mint.ask(self.0.org.as_ref()));
+        let minted = traced(observer, ("mint", "token"), ask, CspError::kind).await?;
         let lifetime = Lifetime::plan(asked_at, minted.life, rand::random_range(0.0..=1.0));
         let token = Arc::new(Token::new(minted.header, generation, asked_at, lifetime));
         let Some(secret) = token.secret() else {

@@ -2,10 +2,13 @@
 
 use std::{sync::Arc, time::Duration};
 
-use base::clock::Clock;
+use base::{
+    clock::Clock,
+    trace::{self, Span},
+};
 use bytes::{Bytes, BytesMut};
 use http::{
-    HeaderMap, StatusCode,
+    HeaderMap, HeaderName, HeaderValue, StatusCode,
     header::{CONTENT_TYPE, RETRY_AFTER},
 };
 use jiff::Timestamp;
@@ -17,6 +20,9 @@ use super::{
     pool::ClientPool,
 };
 use crate::{Event, Observer, UpstreamCall};
+
+/// The trace that a request is a part of (W3C Trace Context).
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
 /// A service that is called, as its operator knows it.
 #[derive(Debug, Clone, Copy)]
@@ -114,8 +120,18 @@ impl Client {
     ///
     /// # Errors
     /// [`Failure`], see there.
-    pub async fn call(&self, endpoint: &'static str, request: Request) -> Result<Reply, Failure> {
-        let begun = self.clock.now();
+    pub async fn call(
+        &self,
+        endpoint: &'static str,
+        mut request: Request,
+    ) -> Result<Reply, Failure> {
+        let (begun, method) = (self.clock.now(), request.method().clone());
+        let span = self.observer.is_tracing().then(|| Span::begin(trace::current()));
+        if let Some(span) = span
+            && let Ok(context) = HeaderValue::try_from(span.context.to_string())
+        {
+            request.headers_mut().insert(TRACEPARENT, context);
+        }
         let call = async {
             let http = self.pool.fresh(self.observer()).await;
             let response = http.execute(request).await.map_err(transport)?;
@@ -129,10 +145,12 @@ impl Client {
         };
         self.observer.observe(&Event::CallEnded(UpstreamCall {
             upstream: self.upstream,
+            method,
             endpoint,
             status,
             timed_out: matches!(outcome, Err(Failure::Timeout(_))),
             took: self.clock.now().since(begun),
+            span,
         }));
         match outcome {
             Err(Failure::Connect(detail)) => Err(Failure::Connect(self.pool.explain(detail).await)),
@@ -225,8 +243,6 @@ fn parse_retry_after(text: &str, now: Timestamp) -> Option<Duration> {
 
 #[cfg(test)]
 mod tests {
-    use http::HeaderValue;
-
     use super::*;
 
     #[test]

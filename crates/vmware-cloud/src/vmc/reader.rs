@@ -23,6 +23,7 @@ use super::VmcError;
 use crate::{
     Event,
     csp::{Token, TokenSource, TokenTrust},
+    observer::traced,
     upstream::{
         CallPermit, CircuitBreaker, CircuitStatus, Client, ConcurrencyLimit, Failure,
         InvalidResponse, Kind, MAX_BACKOFF, MAX_FIRST_BACKOFF, OpenFor, Priority, REFUSED_OPEN,
@@ -249,10 +250,13 @@ impl Reader {
         } else {
             retries.begin()
         };
-        let outcome = match self.tried(endpoint, priority, tries).await {
-            Ok(body) => blocking(move || check(&body)).await.unwrap_or(Err(TaskLost.into())),
-            Err(error) => Err(error),
+        let work = async {
+            let body = self.tried(endpoint, priority, tries).await?;
+            blocking(move || check(&body)).await.unwrap_or(Err(TaskLost.into()))
         };
+        let observer = self.0.remote.client.observer();
+        let name = ("read", endpoint.as_str());
+        let outcome = traced((observer, &self.0.clock), name, work, VmcError::kind).await;
         match &outcome {
             // VMC was not asked: without a token, CSP's own circuit breaker holds that back.
             Err(VmcError::Token(_) | VmcError::QueueFull(_)) => {}

@@ -1,0 +1,200 @@
+//! Sends what has been queued to the collector, in batches.
+
+use std::time::Duration;
+
+use http::{Method, StatusCode, header::CONTENT_TYPE};
+use prost::Message;
+use tokio::{sync::mpsc, time};
+use tokio_util::sync::CancellationToken;
+use url::Url;
+use uuid::Uuid;
+use vmware_cloud::upstream::{
+    BuildError, CallBounds, Client, ContentType, Failure, InvalidResponse, Proxies, Reply,
+    Upstream, backoff, jittered,
+};
+
+use super::{FinishedSpan, SpanOutcome, otlp::ExportRequest};
+use crate::{USER_AGENT, clock::Clock, telemetry::Metrics};
+
+const ENDPOINT: &str = "traces";
+/// The collector of traces.
+const COLLECTOR: Upstream = Upstream {
+    name: "otlp",
+    // There is none: only `https` needs CAs.
+    ca_setting: "telemetry.otlp_endpoint to a collector on this host, by http",
+    user_agent: USER_AGENT,
+    accepts: ContentType::AnyButHtml,
+};
+const BOUNDS: CallBounds = CallBounds {
+    connect_timeout: Duration::from_secs(2),
+    timeout: Duration::from_secs(5),
+    // It says how many spans it has refused, and why.
+    max_body: 64 * 1024,
+};
+const MAX_BATCH: usize = 512;
+/// How long the first span of a batch waits for more.
+const MAX_DELAY: Duration = Duration::from_secs(1);
+/// A collector that restarts is back after some of them, which take a quarter of a minute together.
+const MAX_TRIES: u32 = 5;
+/// What is left at the end is sent within this time, or lost.
+const FLUSH_PATIENCE: Duration = Duration::from_secs(2);
+
+/// Exports spans until it is told to stop, and what is queued then.
+#[derive(Debug)]
+pub struct Exporter {
+    collector: Collector,
+    queue: mpsc::Receiver<FinishedSpan>,
+    metrics: Metrics,
+    /// Taken from the queue and not settled yet.
+    batch: Vec<FinishedSpan>,
+    /// Whether the last batch was lost: only changes are logged.
+    is_failing: bool,
+}
+
+#[derive(Debug)]
+struct Collector {
+    client: Client,
+    endpoint: Url,
+    /// Of this process.
+    instance: String,
+}
+
+/// Why a batch was not taken.
+#[derive(Debug, thiserror::Error)]
+enum ExportError {
+    /// No answer, or none that is one.
+    #[error(transparent)]
+    Failed(#[from] Failure),
+    /// 400, 401, 403 or 404: the same batch would be refused again.
+    #[error("refused ({0})")]
+    Refused(StatusCode),
+}
+
+impl ExportError {
+    /// How long to wait before the same batch is sent again; `None` if that would not help.
+    fn pause(&self, failures: u32) -> Option<Duration> {
+        match self {
+            Self::Failed(Failure::Contract(_)) | Self::Refused(_) => None,
+            Self::Failed(failure) => {
+                let asked = failure.retry_after().unwrap_or_default();
+                Some(jittered(backoff(failures)).max(asked))
+            }
+        }
+    }
+}
+
+impl Collector {
+    fn new(
+        endpoint: &Url,
+        proxies: &Proxies,
+        clock: Clock,
+        metrics: Metrics,
+    ) -> Result<Self, BuildError> {
+        let client = Client::new(COLLECTOR, endpoint, BOUNDS, None, proxies, clock, metrics)?;
+        Ok(Self { client, endpoint: endpoint.clone(), instance: Uuid::new_v4().to_string() })
+    }
+
+    async fn export(&self, spans: &[FinishedSpan]) -> Result<(), ExportError> {
+        let body = ExportRequest::of(&self.instance, spans).encode_to_vec();
+        let request = self.client.request(Method::POST, self.endpoint.clone());
+        let request = request.header(CONTENT_TYPE, "application/x-protobuf").body(body).build();
+        let request = request.map_err(|_| Failure::from(InvalidResponse::Address))?;
+        match self.client.call(ENDPOINT, request).await? {
+            Reply::Json(_) => Ok(()),
+            Reply::Refused(status) => Err(ExportError::Refused(status)),
+        }
+    }
+}
+
+/// Sends a batch of no spans: whether a collector takes it, for `check`.
+///
+/// # Errors
+/// What is wrong, in words.
+pub async fn probe_collector(endpoint: &Url, proxies: &Proxies) -> Result<(), String> {
+    let collector = Collector::new(endpoint, proxies, Clock::system(), Metrics::new());
+    let collector = collector.map_err(|error| error.to_string())?;
+    collector.export(&[]).await.map_err(|error| error.to_string())
+}
+
+impl Exporter {
+    pub(super) fn new(
+        endpoint: &Url,
+        proxies: &Proxies,
+        clock: Clock,
+        metrics: Metrics,
+        queue: mpsc::Receiver<FinishedSpan>,
+    ) -> Result<Self, BuildError> {
+        let collector = Collector::new(endpoint, proxies, clock, metrics.clone())?;
+        Ok(Self { collector, queue, metrics, batch: Vec::new(), is_failing: false })
+    }
+
+    /// Exports until `stop`, and then what is left.
+    pub async fn run(mut self, stop: CancellationToken) {
+        while stop.run_until_cancelled(self.export_next()).await.is_some() {}
+        let flushed = time::timeout(FLUSH_PATIENCE, self.flush()).await;
+        if flushed.is_err() {
+            let lost = self.batch.len() + self.queue.len();
+            tracing::warn!(spans = lost, "spans are lost: the collector of traces is too slow");
+        }
+    }
+
+    /// Exports a batch, once there is one. What is not settled when this is dropped stays.
+    async fn export_next(&mut self) {
+        self.fill().await;
+        for failures in 0.. {
+            let Err(error) = self.collector.export(&self.batch).await else {
+                return self.settle(SpanOutcome::Exported, None);
+            };
+            match error.pause(failures).filter(|_| failures + 1 < MAX_TRIES) {
+                Some(pause) => time::sleep(pause).await,
+                None => return self.settle(SpanOutcome::Failed, Some(&error)),
+            }
+        }
+    }
+
+    /// Waits for a first span, and then a moment for more.
+    async fn fill(&mut self) {
+        if self.batch.is_empty() && self.queue.recv_many(&mut self.batch, MAX_BATCH).await == 0 {
+            // Everything that could record a span is gone.
+            return std::future::pending().await;
+        }
+        let more = async {
+            while self.batch.len() < MAX_BATCH {
+                let room = MAX_BATCH - self.batch.len();
+                if self.queue.recv_many(&mut self.batch, room).await == 0 {
+                    return;
+                }
+            }
+        };
+        // What has come stays in the batch.
+        let _ = time::timeout(MAX_DELAY, more).await;
+    }
+
+    /// Sends all there is, each batch once.
+    async fn flush(&mut self) {
+        self.queue.close();
+        loop {
+            if self.batch.is_empty() && self.queue.recv_many(&mut self.batch, MAX_BATCH).await == 0
+            {
+                return;
+            }
+            match self.collector.export(&self.batch).await {
+                Ok(()) => self.settle(SpanOutcome::Exported, None),
+                Err(error) => self.settle(SpanOutcome::Failed, Some(&error)),
+            }
+        }
+    }
+
+    fn settle(&mut self, outcome: SpanOutcome, error: Option<&ExportError>) {
+        self.metrics.trace_spans(outcome, self.batch.len());
+        match error {
+            Some(error) if !self.is_failing => {
+                tracing::warn!(%error, "spans are lost: the collector of traces does not take them");
+            }
+            None if self.is_failing => tracing::info!("the collector of traces takes spans again"),
+            _ => {}
+        }
+        self.is_failing = error.is_some();
+        self.batch.clear();
+    }
+}

@@ -52,6 +52,7 @@ install_packages() {
 install_load_generator() {
   local missing=()
   command -v wrk > /dev/null || missing+=(wrk)
+  command -v h2load > /dev/null || missing+=(nghttp2-client)
   command -v taskset > /dev/null || missing+=(util-linux)
   install_missing
 }

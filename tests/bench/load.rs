@@ -37,6 +37,11 @@ impl<'a> Load<'a> {
         Self { url: self.server.url_of(path), connections, ..self }
     }
 
+    /// The same on another URL, which need not be the server's.
+    pub fn at(self, url: &str, connections: u32) -> Self {
+        Self { url: url.to_owned(), connections, ..self }
+    }
+
     /// The same with requests made by a script of `wrk`'s.
     pub fn scripted(self, script: &Path) -> Self {
         Self { script: Some(script.to_owned()), ..self }

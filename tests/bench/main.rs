@@ -9,6 +9,7 @@
 mod access;
 mod crowd;
 mod growth;
+mod kinds;
 mod load;
 mod overload;
 mod polling;
@@ -40,6 +41,9 @@ fn main() {
     if alone("overload") {
         return overload::measure();
     }
+    if alone("kinds") {
+        return kinds::compare(span);
+    }
     if alone("rivals") {
         return rivals::compare(span);
     }
@@ -48,6 +52,7 @@ fn main() {
         compare(sddcs, span);
     }
     rivals::compare(span);
+    kinds::compare(span);
     growth::compare(span);
     polling::hour();
     start_and_memory();

@@ -3,7 +3,6 @@
 
 use std::{
     env, fs,
-    io::Write,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -70,11 +69,15 @@ fn baseline() -> Option<PathBuf> {
     None
 }
 
-/// One process, without a master, that logs as it would in production: buffered.
 fn nginx(folder: &Path, name: &str, location: &str) -> Server {
-    let port = server::free_port();
-    let folder = folder.join(name);
-    fs::create_dir_all(&folder).expect("the temporary folder is writable");
+    let address = server::free_port();
+    let config = nginx_config(&folder.join(name), &format!("listen {address}; {location}"));
+    Server::other(&program(), &["-c".as_ref(), config.as_os_str()], address)
+}
+
+/// The configuration of one process, without a master, that logs as it would in production: buffered.
+pub fn nginx_config(folder: &Path, server: &str) -> PathBuf {
+    fs::create_dir_all(folder).expect("the temporary folder is writable");
     let path = folder.display();
     let config = format!(
         "daemon off; master_process off; pid {path}/pid; error_log {path}/error.log;\n\
@@ -86,16 +89,16 @@ fn nginx(folder: &Path, name: &str, location: &str) -> Server {
            scgi_temp_path {path}/scgi; default_type application/json; sendfile on;\n\
            keepalive_requests 1000000000;\n\
            proxy_cache_path {path}/cache keys_zone=bench:1m;\n\
-           server {{ listen {port}; {location} }}\n\
+           server {{ {server} }}\n\
          }}\n"
     );
     let file = folder.join("nginx.conf");
-    let mut written = fs::File::create(&file).expect("the temporary folder is writable");
-    written.write_all(config.as_bytes()).expect("the temporary folder has room");
-    Server::other(&program(), &["-c".as_ref(), file.as_os_str()], port)
+    fs::write(&file, config).expect("the temporary folder has room");
+    file
 }
 
-fn caching(origin: &Server) -> String {
+/// What lets nginx answer from its cache.
+pub fn caching(origin: &Server) -> String {
     format!(
         "location / {{ proxy_pass {}; proxy_cache bench; proxy_cache_valid 200 10m; }}",
         origin.url()
@@ -109,8 +112,8 @@ fn from_a_file(body: &[u8], folder: &Path) -> String {
     format!("location = / {{ root {}; try_files /body =404; }}", root.display())
 }
 
-/// What `make test-setup` has brought, else the system's.
-fn program() -> PathBuf {
+/// The nginx that `make test-setup` has brought, else the system's.
+pub fn program() -> PathBuf {
     let target = env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from);
     let brought = target.join("tools/nginx/usr/sbin/nginx");
     if brought.exists() { brought } else { "nginx".into() }

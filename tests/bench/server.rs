@@ -123,6 +123,13 @@ impl Server {
 
     /// Another server, which listens at an address soon.
     pub fn other(program: &Path, arguments: &[&OsStr], address: SocketAddr) -> Self {
+        let server = Self::other_unasked(program, arguments, address);
+        server.answer();
+        server
+    }
+
+    /// The same, of which nothing is asked yet: it may have TLS.
+    pub fn other_unasked(program: &Path, arguments: &[&OsStr], address: SocketAddr) -> Self {
         let child = on_core_0(program).args(arguments).spawn().expect("it starts");
         let (upstream, ops) = (None, None);
         let server = Self { child, address, path: "/", upstream, ops, ready_ms: 0.0 };
@@ -130,7 +137,6 @@ impl Server {
         while std::net::TcpStream::connect(address).is_err() {
             assert!(begun.elapsed() < Duration::from_secs(20), "it never listens");
         }
-        server.answer();
         server
     }
 
@@ -159,6 +165,21 @@ impl Server {
     /// Renames an SDDC at the upstream of a gateway.
     pub fn rename(&self, id: &str, name: &str) {
         self.upstream().control("PATCH", &format!("/__sddcs/{id}"), &json!({"name": name}));
+    }
+
+    /// Where the upstream of a gateway is.
+    pub fn upstream_url(&self) -> String {
+        self.upstream().url()
+    }
+
+    /// A token of the upstream's.
+    pub fn upstream_token(&self) -> String {
+        let upstream = self.upstream();
+        let head = "POST /csp/gateway/am/api/auth/token HTTP/1.1\r\nHost: localhost\r\n\
+                    Authorization: Basic ZGVtby1hcHA6ZGVtby1zZWNyZXQ=\r\n\
+                    Content-Type: application/x-www-form-urlencoded\r\n";
+        let answer = http::ask(upstream.address, head, "grant_type=client_credentials").json();
+        answer["access_token"].as_str().expect("a token").to_owned()
     }
 
     fn upstream(&self) -> &Cloud {

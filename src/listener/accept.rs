@@ -65,7 +65,8 @@ impl Listener {
         state: Arc<ConnectionState>,
         guard: ConnectionGuard,
     ) {
-        let connection = serve(Connection::new(self.context.clone(), peer, state), stream);
+        // Boxed: each layer around it would keep room for it once more.
+        let connection = serve(Connection::new(self.context.clone(), peer, state), stream).boxed();
         let (cut, metrics) = (self.cut.clone(), self.context.metrics.clone());
         self.context.connections.spawn(async move {
             let connection = async {

@@ -1,17 +1,31 @@
 //! One connection: what it is served with, HTTP/1.1, and how it ends.
 
 use std::{
-    convert::Infallible, error::Error as _, io::ErrorKind, iter, net::SocketAddr, sync::Arc,
+    convert::Infallible,
+    error::Error as _,
+    fmt::Display,
+    future::poll_fn,
+    io::{self, ErrorKind},
+    iter,
+    net::SocketAddr,
+    pin::{Pin, pin},
+    sync::Arc,
+    task::Poll,
     time::Duration,
 };
 
+use bytes::Bytes;
 use futures_util::{
     FutureExt, StreamExt,
     future::{BoxFuture, Either as EitherFuture, Map, Ready},
     stream::FuturesUnordered,
 };
 use http::{Request, Response};
-use hyper::{body::Incoming, server::conn::http1, service::Service};
+use hyper::{
+    body::Incoming,
+    server::conn::http1::{self, Parts},
+    service::Service,
+};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
@@ -21,6 +35,7 @@ use super::{
     body::AnswerBody,
     http2_guard,
     io::{Limits, TimedIo},
+    rest::Rewound,
     state::ConnectionState,
     tls::Tls,
 };
@@ -83,6 +98,16 @@ pub(super) struct Connection {
     pub(super) state: Arc<ConnectionState>,
 }
 
+/// Why a connection is not served on.
+enum Pause {
+    /// It has ended.
+    End(hyper::Result<()>),
+    /// It is not wanted any longer.
+    Close,
+    /// It has been idle for a moment.
+    Rest,
+}
+
 impl Service<Request<Incoming>> for Connection {
     type Response = Response<AnswerBody>;
     type Error = Infallible;
@@ -110,24 +135,70 @@ impl Connection {
         Self { context, peer: Peer { address, certificate: None }, state }
     }
 
-    /// Serves HTTP/1.1 until the connection ends, or makes room for another.
+    /// Serves HTTP/1.1 until the connection ends, or makes room for another. What hyper keeps for it is
+    /// given back while it rests.
     pub(super) async fn serve_http1(&self, stream: MaybeTls) {
-        let connection = http1().serve_connection(TokioIo::new(stream), self.clone());
-        let mut connection = std::pin::pin!(connection);
-        tokio::select! {
-            biased;
-            ended = &mut connection => return self.record_end(ended),
-            () = when_woken(self.until_closing()) => connection.as_mut().graceful_shutdown(),
+        let mut stream = Rewound::new(Bytes::new(), stream);
+        while let Some(resting) = Box::pin(self.serve_requests(stream)).await {
+            let Some(woken) = self.rest(resting).await else { return };
+            stream = woken;
         }
+    }
+
+    /// Answers requests until the connection rests. `None` when it ends.
+    async fn serve_requests(&self, stream: Rewound<MaybeTls>) -> Option<Rewound<MaybeTls>> {
+        let mut serving = http1().serve_connection(TokioIo::new(stream), self.clone());
+        let mut closing = pin!(when_woken(self.until_closing()));
+        let why = poll_fn(|cx| match serving.poll_unpin(cx) {
+            Poll::Ready(ended) => Poll::Ready(Pause::End(ended)),
+            Poll::Pending if self.state.is_resting() => Poll::Ready(Pause::Rest),
+            Poll::Pending => closing.as_mut().poll(cx).map(|()| Pause::Close),
+        });
+        match why.await {
+            Pause::End(ended) => self.record_end(ended),
+            Pause::Close => self.close(serving).await,
+            Pause::Rest => {
+                let Parts { io, read_buf, .. } = serving.into_parts();
+                if !read_buf.is_empty() {
+                    // They came behind the last request: the next head has begun.
+                    self.state.on_read(read_buf.len());
+                }
+                return Some(io.into_inner().put_back(read_buf));
+            }
+        }
+        None
+    }
+
+    /// Closes it in good order: what has come by now is answered.
+    async fn close(&self, mut serving: http1::Connection<TokioIo<Rewound<MaybeTls>>, Self>) {
+        let mut serving = Pin::new(&mut serving);
+        serving.as_mut().graceful_shutdown();
         while self.state.is_evicted() {
-            // A request may have come in the meantime: it is answered.
-            match tokio::time::timeout(EVICTION_GRACE, connection.as_mut()).await {
+            // A request may have come in the meantime.
+            match tokio::time::timeout(EVICTION_GRACE, serving.as_mut()).await {
                 Ok(ended) => return self.record_end(ended),
                 Err(_) if self.state.is_idle() => return,
                 Err(_) => {}
             }
         }
-        self.record_end(connection.await);
+        self.record_end(serving.await);
+    }
+
+    /// Waits for the next request, keeping only the socket. `None` when the connection ends.
+    async fn rest(&self, mut stream: Rewound<MaybeTls>) -> Option<Rewound<MaybeTls>> {
+        let has_more = tokio::select! {
+            biased;
+            has_more = stream.has_more() => has_more,
+            () = self.until_closing() => return None,
+        };
+        match has_more {
+            Ok(true) => Some(stream),
+            Ok(false) => None,
+            Err(error) => {
+                self.record_io_error(&error);
+                None
+            }
+        }
     }
 
     /// Returns when a connection ends on which nothing is being answered: when it has to make room for
@@ -150,11 +221,27 @@ impl Connection {
     /// close, or is sent away then, has done nothing wrong.
     pub(super) fn record_end(&self, ended: hyper::Result<()>) {
         let Err(error) = ended else { return };
-        let has_tls = self.context.tls.is_some();
-        if has_tls && self.state.is_quiet() && is_clean_close(&error) {
-            return;
+        if !self.is_clean_close(io_kind(&error)) {
+            self.record_error(reason(&error), &error);
         }
-        self.context.metrics.connection_error(reason(&error));
+    }
+
+    /// Counts a connection whose socket failed while it rested.
+    fn record_io_error(&self, error: &io::Error) {
+        if !self.is_clean_close(Some(error.kind())) {
+            self.record_error("io", error);
+        }
+    }
+
+    fn is_clean_close(&self, kind: Option<ErrorKind>) -> bool {
+        use ErrorKind::{BrokenPipe, ConnectionReset, UnexpectedEof};
+        let is_gone =
+            kind.is_some_and(|kind| matches!(kind, BrokenPipe | ConnectionReset | UnexpectedEof));
+        is_gone && self.context.tls.is_some() && self.state.is_quiet()
+    }
+
+    fn record_error(&self, reason: &'static str, error: &impl Display) {
+        self.context.metrics.connection_error(reason);
         tracing::debug!(client.address = %self.peer.address.ip(), %error, "a connection ended with an error");
     }
 }
@@ -171,11 +258,6 @@ fn http1() -> http1::Builder {
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(None).max_buf_size(HEAD_BUFFER_BYTES);
     builder
-}
-
-fn is_clean_close(error: &hyper::Error) -> bool {
-    use ErrorKind::{BrokenPipe, ConnectionReset, UnexpectedEof};
-    io_kind(error).is_some_and(|kind| matches!(kind, BrokenPipe | ConnectionReset | UnexpectedEof))
 }
 
 /// What happened to the socket, if that is what ended the connection.

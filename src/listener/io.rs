@@ -19,6 +19,7 @@ use tokio::{
 };
 
 use super::{
+    rest::REST_AFTER,
     settings::Settings,
     state::{ConnectionState, Phase, now},
 };
@@ -108,6 +109,13 @@ impl<S> TimedIo<S> {
             _ => now(),
         };
         self.waiting = Some((phase, request, since));
+        let may_rest = phase == Phase::Idle && self.state.http2().is_none();
+        if may_rest && !self.state.is_resting() {
+            if !has_passed(&mut self.reading, since + limit.min(REST_AFTER), cx) {
+                return false;
+            }
+            self.state.set_resting();
+        }
         has_passed(&mut self.reading, since + limit, cx)
     }
 }

@@ -26,6 +26,7 @@ pub mod record;
 mod refusals;
 pub mod request_id;
 mod request_info;
+mod rest;
 pub mod routes;
 mod settings;
 pub mod state;

@@ -27,6 +27,8 @@ pub(super) fn now() -> Instant {
 pub struct ConnectionState {
     /// Whether a head is awaited or arriving, unless a request is open.
     head: AtomicBool,
+    /// It has been idle for a moment: what is kept for requests can be given back.
+    resting: AtomicBool,
     /// Requests so far, and those that are not over: at most one at a time in HTTP/1.1.
     requests: AtomicU32,
     open: AtomicU32,
@@ -54,6 +56,7 @@ impl Default for ConnectionState {
     fn default() -> Self {
         Self {
             head: AtomicBool::new(true),
+            resting: AtomicBool::new(false),
             requests: AtomicU32::new(0),
             open: AtomicU32::new(0),
             stalled: AtomicBool::new(false),
@@ -163,8 +166,19 @@ impl ConnectionState {
         }
         if self.phase() == Phase::Idle {
             self.head.store(true, Ordering::Relaxed);
+            self.resting.store(false, Ordering::Relaxed);
         }
         true
+    }
+
+    /// It has been idle for a moment.
+    pub(super) fn set_resting(&self) {
+        self.resting.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it has been idle for a moment, and nothing has come since.
+    pub(super) fn is_resting(&self) -> bool {
+        self.resting.load(Ordering::Relaxed)
     }
 
     pub(super) fn phase(&self) -> Phase {

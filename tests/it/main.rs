@@ -28,6 +28,7 @@ mod process;
 mod prometheus;
 mod public_path;
 mod recalled;
+mod resting;
 mod secret;
 mod sharing;
 mod snapshot;

@@ -39,13 +39,15 @@ pub(super) fn looks_secret(name: &str) -> bool {
 pub(super) struct NameHasher(u64);
 
 impl Hasher for NameHasher {
+    /// Takes both ends and the length: few of VMware's names have these in common.
     fn write(&mut self, bytes: &[u8]) {
-        for chunk in bytes.chunks(8) {
-            let mut word = [0; 8];
-            word[..chunk.len()].copy_from_slice(chunk);
-            self.0 = (self.0.rotate_left(5) ^ u64::from_le_bytes(word))
-                .wrapping_mul(0x517c_c1b7_2722_0a95);
-        }
+        let word = |part: &[u8]| part.iter().fold(0, |word, byte| word << 8 | u64::from(*byte));
+        let (first, last) = match (bytes.first_chunk(), bytes.last_chunk()) {
+            (Some(first), Some(last)) => (u64::from_le_bytes(*first), u64::from_le_bytes(*last)),
+            _ => (word(bytes), 0),
+        };
+        let ends = first.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ last.rotate_left(32);
+        self.0 = (ends ^ bytes.len() as u64).wrapping_mul(0x517c_c1b7_2722_0a95);
     }
 
     fn write_u8(&mut self, _: u8) {}

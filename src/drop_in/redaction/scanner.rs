@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use memchr::memchr3;
+
 use super::{InvalidDocument, text::decode};
 
 type Scanned<T> = Result<T, InvalidDocument>;
@@ -23,47 +25,21 @@ pub(super) struct Scanner<'a> {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct RawText<'a> {
     pub(super) written: &'a str,
-    /// What kinds of characters it holds, of [`kind`].
-    kinds: u8,
+    has_escapes: bool,
 }
-
-/// Kinds of characters that matter in a text.
-mod kind {
-    pub(super) const QUOTE: u8 = 1;
-    pub(super) const ESCAPE: u8 = 2;
-    pub(super) const CONTROL: u8 = 4;
-    /// Query, authority or quotation: without one of these, or an escape, a short text holds no secret.
-    pub(super) const TELLING: u8 = 8;
-}
-
-static KINDS: [u8; 256] = {
-    let mut kinds = [0; 256];
-    let mut control = 0;
-    while control < 0x20 {
-        kinds[control] = kind::CONTROL;
-        control += 1;
-    }
-    kinds[b'"' as usize] = kind::QUOTE;
-    kinds[b'\\' as usize] = kind::ESCAPE;
-    kinds[b'?' as usize] = kind::TELLING;
-    kinds[b'@' as usize] = kind::TELLING;
-    kinds[b'\'' as usize] = kind::TELLING;
-    kinds
-};
 
 impl<'a> RawText<'a> {
     /// What it says.
     pub(super) fn decode(self) -> Cow<'a, str> {
-        if self.kinds & kind::ESCAPE == 0 {
-            Cow::Borrowed(self.written)
-        } else {
-            decode(self.written).into()
-        }
+        if self.has_escapes { decode(self.written).into() } else { Cow::Borrowed(self.written) }
     }
 
-    /// Whether it can hold a document, a URL with a secret in it, or a key.
+    /// Whether it can hold a document, a URL with a secret in it, or a key: without an escape, a quotation, a query
+    /// or an authority a short text holds none.
     pub(super) fn is_telling(self) -> bool {
-        self.kinds & (kind::ESCAPE | kind::TELLING) != 0 || self.written.len() > MAX_WORD_BYTES
+        self.has_escapes
+            || self.written.len() > MAX_WORD_BYTES
+            || memchr3(b'?', b'@', b'\'', self.written.as_bytes()).is_some()
     }
 }
 
@@ -128,21 +104,19 @@ impl<'a> Scanner<'a> {
     /// A text with its quotes.
     pub(super) fn text(&mut self) -> Scanned<RawText<'a>> {
         self.take(b'"')?;
-        let (start, bytes) = (self.at, self.json.as_bytes());
-        let mut kinds = 0;
+        let (start, mut has_escapes) = (self.at, false);
         loop {
-            let kind = KINDS[usize::from(*bytes.get(self.at).ok_or(InvalidDocument)?)];
-            kinds |= kind;
-            match kind {
-                kind::QUOTE => break,
-                kind::CONTROL => return Err(InvalidDocument),
-                kind::ESCAPE => self.escape()?,
-                _ => self.at += 1,
+            self.at += plain_prefix(&self.json.as_bytes()[self.at..]);
+            match self.peek() {
+                Some(b'"') => break,
+                Some(b'\\') => self.escape()?,
+                _ => return Err(InvalidDocument),
             }
+            has_escapes = true;
         }
         let written = &self.json[start..self.at];
         self.at += 1;
-        Ok(RawText { written, kinds })
+        Ok(RawText { written, has_escapes })
     }
 
     fn escape(&mut self) -> Scanned<()> {
@@ -230,4 +204,28 @@ impl<'a> Scanner<'a> {
 /// One level down.
 pub(super) fn deeper(depth: usize) -> Scanned<usize> {
     if depth < MAX_DEPTH { Ok(depth + 1) } else { Err(InvalidDocument) }
+}
+
+/// How many bytes there are before a quote, an escape or a control character.
+fn plain_prefix(bytes: &[u8]) -> usize {
+    let (words, rest) = bytes.as_chunks::<8>();
+    for (at, word) in words.iter().enumerate() {
+        let word = u64::from_le_bytes(*word);
+        let found =
+            zeros(word ^ repeat(b'"')) | zeros(word ^ repeat(b'\\')) | zeros(word & repeat(0xe0));
+        if found != 0 {
+            return at * 8 + found.trailing_zeros() as usize / 8;
+        }
+    }
+    let is_plain = |byte: &&u8| !matches!(**byte, b'"' | b'\\' | ..0x20);
+    words.len() * 8 + rest.iter().take_while(is_plain).count()
+}
+
+const fn repeat(byte: u8) -> u64 {
+    u64::from_ne_bytes([byte; 8])
+}
+
+/// The highest bit of each byte that is zero; bits above the lowest of these may be wrong.
+const fn zeros(word: u64) -> u64 {
+    word.wrapping_sub(repeat(1)) & !word & repeat(0x80)
 }

@@ -68,7 +68,7 @@ enum DocContent {
 }
 
 /// The parts of the docs, by their paths.
-const PARTS: [(&str, &str, DocContent); 13] = {
+const PARTS: [(&str, &str, DocContent); 14] = {
     use DocContent::{Document, Fixed, Linked, Problems};
     [
         // Swagger UI's own start page takes a foreign document from `?url=`; this one has ours alone.
@@ -76,6 +76,7 @@ const PARTS: [(&str, &str, DocContent); 13] = {
         ("/problems", HTML, Problems),
         // The build puts the recipes in.
         ("/docs/guide", HTML, Linked(include_str!(concat!(env!("OUT_DIR"), "/guide.html")))),
+        ("/docs/drop-in", HTML, Linked(include_str!("docs/drop-in.html"))),
         ("/openapi.json", "application/json", Document(openapi::JSON)),
         // RFC 9512.
         ("/openapi.yaml", "application/yaml", Document(openapi::YAML)),

@@ -14,7 +14,7 @@ pub(super) fn path_meant(path: &str) -> Option<String> {
     let sent: Vec<&str> = path.trim_matches('/').split('/').collect();
     let templates = all_templates().map(str::to_owned);
     // What the routes of pages take is a closed set.
-    let pages = ["/docs/guide".to_owned()].into_iter();
+    let pages = ["/docs/guide", "/docs/drop-in"].map(str::to_owned).into_iter();
     let problems = Code::ALL.iter().map(|code| format!("/problems/{}", code.as_str()));
     let known = templates.chain(pages).chain(problems);
     let meant = known.filter_map(|template| distance(&template, &sent));
@@ -71,6 +71,7 @@ mod tests {
             ("/openapi.yml", "/openapi.yaml"),
             ("/docs/guide/", "/docs/guide"),
             ("/docs/Guide", "/docs/guide"),
+            ("/docs/dropin", "/docs/drop-in"),
             ("/problems/not_found", "/problems/not-found"),
             ("/healthz", ""),
             ("/", ""),

@@ -14,7 +14,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{EX_CONFIG, block_on, fail, harden, reachable, say, serve::exit};
 use crate::{
-    access::{self, CallerName, CallerSettings, KeyDigest},
+    access::{self, CallerName, CallerSettings, KeyDigest, Scope},
     clock::Clock,
     config::{self, Config},
     csp::{ClientId, ClientSecret},
@@ -97,6 +97,8 @@ async fn demo(options: &DemoArgs) -> Result<(), ExitCode> {
     if asks_for_key {
         let configured = access::ConfiguredCallers { callers, ..Default::default() };
         config.access = access::Settings::Callers(configured);
+        // Without a caller nobody could get a token there.
+        config.drop_in.enabled = true;
     }
     let cloud = Simulator::new(play);
 
@@ -161,8 +163,11 @@ fn callers(keys: &[String]) -> Result<Vec<CallerSettings>, String> {
         }
         match callers.iter_mut().find(|caller| caller.name == name) {
             Some(caller) => caller.key_sha256.push(digest),
-            None => callers
-                .push(CallerSettings { key_sha256: vec![digest], ..CallerSettings::new(name) }),
+            None => callers.push(CallerSettings {
+                key_sha256: vec![digest],
+                scopes: Scope::ALL.to_vec(),
+                ..CallerSettings::new(name)
+            }),
         }
     }
     Ok(callers)
@@ -197,6 +202,11 @@ fn welcome(addresses: &Addresses, asks_for_key: bool, still: bool) -> String {
     } else {
         "Its SDDCs change, come and go now and then."
     };
+    let drop_in = if asks_for_key {
+        format!("\n  VMware's tools, with a key instead of an API token: http://{api}/docs/drop-in")
+    } else {
+        String::new()
+    };
     let key = if asks_for_key { "-H \"X-API-Key: $KEY\" " } else { "" };
     let mut text = String::new();
     let written = write!(
@@ -210,7 +220,7 @@ sddc-gateway demo: the gateway in front of a simulated VMware Cloud.
   docs      http://{api}/docs
   state     http://{ops}/readyz
   metrics   http://{ops}/metrics
-  controls  http://{control}/__
+  controls  http://{control}/__{drop_in}
 
 Paste one of these; the last one breaks VMware Cloud until DELETE /__faults mends it:
 

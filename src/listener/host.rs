@@ -127,7 +127,7 @@ pub(super) fn only_host<'a>(
 /// Whether somebody follows a link to a page that holds no data: its own scripts may read it, and the
 /// page that links to it may not.
 fn is_page_visit(path: &str, headers: &HeaderMap) -> bool {
-    let is_page = matches!(path, "/" | "/docs" | "/docs/guide" | "/problems")
+    let is_page = matches!(path, "/" | "/docs" | "/docs/guide" | "/docs/drop-in" | "/problems")
         || path.starts_with("/problems/");
     let says = |name: &str, word: &str| {
         let mut values = headers.get_all(name).iter();

@@ -153,6 +153,7 @@ async fn the_docs_are_not_sent_again_to_who_has_them() {
     for path in [
         "/docs",
         "/docs/guide",
+        "/docs/drop-in",
         "/docs/start.js",
         "/docs/text.css",
         "/docs/swagger-ui.css",

@@ -21,7 +21,7 @@ async fn whom_to_ask_is_told_where_it_is_looked_for() {
         (&json!("unauthenticated"), &json!("cloud@example.org"))
     );
     let link = "<a href=\"mailto:cloud@example.org\">cloud@example.org</a>";
-    for path in ["/docs", "/docs/guide", "/problems/unauthenticated"] {
+    for path in ["/docs", "/docs/guide", "/docs/drop-in", "/problems/unauthenticated"] {
         assert!(bare(path).await.text().contains(link), "{path}");
     }
     assert!(!bare("/problems/forbidden").await.text().contains("example.org"));
@@ -43,7 +43,7 @@ async fn where_nobody_is_named_nobody_is_told() {
     let gateway = gateway(None).await;
     let bare = async |path| gateway.send_bare(Method::GET, path, &[]).await;
     assert_eq!(bare("/sddcs").await.json().get("contact"), None);
-    for path in ["/docs", "/docs/guide", "/problems/unauthenticated"] {
+    for path in ["/docs", "/docs/guide", "/docs/drop-in", "/problems/unauthenticated"] {
         assert!(!bare(path).await.text().contains("Ask for a key"), "{path}");
     }
     assert_eq!(bare("/openapi.json").await.json()["info"].get("contact"), None);

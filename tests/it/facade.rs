@@ -398,6 +398,7 @@ async fn the_docs_need_no_key_and_load_nothing_from_elsewhere() {
     for (path, kind) in [
         ("/docs", "text/html; charset=utf-8"),
         ("/docs/guide", "text/html; charset=utf-8"),
+        ("/docs/drop-in", "text/html; charset=utf-8"),
         ("/docs/start.js", "text/javascript; charset=utf-8"),
         ("/docs/guide.js", "text/javascript; charset=utf-8"),
         ("/docs/base.css", "text/css; charset=utf-8"),

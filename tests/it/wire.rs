@@ -304,7 +304,7 @@ async fn a_page_of_another_site_is_refused_where_no_key_is_asked_for() {
     let follow = |path: &str, more: &str| {
         format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n{CROSS_SITE}{more}\r\n")
     };
-    for path in ["/docs", "/docs/guide", "/problems/forbidden"] {
+    for path in ["/docs", "/docs/guide", "/docs/drop-in", "/problems/forbidden"] {
         assert_eq!(ask(gateway.api, follow(path, VISIT)).await.status, 200, "{path}");
         let framed = VISIT.replace("document", "iframe");
         assert_eq!(ask(gateway.api, follow(path, &framed)).await.status, 403, "{path}");

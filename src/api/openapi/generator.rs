@@ -52,6 +52,10 @@ use crate::{
             Every path accepts GET and HEAD. Every failure is an `application/problem+json` \
             document (RFC 9457) with a `code` to branch on; `/problems/{code}` describes its cause \
             and remedy.\n\n\
+            Where the operator has switched it on, the paths below `/csp/`, `/vmc/` and `/api/` are \
+            VMware's own API for tools that exist already. Their documents are VMware's, not this \
+            API's, and are described by VMware; `/docs/drop-in` has the settings of each \
+            tool.\n\n\
             Clients must ignore fields that they do not know: new versions add fields.",
         license(name = "Apache-2.0", identifier = "Apache-2.0"),
     ),
@@ -62,6 +66,10 @@ use crate::{
         (name = "orgs", description = "The organizations that SDDCs belong to"),
         (name = "discovery", description = "Targets for monitoring"),
         (name = "caller", description = "The caller itself"),
+        (name = "vmware", description = "VMware's own API, for tools that exist already: the paths below \
+            /csp/, /vmc/ and /api/, where the operator has switched them on. None of them is described here",
+            external_docs(url = "https://developer.broadcom.com/xapis/vmware-cloud-on-aws-api/latest/",
+                description = "VMware's reference")),
     ),
     paths(
         sddcs::list_sddcs, sddcs::show_sddc, sddcs::list_sddc_clusters, sddcs::list_sddc_hosts,

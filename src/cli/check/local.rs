@@ -34,6 +34,20 @@ pub(super) fn routes(config: &Config) -> Vec<CheckStep> {
         .collect()
 }
 
+/// What callers of VMware's own API can rely on, where it is offered.
+pub(super) fn drop_in(config: &Config) -> Option<CheckStep> {
+    config.drop_in.enabled.then(|| match &config.keys_file {
+        Some(_) => {
+            CheckStep::ok("configuration", "drop_in: access tokens are signed with keys.file")
+        }
+        None => CheckStep::ok(
+            "configuration",
+            "drop_in: access tokens are signed with a random key, since keys.file is not set: \
+             they end with the process, and other replicas do not accept them",
+        ),
+    })
+}
+
 /// Whether the listeners' ports are free. Each is bound for a moment.
 pub(super) fn ports(config: &Config) -> Vec<CheckStep> {
     let listeners = [("api.listen", config.api.listen), ("ops.listen", config.ops.listen)];

@@ -48,6 +48,7 @@ pub(super) fn run(options: &CheckArgs) -> Result<(), ExitCode> {
     );
     writer.extend(local::secrets(&config));
     show_callers(&config, &mut writer);
+    writer.extend(local::drop_in(&config));
     writer.extend(local::routes(&config));
     writer.extend(dates::check(&config, Clock::system().wall()));
     writer.extend(local::ports(&config));

@@ -192,6 +192,7 @@ const PAGES: &[&str] = &[
     "/home/app.js",
     "/docs",
     "/docs/guide",
+    "/docs/drop-in",
     "/docs/start.js",
     "/openapi.json",
     "/openapi.yaml",

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use sddc_gateway::telemetry::AuditTarget;
+use sddc_gateway::{drop_in::reads::routes::READ_ROUTES, telemetry::AuditTarget};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -196,4 +196,15 @@ async fn a_token_that_is_none_of_ours_is_refused_in_each_shape() {
         assert_eq!((reply.status, &reply.json()["code"]), (401, &json!("unauthenticated")));
     }
     assert_eq!(tools.post(API_TOKENS, FORM, &format!("api_token={token}")).await.csp().0, 400);
+}
+
+#[tokio::test]
+async fn the_page_about_it_lists_every_path() {
+    let cloud = cloud().await;
+    let page = Setup::on_demand(&cloud).start().await.get("/docs/drop-in").await.text();
+    for route in READ_ROUTES {
+        assert!(page.contains(&format!("<code>{}</code>", route.template)), "{}", route.template);
+    }
+    let listed = page.matches("<code>/vmc/").count() + page.matches("<code>/api/").count();
+    assert!(listed <= READ_ROUTES.len() + 2, "nothing that is not there");
 }

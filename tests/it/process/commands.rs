@@ -297,6 +297,11 @@ fn a_demo_with_keys_lets_their_callers_in_and_stands_still_when_told() {
     assert_eq!(bearer(api, "/sddcs", "a-key-of-hers").status, 401);
     for (key, name) in [("a-key-of-mine", "ci"), ("a.second.key", "second")] {
         assert_eq!(bearer(api, "/whoami", key).json()["name"], name);
+        let (head, form) = (
+            "POST /csp/gateway/am/api/auth/api-tokens/authorize HTTP/1.1\r\nHost: localhost\r\n",
+            format!("api_token={key}"),
+        );
+        assert_eq!(ask(api, head, &form).status, 200);
     }
     // Equal seeds give equal data, and other seeds others.
     let ids = |api| {

@@ -474,7 +474,7 @@ fn edge(
         readiness,
         cutting: CancellationToken::new(),
         waiting: Semaphore::new(config.api.max_in_flight),
-        in_flight: InFlight::new(config.api.max_in_flight, metrics.clone()),
+        in_flight: InFlight::new(config.api.max_in_flight, &metrics),
         request_timeout: config.api.request_timeout,
         body_timeout: config.api.header_timeout,
         recorder: Recorder::new(audit, access_log, tracer, metrics, clock),

@@ -5,20 +5,18 @@
 
 use std::sync::{
     Arc,
-    atomic::{AtomicBool, AtomicUsize, Ordering},
+    atomic::{AtomicBool, Ordering},
 };
+
+use prometheus_client::metrics::gauge::Gauge;
 
 use crate::telemetry::Metrics;
 
 /// Counts requests being worked on, up to a bound.
 #[derive(Debug, Clone)]
-pub struct InFlight(Arc<RequestCount>);
-
-#[derive(Debug)]
-struct RequestCount {
-    now: AtomicUsize,
-    max: usize,
-    metrics: Metrics,
+pub struct InFlight {
+    now: Gauge,
+    max: i64,
 }
 
 /// The right to be worked on; given back when the last clone is dropped.
@@ -27,36 +25,25 @@ pub struct Permit(Arc<HeldPermit>);
 
 #[derive(Debug)]
 struct HeldPermit {
-    count: Arc<RequestCount>,
+    now: Gauge,
     is_parked: AtomicBool,
 }
 
 impl InFlight {
     /// At most `max` at once.
     #[must_use]
-    pub fn new(max: usize, metrics: Metrics) -> Self {
-        Self(Arc::new(RequestCount { now: AtomicUsize::new(0), max, metrics }))
+    pub fn new(max: usize, metrics: &Metrics) -> Self {
+        let max = i64::try_from(max).unwrap_or(i64::MAX);
+        Self { now: metrics.http_in_flight().clone(), max }
     }
 
     /// `None` when too many are; a probe always gets in.
     #[must_use]
     pub fn enter(&self, is_probe: bool) -> Option<Permit> {
-        let before = self.0.enter();
-        let held = HeldPermit { count: self.0.clone(), is_parked: AtomicBool::new(false) };
+        let before = self.now.inc();
+        let held = HeldPermit { now: self.now.clone(), is_parked: AtomicBool::new(false) };
         let permit = Permit(Arc::new(held));
-        (is_probe || before < self.0.max).then_some(permit)
-    }
-}
-
-impl RequestCount {
-    fn enter(&self) -> usize {
-        self.metrics.http_in_flight().inc();
-        self.now.fetch_add(1, Ordering::Relaxed)
-    }
-
-    fn leave(&self) {
-        self.now.fetch_sub(1, Ordering::Relaxed);
-        self.metrics.http_in_flight().dec();
+        (is_probe || before < self.max).then_some(permit)
     }
 }
 
@@ -64,7 +51,7 @@ impl Permit {
     /// Makes room for another request while this one only waits.
     pub fn park(&self) {
         if !self.0.is_parked.swap(true, Ordering::Relaxed) {
-            self.0.count.leave();
+            self.0.now.dec();
         }
     }
 
@@ -72,7 +59,7 @@ impl Permit {
     /// the wait.
     pub fn resume(&self) {
         if self.0.is_parked.swap(false, Ordering::Relaxed) {
-            self.0.count.enter();
+            self.0.now.inc();
         }
     }
 
@@ -86,7 +73,7 @@ impl Permit {
 impl Drop for HeldPermit {
     fn drop(&mut self) {
         if !*self.is_parked.get_mut() {
-            self.count.leave();
+            self.now.dec();
         }
     }
 }
@@ -97,7 +84,7 @@ mod tests {
 
     #[test]
     fn above_the_bound_only_probes_get_in_and_leaving_makes_room() {
-        let in_flight = InFlight::new(1, Metrics::new());
+        let in_flight = InFlight::new(1, &Metrics::new());
         let first = in_flight.enter(false);
         assert!(first.is_some() && in_flight.enter(false).is_none());
         assert!(in_flight.enter(true).is_some());
@@ -107,7 +94,7 @@ mod tests {
 
     #[test]
     fn who_is_parked_is_not_counted_until_resumed() {
-        let in_flight = InFlight::new(1, Metrics::new());
+        let in_flight = InFlight::new(1, &Metrics::new());
         let waiting = in_flight.enter(false).unwrap();
         waiting.park();
         waiting.park();
@@ -118,6 +105,6 @@ mod tests {
         assert!(in_flight.enter(false).is_none(), "the one that waited works again");
         waiting.park();
         drop(waiting);
-        assert_eq!(in_flight.0.now.load(Ordering::Relaxed), 0);
+        assert_eq!(in_flight.now.get(), 0);
     }
 }

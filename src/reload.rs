@@ -29,7 +29,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use self::file::Looks;
+use self::file::FileLooks;
 pub use self::file::{LoadedFile, MAX_BYTES, ReadFault, read};
 use crate::{
     clock::{Clock, Instant},
@@ -125,7 +125,7 @@ type ContentDigest = [u8; 32];
 /// What is known of one [`Watched`]. Contents are compared by their digest, since they may be secrets.
 struct KnownFiles {
     file: Watched,
-    looks: Looks,
+    looks: FileLooks,
     refused: Option<RefusedReload>,
 }
 
@@ -137,7 +137,7 @@ struct RefusedReload {
 
 impl KnownFiles {
     fn of(file: Watched) -> Self {
-        Self { file, looks: Looks::default(), refused: None }
+        Self { file, looks: FileLooks::default(), refused: None }
     }
 
     async fn look(&mut self, clock: &Clock) -> Result<(), Rejection> {
@@ -208,14 +208,14 @@ fn digest(contents: &[impl AsRef<[u8]>]) -> ContentDigest {
 
 /// How the last look at each file went. Cheap to clone.
 #[derive(Debug, Clone, Default)]
-pub struct Reloads(Arc<Mutex<Status>>);
+pub struct Reloads(Arc<Mutex<ReloadStatus>>);
 
-type Status = BTreeMap<&'static str, Option<&'static str>>;
+type ReloadStatus = BTreeMap<&'static str, Option<&'static str>>;
 
 impl Reloads {
     /// Each file's key, and why its newest version was refused, if it was.
     #[must_use]
-    pub fn status(&self) -> Status {
+    pub fn status(&self) -> ReloadStatus {
         self.0.lock().clone()
     }
 

@@ -14,7 +14,7 @@ const WINDOW: Duration = Duration::from_secs(60);
 const MAX_PAIRS: usize = 65_536;
 
 /// Whose read is forced: an organization's, or (`None`) that of the list of organizations.
-type Target = Option<OrgId>;
+type ReadTarget = Option<OrgId>;
 
 /// Reads that were forced lately: at most 6 in any 60 s for each caller's name and organization, and
 /// as many of the list of organizations (contract section 4.3); of all replicas together, where they
@@ -27,7 +27,7 @@ pub struct Budget {
 
 /// Those of this replica.
 #[derive(Debug, Default)]
-struct LocalBudget(Mutex<HashMap<(CallerName, Target), SpentReads>>);
+struct LocalBudget(Mutex<HashMap<(CallerName, ReadTarget), SpentReads>>);
 
 /// When the last reads were forced: a ring, `oldest` is the next place to be used.
 #[derive(Debug, Default)]
@@ -48,7 +48,7 @@ impl Budget {
     pub(super) async fn spend(
         &self,
         caller: &CallerName,
-        targets: &[Target],
+        targets: &[ReadTarget],
         now: Instant,
     ) -> bool {
         let Some(replicas) = &self.replicas else { return self.own.spend(caller, targets, now) };
@@ -73,7 +73,7 @@ impl Budget {
 }
 
 impl LocalBudget {
-    fn has_room(&self, caller: &CallerName, targets: &[Target], now: Instant) -> bool {
+    fn has_room(&self, caller: &CallerName, targets: &[ReadTarget], now: Instant) -> bool {
         let pairs = self.0.lock();
         targets.iter().all(|target| {
             let spent = pairs.get(&(caller.clone(), target.clone()));
@@ -82,7 +82,7 @@ impl LocalBudget {
     }
 
     /// The same of this replica: of each target, or of none.
-    fn spend(&self, caller: &CallerName, targets: &[Target], now: Instant) -> bool {
+    fn spend(&self, caller: &CallerName, targets: &[ReadTarget], now: Instant) -> bool {
         let mut pairs = self.0.lock();
         if pairs.len() + targets.len() > MAX_PAIRS {
             pairs.retain(|_, spent| spent.reads.iter().flatten().any(|read| is_recent(*read, now)));
@@ -151,7 +151,7 @@ mod tests {
     fn each_organization_has_a_budget_of_its_own_and_a_request_spends_all_or_none() {
         let budget = LocalBudget::default();
         let [one, two] = ["o-1", "o-2"].map(|id| Some(id.parse().unwrap()));
-        let spend = |targets: &[Target]| budget.spend(&name("one"), targets, second(0));
+        let spend = |targets: &[ReadTarget]| budget.spend(&name("one"), targets, second(0));
         for _ in 0..6 {
             assert!(spend(std::slice::from_ref(&one)));
         }

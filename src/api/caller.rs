@@ -10,7 +10,7 @@ use crate::{
     access::{Admitted, Caller, Denied, Refusal, RequestIdentity, Scope as Right, View},
     ids::{OrgId, SddcId},
     inventory::{
-        Content, OrgSelector,
+        ListContent, OrgSelector,
         model::{Gap, SddcEntry, TaskEntry},
     },
 };
@@ -99,7 +99,7 @@ impl Visibility {
 
     /// Whether a task is seen: its SDDC is, or it has none and SDDCs are not limited. `known` tells
     /// the SDDCs' names, see [`Visibility::limits_names`].
-    pub(super) fn sees_task(&self, entry: &TaskEntry, known: &Content<SddcEntry>) -> bool {
+    pub(super) fn sees_task(&self, entry: &TaskEntry, known: &ListContent<SddcEntry>) -> bool {
         self.sees_tasks_of(&entry.task.org_id, entry.task.sddc_id.as_ref(), known)
     }
 
@@ -108,7 +108,7 @@ impl Visibility {
         &self,
         org: &OrgId,
         sddc: Option<&SddcId>,
-        known: &Content<SddcEntry>,
+        known: &ListContent<SddcEntry>,
     ) -> bool {
         let Some(id) = sddc else {
             return !self.0.limits_sddcs() && self.0.shows_org(org);

@@ -10,7 +10,7 @@ use crate::{
         AuthFailureLimiter, CALLER, Denied, Quota, RATELIMIT, RATELIMIT_POLICY, RateExceeded,
         Refusal, oidc::JwtFault,
     },
-    inventory::{Missing, Unavailable, model::Gap},
+    inventory::{MissingOrg, Unavailable, model::Gap},
     problem::{Code, MissingPart, ParameterFault, Problem},
     upstream::Kind,
 };
@@ -33,7 +33,7 @@ pub(super) enum ApiError {
     #[error("there is no organization with this id")]
     OrgNotFound,
     #[error("{} organization(s) cannot be shown: see `missing`", missing.len())]
-    Incomplete { missing: Vec<Missing>, retry_in: Option<Duration> },
+    Incomplete { missing: Vec<MissingOrg>, retry_in: Option<Duration> },
     #[error("nothing is cached and only-if-cached was requested")]
     NotCached,
     #[error("{}", upstream_text(.0.kind()))]
@@ -42,7 +42,7 @@ pub(super) enum ApiError {
 
 impl ApiError {
     /// Some organizations cannot be shown, and the question does not allow a part.
-    pub(super) fn incomplete(missing: Vec<Missing>) -> Self {
+    pub(super) fn incomplete(missing: Vec<MissingOrg>) -> Self {
         Unavailable::Incomplete(missing).into()
     }
 
@@ -294,8 +294,8 @@ impl From<&Gap> for MissingPart {
     }
 }
 
-impl From<&Missing> for MissingPart {
-    fn from(missing: &Missing) -> Self {
+impl From<&MissingOrg> for MissingPart {
+    fn from(missing: &MissingOrg) -> Self {
         let org_id = missing.org_id.to_string();
         Self { org_id, sddc_id: None, reason: missing.reason.as_str() }
     }

@@ -20,7 +20,7 @@ use super::{
 use crate::{
     ids::{OrgId, SddcId},
     inventory::{
-        Content, Inventory, Observer, OrgSelector,
+        Inventory, ListContent, Observer, OrgSelector,
         model::{Org, SddcEntry, TaskEntry},
     },
 };
@@ -126,7 +126,7 @@ fn new<'a, E>(before: &[Arc<E>], now: &'a [Arc<E>]) -> impl Iterator<Item = &'a 
 }
 
 impl Observer for ValueHistory {
-    fn sddcs_changed(&self, before: &Content<SddcEntry>, now: &Content<SddcEntry>) {
+    fn sddcs_changed(&self, before: &ListContent<SddcEntry>, now: &ListContent<SddcEntry>) {
         for entry in new(&before.entries, &now.entries) {
             let sddc = &entry.sddc;
             let (org, id, name) = (&sddc.org_id, Some(&sddc.id), sddc.name.as_deref());
@@ -136,7 +136,7 @@ impl Observer for ValueHistory {
         }
     }
 
-    fn tasks_changed(&self, before: &Content<TaskEntry>, now: &Content<TaskEntry>) {
+    fn tasks_changed(&self, before: &ListContent<TaskEntry>, now: &ListContent<TaskEntry>) {
         for entry in new(&before.entries, &now.entries) {
             let task = &entry.task;
             self.note(&task.org_id, task.sddc_id.as_ref(), None, std::slice::from_ref(task));

@@ -25,8 +25,8 @@ use super::{
 };
 use crate::{
     inventory::{
-        CacheOutcome, Entry, FoundDocument, FreshnessRequirement, List, ListSnapshot, Listing,
-        Missing, OrgSelector, SddcListing, Served, Watch, model::SddcEntry,
+        CacheOutcome, Entry, FoundDocument, FreshnessRequirement, List, ListSnapshot, ListWatch,
+        Listing, MissingOrg, OrgSelector, SddcListing, Served, model::SddcEntry,
     },
     problem::MissingPart,
 };
@@ -37,7 +37,7 @@ pub(super) struct FetchedList<R: Resource> {
     pub(super) list: List,
     pub(super) served: Served<ListSnapshot<SddcEntry>>,
     /// From before the snapshot, for a request that waits for changes.
-    pub(super) watch: Option<Watch>,
+    pub(super) watch: Option<ListWatch>,
     /// How new the snapshot had to be.
     requirement: FreshnessRequirement,
 }
@@ -155,7 +155,7 @@ pub(super) async fn fetch<R: HeldBy<SddcEntry>>(
 pub(super) fn check_values<'a, R: Resource>(
     request: &InventoryRequest,
     pending: PendingQuery<R>,
-    missing: &[Missing],
+    missing: &[MissingOrg],
     shown: impl Iterator<Item = &'a R> + Clone,
 ) -> Result<ListQuery<R>, ApiError> {
     if missing.is_empty() {

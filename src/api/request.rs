@@ -17,7 +17,9 @@ use super::{
 use crate::{
     access::CallerName,
     in_flight::Permit,
-    inventory::{CacheOutcome, FreshnessRequirement, List, Missing, OrgSelector, Served, Watch},
+    inventory::{
+        CacheOutcome, FreshnessRequirement, List, ListWatch, MissingOrg, OrgSelector, Served,
+    },
     problem::MissingPart,
 };
 
@@ -95,7 +97,7 @@ impl InventoryRequest {
 
     /// A watch of the list, where the query says to wait: from before the first look, so that no
     /// change is missed.
-    pub(super) fn watch(&self, list: List, wait: Option<Duration>) -> Option<Watch> {
+    pub(super) fn watch(&self, list: List, wait: Option<Duration>) -> Option<ListWatch> {
         let waits = wait.is_some_and(|wait| !wait.is_zero());
         waits.then(|| self.state.inventory.watch(list))
     }
@@ -131,7 +133,7 @@ impl InventoryRequest {
     /// The orgs that cannot be shown: an error, unless the question allows a part.
     pub(super) fn admit_missing(
         &self,
-        missing: &[Missing],
+        missing: &[MissingOrg],
         allows_part: bool,
     ) -> Result<Vec<MissingPart>, ApiError> {
         if missing.is_empty() {

@@ -7,7 +7,7 @@ use crate::{
     clock::Clock,
     config::Config,
     csp::{TokenSharing, TokenSource},
-    inventory::{Inventory, Readers, SnapshotFile, Source},
+    inventory::{Inventory, SnapshotFile, SnapshotSource, UpstreamReaders},
     sharing::Replicas,
     tasks::Tasks,
     telemetry::Metrics,
@@ -23,7 +23,7 @@ pub(super) async fn start(
     metrics: &Metrics,
     tasks: &Tasks,
 ) -> (Inventory, Vec<TokenSource>, Option<Replicas>) {
-    let source = Source::of(&config.csp.url, &config.vmc.url, &config.csp.client_id);
+    let source = SnapshotSource::of(&config.csp.url, &config.vmc.url, &config.csp.client_id);
     let replicas = start_sharing(config, upstreams, &source, tasks);
     let (tokens, readers) = token_sources(config, upstreams, clock, tasks, replicas.as_ref());
     let inventory = Inventory::new(
@@ -51,7 +51,7 @@ pub(super) async fn start(
 fn start_sharing(
     config: &Config,
     upstreams: &Upstreams,
-    source: &Source,
+    source: &SnapshotSource,
     tasks: &Tasks,
 ) -> Option<Replicas> {
     let settings = config.sharing.as_ref()?;
@@ -69,7 +69,7 @@ fn token_sources(
     clock: &Clock,
     tasks: &Tasks,
     replicas: Option<&Replicas>,
-) -> (Vec<TokenSource>, Readers) {
+) -> (Vec<TokenSource>, UpstreamReaders) {
     let source = |org| {
         let (mint, jobs) = (upstreams.mint.clone(), tasks.jobs.clone());
         let sharing = replicas.cloned().map(|it| Arc::new(it) as Arc<dyn TokenSharing>);
@@ -79,12 +79,12 @@ fn token_sources(
         |tokens: &TokenSource| Reader::new(upstreams.vmc.clone(), tokens.clone(), clock.clone());
     if config.vmc.orgs.is_empty() {
         let tokens = source(None);
-        let readers = Readers::Discovered(reader(&tokens));
+        let readers = UpstreamReaders::Discovered(reader(&tokens));
         return (vec![tokens], readers);
     }
     let orgs = config.vmc.orgs.iter();
     let sources: Vec<_> = orgs.map(|org| (org.clone(), source(Some(org.clone())))).collect();
     let readers = sources.iter().map(|(org, tokens)| (org.clone(), reader(tokens))).collect();
     let sources = sources.into_iter().map(|(_, tokens)| tokens).collect();
-    (sources, Readers::Configured(readers))
+    (sources, UpstreamReaders::Configured(readers))
 }

@@ -134,13 +134,13 @@ pub(super) fn is_without_id(gap: &Gap) -> bool {
 
 /// The copies of documents that are shown now, and when each was read.
 #[derive(Debug)]
-pub(super) struct Shown<'a, E> {
+pub(super) struct ShownCopies<'a, E> {
     copies: HashMap<&'a str, (&'a Arc<E>, Instant)>,
     /// Of both lists, deleted documents among them.
     ids: HashSet<&'a str>,
 }
 
-impl<'a, E: Entry> Shown<'a, E> {
+impl<'a, E: Entry> ShownCopies<'a, E> {
     /// Of a list and of another one of the same documents. Of two copies the one counts that was read
     /// last; that a document is deleted only its own list says.
     pub(super) fn of(
@@ -247,7 +247,7 @@ pub(super) struct JudgedVersions {
 /// VMware's that lags. Three readings that agree, or a newer `updated`, are believed. What has not
 /// changed stays the same `Arc`.
 pub(super) fn keep_newer<E: Entry>(
-    shown: &Shown<'_, E>,
+    shown: &ShownCopies<'_, E>,
     read: &mut OrgList<E>,
     regressions: &VersionRegressions,
 ) -> JudgedVersions {
@@ -282,7 +282,7 @@ pub(super) fn keep_unshown<E: Entry>(
     read: &mut OrgList<E>,
     oldest: Instant,
 ) -> usize {
-    let shown = Shown::of(Some(before), None);
+    let shown = ShownCopies::of(Some(before), None);
     let ids: HashSet<&str> = read.entries.iter().map(|entry| entry.id()).collect();
     let unshown = before.content.entries.iter().filter(|entry| !ids.contains(entry.id()));
     let unshown: Vec<_> = unshown

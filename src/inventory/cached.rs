@@ -53,7 +53,7 @@ pub(super) enum ReadVerdict<T> {
 }
 
 /// How a request comes to a read that began after it.
-enum Next {
+enum FreshRead {
     /// By this one.
     Call(InFlightCall<Result<(), VmcError>>),
     /// First this one has to end, which began before.
@@ -218,7 +218,7 @@ impl<T: SharedContent> CachedResource<T> {
         let mut before = self.refreshes.latest().map_or(0, |call| call.number);
         loop {
             match self.next_call(before, &refresh) {
-                Next::Call(call) => {
+                FreshRead::Call(call) => {
                     let number = call.number;
                     let outcome = RefreshOutcome::wait(call, None).await;
                     let is_new = self.state().last_attempt.is_some_and(|last| last >= asked);
@@ -229,13 +229,13 @@ impl<T: SharedContent> CachedResource<T> {
                     *self.forced.lock() = None;
                     before = number;
                 }
-                Next::Older(call) => {
+                FreshRead::Older(call) => {
                     let outcome = RefreshOutcome::wait(call, None).await;
                     if outcome.failure().is_none() && !requirement.wants_newer_than(self.age()) {
                         return outcome;
                     }
                 }
-                Next::Due(due) => self.clock.sleep_until(due).await,
+                FreshRead::Due(due) => self.clock.sleep_until(due).await,
             }
         }
     }
@@ -247,22 +247,22 @@ impl<T: SharedContent> CachedResource<T> {
         &self,
         before: u64,
         refresh: impl Fn() -> InFlightCall<Result<(), VmcError>>,
-    ) -> Next {
+    ) -> FreshRead {
         let mut forced = self.forced.lock();
         match self.refreshes.latest() {
-            Some(call) if call.number > before => return Next::Call(call),
-            Some(call) if call.is_under_way() => return Next::Older(call),
+            Some(call) if call.number > before => return FreshRead::Call(call),
+            Some(call) if call.is_under_way() => return FreshRead::Older(call),
             _ => {}
         }
         let now = self.clock.now();
         if let Some(due) = forced.map(|forced| forced + BETWEEN_FORCED).filter(|due| *due > now) {
-            return Next::Due(due);
+            return FreshRead::Due(due);
         }
         let call = refresh();
         if call.started {
             *forced = Some(now);
         }
-        Next::Call(call)
+        FreshRead::Call(call)
     }
 
     /// Notes that somebody asked: what is polled only while it is wanted is wanted again. Who wants

@@ -18,7 +18,7 @@ use super::{
     freshness::{FreshnessRequirement, List},
     model::{SddcEntry, TaskEntry},
     settings::Settings,
-    snapshot::{Content, OrgStates, PublishedList, PublishedOrg, Snapshot},
+    snapshot::{ListContent, OrgStates, PublishedList, PublishedOrg, Snapshot},
     state::ShownAs,
 };
 use crate::{clock::Instant, ids::OrgId};
@@ -26,10 +26,10 @@ use crate::{clock::Instant, ids::OrgId};
 /// Is told of each change of what is shown, before anybody can see it change again.
 pub trait Observer: std::fmt::Debug + Send + Sync {
     /// SDDCs, with or without deleted ones, have changed.
-    fn sddcs_changed(&self, before: &Content<SddcEntry>, now: &Content<SddcEntry>);
+    fn sddcs_changed(&self, before: &ListContent<SddcEntry>, now: &ListContent<SddcEntry>);
 
     /// Tasks have changed.
-    fn tasks_changed(&self, before: &Content<TaskEntry>, now: &Content<TaskEntry>);
+    fn tasks_changed(&self, before: &ListContent<TaskEntry>, now: &ListContent<TaskEntry>);
 }
 
 /// The published snapshot and those who watch it.

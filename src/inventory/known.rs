@@ -8,20 +8,20 @@ use super::{
     model::{Org, SddcEntry, TaskEntry},
     org_source::OrgSource,
     orgs::{Inventory, InventoryState},
-    snapshot::Content,
+    snapshot::ListContent,
 };
 use crate::ids::OrgId;
 
 impl Inventory {
     /// The snapshot's SDDCs as they are, whatever their age. Asks no upstream.
     #[must_use]
-    pub fn known(&self) -> Arc<Content<SddcEntry>> {
+    pub fn known(&self) -> Arc<ListContent<SddcEntry>> {
         self.0.context.feed.snapshot().sddcs.content.clone()
     }
 
     /// The same of the tasks that were read last.
     #[must_use]
-    pub fn known_tasks(&self) -> Arc<Content<TaskEntry>> {
+    pub fn known_tasks(&self) -> Arc<ListContent<TaskEntry>> {
         self.0.context.feed.snapshot().tasks.content.clone()
     }
 

@@ -13,7 +13,7 @@ use std::sync::{
 };
 
 use super::{
-    belief::{self, OrgList, Shown, VersionRegressions},
+    belief::{self, OrgList, ShownCopies, VersionRegressions},
     cached::{CachedResource, ReadVerdict},
     context::InventoryContext,
     entry::Entry,
@@ -33,7 +33,7 @@ use crate::{
 };
 
 /// Documents of an org, and what of them is left out.
-type Parsed<E> = Result<(Vec<E>, Vec<Gap>), VmcError>;
+type ParsedDocuments<E> = Result<(Vec<E>, Vec<Gap>), VmcError>;
 
 /// A kind of list: what is particular to how it is read, mapped and polled, and where it is kept.
 pub(crate) trait Listing: Copy + Send + Sync + 'static {
@@ -55,7 +55,7 @@ pub(crate) trait Listing: Copy + Send + Sync + 'static {
         org: &OrgId,
         tokens: &TokenSource,
         odd: &mut OddCount,
-    ) -> Parsed<Self::Entry>;
+    ) -> ParsedDocuments<Self::Entry>;
 
     /// Polled always, and the one that tells whether VMware knows the org. Others are polled while
     /// they are asked for.
@@ -114,7 +114,7 @@ impl Listing for SddcListing {
         org: &OrgId,
         tokens: &TokenSource,
         odd: &mut OddCount,
-    ) -> Parsed<SddcEntry> {
+    ) -> ParsedDocuments<SddcEntry> {
         let wires =
             wire::parse_sddcs(body).map_err(|_| InvalidResponse::Body("a list of SDDCs"))?;
         let (listed, entries) = (wires.len(), mapping::sddcs(wires, org, odd, &tokens.scrubber()));
@@ -162,7 +162,7 @@ impl Listing for TaskListing {
         org: &OrgId,
         tokens: &TokenSource,
         odd: &mut OddCount,
-    ) -> Parsed<TaskEntry> {
+    ) -> ParsedDocuments<TaskEntry> {
         let wires =
             wire::parse_tasks(body).map_err(|_| InvalidResponse::Body("a list of tasks"))?;
         let listed = wires.len();
@@ -356,7 +356,7 @@ impl<E: Entry> OrgListing<E> {
                 );
             }
         }
-        let shown = Shown::of(before.as_ref(), other.as_ref());
+        let shown = ShownCopies::of(before.as_ref(), other.as_ref());
         let versions = belief::keep_newer(&shown, &mut list, &self.regressions);
         context.metrics.odd_documents(versions.held);
         for id in versions.newly_held {

@@ -11,8 +11,8 @@ use super::{
     org::OrgCache,
     org_source::OrgSource,
     orgs::{Inventory, InventoryState},
-    outcome::{CacheOutcome, Missing, Served, Unavailable},
-    snapshot::{Content, Snapshot},
+    outcome::{CacheOutcome, MissingOrg, Served, Unavailable},
+    snapshot::{ListContent, Snapshot},
 };
 use crate::{clock::Instant, ids::OrgId, vmc::VmcError};
 
@@ -21,15 +21,15 @@ use crate::{clock::Instant, ids::OrgId, vmc::VmcError};
 pub struct ListSnapshot<E> {
     /// Documents of all orgs, some of them not in scope or too old to be shown: see
     /// [`ListSnapshot::shows`].
-    pub content: Arc<Content<E>>,
+    pub content: Arc<ListContent<E>>,
     /// Orgs in scope that must not be shown.
-    pub missing: Vec<Missing>,
+    pub missing: Vec<MissingOrg>,
     /// Documents that are older than the rest of their org's list, and how old. Some of them may not be
     /// in scope.
     pub held_back: Vec<(Arc<E>, Duration)>,
 }
 
-/// One document and the [revision](Content::revision) it is of.
+/// One document and the [revision](ListContent::revision) it is of.
 #[derive(Debug)]
 pub struct FoundDocument<E> {
     /// The content's revision.
@@ -316,19 +316,19 @@ impl<T> Served<T> {
 
 impl<E> ListSnapshot<E> {
     /// Everything that is there now.
-    fn of(content: Arc<Content<E>>, now: Instant) -> Self {
+    fn of(content: Arc<ListContent<E>>, now: Instant) -> Self {
         let held_back = content.held_back.iter();
         let held_back = held_back.map(|held| (held.entry.clone(), now.since(held.begun))).collect();
         Self { content, missing: Vec::new(), held_back }
     }
 
     /// Everything that is there, whatever its age.
-    pub(crate) fn whole(content: Arc<Content<E>>) -> Self {
+    pub(crate) fn whole(content: Arc<ListContent<E>>) -> Self {
         Self { content, missing: Vec::new(), held_back: Vec::new() }
     }
 
     /// Hides these orgs' documents too.
-    pub fn mark_missing(&mut self, more: &[Missing]) {
+    pub fn mark_missing(&mut self, more: &[MissingOrg]) {
         let new: Vec<_> = more.iter().filter(|gap| self.shows(&gap.org_id)).cloned().collect();
         self.missing.extend(new);
         self.missing.sort_by(|one, other| one.org_id.cmp(&other.org_id));

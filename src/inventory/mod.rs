@@ -51,10 +51,10 @@ pub use self::{
     freshness::{FreshnessRequirement, List, OrgSelector},
     lists::{FoundDocument, ListSnapshot},
     org_documents::Orgs,
-    orgs::{Inventory, Readers, Watch},
-    outcome::{CacheOutcome, Missing, Served, Unavailable},
+    orgs::{Inventory, ListWatch, UpstreamReaders},
+    outcome::{CacheOutcome, MissingOrg, Served, Unavailable},
     settings::Settings,
-    snapshot::Content,
+    snapshot::ListContent,
     status::{DiscoveryStatus, InventoryMetrics, MadeBytes, OrgStatus},
     texts::Texts,
 };
@@ -62,6 +62,6 @@ pub(crate) use self::{
     listing::{Listing, SddcListing, TaskListing},
     org_source::{read_org, read_orgs},
     saving::{SnapshotFile, probe_snapshot_file, refused_snapshot},
-    snapshot_file::Source,
+    snapshot_file::SnapshotSource,
     survey::survey_sddcs,
 };

@@ -16,8 +16,8 @@ use super::{
     listing::{Listing, OrgLists, SddcListing, TaskListing},
     model::Org,
     org_source,
-    outcome::{CacheOutcome, Missing, RefreshOutcome, Unavailable},
-    polling::{Due, MIN_PAUSE, poll_is_due},
+    outcome::{CacheOutcome, MissingOrg, RefreshOutcome, Unavailable},
+    polling::{MIN_PAUSE, PollDue, poll_is_due},
     shared_state::SharedContent,
 };
 use crate::{
@@ -69,8 +69,8 @@ impl OrgCache {
     }
 
     /// This org as one that cannot be shown.
-    pub(super) fn missing(&self, why: &Unavailable) -> Missing {
-        Missing { org_id: self.id().clone(), reason: why.kind(), retry_in: why.retry_in() }
+    pub(super) fn missing(&self, why: &Unavailable) -> MissingOrg {
+        MissingOrg { org_id: self.id().clone(), reason: why.kind(), retry_in: why.retry_in() }
     }
 
     /// Brings a list up to date for a request. Of an org that VMware did not know, its SDDCs tell
@@ -278,7 +278,7 @@ impl OrgCache {
                 let later = if listing.is_primary() { Duration::ZERO } else { MIN_PAUSE };
                 let endpoint = listing.endpoint(self.id());
                 if poll_is_due(cached, self.reader(), endpoint, context, later).await
-                    == Due::CatchUp
+                    == PollDue::CatchUp
                 {
                     self.catch_up(listing).await;
                     continue;
@@ -318,7 +318,7 @@ impl OrgCache {
                 let (reader, endpoint) = (self.reader(), Endpoint::Org(self.id()));
                 let due =
                     poll_is_due(&self.document, reader, endpoint, &self.context, Duration::ZERO);
-                if due.await == Due::CatchUp {
+                if due.await == PollDue::CatchUp {
                     if let Some(outcome) = self.document.catch_up(self.reader()).await {
                         self.follow_document(&outcome);
                     }

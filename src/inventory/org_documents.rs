@@ -11,7 +11,7 @@ use super::{
     org::OrgCache,
     org_source::{self, OrgDiscovery, OrgSource},
     orgs::Inventory,
-    outcome::{CacheOutcome, Missing, Served, Unavailable},
+    outcome::{CacheOutcome, MissingOrg, Served, Unavailable},
 };
 use crate::{
     upstream::Priority,
@@ -24,7 +24,7 @@ pub struct Orgs {
     /// Those that can be shown.
     pub orgs: Vec<Org>,
     /// Those that cannot.
-    pub missing: Vec<Missing>,
+    pub missing: Vec<MissingOrg>,
 }
 
 impl Inventory {

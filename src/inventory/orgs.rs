@@ -16,7 +16,7 @@ use super::{
     org::OrgCache,
     org_source::{OrgDiscovery, OrgSource, list_orgs},
     outcome::{CacheOutcome, RefreshOutcome, Unavailable},
-    polling::{Due, poll_is_due},
+    polling::{PollDue, poll_is_due},
     settings::Settings,
     shared_state::SharedContent,
 };
@@ -227,7 +227,7 @@ impl InventoryState {
             }
             let due =
                 poll_is_due(orgs, reader, Endpoint::Orgs, &self.context, Duration::ZERO).await;
-            if due == Due::CatchUp {
+            if due == PollDue::CatchUp {
                 if let Some(outcome) = orgs.catch_up(reader).await {
                     self.take_in_discovered(discovery, &outcome);
                 }
@@ -285,7 +285,7 @@ pub struct Inventory(pub(super) Arc<InventoryState>);
 
 /// What the inventory is read through.
 #[derive(Debug)]
-pub enum Readers {
+pub enum UpstreamReaders {
     /// One reader per configured org, each with the org's own token.
     Configured(Vec<(OrgId, Reader)>),
     /// The app's own reader: it lists the orgs, and its siblings read them.
@@ -296,7 +296,7 @@ impl Inventory {
     /// An empty inventory. Nothing is read before [`Inventory::run_poller`] or the first question.
     #[must_use]
     pub fn new(
-        readers: Readers,
+        readers: UpstreamReaders,
         settings: Settings,
         clock: Clock,
         metrics: Metrics,
@@ -307,11 +307,11 @@ impl Inventory {
         let context = InventoryContext { settings, clock, metrics, tasks, feed, replicas };
         let context = Arc::new(context);
         let (source, mut orgs) = match readers {
-            Readers::Configured(orgs) => {
+            UpstreamReaders::Configured(orgs) => {
                 let orgs = orgs.into_iter().map(|(id, reader)| OrgCache::new(id, reader, &context));
                 (OrgSource::Configured, orgs.collect())
             }
-            Readers::Discovered(reader) => {
+            UpstreamReaders::Discovered(reader) => {
                 let discovery =
                     OrgDiscovery::new(reader, context.resource(ResourceKind::Orgs, "all"));
                 (OrgSource::Discovered(Box::new(discovery)), Vec::new())
@@ -343,24 +343,24 @@ impl Inventory {
     /// Watches a list from here on, and the SDDCs by which it is seen. Where nothing is polled,
     /// watching keeps them fresh.
     #[must_use]
-    pub fn watch(&self, list: List) -> Watch {
+    pub fn watch(&self, list: List) -> ListWatch {
         let feed = &self.0.context.feed;
         feed.count_watcher(list, true);
         let tasks = (list == List::Tasks).then(|| feed.subscribe_to_tasks());
-        Watch { list, sddcs: feed.subscribe(), tasks, state: self.0.clone() }
+        ListWatch { list, sddcs: feed.subscribe(), tasks, state: self.0.clone() }
     }
 }
 
 /// A place from which the changes are watched.
 #[derive(Debug)]
-pub struct Watch {
+pub struct ListWatch {
     list: List,
     sddcs: watch::Receiver<u64>,
     tasks: Option<watch::Receiver<u64>>,
     state: Arc<InventoryState>,
 }
 
-impl Watch {
+impl ListWatch {
     /// Returns at the next change after the last one that was seen here.
     pub async fn changed(&mut self) {
         // The senders live as long as `state`, which is held here.
@@ -375,7 +375,7 @@ impl Watch {
     }
 }
 
-impl Drop for Watch {
+impl Drop for ListWatch {
     fn drop(&mut self) {
         self.state.context.feed.count_watcher(self.list, false);
     }

@@ -74,7 +74,7 @@ impl CacheOutcome {
 
 /// Why an org has nothing to show.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Missing {
+pub struct MissingOrg {
     /// Which org.
     pub org_id: OrgId,
     /// Why.
@@ -99,7 +99,7 @@ pub enum Unavailable {
     NotYet,
     /// Some orgs cannot be shown.
     #[error("{} organizations cannot be shown", .0.len())]
-    Incomplete(Vec<Missing>),
+    Incomplete(Vec<MissingOrg>),
     /// No served org has this id.
     #[error("no such organization")]
     NoSuchOrg,

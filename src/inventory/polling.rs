@@ -16,7 +16,7 @@ const MIN_WATCHED: Duration = Duration::from_secs(1);
 
 /// What is to be done with a resource.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Due {
+pub(super) enum PollDue {
     /// It is to be read.
     Read,
     /// What another replica has published is to be taken over.
@@ -31,7 +31,7 @@ pub(super) async fn poll_is_due<T: SharedContent>(
     endpoint: Endpoint<'_>,
     context: &InventoryContext,
     later: Duration,
-) -> Due {
+) -> PollDue {
     // From before the look at how reads fail, so that no token is missed.
     let mut minted = reader.tokens().minted();
     let is_failing = cached.last_error().is_some();
@@ -39,11 +39,11 @@ pub(super) async fn poll_is_due<T: SharedContent>(
     let due = next_poll(cached, reader, endpoint, context);
     let due = if is_failing { due + later } else { due };
     tokio::select! {
-        () = context.clock.sleep_until(due) => Due::Read,
-        Ok(()) = minted.changed(), if is_failing => Due::Read,
+        () = context.clock.sleep_until(due) => PollDue::Read,
+        Ok(()) = minted.changed(), if is_failing => PollDue::Read,
         // A request has read something that has to be confirmed.
-        () = cached.doubted(), if is_certain => Due::Read,
-        () = cached.fallen_behind() => Due::CatchUp,
+        () = cached.doubted(), if is_certain => PollDue::Read,
+        () = cached.fallen_behind() => PollDue::CatchUp,
     }
 }
 

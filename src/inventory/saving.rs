@@ -15,7 +15,9 @@ use super::{
     context::InventoryContext,
     org_source::OrgSource,
     orgs::Inventory,
-    snapshot_file::{self, Refused, SavedHeldBack, SavedOrg, SavedOrgList, SavedSnapshot, Source},
+    snapshot_file::{
+        self, RefusedSnapshot, SavedHeldBack, SavedOrg, SavedOrgList, SavedSnapshot, SnapshotSource,
+    },
 };
 use crate::{clock::Instant, ids::OrgId};
 
@@ -27,7 +29,7 @@ const READ_AGAIN: Duration = Duration::from_secs(60);
 #[derive(Debug, Clone)]
 pub(crate) struct SnapshotFile {
     path: PathBuf,
-    source: Source,
+    source: SnapshotSource,
     /// What is there is somebody else's: it is not written over.
     is_foreign: bool,
     /// What it holds.
@@ -43,7 +45,7 @@ struct WrittenSnapshot {
 
 impl SnapshotFile {
     /// The file at `path`, for what is read of `source`.
-    pub(crate) fn new(path: PathBuf, source: Source) -> Self {
+    pub(crate) fn new(path: PathBuf, source: SnapshotSource) -> Self {
         Self { path, source, is_foreign: false, written: WrittenSnapshot::default() }
     }
 }
@@ -57,7 +59,7 @@ pub(crate) fn probe_snapshot_file(path: &Path) -> io::Result<()> {
 /// be written over either.
 pub(crate) fn refused_snapshot(
     path: &Path,
-    source: &Source,
+    source: &SnapshotSource,
     now: Timestamp,
     oldest: Duration,
 ) -> Option<(String, bool)> {
@@ -66,8 +68,8 @@ pub(crate) fn refused_snapshot(
 }
 
 /// What is somebody else's is not written over.
-fn is_foreign(why: Refused) -> bool {
-    matches!(why, Refused::NotASnapshot | Refused::NotAFile)
+fn is_foreign(why: RefusedSnapshot) -> bool {
+    matches!(why, RefusedSnapshot::NotASnapshot | RefusedSnapshot::NotAFile)
 }
 
 impl Inventory {
@@ -193,7 +195,7 @@ impl Inventory {
     }
 
     /// What there is to be written.
-    fn snapshot(&self, source: Source) -> (WrittenSnapshot, SavedSnapshot) {
+    fn snapshot(&self, source: SnapshotSource) -> (WrittenSnapshot, SavedSnapshot) {
         let InventoryContext { feed, clock, .. } = &*self.0.context;
         let (now, wall) = (clock.now(), clock.wall());
         let read_at = |begun: Instant| wall - now.since(begun);

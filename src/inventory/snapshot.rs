@@ -2,7 +2,7 @@
 //! at nothing.
 //!
 //! ```text
-//! OrgStates (one org) ─┬─► PublishedList (all orgs): Content, and each org's State
+//! OrgStates (one org) ─┬─► PublishedList (all orgs): ListContent, and each org's State
 //! OrgStates (another) ─┘
 //! ```
 
@@ -52,7 +52,7 @@ pub(crate) struct Snapshot {
 /// A kind of list, of all orgs.
 #[derive(Debug)]
 pub(crate) struct PublishedList<E> {
-    pub(super) content: Arc<Content<E>>,
+    pub(super) content: Arc<ListContent<E>>,
     /// The orgs that are shown, or would be if they could be.
     pub(super) orgs: Vec<PublishedOrg<E>>,
     /// When the oldest reading of these orgs began; `None` while an org has no reading.
@@ -107,7 +107,7 @@ impl Snapshot {
     }
 
     /// The SDDCs without and with deleted ones.
-    pub(super) fn sddc_lists(&self) -> [&Arc<Content<SddcEntry>>; 2] {
+    pub(super) fn sddc_lists(&self) -> [&Arc<ListContent<SddcEntry>>; 2] {
         [&self.sddcs.content, &self.with_deleted.content]
     }
 
@@ -120,7 +120,7 @@ impl Snapshot {
 impl<E: Entry> PublishedList<E> {
     fn empty() -> Self {
         Self {
-            content: Arc::new(Content::merge(0, Vec::new())),
+            content: Arc::new(ListContent::merge(0, Vec::new())),
             orgs: Vec::new(),
             oldest: None,
             is_unconfirmed: false,
@@ -148,7 +148,7 @@ impl<E: Entry> PublishedList<E> {
             self.content.clone()
         } else {
             *revision += 1;
-            Arc::new(Content::merge(*revision, parts))
+            Arc::new(ListContent::merge(*revision, parts))
         };
         Self {
             content,
@@ -191,7 +191,7 @@ fn oldest<'a, E: 'a>(orgs: impl Iterator<Item = &'a PublishedOrg<E>>) -> Option<
 
 /// Documents of all orgs that were ever read, whatever their age.
 #[derive(Debug)]
-pub struct Content<E> {
+pub struct ListContent<E> {
     /// Another one for each change; good in this process only.
     pub revision: u64,
     /// In the order of [`Entry::order`].
@@ -213,7 +213,7 @@ pub(super) struct OrgPart<E> {
     pub(super) list: Arc<OrgList<E>>,
 }
 
-impl<E: Entry> Content<E> {
+impl<E: Entry> ListContent<E> {
     /// Merges what the orgs contribute.
     pub(super) fn merge(revision: u64, parts: Vec<OrgPart<E>>) -> Self {
         let mut entries: Vec<_> =
@@ -279,7 +279,7 @@ mod tests {
 
     #[test]
     fn an_id_that_is_in_two_orgs_gives_both() {
-        let content = Content::of(vec![
+        let content = ListContent::of(vec![
             entry("one", "twin", Some("z")),
             entry("one", "other", None),
             entry("two", "twin", Some("a")),

@@ -54,9 +54,9 @@ const MAX_HEADER_BYTES: u64 = 256;
 /// What the documents came from: a snapshot of other upstreams, or seen by another app, is not ours.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub(crate) struct Source(String);
+pub(crate) struct SnapshotSource(String);
 
-impl Source {
+impl SnapshotSource {
     /// The fingerprint of `csp.url`, `vmc.url` and `csp.client_id`, none of them a secret.
     pub(crate) fn of(csp: &Url, vmc: &Url, client_id: &ClientId) -> Self {
         // None of the three holds a line's end.
@@ -75,7 +75,7 @@ impl Source {
 #[serde(deny_unknown_fields)]
 pub(crate) struct SavedSnapshot {
     /// What it is of.
-    pub(crate) source: Source,
+    pub(crate) source: SnapshotSource,
     /// When it was written.
     pub(crate) saved_at: Timestamp,
     /// The served organizations, if they were ever listed.
@@ -148,7 +148,7 @@ impl SavedOrg {
 
 /// Why a file is not used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Refused {
+pub(crate) enum RefusedSnapshot {
     /// Its first line is not a header.
     #[error("the file is not a snapshot of sddc-gateway")]
     NotASnapshot,
@@ -191,17 +191,17 @@ struct SnapshotHeader {
 /// such file.
 ///
 /// # Errors
-/// [`Refused`]: the file is there and must not be used.
+/// [`RefusedSnapshot`]: the file is there and must not be used.
 pub(crate) fn load(
     path: &Path,
-    source: &Source,
+    source: &SnapshotSource,
     now: Timestamp,
     oldest: Duration,
-) -> Result<Option<SavedSnapshot>, Refused> {
+) -> Result<Option<SavedSnapshot>, RefusedSnapshot> {
     let Some(file) = file::open(path, MAX_BYTES)? else { return Ok(None) };
     let snapshot = read(BufReader::new(file.take(MAX_BYTES)))?;
     if snapshot.source != *source {
-        return Err(Refused::OtherSource);
+        return Err(RefusedSnapshot::OtherSource);
     }
     snapshot.younger_than(now, oldest).map(Some)
 }
@@ -240,17 +240,17 @@ fn header(hash: &[u8], length: u64) -> String {
 }
 
 /// Reads and checks everything that does not depend on who asks and when.
-fn read(mut file: impl BufRead) -> Result<SavedSnapshot, Refused> {
-    let unreadable = |error: io::Error| Refused::Unreadable(error.kind());
+fn read(mut file: impl BufRead) -> Result<SavedSnapshot, RefusedSnapshot> {
+    let unreadable = |error: io::Error| RefusedSnapshot::Unreadable(error.kind());
     let mut line = Vec::new();
     file.by_ref().take(MAX_HEADER_BYTES).read_until(b'\n', &mut line).map_err(unreadable)?;
     let header: SnapshotHeader =
-        serde_json::from_slice(&line).map_err(|_| Refused::NotASnapshot)?;
+        serde_json::from_slice(&line).map_err(|_| RefusedSnapshot::NotASnapshot)?;
     if header.format != FORMAT {
-        return Err(Refused::NotASnapshot);
+        return Err(RefusedSnapshot::NotASnapshot);
     }
     if header.version != VERSION {
-        return Err(Refused::OtherVersion(header.version));
+        return Err(RefusedSnapshot::OtherVersion(header.version));
     }
     // Room is made for what comes, not for what the header promises.
     let mut body = Vec::new();
@@ -258,26 +258,26 @@ fn read(mut file: impl BufRead) -> Result<SavedSnapshot, Refused> {
     let whole = header.length == Some(body.len() as u64)
         && header.sha256.as_deref() == Some(&hex(&Sha256::digest(&body)));
     if !whole {
-        return Err(Refused::Damaged);
+        return Err(RefusedSnapshot::Damaged);
     }
-    serde_json::from_slice(&body).map_err(|_| Refused::Damaged)
+    serde_json::from_slice(&body).map_err(|_| RefusedSnapshot::Damaged)
 }
 
 impl SavedSnapshot {
-    fn younger_than(mut self, now: Timestamp, oldest: Duration) -> Result<Self, Refused> {
+    fn younger_than(mut self, now: Timestamp, oldest: Duration) -> Result<Self, RefusedSnapshot> {
         let parts = self.orgs.iter().map(|part| part.read_at);
         let held = self.orgs.iter().flat_map(|part| &part.held_back).map(|held| held.read_at);
         let parts = parts.chain(held);
         let moments = parts.chain(self.directory.iter().map(|directory| directory.read_at));
         if moments.chain([self.saved_at]).any(|moment| moment > now) {
-            return Err(Refused::FromTheFuture);
+            return Err(RefusedSnapshot::FromTheFuture);
         }
         let young = |read_at| now.duration_since(read_at).unsigned_abs() <= oldest;
         let before = (self.directory.is_some(), self.orgs.len());
         self.directory = self.directory.filter(|directory| young(directory.read_at));
         self.orgs.retain(|part| young(part.read_at));
         let left = (self.directory.is_some(), self.orgs.len());
-        if left == (false, 0) && left != before { Err(Refused::TooOld) } else { Ok(self) }
+        if left == (false, 0) && left != before { Err(RefusedSnapshot::TooOld) } else { Ok(self) }
     }
 }
 

@@ -122,9 +122,9 @@ type Contents = Result<Vec<Vec<u8>>, ReadFault>;
 /// Reads files again and again, one look at a time. While one hangs no other is begun: a dead file
 /// system costs one thread, not one more at each look.
 #[derive(Debug, Default)]
-pub(super) struct Looks(Option<oneshot::Receiver<Contents>>);
+pub(super) struct FileLooks(Option<oneshot::Receiver<Contents>>);
 
-impl Looks {
+impl FileLooks {
     /// The files' contents as they are now.
     pub(super) async fn read(&mut self, paths: &[PathBuf]) -> Contents {
         let paths = paths.to_vec();
@@ -188,7 +188,7 @@ mod tests {
     #[tokio::test]
     async fn a_look_that_hangs_is_late_and_no_second_one_is_begun() {
         const SOON: Duration = Duration::from_millis(10);
-        let mut looks = Looks::default();
+        let mut looks = FileLooks::default();
         let (release, released) = mpsc::channel::<()>();
         let hang = move || {
             let _ = released.recv();

@@ -36,7 +36,7 @@ impl LineBuffer {
     }
 
     /// Writes out what was gathered, and forgets it.
-    pub(super) fn write_to(&mut self, output: &mut (impl Write + ?Sized)) -> Written {
+    pub(super) fn write_to(&mut self, output: &mut (impl Write + ?Sized)) -> WrittenLines {
         let prefix = usize::from(self.is_torn);
         if self.is_torn {
             // A part of a line stands on a line of its own.
@@ -51,13 +51,13 @@ impl LineBuffer {
         let lost = count_lines(&self.bytes[split..]);
         self.bytes.clear();
         self.bytes.shrink_to(MAX_IDLE_BYTES);
-        Written { whole, lost, result }
+        WrittenLines { whole, lost, result }
     }
 }
 
 /// What became of lines.
 #[derive(Debug)]
-pub(super) struct Written {
+pub(super) struct WrittenLines {
     /// Lines that are out as a whole, the first ones.
     pub(super) whole: usize,
     /// The others.

@@ -42,13 +42,13 @@ pub(super) struct LogQueue(Arc<QueueState>);
 struct QueueState {
     buffers: ThreadLocal<Mutex<Vec<u8>>>,
     lost: Counter,
-    wanted: Mutex<Wanted>,
+    wanted: Mutex<WriterDemand>,
     waker: Condvar,
 }
 
 /// What the writer is to do.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
-enum Wanted {
+enum WriterDemand {
     #[default]
     Nothing,
     /// Lines wait: more of them may gather.
@@ -80,9 +80,9 @@ impl LogQueue {
         buffer.extend_from_slice(lines);
         drop(buffer);
         if before < BATCH_BYTES && after >= BATCH_BYTES {
-            self.want(Wanted::Lines);
+            self.want(WriterDemand::Lines);
         } else if before == 0 {
-            self.want(Wanted::Batch);
+            self.want(WriterDemand::Batch);
         }
     }
 
@@ -95,7 +95,7 @@ impl LogQueue {
         self.0.lost.inc_by(lines as u64);
     }
 
-    fn want(&self, what: Wanted) {
+    fn want(&self, what: WriterDemand) {
         let mut wanted = self.0.wanted.lock();
         if *wanted < what {
             *wanted = what;
@@ -118,18 +118,18 @@ impl LogQueue {
 
     fn run(&self, mut output: impl Write) {
         let mut lines = LineBuffer::default();
-        while self.next() != Wanted::End {
+        while self.next() != WriterDemand::End {
             self.write_out(&mut lines, &mut output);
         }
         self.write_out(&mut lines, &mut output);
     }
 
     /// Waits until there is something to write.
-    fn next(&self) -> Wanted {
+    fn next(&self) -> WriterDemand {
         let QueueState { wanted, waker, .. } = &*self.0;
         let mut wanted = wanted.lock();
-        waker.wait_while(&mut wanted, |wanted| *wanted == Wanted::Nothing);
-        waker.wait_while_for(&mut wanted, |wanted| *wanted == Wanted::Batch, GATHER);
+        waker.wait_while(&mut wanted, |wanted| *wanted == WriterDemand::Nothing);
+        waker.wait_while_for(&mut wanted, |wanted| *wanted == WriterDemand::Batch, GATHER);
         // Before the buffers are emptied: what comes after that is told again.
         mem::take(&mut *wanted)
     }
@@ -146,7 +146,7 @@ impl LogQueue {
 
 impl Drop for LogWriterGuard {
     fn drop(&mut self) {
-        self.queue.want(Wanted::End);
+        self.queue.want(WriterDemand::End);
         // It sends nothing: the wait ends with the thread.
         let _ = self.ended.recv_timeout(END_PATIENCE);
     }
@@ -167,7 +167,7 @@ impl<'a> MakeWriter<'a> for LogQueue {
 impl Write for EventWriter {
     fn write(&mut self, event: &[u8]) -> io::Result<usize> {
         self.0.push(event);
-        self.0.want(Wanted::Lines);
+        self.0.want(WriterDemand::Lines);
         Ok(event.len())
     }
 

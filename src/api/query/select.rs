@@ -162,8 +162,8 @@ impl<R: Resource> ListQuery<R> {
     }
 
     /// The document as this question shows it.
-    pub(in crate::api) fn show<'a>(&'a self, document: &'a R) -> Shown<'a, R> {
-        Shown { document, query: self }
+    pub(in crate::api) fn show<'a>(&'a self, document: &'a R) -> ShownDocument<'a, R> {
+        ShownDocument { document, query: self }
     }
 
     /// Takes the cursor that was read, and its text.
@@ -276,7 +276,7 @@ pub(in crate::api) struct Selection<'a, R: Resource> {
 
 impl<'a, R: Resource> Selection<'a, R> {
     /// The page, to be encoded.
-    pub(in crate::api) fn page(&self, missing: Vec<MissingPart>) -> Page<Shown<'a, R>> {
+    pub(in crate::api) fn page(&self, missing: Vec<MissingPart>) -> Page<ShownDocument<'a, R>> {
         let items = self.items.iter().map(|document| self.query.show(document)).collect();
         Page { next_cursor: self.next.clone(), ..Page::whole(items, missing) }
     }
@@ -290,12 +290,12 @@ impl<'a, R: Resource> Selection<'a, R> {
 
 /// A document as a question shows it: whole, or the fields that it asks for, and what it includes.
 #[derive(Debug)]
-pub(in crate::api) struct Shown<'a, R: Resource> {
+pub(in crate::api) struct ShownDocument<'a, R: Resource> {
     document: &'a R,
     query: &'a ListQuery<R>,
 }
 
-impl<R: Resource> Serialize for Shown<'_, R> {
+impl<R: Resource> Serialize for ShownDocument<'_, R> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let ListQuery { fields, includes, .. } = self.query;
         if fields.is_empty() && includes.is_empty() {

@@ -34,7 +34,7 @@ use crate::{
     clock::Instant,
     ids::OrgId,
     inventory::{
-        FreshnessRequirement, List, ListSnapshot, SddcListing, Served, Watch, model::SddcEntry,
+        FreshnessRequirement, List, ListSnapshot, ListWatch, SddcListing, Served, model::SddcEntry,
     },
     problem::MissingPart,
     telemetry::{AuditRecord, Decision},
@@ -150,7 +150,7 @@ struct WatchedList {
 /// What one watcher has been told, and what is to be told next.
 struct EventStream {
     viewer: WatchedList,
-    watch: Watch,
+    watch: ListWatch,
     state: Arc<WatchedState>,
     /// The view that the state is of.
     at: ViewVersion,
@@ -218,7 +218,7 @@ impl WatchedList {
 impl EventStream {
     fn begin(
         viewer: WatchedList,
-        watch: Watch,
+        watch: ListWatch,
         place: WatchPermit,
         served: &Served<ListSnapshot<SddcEntry>>,
         page: &EncodedAnswer,

@@ -11,7 +11,7 @@ use crate::{
     },
     clock::Instant,
     in_flight::Permit,
-    inventory::Watch,
+    inventory::ListWatch,
 };
 
 /// How often a connection that waits looks for its peer, at least.
@@ -22,7 +22,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(15);
 pub(in crate::api) struct LongPoll {
     state: Arc<ApiState>,
     /// `None` for a request that does not wait.
-    watch: Option<Watch>,
+    watch: Option<ListWatch>,
     end: Instant,
     is_over: bool,
     place: Option<WatchPermit>,
@@ -35,7 +35,7 @@ impl LongPoll {
     /// Waits until `end`. `watch` is from before the first look.
     pub(in crate::api) fn new(
         request: &InventoryRequest,
-        watch: Option<Watch>,
+        watch: Option<ListWatch>,
         end: Instant,
     ) -> Self {
         let (state, permit) = (request.state.clone(), request.permit.clone());
@@ -64,7 +64,7 @@ impl LongPoll {
         Ok(true)
     }
 
-    async fn changed(&mut self, watch: &mut Watch) -> Result<(), ApiError> {
+    async fn changed(&mut self, watch: &mut ListWatch) -> Result<(), ApiError> {
         if self.place.is_none() {
             let place = self.state.watchers.enter(self.reader.caller().name());
             self.place = Some(place.ok_or(ApiError::TooManyWatchers)?);

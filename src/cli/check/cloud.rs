@@ -4,7 +4,7 @@ use futures_util::{StreamExt, stream};
 
 use super::{
     render::ReportWriter,
-    report::{CheckStep, Status},
+    report::{CheckStep, StepStatus},
 };
 use crate::{
     clock::Clock,
@@ -68,7 +68,7 @@ impl CloudSteps<'_> {
     async fn check_discovered(&self, writer: &mut ReportWriter) {
         let tokens = self.tokens(None);
         let minted = self.mint(None, &tokens).await;
-        let is_minted = minted.iter().all(|step| step.status != Status::Failure);
+        let is_minted = minted.iter().all(|step| step.status != StepStatus::Failure);
         writer.extend(minted);
         if !is_minted {
             return;
@@ -107,7 +107,7 @@ impl CloudSteps<'_> {
     async fn check_configured(&self, org: &OrgId) -> Vec<CheckStep> {
         let tokens = self.tokens(Some(org));
         let mut steps = self.mint(Some(org), &tokens).await;
-        if steps.iter().any(|step| step.status == Status::Failure) {
+        if steps.iter().any(|step| step.status == StepStatus::Failure) {
             return steps;
         }
         let reader = self.reader(&tokens);

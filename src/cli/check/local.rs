@@ -11,7 +11,7 @@ use crate::{
     access::oidc::KeysFrom,
     clock::Clock,
     config::Config,
-    inventory::{self, Source},
+    inventory::{self, SnapshotSource},
     os_error,
     telemetry::{self, AuditTarget},
 };
@@ -94,7 +94,7 @@ pub(super) fn files(config: &Config) -> Vec<CheckStep> {
 
 fn snapshot_file(config: &Config, path: &Path) -> CheckStep {
     const KEY: &str = "inventory.snapshot_file";
-    let source = Source::of(&config.csp.url, &config.vmc.url, &config.csp.client_id);
+    let source = SnapshotSource::of(&config.csp.url, &config.vmc.url, &config.csp.client_id);
     let (now, oldest) = (Clock::system().wall(), config.inventory.stale);
     let shown = path.display();
     match inventory::refused_snapshot(path, &source, now, oldest) {

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::{
     callers::{self, CallerRow},
-    report::{CheckReport, CheckStep, Status},
+    report::{CheckReport, CheckStep, StepStatus},
 };
 use crate::cli::say;
 
@@ -23,7 +23,7 @@ pub(super) enum ReportFormat {
 #[derive(Serialize)]
 struct ReportDocument<'a> {
     /// `ok`, `warning` or `failure`: the worst of the steps.
-    status: Status,
+    status: StepStatus,
     failures: usize,
     warnings: usize,
     steps: &'a [CheckStep],
@@ -80,9 +80,9 @@ const INDENT: &str = "      ";
 
 fn lines(step: &CheckStep) -> Vec<String> {
     let mark = match step.status {
-        Status::Ok => "ok",
-        Status::Warning => "warn",
-        Status::Failure => "FAIL",
+        StepStatus::Ok => "ok",
+        StepStatus::Warning => "warn",
+        StepStatus::Failure => "FAIL",
     };
     let more = step.details.iter().chain(&step.remedy).map(|line| format!("{INDENT}{line}"));
     std::iter::once(format!("{mark:<5} {}", step.message)).chain(more).collect()
@@ -95,16 +95,16 @@ fn summary(report: &CheckReport) -> String {
     };
     format!(
         "{}, {}",
-        count(report.count(Status::Failure), "failure"),
-        count(report.count(Status::Warning), "warning")
+        count(report.count(StepStatus::Failure), "failure"),
+        count(report.count(StepStatus::Warning), "warning")
     )
 }
 
 fn json(report: &CheckReport) -> String {
     let document = ReportDocument {
         status: report.status(),
-        failures: report.count(Status::Failure),
-        warnings: report.count(Status::Warning),
+        failures: report.count(StepStatus::Failure),
+        warnings: report.count(StepStatus::Warning),
         steps: &report.steps,
         callers: &report.callers,
     };

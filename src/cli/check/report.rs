@@ -9,7 +9,7 @@ use super::callers::CallerRow;
 /// How a step went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub(super) enum Status {
+pub(super) enum StepStatus {
     /// As it should be.
     Ok,
     /// It works, but is probably not meant; fails the command with `--strict`.
@@ -26,7 +26,7 @@ pub(super) struct CheckStep {
     /// `port`, `file`.
     pub(super) name: &'static str,
     /// How it went.
-    pub(super) status: Status,
+    pub(super) status: StepStatus,
     /// What was found, in a sentence.
     pub(super) message: String,
     /// More of it, a line each.
@@ -36,23 +36,23 @@ pub(super) struct CheckStep {
 }
 
 impl CheckStep {
-    fn new(name: &'static str, status: Status, message: String) -> Self {
+    fn new(name: &'static str, status: StepStatus, message: String) -> Self {
         Self { name, status, message, details: Vec::new(), remedy: None }
     }
 
     /// A step that is as it should be.
     pub(super) fn ok(name: &'static str, message: impl Into<String>) -> Self {
-        Self::new(name, Status::Ok, message.into())
+        Self::new(name, StepStatus::Ok, message.into())
     }
 
     /// A step that works but is probably not meant.
     pub(super) fn warning(name: &'static str, message: impl Into<String>) -> Self {
-        Self::new(name, Status::Warning, message.into())
+        Self::new(name, StepStatus::Warning, message.into())
     }
 
     /// A step that does not work.
     pub(super) fn failure(name: &'static str, message: impl Into<String>) -> Self {
-        Self::new(name, Status::Failure, message.into())
+        Self::new(name, StepStatus::Failure, message.into())
     }
 
     /// Adds what to do.
@@ -78,21 +78,21 @@ pub(super) struct CheckReport {
 
 impl CheckReport {
     /// How many steps went so.
-    pub(super) fn count(&self, status: Status) -> usize {
+    pub(super) fn count(&self, status: StepStatus) -> usize {
         self.steps.iter().filter(|step| step.status == status).count()
     }
 
     /// The worst of its steps.
-    pub(super) fn status(&self) -> Status {
-        self.steps.iter().map(|step| step.status).max().unwrap_or(Status::Ok)
+    pub(super) fn status(&self) -> StepStatus {
+        self.steps.iter().map(|step| step.status).max().unwrap_or(StepStatus::Ok)
     }
 
     /// 0, or 1 after a failure, and with `strict` after a warning too.
     pub(super) fn outcome(&self, strict: bool) -> Result<(), ExitCode> {
         match self.status() {
-            Status::Ok => Ok(()),
-            Status::Warning if !strict => Ok(()),
-            Status::Warning | Status::Failure => Err(ExitCode::FAILURE),
+            StepStatus::Ok => Ok(()),
+            StepStatus::Warning if !strict => Ok(()),
+            StepStatus::Warning | StepStatus::Failure => Err(ExitCode::FAILURE),
         }
     }
 }

@@ -3,7 +3,7 @@
 use super::report::CheckStep;
 use crate::{
     config::Config,
-    inventory::Source,
+    inventory::SnapshotSource,
     sharing::{Replicas, SharingError},
     tasks::BackgroundJobs,
     telemetry::Metrics,
@@ -15,7 +15,7 @@ const KEEPS_ALL: &str = "noeviction";
 /// `None` where nothing is shared.
 pub(super) async fn check(config: &Config) -> Option<CheckStep> {
     let settings = config.sharing.as_ref()?;
-    let source = Source::of(&config.csp.url, &config.vmc.url, &config.csp.client_id);
+    let source = SnapshotSource::of(&config.csp.url, &config.vmc.url, &config.csp.client_id);
     let jobs = BackgroundJobs::new(Metrics::new());
     let replicas = Replicas::new(settings, source.fingerprint(), jobs);
     let host = settings.url.host();

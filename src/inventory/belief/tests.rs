@@ -41,8 +41,11 @@ fn what_has_not_changed_stays_the_same() {
     let (before, mut read) = (reading(list()), list());
     let version = before.content.entries[0].version.map(|version| version + 1);
     changed(&mut read.entries[0], version);
-    let versions =
-        keep_newer(&Shown::of(Some(&before), None), &mut read, &VersionRegressions::default());
+    let versions = keep_newer(
+        &ShownCopies::of(Some(&before), None),
+        &mut read,
+        &VersionRegressions::default(),
+    );
     assert_eq!(versions, JudgedVersions::default());
     assert_eq!(read.entries[0].sddc.name.as_deref(), Some("changed"));
     assert!(read.entries.len() > 2);
@@ -60,7 +63,11 @@ fn a_lower_version_is_held_back_and_an_unknown_one_is_not() {
     {
         let mut read = list();
         changed(&mut read.entries[0], version);
-        keep_newer(&Shown::of(Some(&before), None), &mut read, &VersionRegressions::default());
+        keep_newer(
+            &ShownCopies::of(Some(&before), None),
+            &mut read,
+            &VersionRegressions::default(),
+        );
         assert_eq!(!first(&before.content.entries[0], &read), is_newer, "{version:?}");
         assert_eq!(read.held_back.is_empty(), is_newer, "{version:?}");
     }
@@ -81,7 +88,8 @@ fn three_readings_in_a_row_have_to_agree_on_a_lower_version() {
         for (less, restored) in versions.iter().zip(restored) {
             let mut read = list();
             changed(&mut read.entries[0], Some(known + less));
-            let versions = keep_newer(&Shown::of(Some(&before), None), &mut read, &regressions);
+            let versions =
+                keep_newer(&ShownCopies::of(Some(&before), None), &mut read, &regressions);
             assert_eq!(!versions.restored.is_empty(), *restored, "{less}");
             let is_held = !restored && *less < 0;
             assert_eq!((versions.held > 0, read.held_back.len() == 1), (is_held, is_held));
@@ -100,9 +108,10 @@ fn readings_of_the_list_without_deleted_documents_forget_no_lower_version_of_one
     let restored = [false, false, true].map(|_| {
         let mut read = with_deleted.clone();
         changed(&mut read.entries[0], Some(known - 1));
-        let versions = keep_newer(&Shown::of(Some(&all), Some(&plain)), &mut read, &regressions);
+        let versions =
+            keep_newer(&ShownCopies::of(Some(&all), Some(&plain)), &mut read, &regressions);
         let mut others = plain.content.as_ref().clone();
-        keep_newer(&Shown::of(Some(&plain), Some(&all)), &mut others, &regressions);
+        keep_newer(&ShownCopies::of(Some(&plain), Some(&all)), &mut others, &regressions);
         !versions.restored.is_empty()
     });
     assert_eq!(restored, [false, false, true]);
@@ -117,7 +126,7 @@ fn a_held_back_document_keeps_its_age_from_reading_to_reading() {
     for second in 1..=2 {
         let mut read = list();
         changed(&mut read.entries[0], Some(known - 1));
-        keep_newer(&Shown::of(Some(&shown), None), &mut read, &regressions);
+        keep_newer(&ShownCopies::of(Some(&shown), None), &mut read, &regressions);
         assert_eq!(read.held_back[0].begun, before.begun);
         let begun = before.begun + Duration::from_secs(second);
         shown = Reading { content: Arc::new(read), begun };

@@ -11,7 +11,7 @@ use std::{
 
 use rustix::fs::OFlags;
 
-use super::Refused;
+use super::RefusedSnapshot;
 
 /// What a killed process left is younger than this if another one is at work on it.
 const LEFT_BEHIND: Duration = Duration::from_secs(600);
@@ -19,21 +19,21 @@ const LEFT_BEHIND: Duration = Duration::from_secs(600);
 const MAX_LINKS: usize = 40;
 
 /// Opens a regular file for reading; `None` if there is none, or nothing in it yet.
-pub(super) fn open(path: &Path, most_bytes: u64) -> Result<Option<File>, Refused> {
+pub(super) fn open(path: &Path, most_bytes: u64) -> Result<Option<File>, RefusedSnapshot> {
     // A pipe without a writer would hold us up before we could see that it is one.
     let flags = OFlags::NONBLOCK.bits().cast_signed();
     let file = match OpenOptions::new().read(true).custom_flags(flags).open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(Refused::Unreadable(error.kind())),
+        Err(error) => return Err(RefusedSnapshot::Unreadable(error.kind())),
     };
-    let found = file.metadata().map_err(|error| Refused::Unreadable(error.kind()))?;
+    let found = file.metadata().map_err(|error| RefusedSnapshot::Unreadable(error.kind()))?;
     if !found.is_file() {
-        Err(Refused::NotAFile)
+        Err(RefusedSnapshot::NotAFile)
     } else if found.len() == 0 {
         Ok(None)
     } else if found.len() > most_bytes {
-        Err(Refused::TooLarge)
+        Err(RefusedSnapshot::TooLarge)
     } else {
         Ok(Some(file))
     }

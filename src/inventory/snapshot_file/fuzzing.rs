@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
-use super::{Refused, SavedSnapshot, header, read};
+use super::{RefusedSnapshot, SavedSnapshot, header, read};
 
 /// A file as it is, and what follows its first line with an honest header: what is believed is whole,
 /// reads back as it was, and holds nothing of the future or too old.
@@ -18,7 +18,7 @@ pub(crate) fn snapshot(data: &[u8]) {
     let honest = with_header(body);
     match read(&honest[..]) {
         Ok(snapshot) => is_sound(snapshot),
-        Err(refused) => assert_eq!(refused, Refused::Damaged),
+        Err(refused) => assert_eq!(refused, RefusedSnapshot::Damaged),
     }
     // One more byte, one less, another one.
     let last = honest.len() - 1;

@@ -24,9 +24,9 @@ fn at(text: &str) -> Timestamp {
     text.parse().unwrap()
 }
 
-fn source() -> Source {
+fn source() -> SnapshotSource {
     let url = |text: &str| text.parse().unwrap();
-    Source::of(&url("https://csp.test"), &url("https://vmc.test"), &"app".parse().unwrap())
+    SnapshotSource::of(&url("https://csp.test"), &url("https://vmc.test"), &"app".parse().unwrap())
 }
 
 /// Two orgs, the second read an hour before the first.
@@ -83,7 +83,7 @@ impl Place {
         place
     }
 
-    fn load(&self) -> Result<Option<SavedSnapshot>, Refused> {
+    fn load(&self) -> Result<Option<SavedSnapshot>, RefusedSnapshot> {
         load(&self.path, &source(), at("2026-11-22T10:00:02Z"), DAY)
     }
 
@@ -151,21 +151,21 @@ fn each_refusal_has_its_reason() {
     let body = text.split_once('\n').unwrap().1;
     let honest = |body: &str| header(&Sha256::digest(body), body.len() as u64) + body;
     for (content, expected) in [
-        ("\n".to_owned(), Refused::NotASnapshot),
-        ("{}\n{}".to_owned(), Refused::NotASnapshot),
-        ("x".repeat(100_000), Refused::NotASnapshot),
-        (text.replace(FORMAT, "another"), Refused::NotASnapshot),
-        (text.replacen("\"version\":2", "\"version\":3", 1), Refused::OtherVersion(3)),
-        (format!("{{\"format\":\"{FORMAT}\",\"version\":9}}\n"), Refused::OtherVersion(9)),
-        (format!("{{\"format\":\"{FORMAT}\",\"version\":2}}\n{body}"), Refused::Damaged),
-        (format!("{text} "), Refused::Damaged),
-        (text.replace("READY", "ready"), Refused::Damaged),
-        (header(&Sha256::digest(body), u64::MAX) + body, Refused::Damaged),
-        (honest(""), Refused::Damaged),
-        (honest("[]"), Refused::Damaged),
-        (honest(&body.replace("\"saved_at\"", "\"saved\"")), Refused::Damaged),
-        (honest(&"[".repeat(100_000)), Refused::Damaged),
-        (honest(&body.replace(&source().0, &"0".repeat(64))), Refused::OtherSource),
+        ("\n".to_owned(), RefusedSnapshot::NotASnapshot),
+        ("{}\n{}".to_owned(), RefusedSnapshot::NotASnapshot),
+        ("x".repeat(100_000), RefusedSnapshot::NotASnapshot),
+        (text.replace(FORMAT, "another"), RefusedSnapshot::NotASnapshot),
+        (text.replacen("\"version\":2", "\"version\":3", 1), RefusedSnapshot::OtherVersion(3)),
+        (format!("{{\"format\":\"{FORMAT}\",\"version\":9}}\n"), RefusedSnapshot::OtherVersion(9)),
+        (format!("{{\"format\":\"{FORMAT}\",\"version\":2}}\n{body}"), RefusedSnapshot::Damaged),
+        (format!("{text} "), RefusedSnapshot::Damaged),
+        (text.replace("READY", "ready"), RefusedSnapshot::Damaged),
+        (header(&Sha256::digest(body), u64::MAX) + body, RefusedSnapshot::Damaged),
+        (honest(""), RefusedSnapshot::Damaged),
+        (honest("[]"), RefusedSnapshot::Damaged),
+        (honest(&body.replace("\"saved_at\"", "\"saved\"")), RefusedSnapshot::Damaged),
+        (honest(&"[".repeat(100_000)), RefusedSnapshot::Damaged),
+        (honest(&body.replace(&source().0, &"0".repeat(64))), RefusedSnapshot::OtherSource),
     ] {
         let place = Place::new();
         fs::write(&place.path, &content).unwrap();
@@ -176,7 +176,7 @@ fn each_refusal_has_its_reason() {
 #[test]
 fn another_app_or_upstream_is_another_source() {
     let url = |text: &str| text.parse().unwrap();
-    let of = |csp, vmc, app: &str| Source::of(&url(csp), &url(vmc), &app.parse().unwrap());
+    let of = |csp, vmc, app: &str| SnapshotSource::of(&url(csp), &url(vmc), &app.parse().unwrap());
     let all = [
         source(),
         of("https://vmc.test", "https://csp.test", "app"),
@@ -204,14 +204,14 @@ fn parts_too_old_are_dropped_and_nothing_from_the_future_is_believed() {
     assert_eq!(load("2026-11-22T10:00:01Z", 1), Ok((false, 1)));
     assert_eq!(load("2026-11-22T10:30:00Z", 60), Ok((true, 1)));
     assert_eq!(load("2026-11-22T10:30:00.000000001Z", 60), Ok((false, 1)));
-    assert_eq!(load("2026-11-22T10:10:00Z", 1), Err(Refused::TooOld));
-    assert_eq!(load("2026-11-22T10:00:00.5Z", 60), Err(Refused::FromTheFuture));
-    assert_eq!(load("1970-01-01T00:00:00Z", 60), Err(Refused::FromTheFuture));
-    assert_eq!(load("9999-01-01T00:00:00Z", 60), Err(Refused::TooOld));
+    assert_eq!(load("2026-11-22T10:10:00Z", 1), Err(RefusedSnapshot::TooOld));
+    assert_eq!(load("2026-11-22T10:00:00.5Z", 60), Err(RefusedSnapshot::FromTheFuture));
+    assert_eq!(load("1970-01-01T00:00:00Z", 60), Err(RefusedSnapshot::FromTheFuture));
+    assert_eq!(load("9999-01-01T00:00:00Z", 60), Err(RefusedSnapshot::TooOld));
     let mut odd = snapshot();
     odd.orgs[1].read_at = at("2026-11-22T12:00:00Z");
     save(&place.path, &odd).unwrap();
-    assert_eq!(load("2026-11-22T11:00:00Z", 600), Err(Refused::FromTheFuture));
+    assert_eq!(load("2026-11-22T11:00:00Z", 600), Err(RefusedSnapshot::FromTheFuture));
 }
 
 #[test]
@@ -245,14 +245,14 @@ proptest! {
 fn only_a_regular_file_is_read_or_replaced() {
     let place = Place::new();
     fs::create_dir(&place.path).unwrap();
-    assert_eq!(place.load(), Err(Refused::NotAFile));
+    assert_eq!(place.load(), Err(RefusedSnapshot::NotAFile));
     assert_eq!(save(&place.path, &snapshot()).unwrap_err().kind(), io::ErrorKind::IsADirectory);
     assert_eq!(place.names(), ["picture"]);
     let pipe = place.directory.path().join("pipe");
     assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
     for path in [&*pipe, Path::new("/dev/null")] {
         let loaded = load(path, &source(), at("2026-11-22T10:00:02Z"), DAY);
-        assert_eq!(loaded, Err(Refused::NotAFile), "{}", path.display());
+        assert_eq!(loaded, Err(RefusedSnapshot::NotAFile), "{}", path.display());
         let refused = save(path, &snapshot()).unwrap_err();
         assert_eq!(refused.kind(), io::ErrorKind::InvalidInput);
     }
@@ -273,7 +273,7 @@ fn a_file_that_is_too_large_is_not_read() {
     let place = Place::new();
     let file = fs::File::create(&place.path).unwrap();
     file.set_len(MAX_BYTES + 1).unwrap();
-    assert_eq!(place.load(), Err(Refused::TooLarge));
+    assert_eq!(place.load(), Err(RefusedSnapshot::TooLarge));
 }
 
 #[test]

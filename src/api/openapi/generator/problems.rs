@@ -20,7 +20,7 @@ use crate::{
         error::{ApiError, upstream},
         query::{AllowedParams, RawQuery},
     },
-    inventory::{Missing, model::SddcEntry},
+    inventory::{MissingOrg, model::SddcEntry},
     problem::{Code, Problem},
     public_path::PublicPath,
     upstream::Kind,
@@ -105,7 +105,7 @@ fn invalid(examples: &Examples) -> Problem {
 fn incomplete(examples: &Examples) -> Problem {
     let org_id = examples.sddcs.first().map(|entry| entry.sddc.org_id.clone());
     let missing =
-        org_id.map(|org_id| Missing { org_id, reason: Kind::Unavailable, retry_in: None });
+        org_id.map(|org_id| MissingOrg { org_id, reason: Kind::Unavailable, retry_in: None });
     ApiError::incomplete(missing.into_iter().collect()).problem()
 }
 

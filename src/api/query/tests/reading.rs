@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::{AllowedParams, ListQuery, finish, parse, parser, query};
 use crate::{
-    api::query::select::{Selection, Shown, Target},
+    api::query::select::{Selection, ShownDocument, Target},
     inventory::model::{Host, Org, SddcEntry, Task},
 };
 
@@ -102,7 +102,7 @@ fn fields_are_shown_in_the_documents_order_with_what_is_included_at_the_end() {
         String::from_utf8(page).unwrap(),
         r#"{"items":[{"id":"a","name":"x","type":"CUSTOMER"}],"next_cursor":null,"completeness":"complete","missing":[]}"#
     );
-    let shown: Shown<'_, Org> = question.show(&orgs[0]);
+    let shown: ShownDocument<'_, Org> = question.show(&orgs[0]);
     assert_eq!(json!(shown), json!({"id": "a", "name": "x", "type": "CUSTOMER"}));
 }
 

@@ -21,7 +21,7 @@ use crate::{
         resource::{HeldBy, Resource},
     },
     inventory::{
-        Content, Entry, ListSnapshot, Missing, OrgSelector,
+        Entry, ListContent, ListSnapshot, MissingOrg, OrgSelector,
         model::{Cluster, Host, SddcEntry, Task, TaskEntry},
     },
     upstream::Kind,
@@ -131,14 +131,14 @@ impl Limited {
 
 impl World {
     fn view<E: Entry + Clone>(&self, entries: &[E]) -> ListSnapshot<E> {
-        let missing = self.missing.iter().map(|org| Missing {
+        let missing = self.missing.iter().map(|org| MissingOrg {
             org_id: org.parse().unwrap(),
             reason: Kind::Unavailable,
             retry_in: None,
         });
         ListSnapshot {
             missing: missing.collect(),
-            ..ListSnapshot::whole(Arc::new(Content::of(entries.to_vec())))
+            ..ListSnapshot::whole(Arc::new(ListContent::of(entries.to_vec())))
         }
     }
 

@@ -15,7 +15,7 @@ use axum::{
 use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
 
-pub use self::code::{Code, Entry};
+pub use self::code::{Code, CodeEntry};
 use crate::{contact::Contact, public_path::PublicPath};
 
 /// A failure on its way to a caller.

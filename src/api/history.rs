@@ -20,7 +20,7 @@ use super::{
 use crate::{
     ids::{OrgId, SddcId},
     inventory::{
-        Inventory, ListContent, Observer, OrgSelector,
+        ChangeObserver, Inventory, ListContent, OrgSelector,
         model::{Org, SddcEntry, TaskEntry},
     },
 };
@@ -125,7 +125,7 @@ fn new<'a, E>(before: &[Arc<E>], now: &'a [Arc<E>]) -> impl Iterator<Item = &'a 
     now.iter().filter(move |entry| !before.contains(&Arc::as_ptr(entry)))
 }
 
-impl Observer for ValueHistory {
+impl ChangeObserver for ValueHistory {
     fn sddcs_changed(&self, before: &ListContent<SddcEntry>, now: &ListContent<SddcEntry>) {
         for entry in new(&before.entries, &now.entries) {
             let sddc = &entry.sddc;

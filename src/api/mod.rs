@@ -93,10 +93,10 @@ pub struct ApiState {
 }
 
 /// A route: its template and what answers there.
-type Route = (&'static str, MethodRouter<Arc<ApiState>>);
+type RouteHandler = (&'static str, MethodRouter<Arc<ApiState>>);
 
 /// The facade's routes, which ask for a caller. The published document has these and no others.
-fn facade() -> [Route; 15] {
+fn facade() -> [RouteHandler; 15] {
     [
         ("/sddcs", get(sddcs::list_sddcs)),
         ("/sddcs/events", get(watch::watch_sddcs)),
@@ -117,7 +117,7 @@ fn facade() -> [Route; 15] {
 }
 
 /// The routes that need no key and stand in no document.
-fn pages() -> [Route; 11] {
+fn pages() -> [RouteHandler; 11] {
     [
         ("/", get(home::index)),
         ("/home/{asset}", get(home::asset)),
@@ -141,7 +141,7 @@ fn all_templates() -> impl Iterator<Item = &'static str> {
 /// The templates of the routes that ask for a caller, and of those that do not.
 #[cfg(test)]
 pub(crate) fn templates() -> (Vec<String>, Vec<String>) {
-    let of = |routes: &[Route]| routes.iter().map(|(path, _)| (*path).to_owned()).collect();
+    let of = |routes: &[RouteHandler]| routes.iter().map(|(path, _)| (*path).to_owned()).collect();
     (of(&facade()), of(&pages()))
 }
 

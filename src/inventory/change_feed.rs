@@ -24,7 +24,7 @@ use super::{
 use crate::{clock::Instant, ids::OrgId};
 
 /// Is told of each change of what is shown, before anybody can see it change again.
-pub trait Observer: std::fmt::Debug + Send + Sync {
+pub trait ChangeObserver: std::fmt::Debug + Send + Sync {
     /// SDDCs, with or without deleted ones, have changed.
     fn sddcs_changed(&self, before: &ListContent<SddcEntry>, now: &ListContent<SddcEntry>);
 
@@ -38,7 +38,7 @@ pub(super) struct ChangeFeed {
     snapshot: ArcSwap<Snapshot>,
     /// What the next snapshot is made of; held while one is made, never by a request.
     source: Mutex<FeedSource>,
-    observer: OnceLock<Arc<dyn Observer>>,
+    observer: OnceLock<Arc<dyn ChangeObserver>>,
     /// Changes of the SDDCs, with or without deleted ones.
     changes: watch::Sender<u64>,
     /// Changes of the tasks.
@@ -128,7 +128,7 @@ impl ChangeFeed {
     }
 
     /// Tells an observer of each change from here on. The first one that is given stays.
-    pub(super) fn observe(&self, observer: Arc<dyn Observer>) {
+    pub(super) fn observe(&self, observer: Arc<dyn ChangeObserver>) {
         let _ = self.observer.set(observer);
     }
 

@@ -46,7 +46,7 @@ mod survey;
 mod texts;
 
 pub use self::{
-    change_feed::Observer,
+    change_feed::ChangeObserver,
     entry::{Entry, PartKind},
     freshness::{FreshnessRequirement, List, OrgSelector},
     lists::{FoundDocument, ListSnapshot},

@@ -8,7 +8,7 @@ use tokio::sync::watch;
 
 use super::{
     cached::ReadVerdict,
-    change_feed::{ChangeFeed, Observer},
+    change_feed::{ChangeFeed, ChangeObserver},
     context::InventoryContext,
     freshness::{FreshnessRequirement, List, OrgSelector},
     listing::Listing,
@@ -324,7 +324,7 @@ impl Inventory {
     }
 
     /// Tells an observer of each change from here on. The first one that is given stays.
-    pub fn observe(&self, observer: Arc<dyn Observer>) {
+    pub fn observe(&self, observer: Arc<dyn ChangeObserver>) {
         self.0.context.feed.observe(observer);
     }
 

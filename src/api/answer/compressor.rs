@@ -28,12 +28,12 @@ pub(super) struct Compressor {
 
 /// The right to make a variant. Dropped before it is settled, another one may try: a job ends with
 /// the runtime, an answer may outlive it. Weak, so that what waits here keeps no answer alive that nobody asks for any more.
-struct EncodingClaim {
+struct CompressionClaim {
     encoded: Weak<EncodedAnswer>,
     coding: ContentCoding,
 }
 
-impl Drop for EncodingClaim {
+impl Drop for CompressionClaim {
     fn drop(&mut self) {
         if let Some(encoded) = self.encoded.upgrade() {
             encoded.give_up(self.coding);
@@ -71,7 +71,7 @@ impl Compressor {
         if !encoded.begin(coding) {
             return;
         }
-        let claim = EncodingClaim { encoded: Arc::downgrade(encoded), coding };
+        let claim = CompressionClaim { encoded: Arc::downgrade(encoded), coding };
         let Ok(place) = self.places.clone().try_acquire_owned() else { return };
         let press = self.clone();
         self.jobs.spawn("press", async move {

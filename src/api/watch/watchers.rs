@@ -13,14 +13,14 @@ pub struct WatcherLimit(Arc<WatcherCount>);
 
 #[derive(Debug)]
 struct WatcherCount {
-    held: Mutex<HeldPermit>,
+    held: Mutex<OpenWatches>,
     max: usize,
     max_per_caller: usize,
     metrics: Metrics,
 }
 
 #[derive(Debug, Default)]
-struct HeldPermit {
+struct OpenWatches {
     all: usize,
     by_caller: HashMap<CallerName, usize>,
 }
@@ -56,7 +56,7 @@ impl WatcherLimit {
 }
 
 impl WatcherCount {
-    fn held(&self) -> MutexGuard<'_, HeldPermit> {
+    fn held(&self) -> MutexGuard<'_, OpenWatches> {
         self.held.lock()
     }
 }

@@ -99,7 +99,7 @@ impl Source {
         let request = request.map_err(|_| Failure::from(InvalidResponse::Address))?;
         match self.client.call(ENDPOINT, request).await? {
             Reply::Json(document) => Ok(document),
-            Reply::Refused(status) => Err(FetchError::Refused(status)),
+            Reply::Refused(status, _) => Err(FetchError::Refused(status)),
         }
     }
 }

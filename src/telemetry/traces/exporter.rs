@@ -101,7 +101,7 @@ impl Collector {
         let request = request.map_err(|_| Failure::from(InvalidResponse::Address))?;
         match self.client.call(ENDPOINT, request).await? {
             Reply::Json(_) => Ok(()),
-            Reply::Refused(status) => Err(ExportError::Refused(status)),
+            Reply::Refused(status, _) => Err(ExportError::Refused(status)),
         }
     }
 }

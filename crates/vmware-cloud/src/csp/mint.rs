@@ -175,10 +175,10 @@ impl Mint {
                 }
                 Ok(minted)
             }
-            Reply::Refused(status) if status == http::StatusCode::NOT_FOUND => {
+            Reply::Refused(status, _) if status == http::StatusCode::NOT_FOUND => {
                 Err(InvalidResponse::Status(status).into())
             }
-            Reply::Refused(status) => Err(CspError::Refused(status)),
+            Reply::Refused(status, _) => Err(CspError::Refused(status)),
         }
     }
 

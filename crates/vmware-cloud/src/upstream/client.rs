@@ -73,8 +73,8 @@ pub struct Client {
 pub enum Reply {
     /// 200 with a whole JSON body.
     Json(Bytes),
-    /// 400, 401, 403 or 404. The body was not read.
-    Refused(StatusCode),
+    /// 400, 401, 403 or 404. The body was not read and is empty.
+    Refused(StatusCode, Bytes),
 }
 
 impl Client {
@@ -164,7 +164,7 @@ impl Client {
             200 => {}
             // A page that says 404 comes from something in between, or from a wrong base URL.
             404 if !is_json(response.headers()) => return Err(InvalidResponse::ContentType.into()),
-            400 | 401 | 403 | 404 => return Ok(Reply::Refused(status)),
+            400 | 401 | 403 | 404 => return Ok(Reply::Refused(status, Bytes::new())),
             429 => {
                 let retry_after = self.retry_after(response.headers());
                 return Err(Failure::Throttled { retry_after });

@@ -6,6 +6,7 @@
 mod error;
 mod lenient;
 mod reader;
+mod signed;
 pub mod wire;
 
 pub use self::{

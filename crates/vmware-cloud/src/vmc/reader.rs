@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicBool, Ordering},
     },
     time::Duration,
 };
@@ -15,29 +15,26 @@ use base::{
     single_flight::TaskLost,
 };
 use bytes::Bytes;
-use http::{Method, StatusCode};
-use parking_lot::Mutex;
+use http::StatusCode;
 use url::Url;
 
-use super::VmcError;
+use super::{
+    VmcError,
+    signed::{SignedRequest, Signer},
+};
 use crate::{
-    Event,
-    csp::{Token, TokenSource, TokenTrust},
+    csp::TokenSource,
     observer::traced,
     upstream::{
-        CallPermit, CircuitBreaker, CircuitStatus, Client, ConcurrencyLimit, Failure,
-        InvalidResponse, Kind, MAX_BACKOFF, MAX_FIRST_BACKOFF, OpenFor, Priority, REFUSED_OPEN,
-        RemainingTries, Reply, Retries,
+        CallPermit, CircuitBreaker, CircuitStatus, Client, ConcurrencyLimit, InvalidResponse, Kind,
+        MAX_BACKOFF, MAX_FIRST_BACKOFF, OpenFor, Priority, REFUSED_OPEN, RemainingTries, Reply,
+        Retries,
     },
 };
 
-// VMware's own client renews its token on a 403 too: roles change, and a token made before the
-// change does not know.
-const TOKEN_TOO_YOUNG_TO_BE_STALE: Duration = Duration::from_secs(30);
-const BETWEEN_MINTS_FOR_403: Duration = Duration::from_secs(60);
 /// A shared read's own deadline, mint and second try included: it may outlive every caller that
 /// waits for it.
-const READ_DEADLINE: Duration = Duration::from_secs(30);
+pub(super) const READ_DEADLINE: Duration = Duration::from_secs(30);
 
 /// Reads VMware Cloud on AWS for one organization (or, for the list of organizations, for the
 /// app's own). Cheap to clone; clones share the circuit breakers.
@@ -60,15 +57,11 @@ pub struct Remote {
 #[derive(Debug)]
 struct ReaderState {
     remote: Remote,
-    tokens: TokenSource,
-    clock: Clock,
+    signer: Signer,
     circuit: CircuitBreaker<VmcError>,
     /// One per kind of endpoint: a list that VMware denies says nothing of the others.
     lists: [CircuitBreaker<VmcError>; Endpoint::KINDS],
     has_snapshot: AtomicBool,
-    minted_for_403: Mutex<Option<Instant>>,
-    /// The generation of the last token that was refused.
-    refused: AtomicU64,
 }
 
 /// A read that the gateway makes.
@@ -135,13 +128,6 @@ impl Endpoint<'_> {
     }
 }
 
-/// What one try with one token gave.
-enum TokenTry {
-    Answer(Result<Bytes, VmcError>),
-    Unauthorized,
-    Denied,
-}
-
 impl Reader {
     /// A reader with closed circuits, of an organization without a snapshot.
     #[must_use]
@@ -149,27 +135,24 @@ impl Reader {
         tokens.begin_without_snapshot();
         Self(Arc::new(ReaderState {
             remote,
-            tokens,
             circuit: CircuitBreaker::new(clock.clone()),
             lists: std::array::from_fn(|_| CircuitBreaker::new(clock.clone())),
             has_snapshot: AtomicBool::new(false),
-            clock,
-            minted_for_403: Mutex::default(),
-            refused: AtomicU64::new(0),
+            signer: Signer::new(tokens, clock),
         }))
     }
 
     /// A reader for another organization that the same token can see, with circuits of its own.
     #[must_use]
     pub fn sibling(&self) -> Self {
-        let ReaderState { remote, tokens, clock, .. } = &*self.0;
-        Self::new(remote.clone(), tokens.clone(), clock.clone())
+        let ReaderState { remote, signer, .. } = &*self.0;
+        Self::new(remote.clone(), signer.tokens().clone(), signer.clock().clone())
     }
 
     /// The token that this reader asks with.
     #[must_use]
     pub fn tokens(&self) -> &TokenSource {
-        &self.0.tokens
+        self.0.signer.tokens()
     }
 
     /// The circuit breaker of the organization together with that of a list, for probes and
@@ -182,7 +165,7 @@ impl Reader {
     /// What is left of what holds reads of a list back; `None` when nothing does.
     #[must_use]
     pub fn held_for(&self, endpoint: Endpoint<'_>) -> Option<Duration> {
-        self.held_until(endpoint).map(|until| until.since(self.0.clock.now()))
+        self.held_until(endpoint).map(|until| until.since(self.0.signer.clock().now()))
     }
 
     /// When reads of a list that are held back are let through again; `None` when nothing holds
@@ -190,7 +173,7 @@ impl Reader {
     #[must_use]
     pub fn held_until(&self, endpoint: Endpoint<'_>) -> Option<Instant> {
         let [org, list] = self.circuits(endpoint).map(CircuitBreaker::retry_at);
-        org.max(list).max(self.0.tokens.held_until())
+        org.max(list).max(self.tokens().held_until())
     }
 
     /// Whether there is something to show while reads fail: until there is, they are tried again
@@ -200,9 +183,9 @@ impl Reader {
             return;
         }
         if has {
-            self.0.tokens.end_without_snapshot();
+            self.tokens().end_without_snapshot();
         } else {
-            self.0.tokens.begin_without_snapshot();
+            self.tokens().begin_without_snapshot();
         }
     }
 
@@ -217,7 +200,7 @@ impl Reader {
         let circuit = if error.is_denial() { list } else { org };
         if error.kind() == Kind::CredentialsRejected {
             // That of all replicas, until there is a newer one.
-            self.0.refused.fetch_max(self.0.tokens.newest(), Ordering::Relaxed);
+            self.0.signer.note_newest_refused();
         }
         let held_for = error.retry_in().filter(|left| !left.is_zero());
         if let Some(retry_in) = held_for
@@ -251,12 +234,13 @@ impl Reader {
             retries.begin()
         };
         let work = async {
-            let body = self.tried(endpoint, priority, tries).await?;
+            let body = self.body(endpoint, priority, tries).await?;
             blocking(move || check(&body)).await.unwrap_or(Err(TaskLost.into()))
         };
         let observer = self.0.remote.client.observer();
         let name = ("read", endpoint.as_str());
-        let outcome = traced((observer, &self.0.clock), name, work, VmcError::kind).await;
+        let clock = self.0.signer.clock();
+        let outcome = traced((observer, clock), name, work, VmcError::kind).await;
         match &outcome {
             // VMC was not asked: without a token, CSP's own circuit breaker holds that back.
             Err(VmcError::Token(_) | VmcError::QueueFull(_)) => {}
@@ -277,38 +261,24 @@ impl Reader {
         outcome
     }
 
-    /// Tries as often as that may help, each time with the token of the moment.
-    async fn tried(
+    async fn body(
         &self,
         endpoint: Endpoint<'_>,
         priority: Priority,
-        mut tries: RemainingTries,
+        tries: RemainingTries,
     ) -> Result<Bytes, VmcError> {
-        let deadline = self.0.clock.now() + READ_DEADLINE;
-        let mut failed = None;
-        loop {
-            let time_left = deadline.since(self.0.clock.now());
-            let signed = tokio::time::timeout(time_left, self.signed(endpoint, priority)).await;
-            let failure = match (signed, failed) {
-                (Ok(Err(VmcError::Upstream(failure))), _) => failure,
-                // What VMC did counts, and not that there was no room or time to ask it again.
-                (Ok(Err(VmcError::QueueFull(_))) | Err(_), Some(before)) => return Err(before),
-                (Ok(outcome), _) => return outcome,
-                (Err(_overdue), None) => return Err(Failure::Timeout(READ_DEADLINE).into()),
-            };
-            let time_left = deadline.since(self.0.clock.now());
-            let Some(pause) = tries.pause_after(&failure, time_left) else {
-                return Err(failure.into());
-            };
-            let retried =
-                Event::ReadRetried { endpoint: endpoint.as_str(), failure: &failure, pause };
-            self.0.remote.client.observer().observe(&retried);
-            tokio::time::sleep(pause).await;
-            if self.0.circuit.retry_at().is_some() {
-                // Another read of the org has found out meanwhile that nothing should be asked.
-                return Err(failure.into());
-            }
-            failed = Some(VmcError::from(failure));
+        let request = SignedRequest {
+            endpoint: endpoint.as_str(),
+            url: endpoint.url(&self.0.remote.base),
+            priority,
+            deadline: READ_DEADLINE,
+            circuit: &self.0.circuit,
+        };
+        match self.0.signer.send(&self.0.remote, &request, tries).await? {
+            Reply::Json(body) => Ok(body),
+            Reply::Refused(StatusCode::FORBIDDEN, _) => Err(VmcError::Denied),
+            Reply::Refused(StatusCode::NOT_FOUND, _) => Err(VmcError::NotFound),
+            Reply::Refused(status, _) => Err(InvalidResponse::Status(status).into()),
         }
     }
 
@@ -316,131 +286,30 @@ impl Reader {
     /// older token says nothing of a newer one.
     fn circuits(&self, endpoint: Endpoint<'_>) -> [&CircuitBreaker<VmcError>; 2] {
         let circuits = [&self.0.circuit, &self.0.lists[endpoint.kind()]];
-        if self.0.tokens.newest() > self.0.refused.load(Ordering::Relaxed) {
-            for circuit in circuits {
-                circuit.reset_if(|because| because.kind() == Kind::CredentialsRejected);
-            }
-        }
+        self.0.signer.reset_mended(circuits);
         circuits
     }
 
     fn open_for(&self, error: &VmcError) -> OpenFor {
         let has_snapshot = self.0.has_snapshot.load(Ordering::Relaxed);
-        let max = if has_snapshot { MAX_BACKOFF } else { MAX_FIRST_BACKOFF };
-        match error.kind() {
-            Kind::CredentialsRejected => OpenFor::Given(REFUSED_OPEN),
-            Kind::Unavailable | Kind::Timeout | Kind::Contract => {
-                error.retry_in().map_or(OpenFor::Backoff(max), OpenFor::Given)
-            }
-        }
+        open_for(error, if has_snapshot { MAX_BACKOFF } else { MAX_FIRST_BACKOFF })
     }
+}
 
-    /// Notes which token this is said of.
-    fn refuse(&self, token: &Token, error: VmcError) -> VmcError {
-        self.0.refused.fetch_max(token.generation(), Ordering::Relaxed);
-        error
-    }
-
-    async fn signed(&self, endpoint: Endpoint<'_>, priority: Priority) -> Result<Bytes, VmcError> {
-        let mut token = self.0.tokens.token().await?;
-        if let TokenTrust::Refused(first) = token.trust() {
-            // Perhaps to another reader of the same token: it would be refused here too.
-            if self.0.clock.now().since(first) < REFUSED_OPEN {
-                return Err(self.refuse(&token, VmcError::Unauthorized));
-            }
-            token = self.0.tokens.replace(&token).await?;
+/// How long a failed read opens its circuit, where VMware does not say.
+pub(super) fn open_for(error: &VmcError, max_backoff: Duration) -> OpenFor {
+    match error.kind() {
+        Kind::CredentialsRejected => OpenFor::Given(REFUSED_OPEN),
+        Kind::Unavailable | Kind::Timeout | Kind::Contract => {
+            error.retry_in().map_or(OpenFor::Backoff(max_backoff), OpenFor::Given)
         }
-        let now = self.0.clock.now();
-        let mut token = match self.attempt(endpoint, priority, &mut token).await {
-            TokenTry::Answer(answer) => return answer,
-            // A late 401 to a token that is gone is no verdict on the one that replaced it.
-            TokenTry::Unauthorized if token.refused(now) == TokenTrust::Accepted => {
-                self.0.tokens.replace(&token).await?
-            }
-            TokenTry::Unauthorized => return Err(self.refuse(&token, VmcError::Unauthorized)),
-            TokenTry::Denied if self.may_be_stale(&token) => self
-                .0
-                .tokens
-                .newer_than(&token)
-                .await
-                .map_err(|_| self.refuse(&token, VmcError::Denied))?,
-            TokenTry::Denied => return Err(self.refuse(&token, VmcError::Denied)),
-        };
-        match self.attempt(endpoint, priority, &mut token).await {
-            TokenTry::Answer(answer) => answer,
-            TokenTry::Unauthorized => {
-                token.refused(now);
-                Err(self.refuse(&token, VmcError::Unauthorized))
-            }
-            TokenTry::Denied => Err(self.refuse(&token, VmcError::Denied)),
-        }
-    }
-
-    /// One try, with this token, or with the next one if it ended while a permit was waited for.
-    async fn attempt(
-        &self,
-        endpoint: Endpoint<'_>,
-        priority: Priority,
-        token: &mut Arc<Token>,
-    ) -> TokenTry {
-        let Remote { client, base, concurrency, .. } = &self.0.remote;
-        let _permit = loop {
-            let permit = match concurrency.take(priority).await {
-                Ok(permit) => permit,
-                Err(full) => return TokenTry::Answer(Err(full.into())),
-            };
-            if token.is_usable(self.0.clock.now()) {
-                break permit;
-            }
-            drop(permit);
-            match self.0.tokens.token().await {
-                Ok(next) => *token = next,
-                Err(error) => return TokenTry::Answer(Err(error.into())),
-            }
-        };
-        let request = token.sign(client.request(Method::GET, endpoint.url(base)));
-        let reply = match request.build() {
-            Ok(request) => client.call(endpoint.as_str(), request).await,
-            Err(_) => return TokenTry::Answer(Err(InvalidResponse::Address.into())),
-        };
-        match reply {
-            Ok(Reply::Refused(StatusCode::UNAUTHORIZED)) => TokenTry::Unauthorized,
-            Ok(Reply::Refused(StatusCode::FORBIDDEN)) => TokenTry::Denied,
-            Ok(Reply::Json(body)) => {
-                token.accepted();
-                TokenTry::Answer(Ok(body))
-            }
-            // Who is told what is wrong with the question has been let in.
-            Ok(Reply::Refused(status)) => {
-                token.accepted();
-                TokenTry::Answer(Err(match status {
-                    StatusCode::NOT_FOUND => VmcError::NotFound,
-                    status => InvalidResponse::Status(status).into(),
-                }))
-            }
-            Err(failure) => TokenTry::Answer(Err(failure.into())),
-        }
-    }
-
-    /// Whether a 403 may be due to the token's age: at most once a minute.
-    fn may_be_stale(&self, token: &Token) -> bool {
-        let now = self.0.clock.now();
-        if now.since(token.minted()) <= TOKEN_TOO_YOUNG_TO_BE_STALE {
-            return false;
-        }
-        let mut last = self.0.minted_for_403.lock();
-        let may = last.is_none_or(|last| now.since(last) >= BETWEEN_MINTS_FOR_403);
-        if may {
-            *last = Some(now);
-        }
-        may
     }
 }
 
 impl Drop for ReaderState {
     fn drop(&mut self) {
         if !*self.has_snapshot.get_mut() {
-            self.tokens.end_without_snapshot();
+            self.signer.tokens().end_without_snapshot();
         }
     }
 }

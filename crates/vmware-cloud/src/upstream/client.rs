@@ -64,16 +64,30 @@ pub struct Client {
     pool: Arc<ClientPool>,
     upstream: Upstream,
     bounds: CallBounds,
+    errors: ErrorBodies,
     clock: Clock,
     observer: Arc<dyn Observer>,
 }
+
+/// What becomes of the body of an answer that is an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum ErrorBodies {
+    /// It is not read; only statuses that mean something to the service's own client are answers.
+    Ignored,
+    /// JSON is read up to [`MAX_ERROR_BYTES`]; every 4xx but 429 is an answer.
+    Read,
+}
+
+/// Bytes of an error's body.
+const MAX_ERROR_BYTES: u64 = 64 * 1024;
 
 /// An answer whose status means something to the service's own client.
 #[derive(Debug)]
 pub enum Reply {
     /// 200 with a whole JSON body.
     Json(Bytes),
-    /// 400, 401, 403 or 404. The body was not read and is empty.
+    /// 400, 401, 403 or 404, or any other 4xx but 429 for a client [with error bodies](Client::with_error_bodies);
+    /// and the JSON that it has to say, empty where that was not read.
     Refused(StatusCode, Bytes),
 }
 
@@ -95,7 +109,26 @@ impl Client {
         let route = proxies.route(base);
         let timeout = bounds.connect_timeout;
         let pool = ClientPool::new(upstream, base, timeout, authorities, route, clock.clone())?;
-        Ok(Self { pool: Arc::new(pool), upstream, bounds, clock, observer: Arc::new(observer) })
+        let (pool, observer) = (Arc::new(pool), Arc::new(observer));
+        Ok(Self { pool, upstream, bounds, errors: ErrorBodies::Ignored, clock, observer })
+    }
+
+    /// The same client, on the same connections, for one who passes errors on.
+    #[must_use]
+    pub fn with_error_bodies(&self) -> Self {
+        Self { errors: ErrorBodies::Read, ..self.clone() }
+    }
+
+    /// The same client, on the same connections, with another time for a call.
+    #[must_use]
+    pub fn with_timeout(&self, timeout: Duration) -> Self {
+        Self { bounds: CallBounds { timeout, ..self.bounds }, ..self.clone() }
+    }
+
+    /// How long a call may take.
+    #[must_use]
+    pub fn timeout(&self) -> Duration {
+        self.bounds.timeout
     }
 
     /// Takes the new content of the file of extra CAs, from the next call on.
@@ -162,6 +195,16 @@ impl Client {
         let status = response.status();
         match status.as_u16() {
             200 => {}
+            400..=499 if self.errors == ErrorBodies::Read && status != 429 => {
+                // What it says is of use, and that it says nothing whole is no failure.
+                let is_told = is_json(response.headers());
+                let told = if is_told {
+                    self.body(response, MAX_ERROR_BYTES).await
+                } else {
+                    Ok(Bytes::new())
+                };
+                return Ok(Reply::Refused(status, told.unwrap_or_default()));
+            }
             // A page that says 404 comes from something in between, or from a wrong base URL.
             404 if !is_json(response.headers()) => return Err(InvalidResponse::ContentType.into()),
             400 | 401 | 403 | 404 => return Ok(Reply::Refused(status, Bytes::new())),
@@ -182,11 +225,10 @@ impl Client {
         if !good {
             return Err(InvalidResponse::ContentType.into());
         }
-        self.body(response).await.map(Reply::Json)
+        self.body(response, self.bounds.max_body).await.map(Reply::Json)
     }
 
-    async fn body(&self, mut response: Response) -> Result<Bytes, Failure> {
-        let bound = self.bounds.max_body;
+    async fn body(&self, mut response: Response, bound: u64) -> Result<Bytes, Failure> {
         let too_large = || Failure::from(InvalidResponse::TooLarge(bound));
         let announced = response.content_length().unwrap_or(0);
         if announced > bound {

@@ -20,6 +20,7 @@ use url::Url;
 
 use super::{
     VmcError,
+    raw::RawReader,
     signed::{SignedRequest, Signer},
 };
 use crate::{
@@ -147,6 +148,12 @@ impl Reader {
     pub fn sibling(&self) -> Self {
         let ReaderState { remote, signer, .. } = &*self.0;
         Self::new(remote.clone(), signer.tokens().clone(), signer.clock().clone())
+    }
+
+    /// A reader of one more path with the same token, through `remote`, with a circuit of its own.
+    #[must_use]
+    pub fn raw(&self, remote: Remote) -> RawReader {
+        RawReader::new(remote, self.0.signer.clone())
     }
 
     /// The token that this reader asks with.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::{CallerName, CallerSettings, Limiter, Scope, View};
+use super::{CallerName, CallerSettings, Limiter, ReadGroup, Scope, View};
 
 /// Somebody the rules know, or `anonymous` where access is open. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -14,6 +14,7 @@ pub struct Caller(Arc<CallerEntry>);
 struct CallerEntry {
     name: CallerName,
     scopes: Vec<Scope>,
+    read_groups: Vec<ReadGroup>,
     view: Arc<View>,
     limiter: Option<Arc<Limiter>>,
     not_after: Option<Timestamp>,
@@ -28,6 +29,7 @@ impl Caller {
         Self(Arc::new(CallerEntry {
             name: settings.name.clone(),
             scopes: settings.scopes.clone(),
+            read_groups: settings.read_groups.clone(),
             view,
             limiter,
             not_after: settings.not_after,
@@ -50,6 +52,12 @@ impl Caller {
     #[must_use]
     pub fn has(&self, scope: Scope) -> bool {
         self.0.scopes.contains(&scope)
+    }
+
+    /// Whether the caller may make the reads of a group, if it has the scope for them.
+    #[must_use]
+    pub fn may_read(&self, group: ReadGroup) -> bool {
+        self.0.read_groups.contains(&group)
     }
 
     /// What the caller may see.

@@ -20,6 +20,7 @@ pub mod oidc;
 mod policy;
 mod proxies;
 mod rate;
+mod read_group;
 mod san;
 mod settings;
 mod view;
@@ -42,6 +43,7 @@ pub use self::{
     policy::{Policy, Verifiers},
     proxies::TrustedProxies,
     rate::{CALLER, InvalidRate, Limiter, Quota, RATELIMIT, RATELIMIT_POLICY, Rate, RateExceeded},
+    read_group::{ReadGroup, UnknownGroup},
     san::{InvalidSanName, SanName},
     settings::{CallerSettings, CallersFile, ConfiguredCallers, Settings},
     view::{InvalidNamePattern, NamePattern, View},

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, path::PathBuf};
 
 use jiff::Timestamp;
 
-use super::{CallerName, KeyDigest, Rate, SanName, Scope, View, oidc};
+use super::{CallerName, KeyDigest, Rate, ReadGroup, SanName, Scope, View, oidc};
 use crate::reload::LoadedFile;
 
 /// Whether callers must show who they are. Decided once, at start, from which keys are set; never
@@ -65,6 +65,8 @@ pub struct CallerSettings {
     pub tls_san: Option<SanName>,
     /// `scopes`.
     pub scopes: Vec<Scope>,
+    /// `drop_in`: what it may read of VMware's own API, with scope `vmc:read`.
+    pub read_groups: Vec<ReadGroup>,
     /// `orgs`, `sddc_ids`, `sddc_names`: what it may see.
     pub view: View,
     /// `rate` and `burst`: how often it may ask; `None` is as often as it likes.
@@ -83,6 +85,7 @@ impl CallerSettings {
             oidc: BTreeMap::new(),
             tls_san: None,
             scopes: vec![Scope::SddcRead],
+            read_groups: ReadGroup::DEFAULT.to_vec(),
             view: View::default(),
             rate: None,
             not_after: None,

@@ -17,7 +17,7 @@ use super::{
 use crate::{
     access::{
         CallerName, CallerSettings, InvalidRate, InvalidSanName, KeyDigest, NamePattern, Rate,
-        SanName, Scope, View, oidc::ClaimPattern,
+        ReadGroup, SanName, Scope, View, oidc::ClaimPattern,
     },
     ids::{OrgId, SddcId},
 };
@@ -25,12 +25,16 @@ use crate::{
 type JsonSchema = fn() -> Value;
 
 /// The fields, each with its JSON schema.
-pub(super) const FIELDS: [(&str, JsonSchema); 11] = [
+pub(super) const FIELDS: [(&str, JsonSchema); 12] = [
     ("name", || json!({"type": "string"})),
     ("key_sha256", || json!({"type": "array", "items": {"type": "string"}, "minItems": 1})),
     ("oidc", || json!({"type": "object", "minProperties": 1})),
     ("tls_san", || json!({"type": "string"})),
     ("scopes", || json!({"type": "array", "items": {"type": "string"}, "minItems": 1})),
+    ("drop_in", || {
+        let groups: Vec<_> = ReadGroup::ALL.iter().map(|group| group.as_str()).collect();
+        json!({"type": "array", "items": {"type": "string", "enum": groups}, "minItems": 1})
+    }),
     ("orgs", || json!({"type": "array", "items": {"type": "string"}, "minItems": 1})),
     ("sddc_ids", || json!({"type": "array", "items": {"type": "string"}, "minItems": 1})),
     ("sddc_names", || json!({"type": "array", "items": {"type": "string"}, "minItems": 1})),
@@ -72,7 +76,8 @@ impl CallerTable<'_, '_> {
         self.refuse_unknown_fields(reader);
         let name = self.name(reader);
         let keys = self.list(reader, "key_sha256", str::parse::<KeyDigest>);
-        let scopes = self.parsed::<Scope, _>(reader, "scopes");
+        let scopes: Option<Vec<_>> = self.parsed::<Scope, _>(reader, "scopes");
+        let read_groups = self.read_groups(reader, scopes.as_deref());
         let view = View {
             orgs: self.parsed::<OrgId, _>(reader, "orgs").map(Arc::new),
             sddc_ids: self.parsed::<SddcId, _>(reader, "sddc_ids"),
@@ -94,6 +99,7 @@ impl CallerTable<'_, '_> {
             oidc: oidc.unwrap_or_default(),
             tls_san,
             scopes: scopes.unwrap_or(all_seen.scopes),
+            read_groups: read_groups.unwrap_or(all_seen.read_groups),
             view,
             rate,
             not_after,
@@ -155,6 +161,20 @@ impl CallerTable<'_, '_> {
                 None
             }
         }
+    }
+
+    /// What it may read of VMware's own API.
+    fn read_groups(
+        &self,
+        reader: &mut Reader<'_>,
+        scopes: Option<&[Scope]>,
+    ) -> Option<Vec<ReadGroup>> {
+        let (_, origin) = self.find("drop_in")?;
+        if !scopes.is_some_and(|scopes| scopes.contains(&Scope::VmcRead)) {
+            let problem = "has an effect only together with the scope vmc:read";
+            reader.fault(&self.field("drop_in"), problem, &origin);
+        }
+        self.parsed::<ReadGroup, _>(reader, "drop_in")
     }
 
     /// The name of its certificate.

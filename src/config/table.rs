@@ -300,13 +300,16 @@ settings! {
         /// the value; scope and scp count as lists of words. A token that matches several callers
         /// is refused. tls_san = "uri:spiffe://…" or "dns:…" is a subject alternative name of the
         /// caller's certificate (see api.tls_client_ca). scopes is ["sddc:read"] by default.
+        /// drop_in lists the groups of VMware's own reads that a caller with the scope vmc:read
+        /// may make, of sddcs, tasks, network, draas, account and billing: the first two by default.
         /// orgs, sddc_ids and sddc_names (patterns: * matches any characters, ? matches one)
         /// limit what the caller can see: one that is left out limits nothing, and those that are
         /// set all apply. rate is a number of requests per s, m or h, and burst how many of them
         /// may come at once (by default the rate's number); without rate there is no limit. From
         /// not_after on the caller's credentials are not accepted.
         callers: () = tables(), Unset(
-            "name = \"billing\"\nkey_sha256 = [\"64-hexadecimal-digits\"]\nscopes = [\"sddc:read\"]\n\
+            "name = \"billing\"\nkey_sha256 = [\"64-hexadecimal-digits\"]\nscopes = [\"sddc:read\", \"vmc:read\"]\n\
+             drop_in = [\"sddcs\", \"tasks\"]\n\
              orgs = [\"0a1b2c3d-4e5f-4a6b-8c7d-9e0f1a2b3c4d\"]\nsddc_names = [\"prod-*\"]\n\
              rate = \"600/m\"\nburst = 50\nnot_after = 2027-01-31T00:00:00Z",
         );

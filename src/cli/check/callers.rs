@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::{
-    access::{CallerSettings, CredentialId, Scope, View},
+    access::{CallerSettings, CredentialId, ReadGroup, Scope, View},
     ids::{OrgId, SddcId},
 };
 
@@ -82,11 +82,22 @@ fn row(caller: &CallerSettings, now: Timestamp) -> CallerRow {
     };
     CallerRow {
         name: caller.name.to_string(),
-        scopes: caller.scopes.iter().copied().map(Scope::as_str).map(str::to_owned).collect(),
+        scopes: caller.scopes.iter().map(|scope| shown(*scope, &caller.read_groups)).collect(),
         credentials: credentials(caller),
         can_see: can_see(&caller.view),
         rate,
         until,
+    }
+}
+
+/// A scope, with the groups of reads that it is for.
+fn shown(scope: Scope, groups: &[ReadGroup]) -> String {
+    match scope {
+        Scope::SddcRead => scope.to_string(),
+        Scope::VmcRead => {
+            let groups: Vec<_> = groups.iter().map(|group| group.as_str()).collect();
+            format!("{scope} ({})", groups.join(", "))
+        }
     }
 }
 
@@ -141,11 +152,11 @@ mod tests {
             ..CallerSettings::new("ci".parse().unwrap())
         };
         let expected = "\
-CALLER   SCOPES     CREDENTIALS              CAN SEE               RATE            UNTIL
-billing  sddc:read  key ca978112             everything            no limit        -
-                    key 3e23e816
-ci       sddc:read  token with sub=\"ci\"      org o-1               10/s, burst 10  2027-01-31T00:00:00Z
-         vmc:read   certificate dns:ci.test  SDDCs named \"prod-*\"";
+CALLER   SCOPES                   CREDENTIALS              CAN SEE               RATE            UNTIL
+billing  sddc:read                key ca978112             everything            no limit        -
+                                  key 3e23e816
+ci       sddc:read                token with sub=\"ci\"      org o-1               10/s, burst 10  2027-01-31T00:00:00Z
+         vmc:read (sddcs, tasks)  certificate dns:ci.test  SDDCs named \"prod-*\"";
         let now = "2026-11-22T10:00:00Z".parse().unwrap();
         let shown = |callers: &[&CallerSettings], now| table(&rows(callers.iter().copied(), now));
         assert_eq!(shown(&[&plain, &limited], now).join("\n"), expected);

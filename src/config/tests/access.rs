@@ -1,6 +1,7 @@
 //! Open or closed, and who the callers are.
 
 use super::*;
+use crate::access::ReadGroup;
 
 #[test]
 fn access_is_open_only_on_loopback_or_knowingly() {
@@ -220,6 +221,31 @@ fn faults_of_views_say_field_entry_and_line() {
     }
     let several = limited("orgs = [\"\"]\nsddc_ids = 1\nsddc_names = []");
     assert_eq!(several.faults().len(), 3, "all at once");
+}
+
+#[test]
+fn drop_in_names_groups_of_reads_and_needs_its_scope() {
+    let groups = |fields: &str| match limited(fields).load().access {
+        crate::access::Settings::Callers(mut it) => it.callers.remove(0).read_groups,
+        crate::access::Settings::Open => panic!("open"),
+    };
+    assert_eq!(groups(""), [ReadGroup::Sddcs, ReadGroup::Tasks]);
+    let scopes = "scopes = [\"vmc:read\"]";
+    let chosen = groups(&format!("{scopes}\ndrop_in = [\"billing\", \"draas\"]"));
+    assert_eq!(chosen, [ReadGroup::Billing, ReadGroup::Draas]);
+    for (fields, fault) in [
+        (
+            "drop_in = [\"sddcs\"]".to_owned(),
+            "has an effect only together with the scope vmc:read (gateway.toml:4)",
+        ),
+        (
+            format!("{scopes}\ndrop_in = [\"sddcs\", \"sddc\"]"),
+            "entry 2: unknown group; allowed: sddcs, tasks, network, draas, account, billing (gateway.toml:5)",
+        ),
+        (format!("{scopes}\ndrop_in = []"), "must not be empty (gateway.toml:5)"),
+    ] {
+        assert_eq!(limited(&fields).fault(), format!("access.callers.drop_in: {fault}"));
+    }
 }
 
 #[test]

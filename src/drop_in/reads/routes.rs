@@ -4,9 +4,10 @@
 //! together from the template, and never copied from the request. What VMware offers to its own staff
 //! (`/vmc/api/operator`), to other methods than GET, or to SDDCs of the past is not here.
 
-use std::{fmt, str::FromStr};
-
-use crate::ids::{OrgId, SddcId, is_plain};
+use crate::{
+    access::ReadGroup,
+    ids::{OrgId, SddcId, is_plain},
+};
 
 /// A read of VMware's, as the gateway offers it.
 #[derive(Debug, PartialEq, Eq)]
@@ -38,62 +39,6 @@ pub enum Verdict {
     Starts,
 }
 
-/// Reads that a caller is let to together: `drop_in` in the configuration.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum ReadGroup {
-    /// Organizations, SDDCs and what they consist of.
-    Sddcs,
-    /// What is under way.
-    Tasks,
-    /// Transit Connect and connectivity.
-    Network,
-    /// Site Recovery.
-    Draas,
-    /// Linked AWS accounts, providers, quotas, terms.
-    Account,
-    /// Subscriptions, offers, payment methods.
-    Billing,
-}
-
-/// A text that names no group of reads.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("unknown group; allowed: sddcs, tasks, network, draas, account, billing")]
-pub struct UnknownGroup;
-
-impl ReadGroup {
-    /// Every group.
-    pub const ALL: &[Self] =
-        &[Self::Sddcs, Self::Tasks, Self::Network, Self::Draas, Self::Account, Self::Billing];
-    /// Those of a caller whose settings name none.
-    pub const DEFAULT: &[Self] = &[Self::Sddcs, Self::Tasks];
-
-    /// As written in the configuration.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Sddcs => "sddcs",
-            Self::Tasks => "tasks",
-            Self::Network => "network",
-            Self::Draas => "draas",
-            Self::Account => "account",
-            Self::Billing => "billing",
-        }
-    }
-}
-
-impl fmt::Display for ReadGroup {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-impl FromStr for ReadGroup {
-    type Err = UnknownGroup;
-    fn from_str(text: &str) -> Result<Self, UnknownGroup> {
-        Self::ALL.iter().copied().find(|group| group.as_str() == text).ok_or(UnknownGroup)
-    }
-}
-
 const fn read(
     group: ReadGroup,
     template: &'static str,
@@ -109,6 +54,31 @@ const fn refused(group: ReadGroup, template: &'static str, verdict: Verdict) -> 
 impl ReadRoute {
     const fn slow_and_tried_once(self) -> Self {
         Self { slow: true, retryable: false, ..self }
+    }
+
+    /// Whether it is VMware's list of organizations.
+    #[must_use]
+    pub fn lists_orgs(&self) -> bool {
+        self.template == "/vmc/api/orgs"
+    }
+
+    /// Whether it is an organization's list of SDDCs.
+    #[must_use]
+    pub fn lists_sddcs(&self) -> bool {
+        self.template == "/vmc/api/orgs/{org_id}/sddcs"
+    }
+
+    /// The label of metrics: a closed set.
+    #[must_use]
+    pub const fn endpoint(&self) -> &'static str {
+        match self.group {
+            ReadGroup::Sddcs => "drop_in_sddcs",
+            ReadGroup::Tasks => "drop_in_tasks",
+            ReadGroup::Network => "drop_in_network",
+            ReadGroup::Draas => "drop_in_draas",
+            ReadGroup::Account => "drop_in_account",
+            ReadGroup::Billing => "drop_in_billing",
+        }
     }
 
     /// Whether it names an SDDC: only such reads, and the list of SDDCs, are for callers whose SDDCs are
@@ -392,16 +362,5 @@ mod tests {
         for route in READ_ROUTES.iter().filter(|route| route.template.contains("credential")) {
             assert_eq!(route.verdict, Verdict::Credentials, "{}", route.template);
         }
-    }
-
-    #[test]
-    fn groups_are_written_as_they_are_read() {
-        for group in ReadGroup::ALL {
-            assert_eq!(group.as_str().parse(), Ok(*group));
-        }
-        assert_eq!("Sddcs".parse::<ReadGroup>(), Err(UnknownGroup));
-        assert!(
-            UnknownGroup.to_string().ends_with("sddcs, tasks, network, draas, account, billing")
-        );
     }
 }

@@ -179,7 +179,8 @@ impl Gateway {
         log_lines_dropped: Counter,
     ) -> Result<Self, StartError> {
         let metrics = Metrics::new();
-        metrics.start_access_denied(Refusal::reasons().chain(OTHER_DENIALS));
+        let of_reads = drop_in::denials(config);
+        metrics.start_access_denied(Refusal::reasons().chain(OTHER_DENIALS).chain(of_reads));
         let tasks = Tasks::new(metrics.clone());
         let tracer = traces::start(config, &clock, &metrics, &tasks)?;
         let observer = TracedCloud { metrics: metrics.clone(), tracer: tracer.clone() };
@@ -237,7 +238,8 @@ impl Gateway {
         };
         let (answers, steps) = (state.answers.clone(), state.steps.clone());
         let made_bytes = Arc::new(move || answers.bytes() + steps.bytes());
-        let drop_in = own_tokens.map(|tokens| DropIn::new(tokens, inventory.clone()));
+        let drop_in =
+            own_tokens.map(|own| drop_in::surface(config, &upstreams, &state, &tasks, own));
         let edge = edge(config, state, drop_in, policy.clone(), (access_log, tracer));
         let figures = InventoryMetrics::new(inventory.clone(), tokens, clock.clone(), made_bytes);
         let mut collectors: Vec<Box<dyn Collector>> = vec![

@@ -116,7 +116,7 @@ impl ApiError {
 }
 
 /// What a caller learns of an upstream's failure.
-pub(super) fn upstream(kind: Kind, retry_in: Option<Duration>) -> Problem {
+pub(crate) fn upstream(kind: Kind, retry_in: Option<Duration>) -> Problem {
     let code = code(kind);
     let retry_after = match code {
         Code::UpstreamUnavailable => Some(retry_in.unwrap_or(DEFAULT_RETRY)),

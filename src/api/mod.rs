@@ -41,9 +41,9 @@ use axum::{
 use http::{Request, StatusCode, Uri};
 use tower::ServiceExt;
 
-pub(crate) use self::error::{denied_problem, denied_text};
+pub(crate) use self::error::{denied_problem, denied_text, upstream as upstream_problem};
 pub use self::{
-    answer::{AnswerCache, CacheStatus},
+    answer::{AnswerCache, CacheStatus, PassedDocument},
     budget::Budget,
     docs::Docs,
     history::ValueHistory,

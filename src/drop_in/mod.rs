@@ -23,6 +23,7 @@ use http::{HeaderValue, Method, Request, Response, header};
 
 use self::{
     csp::{CspEndpoint, TokenRequest},
+    reads::Reads,
     tokens::GatewayTokens,
     vmc_error::VmcErrorBody,
 };
@@ -38,6 +39,7 @@ use crate::{
 pub struct DropIn {
     tokens: GatewayTokens,
     inventory: Inventory,
+    reads: Reads,
 }
 
 /// Whose shape answers have, by the beginning of their path.
@@ -116,8 +118,8 @@ impl Endpoint {
 impl DropIn {
     /// The surface, with what it answers from.
     #[must_use]
-    pub fn new(tokens: GatewayTokens, inventory: Inventory) -> Self {
-        Self { tokens, inventory }
+    pub fn new(tokens: GatewayTokens, inventory: Inventory, reads: Reads) -> Self {
+        Self { tokens, inventory, reads }
     }
 
     /// Finds out who sent a request, where its head tells.
@@ -149,13 +151,13 @@ impl DropIn {
     }
 
     /// Answers a request.
-    #[expect(clippy::unused_async, reason = "reads wait for VMware Cloud")]
     pub async fn answer(&self, endpoint: Endpoint, request: Request<Body>) -> Response<Body> {
         let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
         match endpoint {
             Endpoint::Csp(endpoint) => csp::answer(self, endpoint, &request),
             Endpoint::Read | Endpoint::Nothing(_) if !is_read => read_only().into_response(),
-            Endpoint::Read | Endpoint::Nothing(_) => no_such_path().into_response(),
+            Endpoint::Read => self.reads.answer(request).await,
+            Endpoint::Nothing(_) => no_such_path().into_response(),
         }
     }
 }

@@ -35,6 +35,7 @@ mod org_source;
 mod orgs;
 mod outcome;
 mod polling;
+mod readers;
 mod saving;
 mod settings;
 mod shared_state;

@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use crate::{
-    drop_in::{CSP_ROUTES, Endpoint, Shape, is_plain_path},
+    drop_in::{CSP_ROUTES, Endpoint, Shape, is_plain_path, reads::routes::READ_ROUTES},
     ids::{OrgId, SddcId},
 };
 
@@ -42,7 +42,8 @@ static UNMATCHED: Route = Route { kind: RouteKind::Unmatched, ..page("unmatched"
 /// The routes of VMware's own API, where it is offered.
 static DROP_IN_ROUTES: LazyLock<Vec<Route>> = LazyLock::new(|| {
     let csp = CSP_ROUTES.iter().map(|(template, csp)| drop_in(template, Endpoint::Csp(*csp)));
-    csp.collect()
+    let reads = READ_ROUTES.iter().map(|read| drop_in(read.template, Endpoint::Read));
+    csp.chain(reads).collect()
 });
 
 static UNMATCHED_CSP: Route = drop_in("unmatched", Endpoint::Nothing(Shape::Csp));

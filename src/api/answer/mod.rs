@@ -19,6 +19,7 @@ mod freshness_headers;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(super) mod fuzzing;
 mod if_none_match;
+mod passed_document;
 
 use std::{sync::Arc, time::Duration};
 
@@ -30,6 +31,7 @@ use http::{
 use moka::{ops::compute::Op, policy::EvictionPolicy, sync::Cache};
 use serde::Serialize;
 
+pub use self::passed_document::PassedDocument;
 use self::{
     caller_shares::CallerShares,
     compressor::Compressor,

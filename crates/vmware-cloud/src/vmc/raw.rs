@@ -18,6 +18,7 @@ use super::{
 };
 use crate::{
     csp::TokenSource,
+    observer::traced,
     upstream::{
         CircuitBreaker, CircuitStatus, InvalidResponse, MAX_FIRST_BACKOFF, Priority, Reply,
     },
@@ -105,14 +106,17 @@ impl RawReader {
             deadline: READ_DEADLINE.max(remote.client.timeout() + BESIDE_A_TRY),
             circuit,
         };
-        let outcome = match signer.send(remote, &request, tries).await {
-            Ok(Reply::Json(body)) => blocking(move || check(&body))
-                .await
-                .unwrap_or(Err(TaskLost.into()))
-                .map(RawAnswer::Document),
-            Ok(Reply::Refused(status, body)) => Ok(RawAnswer::Refused(status, body)),
-            Err(error) => Err(error),
+        let work = async {
+            match signer.send(remote, &request, tries).await? {
+                Reply::Json(body) => blocking(move || check(&body))
+                    .await
+                    .unwrap_or(Err(TaskLost.into()))
+                    .map(RawAnswer::Document),
+                Reply::Refused(status, body) => Ok(RawAnswer::Refused(status, body)),
+            }
         };
+        let observer = (remote.client.observer(), signer.clock());
+        let outcome = traced(observer, ("read", read.endpoint), work, VmcError::kind).await;
         match &outcome {
             // VMC was not asked.
             Err(VmcError::Token(_) | VmcError::QueueFull(_)) => {}

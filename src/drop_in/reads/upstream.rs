@@ -1,0 +1,110 @@
+//! From a read to VMware Cloud: its reader, its tries, and what is done to the document before anybody sees it.
+
+use std::{collections::HashMap, time::Duration};
+
+use parking_lot::Mutex;
+
+use super::{cache::ReadKey, failure::ReadFailure, routes::ReadRoute, scrubbed::scrubbed};
+use crate::{
+    api::PassedDocument,
+    drop_in::redaction::{UnknownFields, redact},
+    upstream::InvalidResponse,
+    vmc::{RawAnswer, RawRead, RawReader, Reader, Remote, VmcError},
+};
+
+/// One try of what VMware takes up to a minute for.
+const SLOW_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// The readers: one for each organization and route, so that what fails of one holds back no other.
+#[derive(Debug)]
+pub(super) struct RawReaders {
+    quick: Remote,
+    slow: Remote,
+    unknown: UnknownFields,
+    readers: Mutex<HashMap<(ReadKeyOrg, &'static str), RawReader>>,
+}
+
+type ReadKeyOrg = Option<crate::ids::OrgId>;
+
+/// A read that is to be made.
+#[derive(Debug, Clone)]
+pub(super) struct PlannedRead {
+    pub(super) route: &'static ReadRoute,
+    pub(super) key: ReadKey,
+    path: String,
+    query: Option<String>,
+    reader: RawReader,
+    unknown: UnknownFields,
+}
+
+impl RawReaders {
+    /// Readers that ask through `remote`, which is their own.
+    pub(super) fn new(remote: Remote, unknown: UnknownFields) -> Self {
+        let slow_timeout = SLOW_TIMEOUT.max(remote.client.timeout());
+        let slow = Remote { client: remote.client.with_timeout(slow_timeout), ..remote.clone() };
+        Self { quick: remote, slow, unknown, readers: Mutex::default() }
+    }
+
+    /// A read of a route with the token of an organization's reader.
+    pub(super) fn plan(
+        &self,
+        route: &'static ReadRoute,
+        path: &str,
+        query: Option<&str>,
+        org: ReadKeyOrg,
+        of_org: &Reader,
+    ) -> PlannedRead {
+        let remote = if route.slow { &self.slow } else { &self.quick };
+        let mut readers = self.readers.lock();
+        let reader = readers
+            .entry((org.clone(), route.template))
+            .or_insert_with(|| of_org.raw(remote.clone()))
+            .clone();
+        let target = query.map_or_else(|| path.into(), |query| format!("{path}?{query}").into());
+        PlannedRead {
+            route,
+            key: ReadKey { org, target },
+            path: path.to_owned(),
+            query: query.map(str::to_owned),
+            reader,
+            unknown: self.unknown,
+        }
+    }
+}
+
+impl PlannedRead {
+    /// Makes it.
+    pub(super) async fn make(self) -> Result<PassedDocument, ReadFailure> {
+        let Self { route, path, query, reader, unknown, .. } = self;
+        let tokens = reader.tokens().clone();
+        let read = RawRead {
+            endpoint: route.endpoint(),
+            path: &path,
+            query: query.as_deref(),
+            retryable: route.retryable,
+        };
+        let answer = reader.read(read, {
+            let tokens = tokens.clone();
+            move |body| {
+                let shown = redact(body, unknown).map_err(|_| InvalidResponse::Body("JSON"))?;
+                Ok(PassedDocument::new(scrubbed(shown, &tokens.scrubber())))
+            }
+        });
+        match answer.await {
+            Ok(RawAnswer::Document(document)) => Ok(document),
+            Ok(RawAnswer::Refused(status, body)) => {
+                Err(ReadFailure::told(status, &body, &tokens.scrubber()))
+            }
+            Err(error) => {
+                if !error.is_held() {
+                    log(route, &error);
+                }
+                Err((&error).into())
+            }
+        }
+    }
+}
+
+fn log(route: &ReadRoute, error: &VmcError) {
+    tracing::warn!(http.route = route.template, %error, "a read for a tool failed");
+}

@@ -1,6 +1,9 @@
 //! VMware's own API through the gateway: what tools get that know nothing of it (contract section 7).
 
 mod edge;
+mod paths;
+mod policy;
+mod reads;
 mod tokens;
 
 use base64::{Engine, prelude::BASE64_STANDARD};

@@ -10,8 +10,12 @@ use crate::clock::{Clock, Instant};
 /// How long a replica that is lost keeps the others waiting.
 pub(super) const LIFE: Duration = Duration::from_secs(3);
 const EXTENDED_EVERY: Duration = Duration::from_secs(1);
+/// How long one replica tries for all: a little longer than one try of an upstream. Another one may have
+/// a better way to VMware Cloud.
+pub(super) const MAX_HELD: Duration = Duration::from_secs(10);
 
-/// A lease of one resource. It is extended while it is held, and given back when it is dropped.
+/// A lease of one resource. It is extended while it is held, and given back when it is dropped, or has
+/// been held for long: what is published after that counts unless another replica has begun.
 #[derive(Debug)]
 pub struct Lease {
     resource: SharedResource,
@@ -94,10 +98,12 @@ async fn run_keeper(resource: SharedResource, fence: u64, end: CancellationToken
     };
     let mut due = tokio::time::interval(EXTENDED_EVERY);
     due.reset();
+    let mut is_long = std::pin::pin!(tokio::time::sleep(MAX_HELD));
     loop {
         tokio::select! {
             biased;
             () = end.cancelled() => break,
+            () = &mut is_long => break,
             _ = due.tick() => {
                 // One that is lost is not taken again: what is published with it may be refused.
                 if extend(LIFE).await == Ok(false) {

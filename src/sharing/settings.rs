@@ -9,6 +9,9 @@ use url::Url;
 use super::SealingKeys;
 use crate::loopback::is_loopback_host;
 
+const ONE_SERVER: &str = "names a cluster or Sentinels, which the gateway does not speak to: give the \
+                          address of the primary, or of a proxy that leads to it";
+
 /// The settings of sharing.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -43,10 +46,18 @@ impl SharedUrl {
     /// # Errors
     /// What is wrong, in words that hold nothing of the text.
     pub fn parse(text: &str, plain_hosts: &[String]) -> Result<Self, &'static str> {
+        // A password has no comma of its own where one would be taken for a list of servers.
+        let servers = text.rsplit('@').next().unwrap_or(text);
+        if servers.contains(',') {
+            return Err(ONE_SERVER);
+        }
         let url = Url::parse(text).map_err(|_| "is not a URL like rediss://redis.example:6379")?;
         let is_plain = match url.scheme() {
             "redis" | "valkey" => true,
             "rediss" | "valkeys" => false,
+            scheme if scheme.contains("sentinel") || scheme.contains("cluster") => {
+                return Err(ONE_SERVER);
+            }
             _ => return Err("must begin with rediss:// (TLS) or redis://"),
         };
         let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']).to_owned();
@@ -132,6 +143,20 @@ mod tests {
             assert!(parse(good).is_ok(), "{good}: {:?}", parse(good).err());
         }
         assert!(parse("redis://redis.example").unwrap_err().contains("rediss"));
+    }
+
+    #[test]
+    fn a_cluster_and_sentinels_are_refused_by_name() {
+        for several in [
+            "redis+sentinel://user:canary@redis.internal:26379/mymaster",
+            "rediss+cluster://redis.internal",
+            "redis-sentinel://redis.internal",
+            "redis://user:canary@redis.internal:6379,redis.internal:6380",
+        ] {
+            let fault = parse(several).unwrap_err();
+            assert!(fault.contains("cluster or Sentinels") && !fault.contains("canary"), "{fault}");
+        }
+        assert!(parse("rediss://user:a%2Cb@redis.example").is_ok());
     }
 
     #[test]

@@ -114,6 +114,20 @@ async fn a_lease_that_is_dropped_goes_to_the_next_replica() {
 }
 
 #[tokio::test]
+async fn a_replica_that_takes_long_lets_another_one_try() {
+    let server = RedisServer::start();
+    let (one, two) = (replica(&server).connected().await, replica(&server).connected().await);
+    let slow = granted(&one.list()).await;
+    let began = Clock::system().now();
+    let next = granted(&two.list()).await;
+    let took = Clock::system().now().since(began);
+    assert!(took >= lease::MAX_HELD / 2 && took < lease::MAX_HELD + lease::LIFE, "{took:?}");
+    slow.publish(b"late", DAY).await;
+    next.publish(b"newer", DAY).await;
+    assert_eq!(taken(&one.list()).await.body, b"newer");
+}
+
+#[tokio::test]
 async fn a_replica_that_is_lost_with_its_lease_is_replaced_and_its_late_record_refused() {
     let server = RedisServer::start();
     let (one, two) = (replica(&server).connected().await, replica(&server).connected().await);

@@ -45,6 +45,9 @@ fn advice(error: SharingError) -> &'static str {
         SharingError::ReadOnly => {
             "use the primary's address; it must have memory left and have loaded its data"
         }
-        SharingError::Unexpected => "Redis 6 or later, or Valkey, is needed",
+        SharingError::Unexpected => {
+            "Redis 6 or later, or Valkey, is needed, and no node of a cluster: the primary of a \
+             server that is none"
+        }
     }
 }

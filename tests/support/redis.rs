@@ -5,6 +5,7 @@ use std::{
     io::{BufRead, BufReader},
     net::TcpListener,
     os::unix::process::CommandExt,
+    path::Path,
     process::{Child, Command, Stdio},
     thread,
 };
@@ -14,6 +15,7 @@ use tempfile::TempDir;
 
 /// Ends with the test.
 pub struct RedisServer {
+    scheme: &'static str,
     process: Child,
     pub port: u16,
     arguments: Vec<String>,
@@ -26,11 +28,23 @@ impl RedisServer {
     }
 
     pub fn with(arguments: &[&str]) -> Self {
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        Self::on(free_port(), "redis", arguments)
+    }
+
+    /// One that speaks TLS only, with this certificate and key for `localhost`.
+    pub fn encrypted(cert: &Path, key: &Path) -> Self {
+        let (port, cert, key) = (free_port(), cert.to_str().unwrap(), key.to_str().unwrap());
+        let encrypted = port.to_string();
+        let files = ["--tls-cert-file", cert, "--tls-key-file", key, "--tls-auth-clients", "no"];
+        let arguments = ["--port", "0", "--tls-port", &encrypted].into_iter().chain(files);
+        Self::on(port, "rediss", &arguments.collect::<Vec<_>>())
+    }
+
+    fn on(port: u16, scheme: &'static str, arguments: &[&str]) -> Self {
         let directory = TempDir::new().unwrap();
         let arguments: Vec<_> = arguments.iter().map(ToString::to_string).collect();
         let process = Self::launch(port, &directory, &arguments);
-        Self { process, port, arguments, directory }
+        Self { scheme, process, port, arguments, directory }
     }
 
     fn launch(port: u16, directory: &TempDir, arguments: &[String]) -> Child {
@@ -53,7 +67,8 @@ impl RedisServer {
     }
 
     pub fn url(&self) -> String {
-        format!("redis://127.0.0.1:{}", self.port)
+        let host = if self.scheme == "rediss" { "localhost" } else { "127.0.0.1" };
+        format!("{}://{host}:{}", self.scheme, self.port)
     }
 
     pub fn kill(&mut self) {
@@ -76,6 +91,10 @@ impl RedisServer {
     fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.process), signal).unwrap();
     }
+}
+
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 impl Drop for RedisServer {

@@ -9,7 +9,10 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use super::run::{Cloud, SECRET, Served, Setup, file, gateway, until};
-use support::redis::RedisServer;
+use support::{
+    authority::{Authority, Files},
+    redis::RedisServer,
+};
 
 /// How long it may take until another replica has taken over.
 const TAKEN_OVER_WITHIN: Duration = Duration::from_secs(5);
@@ -103,4 +106,25 @@ fn a_replica_that_is_killed_while_it_mints_for_all_is_replaced() {
     until("another one mints", || second.get("/sddcs").status == 200);
     assert!(clock.now().since(killed) < TAKEN_OVER_WITHIN, "{:?}", clock.now().since(killed));
     assert_eq!(site.cloud.stats()["mints"], 1);
+}
+
+#[test]
+fn replicas_share_over_tls_and_trust_no_server_of_another_ca() {
+    let (site, files) = (Site::new(), Files::new());
+    let redis = RedisServer::encrypted(&files.path("tls.crt"), &files.path("tls.key"));
+    let authority = files.write("ca.pem", &files.authority.pem());
+    let stranger = files.write("stranger.pem", &Authority::new("another CA").pem());
+    let replica = |authority| {
+        let setup = site.replica().with("SDDC_GATEWAY_SHARED__REDIS_URL", redis.url());
+        setup.with("SSL_CERT_FILE", authority).serve()
+    };
+    let shared = |it: &Served| it.ready().json()["shared"].clone();
+    let replicas = [replica(&authority), replica(&authority)];
+    until("both share", || replicas.iter().all(|it| shared(it)["ok"] == true));
+    until("both answer", || replicas.iter().all(|it| it.get("/sddcs").status == 200));
+    assert_eq!(site.cloud.stats()["mints"], 1);
+    let alone = replica(&stranger);
+    until("it trusts nobody", || shared(&alone)["last_error"] == "unreachable");
+    until("it answers all the same", || alone.get("/sddcs").status == 200);
+    assert_eq!((&shared(&alone)["ok"], &site.cloud.stats()["mints"]), (&json!(false), &json!(2)));
 }

@@ -13,6 +13,7 @@ mod kinds;
 mod load;
 mod overload;
 mod polling;
+mod replicas;
 mod rivals;
 mod server;
 mod turns;
@@ -44,6 +45,9 @@ fn main() {
     if alone("kinds") {
         return kinds::compare(span);
     }
+    if alone("replicas") {
+        return replicas::measure();
+    }
     if alone("rivals") {
         return rivals::compare(span);
     }
@@ -60,6 +64,7 @@ fn main() {
     crowd::measure();
     access::compare(span);
     overload::measure();
+    replicas::measure();
 }
 
 /// The list, and a 304, against the bare server's same bytes and its smallest answer.

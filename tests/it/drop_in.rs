@@ -4,6 +4,7 @@ mod edge;
 mod paths;
 mod policy;
 mod reads;
+mod redaction;
 mod tokens;
 
 use base64::{Engine, prelude::BASE64_STANDARD};

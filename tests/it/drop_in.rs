@@ -6,6 +6,7 @@ mod policy;
 mod reads;
 mod redaction;
 mod tokens;
+mod tools;
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use sddc_gateway::access::Scope;

@@ -57,13 +57,13 @@ impl Scene {
 }
 
 /// A caller's table.
-fn caller(key: &CallerKey, fields: &str) -> String {
+pub fn caller(key: &CallerKey, fields: &str) -> String {
     let digest = key.digest();
     format!("[[callers]]\nname = \"filed\"\nkey_sha256 = [\"{digest}\"]\n{fields}\n")
 }
 
 /// Reads the file as the configuration does at start.
-fn with_file(setup: Setup, path: &Path) -> Setup {
+pub fn with_file(setup: Setup, path: &Path) -> Setup {
     setup.with(|config| {
         let access::Settings::Callers(configured) = &mut config.access else { panic!("open") };
         let text = std::fs::read_to_string(path).unwrap_or_default();

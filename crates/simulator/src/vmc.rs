@@ -152,7 +152,9 @@ fn org_of(route: Route<'_>) -> Option<&str> {
 }
 
 fn sddcs(store: &Store, org: &str, query: &str) -> Result<Reply, Refusal> {
-    let include_deleted = match parameter(query, "includeDeleted").as_deref() {
+    // Python's tools send `True` and `False`.
+    let flag = parameter(query, "includeDeleted").map(|flag| flag.to_ascii_lowercase());
+    let include_deleted = match flag.as_deref() {
         None | Some("false") => false,
         Some("true") => true,
         Some(_) => return Err(BAD_FLAG),

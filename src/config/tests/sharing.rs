@@ -1,6 +1,7 @@
 //! What replicas share, and with which keys.
 
 use super::*;
+use crate::drop_in::redaction::UnknownFields;
 
 const KEY: &str = "BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=";
 
@@ -73,4 +74,28 @@ fn private(scene: Scene) -> Scene {
     let path = scene.directory.path().join("keys");
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).unwrap();
     scene
+}
+
+#[test]
+fn an_offer_to_vmwares_tools_that_nobody_can_use_is_a_warning() {
+    let offered = || Scene::minimal().with("DROP_IN__ENABLED", "true");
+    assert!(!Scene::minimal().load().drop_in.enabled);
+    let settings = offered().with("DROP_IN__UNKNOWN_FIELDS", "keep").load().drop_in;
+    assert_eq!((settings.enabled, settings.unknown_fields), (true, UnknownFields::Keep));
+    let fault = offered().with("DROP_IN__UNKNOWN_FIELDS", "drop").fault();
+    assert!(fault.contains("drop_in.unknown_fields") && fault.contains("null, keep"), "{fault}");
+
+    let caller = |fields: &str| {
+        let key = format!("key_sha256 = [\"{}\"]", digest("key"));
+        let scene = offered();
+        let text = format!("[[callers]]\nname = \"tool\"\n{key}\n{fields}\n");
+        let path = scene.write("callers.toml", text);
+        scene.with("ACCESS__CALLERS_FILE", path.to_str().unwrap()).load().warnings()
+    };
+    let warns = |warnings: &[String]| warnings.iter().any(|it| it.starts_with("drop_in.enabled: "));
+    assert!(warns(&offered().load().warnings()), "access is open");
+    assert!(warns(&caller("")), "no scope");
+    assert!(!warns(&caller("scopes = [\"vmc:read\"]")));
+    let used = private(with_keys(offered(), KEY)).load().warnings();
+    assert!(!used.iter().any(|it| it.starts_with("keys.file: has no effect")), "{used:?}");
 }

@@ -2,13 +2,22 @@
 
 use std::io::Write as _;
 
-use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use base64::{
+    Engine,
+    prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD},
+};
 use ring::signature::{ED25519, UnparsedPublicKey};
-use sddc_gateway::access::Scope;
+use sddc_gateway::{
+    access::{CallerKey, Scope},
+    reload::LoadedFile,
+};
 use serde_json::{Value, json};
 
 use super::{API_TOKENS, FORM, Reply, TOKEN, Tools, basic};
-use crate::harness::{Setup, cloud, cloud_of};
+use crate::{
+    harness::{Setup, cloud, cloud_of},
+    policy::{caller, with_file},
+};
 
 const CLIENT: &str = "grant_type=client_credentials";
 
@@ -165,7 +174,7 @@ async fn its_public_keys_verify_a_token() {
     let mut file = tempfile::NamedTempFile::new().unwrap();
     let line = "MTIzNDU2Nzg5MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTI=";
     file.write_all(line.as_bytes()).unwrap();
-    let keys = sddc_gateway::reload::LoadedFile::read(file.path()).unwrap();
+    let keys = LoadedFile::read(file.path()).unwrap();
     let setup = |keys| Setup::on_demand(&cloud).with(|config| config.keys_file = Some(keys));
     let (one, other) = (Tools::of(setup(keys.clone())).await, Tools::of(setup(keys)).await);
     let token = one.token().await;
@@ -184,4 +193,120 @@ async fn its_public_keys_verify_a_token() {
         one.get("/csp/gateway/am/api/.well-known/openid-configuration", "").await.json();
     assert_eq!(discovery["issuer"], shown["issuer"]);
     assert!(!one.gateway.log.text().contains(line));
+}
+
+#[tokio::test]
+async fn a_token_ends_within_seconds_of_its_key_its_scope_and_its_caller() {
+    let cloud = cloud().await;
+    let (key, second) = (CallerKey::generate().unwrap(), CallerKey::generate().unwrap());
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    let (filed, rotated) =
+        (caller(&key, "scopes = [\"vmc:read\"]"), caller(&second, "scopes = [\"vmc:read\"]"));
+    file.write_all(filed.as_bytes()).unwrap();
+    let setup = with_file(Setup::on_demand(&cloud), file.path());
+    let gateway = setup.with(|config| config.drop_in.enabled = true).start().await;
+    let tools = Tools { gateway, key: key.reveal().to_owned() };
+    let token = tools.token().await;
+    let fields = format!("csp-auth-token: {token}\r\n");
+    let status = async || tools.get("/vmc/api/orgs", &fields).await.status;
+    assert_eq!(status().await, 200);
+    for (text, expected) in [
+        (rotated.as_str(), 401),
+        (&filed, 200),
+        (&caller(&key, "scopes = [\"sddc:read\"]"), 403),
+        (&filed, 200),
+        (&filed.replace("filed", "renamed"), 401),
+        ("callers = []", 401),
+    ] {
+        std::fs::write(file.path(), text).unwrap();
+        tools.gateway.advance(5);
+        tools.gateway.until("the change", async |_| status().await == expected).await;
+    }
+    let (_, _, message) = tools.get("/vmc/api/orgs", &fields).await.vmc();
+    assert!(message.contains("no longer exists") && message.contains("api-tokens/authorize"));
+}
+
+#[tokio::test]
+async fn it_lives_half_an_hour_and_no_longer_than_its_caller() {
+    let cloud = cloud().await;
+    let setup = Setup::on_demand(&cloud).with_tester(|caller| {
+        caller.scopes = vec![Scope::VmcRead];
+        caller.not_after = Some("2026-11-22T10:10:00Z".parse().unwrap());
+    });
+    let tools = Tools::of(setup).await;
+    let short = tools.post(API_TOKENS, FORM, &format!("api_token={}", tools.gateway.key())).await;
+    assert_eq!(short.json()["expires_in"], 600);
+    let fields = |token: &str| format!("Authorization: Bearer {token}\r\n");
+    let (long, short) =
+        (fields(&tools.token().await), fields(short.json()["access_token"].as_str().unwrap()));
+    let status = async |fields: &str| tools.get("/vmc/api/orgs", fields).await.status;
+    assert_eq!((status(&long).await, status(&short).await), (200, 200));
+    tools.gateway.advance(600);
+    assert_eq!((status(&long).await, status(&short).await), (200, 401));
+    tools.gateway.advance(1200);
+    let (status, _, message) = tools.get("/vmc/api/orgs", &long).await.vmc();
+    assert!(status == 401 && message.contains("has expired"), "{message}");
+}
+
+#[tokio::test]
+async fn a_rotation_of_the_keys_ends_no_token_until_the_old_line_is_gone() {
+    let cloud = cloud().await;
+    let line = |byte: u8| BASE64_STANDARD.encode([byte; 32]);
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let write = |lines: &[u8]| {
+        let lines: Vec<_> = lines.iter().map(|byte| line(*byte)).collect();
+        std::fs::write(file.path(), lines.join("\n")).unwrap();
+    };
+    write(&[1]);
+    let keys = LoadedFile::read(file.path()).unwrap();
+    let tools =
+        Tools::of(Setup::on_demand(&cloud).with(|config| config.keys_file = Some(keys))).await;
+    let fields = format!("csp-auth-token: {}\r\n", tools.token().await);
+    let status = async || tools.get("/vmc/api/orgs", &fields).await.status;
+    let keys = "/csp/gateway/am/api/auth/keys";
+    for (lines, count, expected) in [(&[1][..], 1, 200), (&[2, 1], 2, 200), (&[2], 1, 401)] {
+        write(lines);
+        tools.gateway.advance(5);
+        let shown = async || tools.get(keys, "").await.json()["keys"].as_array().unwrap().len();
+        tools.gateway.until("the keys", async |_| shown().await == count).await;
+        assert_eq!(status().await, expected, "{lines:?}");
+    }
+}
+
+#[tokio::test]
+async fn no_other_credential_is_taken_at_vmwares_paths() {
+    let cloud = cloud().await;
+    let tools = Tools::start(&cloud).await;
+    let part = |text: &str| BASE64_URL_SAFE_NO_PAD.encode(text);
+    let vmwares = format!(
+        "{}.{}.{}",
+        part("{\"alg\":\"RS256\",\"typ\":\"JWT\",\"kid\":\"signing_2\"}"),
+        part(
+            "{\"iss\":\"https://gaz.csp-vidm-prod.com\",\"context_name\":\"o-1\",\"exp\":9999999999}"
+        ),
+        part("signature"),
+    );
+    let (key, token) = (tools.key.clone(), tools.token().await);
+    for fields in [
+        String::new(),
+        format!("csp-auth-token: {vmwares}\r\n"),
+        format!("Authorization: Bearer {vmwares}\r\n"),
+        format!("csp-auth-token: {key}\r\n"),
+        format!("Authorization: Bearer {key}\r\n"),
+        format!("X-API-Key: {key}\r\n"),
+        basic("tool", &key),
+        format!("csp-auth-token: {token}x\r\n"),
+    ] {
+        let reply = tools.get("/vmc/api/orgs", &fields).await;
+        let (status, code, message) = reply.vmc();
+        assert_eq!((status, code.as_str()), (401, "unauthenticated"), "{fields}");
+        assert!(message.contains("api-tokens/authorize"), "{message}");
+        assert!(reply.field("www-authenticate").is_some());
+        assert!(!reply.body.contains(&key) && !reply.body.contains(&vmwares));
+    }
+    let both =
+        format!("csp-auth-token: {token}\r\nAuthorization: Bearer {}\r\n", tools.token().await);
+    assert_eq!(tools.get("/vmc/api/orgs", &both).await.vmc().0, 400);
+    let same = format!("csp-auth-token: {token}\r\nAuthorization: Bearer {token}\r\n");
+    assert_eq!(tools.get("/vmc/api/orgs", &same).await.status, 200);
 }

@@ -14,6 +14,8 @@
 mod cache;
 mod failure;
 mod filter;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 pub mod limits;
 pub mod policy;
 mod query;

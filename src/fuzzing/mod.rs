@@ -37,6 +37,7 @@ pub const TARGETS: &[(&str, Body)] = &[
     ("name_pattern", access::fuzzing::name_pattern),
     ("query", api::fuzzing::query),
     ("cursor", api::fuzzing::cursor),
+    ("read_target", drop_in::reads::fuzzing::read_target),
     ("if_none_match", api::fuzzing::if_none_match),
     ("cache_control", api::fuzzing::cache_control),
     ("accept_encoding", api::fuzzing::accept_encoding),

@@ -7,8 +7,8 @@
 //!
 //! Nothing is parsed into a tree and printed again, so what is shown is what VMware wrote, byte by byte: numbers,
 //! escapes, the order of members, members of the same name, white space. No member is left out, since VMware's
-//! bindings fail on an absent one. Time is linear in the document's length: one pass over it, one more over each
-//! object that has a `value`, and documents are refused that go deeper than 64 levels.
+//! bindings fail on an absent one. Time is linear in the document's length: one pass over it, and one more over each
+//! object that has a `value`. Objects may lie in each other 64 levels deep, so that is 65 passes at the worst.
 //!
 //! Memory: the document and the answer, for which the document's length is reserved: twice the document. (`null` may
 //! be longer than what was there; then an eighth is added at a time.) While a text that is
@@ -64,6 +64,15 @@ const LABELS: [&str; 4] = ["name", "key", "id", "label"];
 pub fn redact(document: &[u8], unknown: UnknownFields) -> Result<Bytes, InvalidDocument> {
     let document = std::str::from_utf8(document).map_err(|_| InvalidDocument)?;
     Ok(Redactor::new(document, unknown, MAX_EMBEDDED_LEVELS).run(0)?.into())
+}
+
+/// A sentence of VMware's that stands in no document of its own: as it would be shown in one, `None` if it carries
+/// a secret.
+#[must_use]
+pub fn redact_text(text: &str) -> Option<String> {
+    let document = serde_json::to_vec(text).ok()?;
+    let shown = redact(&document, UnknownFields::Null).ok()?;
+    serde_json::from_slice(&shown).ok()?
 }
 
 /// The items of a list whose `id` is kept, as they are. An item that has no `id`, one that is no text, or more than
@@ -221,11 +230,7 @@ impl<'a> Redactor<'a> {
     /// A text that stays, unless it carries a secret; the document that it may be is redacted.
     fn text(&mut self, depth: usize) -> Result<(), InvalidDocument> {
         let start = self.scanner.position();
-        let text = self.scanner.text()?;
-        if !text.is_telling() {
-            return Ok(());
-        }
-        let text = text.decode();
+        let text = self.scanner.text()?.decode();
         if looks_like_document(&text) {
             if self.levels == 0 || text.len() > MAX_EMBEDDED_BYTES {
                 self.replace(start, b"null");

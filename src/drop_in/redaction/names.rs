@@ -22,15 +22,38 @@ const SECRET_PARTS: [&str; 16] = [
     "sessionid",
 ];
 
+/// What words end with, written so, that sentences have before a secret.
+const SECRET_WORDS: [&str; 12] = [
+    "password",
+    "passwd",
+    "passphrase",
+    "pwd",
+    "secret",
+    "token",
+    "credential",
+    "credentials",
+    "psk",
+    "apikey",
+    "accesskey",
+    "privatekey",
+];
+
 /// Whether a name looks like that of a password, a key, a token, or of something else that opens a door.
 /// `preSharedKey`, `pre_shared_key` and `PRE-SHARED KEY` are one name. Errs towards secrets.
 pub(super) fn looks_secret(name: &str) -> bool {
-    let letters: String = name
-        .chars()
-        .filter(|letter| letter.is_alphanumeric())
-        .flat_map(char::to_lowercase)
-        .collect();
+    let letters = letters(name);
     SECRET_PARTS.iter().any(|part| letters.contains(part))
+}
+
+/// Whether a word of a sentence is the name of a secret: what follows it after a `=` or a colon is its value.
+pub(super) fn names_secret(word: &str) -> bool {
+    let letters = letters(word);
+    SECRET_WORDS.iter().any(|secret| letters.ends_with(secret))
+}
+
+fn letters(name: &str) -> String {
+    let letters = name.chars().filter(|letter| letter.is_alphanumeric());
+    letters.flat_map(char::to_lowercase).collect()
 }
 
 /// A hash of a few instructions. Only names of the program's own are ever stored by it, so nobody can make it

@@ -2,17 +2,12 @@
 
 use std::borrow::Cow;
 
-use memchr::memchr3;
-
 use super::{InvalidDocument, text::decode};
 
 type Scanned<T> = Result<T, InvalidDocument>;
 
 /// Levels of objects and lists; VMware's documents have a dozen.
 pub(super) const MAX_DEPTH: usize = 64;
-
-/// Bytes of a text that is looked at more closely whatever its characters.
-const MAX_WORD_BYTES: usize = 256;
 
 /// Reads a document from left to right. What it has passed was well-formed.
 #[derive(Debug, Clone, Copy)]
@@ -32,14 +27,6 @@ impl<'a> RawText<'a> {
     /// What it says.
     pub(super) fn decode(self) -> Cow<'a, str> {
         if self.has_escapes { decode(self.written).into() } else { Cow::Borrowed(self.written) }
-    }
-
-    /// Whether it can hold a document, a URL with a secret in it, or a key: without an escape, a quotation, a query
-    /// or an authority a short text holds none.
-    pub(super) fn is_telling(self) -> bool {
-        self.has_escapes
-            || self.written.len() > MAX_WORD_BYTES
-            || memchr3(b'?', b'@', b'\'', self.written.as_bytes()).is_some()
     }
 }
 

@@ -2,7 +2,13 @@
 
 use std::char;
 
-use super::names::looks_secret;
+use memchr::memchr3_iter;
+use percent_encoding::percent_decode_str;
+
+use super::names::{looks_secret, names_secret};
+
+/// Characters before a `=`, `:` or `@` that are looked at.
+const MAX_NAME_CHARS: usize = 200;
 
 /// What a text says whose escapes are well-formed. Half of a surrogate pair becomes U+FFFD.
 pub(super) fn decode(written: &str) -> String {
@@ -56,25 +62,67 @@ pub(super) fn begins_document(text: &str) -> bool {
     inside.starts_with('"') && !text.trim_start().starts_with('"')
 }
 
-/// Whether a text that is no document carries a secret by its look: a signed URL, credentials in a URL, a private
-/// key, or a piece of a document with a secret in it.
+/// Whether a text that is no document carries a secret by its look: a private key, a token, credentials in a URL, a
+/// parameter of a signed URL, or a name that looks secret with a value behind it. Percent-encoding hides none.
 pub(super) fn carries_secret(text: &str) -> bool {
-    text.contains("PRIVATE KEY-----")
-        || text.split("://").skip(1).any(is_secret_url)
-        || text.rsplit([':', '=']).skip(1).any(ends_with_secret_name)
+    shows_secret(text)
+        || (text.contains('%') && shows_secret(&percent_decode_str(text).decode_utf8_lossy()))
 }
 
-/// Whether what follows `://` has a password in its authority, or a parameter that is as good as one.
-fn is_secret_url(rest: &str) -> bool {
-    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
-    let parameters = rest.split(['?', '&', ';', '#']).skip(1);
-    let mut names =
-        parameters.filter_map(|parameter| parameter.split_once('=')).map(|(name, _)| name);
-    authority.split_once('@').is_some_and(|(user, _)| user.contains(':'))
-        || names.any(|name| name.eq_ignore_ascii_case("sig") || looks_secret(name))
+fn shows_secret(text: &str) -> bool {
+    if text.contains("KEY-----")
+        || (text.contains(".eyJ") && text.split(is_outside_jwt).any(is_jwt))
+    {
+        return true;
+    }
+    memchr3_iter(b'=', b':', b'@', text.as_bytes()).any(|at| {
+        let (before, rest) = (last_part(&text[..at]), &text[at..]);
+        if rest.starts_with('@') {
+            return ends_with_password(before);
+        }
+        let has_value = !rest[1..].trim_start().is_empty();
+        let is_parameter = rest.starts_with('=') && ends_with_secret_parameter(before);
+        has_value
+            && (is_parameter || ends_with_secret_word(before) || ends_with_secret_name(before))
+    })
 }
 
-/// Whether a quoted name that looks secret stands at the end: what follows is its value.
+/// As much of the end of a text as names take, so that a long text is not read again for each of its signs.
+fn last_part(before: &str) -> &str {
+    let first = before.char_indices().nth_back(MAX_NAME_CHARS - 1);
+    &before[first.map_or(0, |(at, _)| at)..]
+}
+
+fn is_outside_jwt(letter: char) -> bool {
+    !letter.is_ascii_alphanumeric() && !"-_.".contains(letter)
+}
+
+/// Whether a word is a token of RFC 7519: two JSON objects in Base64, with a dot between them.
+fn is_jwt(word: &str) -> bool {
+    word.starts_with("eyJ") && word.contains(".eyJ")
+}
+
+/// Whether the authority of a URL, up to its `@`, ends with a password.
+fn ends_with_password(before: &str) -> bool {
+    let authority = before.rsplit_once("://").map(|(_, authority)| authority);
+    authority.is_some_and(|it| it.contains(':') && !it.contains(['/', '?', '#', ' ']))
+}
+
+/// Whether a URL's parameter that is as good as a password stands at the end.
+fn ends_with_secret_parameter(before: &str) -> bool {
+    let name = before.rsplit_once(['?', '&', ';', '#']).map(|(_, name)| name);
+    name.is_some_and(|name| {
+        name.eq_ignore_ascii_case("sig") || (!name.contains(' ') && looks_secret(name))
+    })
+}
+
+/// Whether a word stands at the end that is the name of a secret, as in `password=…`.
+fn ends_with_secret_word(before: &str) -> bool {
+    let is_outside = |letter: char| !letter.is_alphanumeric() && !"-_".contains(letter);
+    before.trim_end().rsplit(is_outside).next().is_some_and(names_secret)
+}
+
+/// Whether a quoted name that looks secret stands at the end.
 fn ends_with_secret_name(before: &str) -> bool {
     let before = before.trim_end();
     let Some(quote @ ('"' | '\'')) = before.chars().next_back() else { return false };
@@ -102,6 +150,15 @@ mod tests {
     }
 
     #[test]
+    fn long_texts_are_read_about_once() {
+        let length = 128 * 1024;
+        for unit in ["a=", "'a:", "@", "%25", "%", "eyJ", ".eyJ", "?&", "ü:", "-----", "\\\"="] {
+            let text = unit.repeat(length / unit.len());
+            assert!(!carries_secret(&text), "{unit}");
+        }
+    }
+
+    #[test]
     fn secrets_are_known_by_their_look() {
         for secret in [
             "https://bucket.s3.example/a?X-Amz-Date=1&X-Amz-Signature=abc",
@@ -111,6 +168,15 @@ mod tests {
             r#"request {"user": "a", "password" : "b"} failed"#,
             r#"{"a": "{\"client_secret\":\"b\"}", "cut"#,
             "{'api_token': 'b'}",
+            "-----BEGIN PRIVATE KEY-----",
+            "login failed for password=b",
+            "the clientSecret: b was refused",
+            "bucket.s3.example/a?X-Amz-Signature=abc",
+            "/a;sig=abc",
+            "/a#access_token=abc",
+            "https://h.example/?sig%6eature=abc",
+            "https://user%3Aword@host.example/",
+            "Bearer eyJhbGciOiJub25lIn0.eyJzdWIiOiJhIn0.c2ln",
         ] {
             assert!(carries_secret(secret), "{secret}");
         }
@@ -122,6 +188,11 @@ mod tests {
             r#"state of "prod": READY"#,
             r#"there is no "password""#,
             "2024-11-05T09:12:31.000705Z",
+            "arn:aws:iam::123456789012:role/vmware-sddc-formation",
+            "02:11:22:33:44:55",
+            "the key = value pairs of this password",
+            "password: ",
+            "3:eyJ",
         ] {
             assert!(!carries_secret(plain), "{plain}");
         }

@@ -1,4 +1,4 @@
-//! The query of a read: a closed list of keys per route, passed on as it came.
+//! The query of a read: a closed list of keys per route, each at most once, passed on as it came.
 
 use percent_encoding::percent_decode_str;
 
@@ -20,7 +20,7 @@ pub(super) struct CheckedQuery {
 /// Checks the query of a request.
 pub(super) fn check(route: &ReadRoute, query: Option<&str>) -> Result<CheckedQuery, Problem> {
     let text = query.filter(|query| !query.is_empty());
-    let mut org = None;
+    let (mut org, mut seen) = (None, Vec::new());
     for pair in text.unwrap_or_default().split('&').filter(|pair| !pair.is_empty()) {
         // Some servers take it for another `&`.
         if pair.contains(';') {
@@ -31,11 +31,16 @@ pub(super) fn check(route: &ReadRoute, query: Option<&str>) -> Result<CheckedQue
         if !route.query.contains(&&*key) {
             return Err(unknown(route, &key));
         }
+        // Of two, what is judged here may not be what VMware acts on.
+        if seen.contains(&key) {
+            return Err(faulty(format!("the query parameter {key} is given more than once")));
+        }
         match &*key {
             "$filter" => filter::check(&value).map_err(|fault| faulty(fault.to_string()))?,
             "orgId" => org = Some(value.parse().map_err(|_| faulty("orgId is no id".to_owned()))?),
             _ => {}
         }
+        seen.push(key);
     }
     Ok(CheckedQuery { text: text.map(str::to_owned), org })
 }
@@ -100,6 +105,11 @@ mod tests {
         assert!(refused("includeDeleted=%ff").contains("percent-encoded"));
         assert!(refused("$filter=cloud_password+eq+'x'").contains("names a field"));
         assert!(refused("%24filter=name+eq").contains("cannot be read"));
+        assert!(refused("includeDeleted=true&%69ncludeDeleted=true").contains("more than once"));
+        for doubled in ["orgId=o-2&orgId=o-1", "orgId=o-2&%6frgId=o-1", "orgId=o-1&orgId"] {
+            let why = checked("/vmc/api/customer-support/inputs", doubled).unwrap_err();
+            assert_eq!(why, "the query parameter orgId is given more than once", "{doubled}");
+        }
         let none = checked("/vmc/api/orgs", "x=1").unwrap_err();
         assert_eq!(none, "unknown query parameter \"x\": this path takes no query parameters");
     }

@@ -73,7 +73,7 @@ impl VmcErrorBody {
 }
 
 /// VMware's tools take a 503 for what passes, and break on a 502.
-fn allowed(status: StatusCode) -> StatusCode {
+pub(super) fn allowed(status: StatusCode) -> StatusCode {
     if status == StatusCode::BAD_GATEWAY { StatusCode::SERVICE_UNAVAILABLE } else { status }
 }
 

@@ -113,7 +113,7 @@ impl Recorder {
         status: StatusCode,
         then: impl FnOnce(&AuditRecord<'_>) -> T,
     ) -> T {
-        let (org, sddc) = info.route.ids(info.uri.path());
+        let (org, sddc) = info.route.ids(&info.uri);
         let credential = info.credential().map(|id| id.to_string());
         then(&AuditRecord {
             timestamp: self.clock.wall(),

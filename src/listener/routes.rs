@@ -2,6 +2,8 @@
 
 use std::sync::LazyLock;
 
+use http::Uri;
+
 use crate::{
     drop_in::{CSP_ROUTES, Endpoint, Shape, is_plain_path, reads::routes::READ_ROUTES},
     ids::{OrgId, SddcId},
@@ -126,12 +128,17 @@ impl Route {
 
     /// The org and the SDDC that a path of this route names, if they are ids at all.
     #[must_use]
-    pub fn ids(&self, path: &str) -> (Option<OrgId>, Option<SddcId>) {
+    pub fn ids(&self, uri: &Uri) -> (Option<OrgId>, Option<SddcId>) {
         let named = |name| {
-            let mut segments = self.template.split('/').zip(path.split('/'));
+            let mut segments = self.template.split('/').zip(uri.path().split('/'));
             segments.find_map(|(segment, value)| (segment == name).then_some(value))
         };
-        let org = named("{org_id}").and_then(|id| id.parse().ok());
+        // One of VMware's paths has the organization's id in its query.
+        let in_query = || {
+            let query = self.drop_in().and(uri.query())?;
+            query.split('&').find_map(|pair| pair.strip_prefix("orgId="))
+        };
+        let org = named("{org_id}").or_else(in_query).and_then(|id| id.parse().ok());
         (org, named("{sddc_id}").and_then(|id| id.parse().ok()))
     }
 }
@@ -266,15 +273,19 @@ mod tests {
 
     #[test]
     fn ids_are_told_only_of_what_is_one() {
-        let matcher = RouteMatcher::new(false);
-        let ids = |path: &str| {
-            let (org, sddc) = matcher.find(path).ids(path);
+        let matcher = RouteMatcher::new(true);
+        let ids = |target: &str| {
+            let uri: Uri = target.parse().unwrap();
+            let (org, sddc) = matcher.find(uri.path()).ids(&uri);
             (org.map(|id| id.to_string()), sddc.map(|id| id.to_string()))
         };
         assert_eq!(ids("/orgs/o-1/sddcs"), (Some("o-1".to_owned()), None));
         assert_eq!(ids("/sddcs/s-1"), (None, Some("s-1".to_owned())));
         assert_eq!(ids("/sddcs/s-1/hosts"), (None, Some("s-1".to_owned())));
-        for odd in ["/sddcs", "/x", "/sddcs/%0a", "/sddcs/a%22b"] {
+        let inputs = "/vmc/api/customer-support/inputs?userId=u&orgId=o-1";
+        assert_eq!(ids(inputs), (Some("o-1".to_owned()), None));
+        assert_eq!(ids("/vmc/api/orgs/o-2?orgId=o-1"), (Some("o-2".to_owned()), None));
+        for odd in ["/sddcs", "/sddcs?orgId=o-1", "/x", "/sddcs/%0a", "/sddcs/a%22b"] {
             assert_eq!(ids(odd), (None, None), "{odd}");
         }
     }

@@ -1,6 +1,7 @@
 //! VMware's own API through the gateway: what tools get that know nothing of it (contract section 7).
 
 mod edge;
+mod faults;
 mod paths;
 mod policy;
 mod reads;

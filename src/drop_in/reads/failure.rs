@@ -1,13 +1,22 @@
 //! What a caller learns of a read that VMware refuses, or that fails.
 
+use std::time::Duration;
+
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http::StatusCode;
 use serde_json::Value;
 
 use crate::{
-    api::upstream_problem, csp::Scrubber, drop_in::vmc_error::VmcErrorBody, problem::Problem,
-    upstream::Failure, vmc::VmcError,
+    api::upstream_problem,
+    csp::Scrubber,
+    drop_in::{
+        redaction::redact_text,
+        vmc_error::{VmcErrorBody, allowed},
+    },
+    problem::Problem,
+    upstream::Failure,
+    vmc::VmcError,
 };
 
 const MAX_MESSAGES: usize = 16;
@@ -32,19 +41,27 @@ impl From<Problem> for ReadFailure {
 impl IntoResponse for ReadFailure {
     fn into_response(self) -> Response {
         match self {
-            Self::Problem(problem) => problem.into_response(),
+            Self::Problem(problem) => {
+                let status = allowed(problem.status());
+                let mut response = problem.into_response();
+                // The audit's record has the status that is sent.
+                *response.status_mut() = status;
+                response
+            }
             Self::Told(error) => error.into_response(),
         }
     }
 }
 
 impl ReadFailure {
-    /// A 4xx of VMware's, with what it says: nothing of it but code, sentences and whether it passes.
+    /// A 4xx of VMware's, with what it says: nothing of it but code, sentences and whether it passes, and none
+    /// that carries a secret.
     pub(super) fn told(status: StatusCode, body: &Bytes, scrubber: &Scrubber) -> Self {
         let body: Value = serde_json::from_slice(body).unwrap_or_default();
         let text = |value: &Value, max| match value {
             Value::String(text) => {
-                let text: String = scrubber.scrub(text.as_str().into()).chars().take(max).collect();
+                let text = redact_text(text).unwrap_or_else(|| "[redacted]".to_owned());
+                let text: String = scrubber.scrub(text.into()).chars().take(max).collect();
                 (!text.is_empty()).then_some(text)
             }
             Value::Number(number) => Some(number.to_string()),
@@ -69,10 +86,12 @@ impl ReadFailure {
     }
 }
 
-impl From<&VmcError> for ReadFailure {
-    /// VMware's own statuses stay; trouble with the gateway's credentials is the gateway's.
-    fn from(error: &VmcError) -> Self {
-        let retry_after = error.retry_in();
+impl ReadFailure {
+    /// What a caller learns of a failure. VMware's own statuses stay; trouble with the gateway's credentials is the
+    /// gateway's, and so is it that a read is held back after a failure. `held_for`: for how long reads are
+    /// held back now.
+    pub(super) fn new(error: &VmcError, held_for: Option<Duration>) -> Self {
+        let retry_after = error.retry_in().or(held_for);
         let mut cause = error;
         while let VmcError::CircuitOpen { because, .. } = cause {
             cause = because;
@@ -82,6 +101,11 @@ impl From<&VmcError> for ReadFailure {
                 StatusCode::TOO_MANY_REQUESTS,
                 "upstream-throttled",
                 "VMware Cloud gets too many requests from the gateway".to_owned(),
+            ),
+            VmcError::Upstream(Failure::Server { status, .. }) if error.is_held() => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "upstream-error",
+                format!("VMware Cloud answered {status} lately and was not asked again"),
             ),
             VmcError::Upstream(Failure::Server { status, .. }) => {
                 (*status, "upstream-error", format!("VMware Cloud answered {status}"))
@@ -98,8 +122,6 @@ impl From<&VmcError> for ReadFailure {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     fn told(body: &str) -> VmcErrorBody {
@@ -137,6 +159,34 @@ mod tests {
     }
 
     #[test]
+    fn sentences_that_carry_a_secret_are_not_told() {
+        let error = told(
+            r#"{"error_code": "client_secret=x", "error_messages": [
+                "see https://bucket.example/x?X-Amz-Signature=abc", "{\"password\": \"x\", \"name\": \"n\"}",
+                "-----BEGIN PRIVATE KEY-----", "login failed: password=x", "No such SDDC."]}"#,
+        );
+        assert_eq!(error.error_code, "[redacted]");
+        let document = r#"{"password": null, "name": "n"}"#;
+        let shown = ["[redacted]", document, "[redacted]", "[redacted]", "No such SDDC."];
+        assert_eq!(error.error_messages, shown);
+    }
+
+    #[test]
+    fn who_is_held_back_learns_for_how_long() {
+        let held = Some(Duration::from_secs(9));
+        for error in [
+            VmcError::Upstream(Failure::Timeout(Duration::from_secs(8))),
+            VmcError::Upstream(Failure::Throttled { retry_after: None }),
+        ] {
+            let told = match ReadFailure::new(&error, held) {
+                ReadFailure::Told(told) => told.retry_after,
+                ReadFailure::Problem(problem) => problem.retry_after(),
+            };
+            assert_eq!(told, held);
+        }
+    }
+
+    #[test]
     fn statuses_stay_but_502_and_our_own_trouble_is_503() {
         let retry = Some(Duration::from_secs(7));
         let server = |status| {
@@ -157,11 +207,11 @@ mod tests {
                     retry_in: Duration::from_secs(3),
                     because: Box::new(server(500)),
                 },
-                500,
+                503,
                 Some(Duration::from_secs(3)),
             ),
         ] {
-            let told = match ReadFailure::from(&error) {
+            let told = match ReadFailure::new(&error, None) {
                 ReadFailure::Told(told) => told,
                 ReadFailure::Problem(problem) => VmcErrorBody::from(&problem),
             };

@@ -81,6 +81,12 @@ impl ReadRoute {
         }
     }
 
+    /// Whether it names anything but an organization.
+    #[must_use]
+    pub fn names_object(&self) -> bool {
+        self.template.replace("{org_id}", "").contains('{')
+    }
+
     /// Whether it names an SDDC: only such reads, and the list of SDDCs, are for callers whose SDDCs are
     /// limited.
     #[must_use]
@@ -307,6 +313,8 @@ mod tests {
                 assert_eq!((found.route, &found.path), (route, &path));
                 assert_eq!(found.org.is_some(), route.template.contains("{org_id}"), "{path}");
                 assert_eq!(found.sddc.is_some(), route.names_sddc(), "{path}");
+                let places = route.template.matches('{').count();
+                assert_eq!(route.names_object(), places > usize::from(found.org.is_some()));
             }
         }
     }

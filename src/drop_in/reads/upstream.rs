@@ -2,6 +2,7 @@
 
 use std::{collections::HashMap, time::Duration};
 
+use http::StatusCode;
 use parking_lot::Mutex;
 
 use super::{cache::ReadKey, failure::ReadFailure, routes::ReadRoute, scrubbed::scrubbed};
@@ -82,6 +83,7 @@ impl PlannedRead {
             path: &path,
             query: query.as_deref(),
             retryable: route.retryable,
+            is_specific: query.is_some() || route.names_object(),
         };
         let answer = reader.read(read, {
             let tokens = tokens.clone();
@@ -92,19 +94,21 @@ impl PlannedRead {
         });
         match answer.await {
             Ok(RawAnswer::Document(document)) => Ok(document),
+            Ok(RawAnswer::Refused(StatusCode::UNAUTHORIZED, _)) => {
+                Err(failed(route, &VmcError::Unauthorized, None))
+            }
             Ok(RawAnswer::Refused(status, body)) => {
                 Err(ReadFailure::told(status, &body, &tokens.scrubber()))
             }
-            Err(error) => {
-                if !error.is_held() {
-                    log(route, &error);
-                }
-                Err((&error).into())
-            }
+            Err(error) => Err(failed(route, &error, reader.circuit().retry_in)),
         }
     }
 }
 
-fn log(route: &ReadRoute, error: &VmcError) {
-    tracing::warn!(http.route = route.template, %error, "a read for a tool failed");
+/// What a caller learns of a failure, which is logged unless nothing was asked.
+fn failed(route: &ReadRoute, error: &VmcError, held_for: Option<Duration>) -> ReadFailure {
+    if !error.is_held() {
+        tracing::warn!(http.route = route.template, %error, "a read for a tool failed");
+    }
+    ReadFailure::new(error, held_for)
 }

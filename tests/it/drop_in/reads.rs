@@ -10,22 +10,20 @@ use serde_json::Value;
 use super::{Reply, Tools};
 use crate::harness::{Cloud, Setup, cloud, cloud_of};
 
-const ALL: &str = "*";
-
 /// One organization, a caller with a token.
-struct Scene {
-    cloud: Cloud,
-    tools: Tools,
-    token: String,
-    org: String,
+pub struct Scene {
+    pub cloud: Cloud,
+    pub tools: Tools,
+    pub token: String,
+    pub org: String,
 }
 
 impl Scene {
-    async fn start() -> Self {
+    pub async fn start() -> Self {
         Self::of(|setup| setup).await
     }
 
-    async fn of(change: impl FnOnce(Setup) -> Setup) -> Self {
+    pub async fn of(change: impl FnOnce(Setup) -> Setup) -> Self {
         let cloud = cloud().await;
         let setup = change(Setup::on_demand(&cloud).with_configured_orgs(&cloud));
         let tools = Tools::of(setup).await;
@@ -34,21 +32,17 @@ impl Scene {
         Self { cloud, tools, token, org }
     }
 
-    async fn get(&self, target: &str) -> Reply {
+    pub async fn get(&self, target: &str) -> Reply {
         self.tools.get(target, &format!("csp-auth-token: {}\r\n", self.token)).await
     }
 
-    fn sddcs(&self) -> String {
+    pub fn sddcs(&self) -> String {
         format!("/vmc/api/orgs/{}/sddcs", self.org)
     }
 
-    fn fault(&self, fault: Fault) {
+    pub fn fault(&self, fault: Fault) {
         self.cloud.simulator.script(fault);
     }
-}
-
-fn vmc(kind: FaultKind) -> Fault {
-    Fault::on(Target::Vmc, ALL).kind(kind)
 }
 
 /// What is left of a document once each `null` of the other is one here too: equal, then, if nothing but
@@ -170,72 +164,6 @@ async fn a_caller_that_leaves_cancels_no_read() {
     drop(first);
     assert_eq!(scene.get(&path).await.status, 200);
     assert_eq!(scene.cloud.sddc_reads(), 1);
-}
-
-#[tokio::test]
-async fn statuses_are_vmwares_own_but_502_and_what_is_no_answer() {
-    let told = r#"{"status":409,"error_code":"C.1","error_messages":["it changes"],"path":"/x","retryable":true}"#;
-    for (fault, status, code) in [
-        (vmc(FaultKind::Body).status(409).body(told).content_type("application/json"), 409, "C.1"),
-        (vmc(FaultKind::Status).status(404), 404, ""),
-        (vmc(FaultKind::Status).status(410), 410, ""),
-        (vmc(FaultKind::Status).status(403), 403, ""),
-        (vmc(FaultKind::Status).status(429).retry_after(7), 429, "upstream-throttled"),
-        (vmc(FaultKind::Status).status(500), 500, "upstream-error"),
-        (vmc(FaultKind::Status).status(502), 503, "upstream-error"),
-        (vmc(FaultKind::Html).status(502), 503, "upstream-error"),
-        (vmc(FaultKind::Html).status(503), 503, "upstream-error"),
-        (vmc(FaultKind::Status).status(504), 504, "upstream-error"),
-        (vmc(FaultKind::Html), 503, "upstream-contract"),
-        (vmc(FaultKind::Garbage), 503, "upstream-contract"),
-        (vmc(FaultKind::Redirect), 503, "upstream-contract"),
-        (vmc(FaultKind::Truncate), 503, "upstream-unavailable"),
-        (vmc(FaultKind::Reset), 503, "upstream-unavailable"),
-        (vmc(FaultKind::Status).status(401), 503, "upstream-credentials-rejected"),
-    ] {
-        let scene = Scene::start().await;
-        scene.fault(fault.clone());
-        let reply = scene.get(&scene.sddcs()).await;
-        let (told, its_code, sentence) = reply.vmc();
-        assert_eq!(told, status, "{fault:?}: {reply:?}");
-        assert!(code.is_empty() || its_code == code, "{fault:?}: {its_code}");
-        assert!(!sentence.is_empty() && !sentence.contains('<'), "{fault:?}: {sentence}");
-        if status == 429 {
-            assert_eq!(reply.field("retry-after"), Some("7"));
-        }
-    }
-}
-
-#[tokio::test]
-async fn a_read_that_hangs_ends_in_time_and_one_that_is_too_large_is_refused() {
-    let scene = Scene::of(|setup| {
-        setup.with(|config| {
-            config.vmc.timeout = Duration::from_millis(300);
-            config.vmc.max_body = 64 * 1024;
-        })
-    })
-    .await;
-    scene.fault(Fault::on(Target::Vmc, "*/sddcs").kind(FaultKind::Hang).times(1));
-    assert_eq!(scene.get(&scene.sddcs()).await.vmc().0, 504);
-    // Another route has another circuit.
-    scene.fault(Fault::on(Target::Vmc, "*/tasks").kind(FaultKind::Huge).times(1));
-    let reply = scene.get(&format!("/vmc/api/orgs/{}/tasks", scene.org)).await;
-    assert_eq!(reply.vmc().1, "upstream-contract");
-    let held = scene.get(&scene.sddcs()).await;
-    assert!(held.field("retry-after").is_some(), "{held:?}");
-    assert_eq!(scene.cloud.sddc_reads(), 1, "the circuit is open");
-    assert_eq!(scene.tools.gateway.get("/sddcs").await.status, 200, "but not the facade's");
-}
-
-#[tokio::test]
-async fn a_token_that_vmware_revokes_costs_a_tool_nothing() {
-    let scene = Scene::start().await;
-    assert_eq!(scene.get(&scene.sddcs()).await.status, 200);
-    scene.cloud.simulator.revoke_tokens();
-    scene.tools.gateway.advance(5);
-    assert_eq!(scene.get(&scene.sddcs()).await.status, 200);
-    let stats = scene.cloud.simulator.stats();
-    assert_eq!((stats.mints(), stats.unauthorized()), (2, 1));
 }
 
 #[tokio::test]

@@ -20,7 +20,7 @@ use crate::{
     csp::TokenSource,
     observer::traced,
     upstream::{
-        CircuitBreaker, CircuitStatus, InvalidResponse, MAX_FIRST_BACKOFF, Priority, Reply,
+        CircuitBreaker, CircuitStatus, Failure, InvalidResponse, MAX_FIRST_BACKOFF, Priority, Reply,
     },
 };
 
@@ -50,6 +50,9 @@ pub struct RawRead<'a> {
     pub query: Option<&'a str>,
     /// Whether it is tried again where that may help.
     pub retryable: bool,
+    /// Whether it is about one object, or has a query: that VMware fails at it, or answers nonsense, says
+    /// nothing of other reads of the kind.
+    pub is_specific: bool,
 }
 
 /// What VMware answers.
@@ -57,7 +60,8 @@ pub struct RawRead<'a> {
 pub enum RawAnswer<T> {
     /// 200 with JSON.
     Document(T),
-    /// A 4xx other than 401 and 429, with the JSON that it came with, if any: at most 64 KiB.
+    /// A 4xx other than 429, with the JSON that it came with, if any: at most 64 KiB. A 401 is one to a new
+    /// token too, or follows another within a minute.
     Refused(StatusCode, Bytes),
 }
 
@@ -92,7 +96,6 @@ impl RawReader {
     ) -> Result<RawAnswer<T>, VmcError> {
         let RawReaderState { remote, signer, circuit } = &*self.0;
         let url = url(&remote.base, read)?;
-        signer.reset_mended([circuit]);
         let permit = circuit.enter()?;
         let tries = if permit.is_trial() || !read.retryable {
             remote.retries.begin_single()
@@ -105,6 +108,7 @@ impl RawReader {
             priority: Priority::Callers,
             deadline: READ_DEADLINE.max(remote.client.timeout() + BESIDE_A_TRY),
             circuit,
+            judges_token: false,
         };
         let work = async {
             match signer.send(remote, &request, tries).await? {
@@ -119,11 +123,23 @@ impl RawReader {
         let outcome = traced(observer, ("read", read.endpoint), work, VmcError::kind).await;
         match &outcome {
             // VMC was not asked.
-            Err(VmcError::Token(_) | VmcError::QueueFull(_)) => {}
+            Err(VmcError::Token(_) | VmcError::QueueFull(_) | VmcError::Unauthorized) => {}
             Ok(_) => permit.succeeded(),
+            Err(error) if read.is_specific && may_be_its_own(error) => permit.succeeded(),
             Err(error) => permit.failed(open_for(error, MAX_FIRST_BACKOFF), error.clone()),
         }
         outcome
+    }
+}
+
+/// Whether the reason of a failure may be the object or the query of the read. VMware's servers have answered.
+fn may_be_its_own(error: &VmcError) -> bool {
+    match error {
+        VmcError::Upstream(Failure::Server { status, .. }) => {
+            matches!(*status, StatusCode::INTERNAL_SERVER_ERROR | StatusCode::NOT_IMPLEMENTED)
+        }
+        VmcError::Upstream(Failure::Contract(_)) => true,
+        _ => false,
     }
 }
 
@@ -147,7 +163,7 @@ mod tests {
 
     fn made(path: &str, query: Option<&str>) -> Option<String> {
         let base = Url::parse("https://vmc.example/ignored?x#y").unwrap();
-        let read = RawRead { endpoint: "x", path, query, retryable: true };
+        let read = RawRead { endpoint: "x", path, query, retryable: true, is_specific: true };
         url(&base, read).ok().map(|url| url.as_str().to_owned())
     }
 

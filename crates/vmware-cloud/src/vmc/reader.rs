@@ -280,6 +280,7 @@ impl Reader {
             priority,
             deadline: READ_DEADLINE,
             circuit: &self.0.circuit,
+            judges_token: true,
         };
         match self.0.signer.send(&self.0.remote, &request, tries).await? {
             Reply::Json(body) => Ok(body),

@@ -2,8 +2,12 @@
 //!
 //! A 401 costs the token at most once, and a 403 where the token's age may be the reason; either is sent
 //! again once. What passes is tried again within the deadline.
+//!
+//! *Must not break*: only reads that the gateway makes for itself judge the token. What one path of a caller's
+//! choice is refused holds back nothing else. Test: `tests/it/drop_in/faults.rs`.
 
 use std::{
+    collections::BTreeMap,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -30,7 +34,7 @@ use crate::{
 // VMware's own client renews its token on a 403 too: roles change, and a token made before the
 // change does not know.
 const TOKEN_TOO_YOUNG_TO_BE_STALE: Duration = Duration::from_secs(30);
-const BETWEEN_MINTS_FOR_403: Duration = Duration::from_secs(60);
+const BETWEEN_DOUBTS: Duration = Duration::from_secs(60);
 
 /// The token of one organization, and what VMware said of it. Cheap to clone; clones share it.
 #[derive(Debug, Clone)]
@@ -40,7 +44,8 @@ pub(super) struct Signer(Arc<SignerState>);
 struct SignerState {
     tokens: TokenSource,
     clock: Clock,
-    minted_for_403: Mutex<Option<Instant>>,
+    /// When the token was last replaced because it may be the reason of a status.
+    doubted: Mutex<BTreeMap<StatusCode, Instant>>,
     /// The generation of the last token that was refused.
     refused: AtomicU64,
 }
@@ -55,13 +60,17 @@ pub(super) struct SignedRequest<'a> {
     pub(super) deadline: Duration,
     /// Whose opening ends the tries: another read has found out meanwhile that nothing should be asked.
     pub(super) circuit: &'a CircuitBreaker<VmcError>,
+    /// Whether a 401 is a verdict on the token. Of a path of a caller's choice it may be one on the path.
+    pub(super) judges_token: bool,
 }
 
 /// What one try with one token gave.
 enum TokenTry {
     Answer(Result<Reply, VmcError>),
+    /// The token is not good.
     Unauthorized,
-    Denied(Bytes),
+    /// The token's age may be the reason.
+    Denied(StatusCode, Bytes),
 }
 
 impl Signer {
@@ -69,7 +78,7 @@ impl Signer {
         Self(Arc::new(SignerState {
             tokens,
             clock,
-            minted_for_403: Mutex::default(),
+            doubted: Mutex::default(),
             refused: AtomicU64::new(0),
         }))
     }
@@ -101,7 +110,8 @@ impl Signer {
     }
 
     /// Tries as often as that may help, each time with the token of the moment. A last 403 is an answer,
-    /// [`Reply::Refused`]; a last 401 is [`VmcError::Unauthorized`].
+    /// [`Reply::Refused`]; a last 401 is [`VmcError::Unauthorized`], or an answer where it is no verdict on
+    /// the token.
     pub(super) async fn send(
         &self,
         remote: &Remote,
@@ -162,13 +172,15 @@ impl Signer {
                 self.0.tokens.replace(&token).await?
             }
             TokenTry::Unauthorized => return self.unauthorized(&token),
-            TokenTry::Denied(body) if self.may_be_stale(&token) => {
+            TokenTry::Denied(status, body) if self.may_be_stale(&token, status) => {
                 match self.0.tokens.newer_than(&token).await {
                     Ok(newer) => newer,
-                    Err(_) => return Ok(self.denied(&token, body)),
+                    Err(_) => return Ok(self.denied(request, &token, status, body)),
                 }
             }
-            TokenTry::Denied(body) => return Ok(self.denied(&token, body)),
+            TokenTry::Denied(status, body) => {
+                return Ok(self.denied(request, &token, status, body));
+            }
         };
         match self.attempt(remote, request, &mut token).await {
             TokenTry::Answer(answer) => answer,
@@ -176,7 +188,7 @@ impl Signer {
                 token.refused(now);
                 self.unauthorized(&token)
             }
-            TokenTry::Denied(body) => Ok(self.denied(&token, body)),
+            TokenTry::Denied(status, body) => Ok(self.denied(request, &token, status, body)),
         }
     }
 
@@ -185,9 +197,17 @@ impl Signer {
         Err(VmcError::Unauthorized)
     }
 
-    fn denied(&self, token: &Token, body: Bytes) -> Reply {
-        self.refuse(token);
-        Reply::Refused(StatusCode::FORBIDDEN, body)
+    fn denied(
+        &self,
+        request: &SignedRequest<'_>,
+        token: &Token,
+        status: StatusCode,
+        body: Bytes,
+    ) -> Reply {
+        if request.judges_token {
+            self.refuse(token);
+        }
+        Reply::Refused(status, body)
     }
 
     /// One try, with this token, or with the next one if it ended while a permit was waited for.
@@ -218,8 +238,13 @@ impl Signer {
             Err(_) => return TokenTry::Answer(Err(InvalidResponse::Address.into())),
         };
         match reply {
-            Ok(Reply::Refused(StatusCode::UNAUTHORIZED, _)) => TokenTry::Unauthorized,
-            Ok(Reply::Refused(StatusCode::FORBIDDEN, body)) => TokenTry::Denied(body),
+            Ok(Reply::Refused(StatusCode::UNAUTHORIZED, _)) if request.judges_token => {
+                TokenTry::Unauthorized
+            }
+            Ok(Reply::Refused(
+                status @ (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN),
+                body,
+            )) => TokenTry::Denied(status, body),
             // Who is told what is wrong with the question has been let in.
             Ok(answer) => {
                 token.accepted();
@@ -229,16 +254,17 @@ impl Signer {
         }
     }
 
-    /// Whether a 403 may be due to the token's age: at most once a minute.
-    fn may_be_stale(&self, token: &Token) -> bool {
+    /// Whether a 401 or 403 may be due to the token's age: at most once a minute each.
+    fn may_be_stale(&self, token: &Token, status: StatusCode) -> bool {
         let now = self.0.clock.now();
-        if now.since(token.minted()) <= TOKEN_TOO_YOUNG_TO_BE_STALE {
+        let is_young = now.since(token.minted()) <= TOKEN_TOO_YOUNG_TO_BE_STALE;
+        if is_young && status == StatusCode::FORBIDDEN {
             return false;
         }
-        let mut last = self.0.minted_for_403.lock();
-        let may = last.is_none_or(|last| now.since(last) >= BETWEEN_MINTS_FOR_403);
+        let mut doubted = self.0.doubted.lock();
+        let may = doubted.get(&status).is_none_or(|last| now.since(*last) >= BETWEEN_DOUBTS);
         if may {
-            *last = Some(now);
+            doubted.insert(status, now);
         }
         may
     }

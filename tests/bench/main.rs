@@ -8,6 +8,7 @@
 
 mod access;
 mod crowd;
+mod drop_in;
 mod growth;
 mod kinds;
 mod load;
@@ -42,6 +43,9 @@ fn main() {
     if alone("overload") {
         return overload::measure();
     }
+    if alone("drop_in") {
+        return drop_in::compare(span);
+    }
     if alone("kinds") {
         return kinds::compare(span);
     }
@@ -57,6 +61,7 @@ fn main() {
     }
     rivals::compare(span);
     kinds::compare(span);
+    drop_in::compare(span);
     growth::compare(span);
     polling::hour();
     start_and_memory();

@@ -162,6 +162,14 @@ impl Server {
         exchange(self.address, &head)
     }
 
+    /// Asks once, by hand, with another credential.
+    pub fn ask_with(&self, path: &str, (name, value): &(String, String)) -> Answer {
+        let head = format!(
+            "GET {path} HTTP/1.1\r\nHost: localhost\r\n{name}: {value}\r\nConnection: close\r\n\r\n"
+        );
+        exchange(self.address, &head)
+    }
+
     /// Renames an SDDC at the upstream of a gateway.
     pub fn rename(&self, id: &str, name: &str) {
         self.upstream().control("PATCH", &format!("/__sddcs/{id}"), &json!({"name": name}));
@@ -174,12 +182,7 @@ impl Server {
 
     /// A token of the upstream's.
     pub fn upstream_token(&self) -> String {
-        let upstream = self.upstream();
-        let head = "POST /csp/gateway/am/api/auth/token HTTP/1.1\r\nHost: localhost\r\n\
-                    Authorization: Basic ZGVtby1hcHA6ZGVtby1zZWNyZXQ=\r\n\
-                    Content-Type: application/x-www-form-urlencoded\r\n";
-        let answer = http::ask(upstream.address, head, "grant_type=client_credentials").json();
-        answer["access_token"].as_str().expect("a token").to_owned()
+        token_of(self.upstream())
     }
 
     fn upstream(&self) -> &Cloud {
@@ -230,8 +233,17 @@ impl Server {
     }
 
     pub fn resident_mib(&self) -> f64 {
+        self.status_mib("VmRSS:")
+    }
+
+    /// The most that was ever resident.
+    pub fn peak_mib(&self) -> f64 {
+        self.status_mib("VmHWM:")
+    }
+
+    fn status_mib(&self, name: &str) -> f64 {
         let status = self.proc("status");
-        let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap_or_default();
+        let line = status.lines().find(|line| line.starts_with(name)).unwrap_or_default();
         let kib = line.split_whitespace().nth(1).and_then(|text| text.parse::<f64>().ok());
         kib.unwrap_or(f64::NAN) / 1024.0
     }
@@ -257,6 +269,15 @@ pub fn exchange(address: SocketAddr, request: &str) -> Answer {
     assert!(head.starts_with("HTTP/1.1 2"), "{head}");
     let etag = head.lines().find_map(|line| line.strip_prefix("etag: "));
     Answer { etag: etag.unwrap_or_default().to_owned(), body, took_ms }
+}
+
+/// A token of the simulator's.
+pub fn token_of(cloud: &Cloud) -> String {
+    let head = "POST /csp/gateway/am/api/auth/token HTTP/1.1\r\nHost: localhost\r\n\
+                Authorization: Basic ZGVtby1hcHA6ZGVtby1zZWNyZXQ=\r\n\
+                Content-Type: application/x-www-form-urlencoded\r\n";
+    let answer = http::ask(cloud.address, head, "grant_type=client_credentials").json();
+    answer["access_token"].as_str().expect("a token").to_owned()
 }
 
 /// What lets a caller in.

@@ -184,8 +184,8 @@ test('without scripts the guide has all languages', async () => {
 
 for (const colorScheme of ['light', 'dark']) {
   for (const width of [390, 768, 1280]) {
-    test(`everybody can read the guide: ${width} px, ${colorScheme}`, async () => {
-      for (const path of ['/docs/guide', '/problems/incomplete']) {
+    test(`everybody can read the guide and the page on VMware’s tools: ${width} px, ${colorScheme}`, async () => {
+      for (const path of ['/docs/guide', '/docs/drop-in', '/problems/incomplete']) {
         await harness.visit(gateway.url, path, async (page) => {
           await screenshot(page, `guide${path.replaceAll('/', '-')}-${width}-${colorScheme}`);
           await assertFits(page);

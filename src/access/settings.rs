@@ -94,6 +94,12 @@ impl CallerSettings {
 }
 
 impl CallerSettings {
+    /// Whether it may use VMware's own API alone.
+    #[must_use]
+    pub fn is_for_tools_only(&self) -> bool {
+        self.scopes.iter().all(|scope| *scope == Scope::VmcRead)
+    }
+
     /// What is allowed in its claims but probably not meant, a sentence each.
     pub fn warnings(&self) -> impl Iterator<Item = String> {
         let loose = self.oidc.iter().filter(|(_, pattern)| pattern.is_loose());

@@ -296,7 +296,16 @@ impl Config {
         }
         if let access::Settings::Callers(configured) = &self.access {
             warnings.extend(configured.file.as_ref().and_then(unread));
-            warnings.extend(configured.all().flat_map(access::CallerSettings::warnings));
+            warnings.extend(configured.all().flat_map(CallerSettings::warnings));
+            let idle =
+                configured.all().filter(|it| !self.drop_in.enabled && it.is_for_tools_only());
+            warnings.extend(idle.map(|caller| {
+                format!(
+                    "caller \"{}\": its only scope, vmc:read, has no effect without drop_in.enabled, so it \
+                     can read nothing; set drop_in.enabled, or add the scope sddc:read",
+                    caller.name
+                )
+            }));
             if configured.all().next().is_none() {
                 warnings.push("access: no caller is configured, so nobody can authenticate".into());
             }

@@ -62,6 +62,20 @@ test('the commands with curl do what the guide says', async () => {
   assert.ok(JSON.parse(await waited).items.some((sddc) => sddc.id === id));
 });
 
+test('the commands with curl on the page on VMware’s tools do what it says', async () => {
+  const demo = await harness.startDemo('--key', `tools:${CALLER.key}`);
+  try {
+    let commands;
+    await harness.visit(demo.url, '/docs/drop-in', async (page) => {
+      commands = await page.locator('h2#curl + .code pre').textContent();
+    });
+    const orgs = JSON.parse(await shell(commands));
+    assert.ok(orgs.length > 0 && orgs.every((org) => org.id && org.display_name), JSON.stringify(orgs));
+  } finally {
+    await demo.stop();
+  }
+});
+
 test('the recipes in Python run', async () => {
   const text = ['import itertools, json, os, time', 'GATEWAY, KEY = os.environ["GATEWAY"], os.environ["KEY"]'];
   for (const name of RECIPES) text.push(recipes.get(`${name}.py`));
@@ -184,8 +198,8 @@ test('without scripts the guide has all languages', async () => {
 
 for (const colorScheme of ['light', 'dark']) {
   for (const width of [390, 768, 1280]) {
-    test(`everybody can read the guide: ${width} px, ${colorScheme}`, async () => {
-      for (const path of ['/docs/guide', '/problems/incomplete']) {
+    test(`everybody can read the guide and the page on VMware’s tools: ${width} px, ${colorScheme}`, async () => {
+      for (const path of ['/docs/guide', '/docs/drop-in', '/problems/incomplete']) {
         await harness.visit(gateway.url, path, async (page) => {
           await screenshot(page, `guide${path.replaceAll('/', '-')}-${width}-${colorScheme}`);
           await assertFits(page);

@@ -132,10 +132,10 @@ export function makeKey() {
   return { key, digest: createHash('sha256').update(key).digest('hex') };
 }
 
-/** The gateway and a simulated cloud in one process, open to all. */
-export function startDemo() {
+/** The gateway and a simulated cloud in one process, open to all unless an option says otherwise. */
+export function startDemo(...options) {
   const args = ['demo', '--listen', '127.0.0.1:0', '--ops-listen', '127.0.0.1:0', '--control-listen', '127.0.0.1:0'];
-  return start(args, {}, /(http:\/\/127\.0\.0\.1:\d+)\S*\/sddcs/);
+  return start([...args, ...options], {}, /(http:\/\/127\.0\.0\.1:\d+)\S*\/sddcs/);
 }
 
 /** A simulated cloud alone: its control endpoints are below `url`. */

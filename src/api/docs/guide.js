@@ -84,7 +84,7 @@ function choose(language) {
     panel.hidden = !isChosen;
   }
 }
-choose(groups[0][0].tab.textContent);
+if (groups.length > 0) choose(groups[0][0].tab.textContent);
 
 async function copyText(text, button) {
   try {

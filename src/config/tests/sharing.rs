@@ -99,3 +99,30 @@ fn an_offer_to_vmwares_tools_that_nobody_can_use_is_a_warning() {
     let used = private(with_keys(offered(), KEY)).load().warnings();
     assert!(!used.iter().any(|it| it.starts_with("keys.file: has no effect")), "{used:?}");
 }
+
+#[test]
+fn a_caller_for_vmwares_tools_alone_is_a_warning_where_these_are_not_served() {
+    let warned = |scopes: &str, enabled: &str| {
+        let scene = Scene::minimal();
+        let text = format!(
+            "[[callers]]\nname = \"tool\"\nkey_sha256 = [\"{}\"]\n{scopes}\n",
+            digest("key")
+        );
+        let path = scene.write("callers.toml", text);
+        let scene = scene.with("ACCESS__CALLERS_FILE", path.to_str().unwrap());
+        scene.with("DROP_IN__ENABLED", enabled).load().warnings()
+    };
+    let vmc_only = "scopes = [\"vmc:read\"]";
+    assert_eq!(
+        warned(vmc_only, "false"),
+        [
+            "caller \"tool\": its only scope, vmc:read, has no effect without drop_in.enabled, so it can read \
+          nothing; set drop_in.enabled, or add the scope sddc:read"
+        ]
+    );
+    for (scopes, enabled) in
+        [(vmc_only, "true"), ("scopes = [\"sddc:read\", \"vmc:read\"]", "false"), ("", "false")]
+    {
+        assert_eq!(warned(scopes, enabled), [""; 0], "{scopes}");
+    }
+}

@@ -1,6 +1,8 @@
 //! Each of VMware's reads directly and through the gateway: the same bytes once the direct answer is redacted, and no
 //! canary in them.
 
+use std::collections::BTreeSet;
+
 use sddc_gateway::{
     access::{self, CallerKey, CallerSettings, ReadGroup, Scope},
     drop_in::{
@@ -151,6 +153,36 @@ async fn no_secret_is_shown_where_unknown_fields_are() {
     assert!(compare_all(&both, UnknownFields::Keep).await > 15);
     let sddc = both.through(&format!("/vmc/api/orgs/{}/sddcs/{}", both.org, both.sddc)).await;
     assert_eq!(sddc.json()["novel"], serde_json::json!({ "a": [1.5] }));
+}
+
+/// Adds the names of the members, at any depth, that one document shows and the other does not.
+fn add_hidden(whole: &Value, shown: &Value, name: &str, hidden: &mut BTreeSet<String>) {
+    match (whole, shown) {
+        (Value::Object(whole), Value::Object(shown)) => {
+            whole.iter().for_each(|(name, value)| add_hidden(value, &shown[name], name, hidden));
+        }
+        (Value::Array(whole), Value::Array(shown)) => {
+            whole.iter().zip(shown).for_each(|(a, b)| add_hidden(a, b, name, hidden));
+        }
+        _ if whole == shown => {}
+        _ => drop(hidden.insert(name.to_owned())),
+    }
+}
+
+#[tokio::test]
+async fn no_field_of_the_simulators_documents_is_unknown() {
+    let both = Both::start(UnknownFields::Null).await;
+    let mut hidden = BTreeSet::new();
+    for route in READ_ROUTES.iter().filter(|route| route.verdict == Verdict::Pass) {
+        let direct = both.directly(&both.target(route).await).await;
+        let [whole, shown] = [UnknownFields::Keep, UnknownFields::Null].map(|unknown| {
+            let document = redact(direct.as_bytes(), unknown).unwrap();
+            serde_json::from_slice::<Value>(&document).unwrap()
+        });
+        add_hidden(&whole, &shown, route.template, &mut hidden);
+    }
+    // What a task was started with may be anything.
+    assert_eq!(hidden, BTreeSet::from(["arguments".to_owned()]));
 }
 
 #[tokio::test]

@@ -32,6 +32,7 @@ use crate::{
     lifecycle::{Drain, Readiness, ShutdownReason, Signals, systemd},
     listener::{
         ConnectionBounds, Handler, Listener, ListenerContext,
+        accept::listen_at,
         body::AnswerBody,
         edge::Edge,
         host::HostRule,
@@ -188,8 +189,8 @@ impl Gateway {
         let (audit, mut audit_guard) = open_audit(config, &metrics)?;
         let tls = config.api.tls.as_ref();
         let tls = tls.map(|tls| Tls::new(tls, &clock, audit.clone())).transpose()?;
-        let api_socket = bind("api.listen", config.api.listen).await?;
-        let ops_socket = bind("ops.listen", config.ops.listen).await?;
+        let api_socket = bind("api.listen", config.api.listen)?;
+        let ops_socket = bind("ops.listen", config.ops.listen)?;
         let started = OpsRuntime::with("ops", ops_socket);
         let (ops_runtime, ops_socket) = started.map_err(|error| StartError::Ops(error.kind()))?;
 
@@ -483,8 +484,8 @@ fn edge(
     }
 }
 
-async fn bind(key: &'static str, address: SocketAddr) -> Result<TcpListener, StartError> {
-    TcpListener::bind(address).await.map_err(|error| StartError::Bind { key, address, error })
+fn bind(key: &'static str, address: SocketAddr) -> Result<TcpListener, StartError> {
+    listen_at(address).map_err(|error| StartError::Bind { key, address, error })
 }
 
 fn local(socket: &TcpListener, asked: SocketAddr) -> SocketAddr {

@@ -38,6 +38,7 @@ use axum::{
     response::Response,
     routing::{MethodRouter, get},
 };
+use futures_util::FutureExt;
 use http::{Request, StatusCode, Uri};
 use tower::ServiceExt;
 
@@ -169,9 +170,9 @@ impl Api {
     }
 
     /// Answers a request by its route's handler.
-    pub async fn answer(&self, request: Request<Body>) -> Response {
-        let Ok(response) = self.router.clone().oneshot(request).await;
-        response
+    pub fn answer(&self, request: Request<Body>) -> impl Future<Output = Response> + Send + use<> {
+        let answer = self.router.clone().oneshot(request);
+        answer.map(|Ok(response)| response)
     }
 
     /// The answer to a caller's request that was given before and still is the one: see

@@ -1,9 +1,9 @@
 //! A listening socket: accepts connections, and serves each in a task of its own.
 
-use std::{net::SocketAddr, os::fd::AsFd, panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{io, net::SocketAddr, os::fd::AsFd, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use futures_util::FutureExt;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio_util::{either::Either, sync::CancellationToken};
 
 use super::{
@@ -17,6 +17,22 @@ use super::{
 
 /// After an accept that failed, for want of file descriptors perhaps.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// Callers that may all come back at once after a restart wait here. The kernel has a bound of its own, 4096 by
+/// default (`net.core.somaxconn`).
+const BACKLOG: u32 = 4096;
+
+/// Binds a socket and listens.
+///
+/// # Errors
+/// The operating system's.
+pub fn listen_at(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    // As the standard library has it: a restart does not wait for the end of old connections.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
 
 /// One listening socket and how it is served.
 pub struct Listener {

@@ -136,6 +136,11 @@ impl AnswerBody {
         self
     }
 
+    /// Whether it goes on for as long as its caller listens.
+    pub(super) fn is_event_stream(&self) -> bool {
+        self.watched.is_some()
+    }
+
     fn mark_end(&mut self) {
         if self.is_end_stream() {
             self.guard.mark_whole();

@@ -10,7 +10,7 @@ use std::{
     net::SocketAddr,
     pin::{Pin, pin},
     sync::Arc,
-    task::Poll,
+    task::{Context, Poll},
     time::Duration,
 };
 
@@ -27,7 +27,7 @@ use hyper::{
     service::Service,
 };
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::TcpStream;
+use tokio::{io::AsyncWriteExt, net::TcpStream};
 use tokio_rustls::server::TlsStream;
 use tokio_util::{either::Either, sync::CancellationToken, task::TaskTracker};
 
@@ -35,6 +35,7 @@ use super::{
     body::AnswerBody,
     http2_guard,
     io::{Limits, TimedIo},
+    late::{LateAnswer, LateSlot, Sending},
     rest::Rewound,
     state::ConnectionState,
     tls::Tls,
@@ -96,6 +97,8 @@ pub(super) struct Connection {
     pub(super) context: Arc<ListenerContext>,
     pub(super) peer: Peer,
     pub(super) state: Arc<ConnectionState>,
+    /// HTTP/1.1 only.
+    late: LateSlot,
 }
 
 /// Why a connection is not served on.
@@ -106,6 +109,8 @@ enum Pause {
     Close,
     /// It has been idle for a moment.
     Rest,
+    /// Its answer is late.
+    Wait,
 }
 
 impl Service<Request<Incoming>> for Connection {
@@ -117,7 +122,15 @@ impl Service<Request<Incoming>> for Connection {
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         let (peer, state) = (self.peer.clone(), self.state.clone());
         if state.http2().is_none() {
-            return (self.context.handler)(request, peer, state).map(Ok);
+            let sending = Sending::of(&request);
+            let answering = (self.context.handler)(request, peer, state);
+            let answering = match (answering, sending) {
+                (EitherFuture::Right(making), Some(sending)) => {
+                    self.late.clone().wait(making, sending).boxed().right_future()
+                }
+                (answering, _) => answering,
+            };
+            return answering.map(Ok);
         }
         // A request of HTTP/2 is a task of its own, and begins in it.
         let context = self.context.clone();
@@ -132,45 +145,89 @@ impl Connection {
         address: SocketAddr,
         state: Arc<ConnectionState>,
     ) -> Self {
-        Self { context, peer: Peer { address, certificate: None }, state }
+        let (peer, late) = (Peer { address, certificate: None }, LateSlot::default());
+        Self { context, peer, state, late }
     }
 
     /// Serves HTTP/1.1 until the connection ends, or makes room for another. What hyper keeps for it is
-    /// given back while it rests.
+    /// given back while it rests, and while an answer is late.
     pub(super) async fn serve_http1(&self, stream: MaybeTls) {
         let mut stream = Rewound::new(Bytes::new(), stream);
-        while let Some(resting) = Box::pin(self.serve_requests(stream)).await {
-            let Some(woken) = self.rest(resting).await else { return };
+        while let Some((paused, late)) = Box::pin(self.serve_requests(stream)).await {
+            let woken = match late {
+                Some(late) => Box::pin(self.answer_late(paused, late)).await,
+                None => self.rest(paused).await,
+            };
+            let Some(woken) = woken else { return };
             stream = woken;
         }
     }
 
-    /// Answers requests until the connection rests. `None` when it ends.
-    async fn serve_requests(&self, stream: Rewound<MaybeTls>) -> Option<Rewound<MaybeTls>> {
+    /// Answers requests until the connection rests or an answer is late. `None` when it ends.
+    async fn serve_requests(
+        &self,
+        stream: Rewound<MaybeTls>,
+    ) -> Option<(Rewound<MaybeTls>, Option<LateAnswer>)> {
         let mut serving = http1().serve_connection(TokioIo::new(stream), self.clone());
         let mut closing = pin!(when_woken(self.until_closing()));
         let why = poll_fn(|cx| match serving.poll_unpin(cx) {
             Poll::Ready(ended) => Poll::Ready(Pause::End(ended)),
             Poll::Pending if self.state.is_resting() => Poll::Ready(Pause::Rest),
+            Poll::Pending if self.is_late(cx) => Poll::Ready(Pause::Wait),
             Poll::Pending => closing.as_mut().poll(cx).map(|()| Pause::Close),
         });
         match why.await {
             Pause::End(ended) => self.record_end(ended),
             Pause::Close => self.close(serving).await,
             Pause::Rest => {
-                let Parts { io, read_buf, .. } = serving.into_parts();
-                if !read_buf.is_empty() {
-                    // They came behind the last request: the next head has begun.
-                    self.state.on_read(read_buf.len());
-                }
-                return Some(io.into_inner().put_back(read_buf));
+                let stream = parts(serving);
+                self.note_waiting(&stream);
+                return Some((stream, None));
+            }
+            Pause::Wait => {
+                let late = self.late.take();
+                return Some((parts(serving), late));
             }
         }
         None
     }
 
+    /// Whether the connection has to send an answer itself. Not while an earlier one is still going out,
+    /// of which hyper has the rest.
+    fn is_late(&self, cx: &mut Context<'_>) -> bool {
+        !self.state.is_quiet() && !self.state.is_sending() && self.late.is_late(cx)
+    }
+
+    /// Sends an answer that is late. `None` when the connection ends.
+    async fn answer_late(
+        &self,
+        mut stream: Rewound<MaybeTls>,
+        late: LateAnswer,
+    ) -> Option<Rewound<MaybeTls>> {
+        let (answer, sending) = late.made(&mut stream).await?;
+        let is_last = self.context.close.is_cancelled();
+        let sending = if is_last { sending.as_last() } else { sending };
+        match sending.send(answer, &mut stream).await {
+            Ok(true) if !self.context.close.is_cancelled() => {
+                self.note_waiting(&stream);
+                return Some(stream);
+            }
+            Ok(_) => drop(stream.shutdown().await),
+            Err(error) => self.record_io_error(&error),
+        }
+        None
+    }
+
+    /// The next head has begun, if bytes came behind the last one.
+    fn note_waiting(&self, stream: &Rewound<MaybeTls>) {
+        if stream.waiting() > 0 {
+            self.state.on_read(stream.waiting());
+        }
+    }
+
     /// Closes it in good order: what has come by now is answered.
     async fn close(&self, mut serving: http1::Connection<TokioIo<Rewound<MaybeTls>>, Self>) {
+        self.late.close();
         let mut serving = Pin::new(&mut serving);
         serving.as_mut().graceful_shutdown();
         while self.state.is_evicted() {
@@ -189,16 +246,20 @@ impl Connection {
         let has_more = tokio::select! {
             biased;
             has_more = stream.has_more() => has_more,
-            () = self.until_closing() => return None,
+            () = self.until_closing() => {
+                // A request may have come in the meantime.
+                let last = tokio::time::timeout(EVICTION_GRACE, stream.has_more()).await;
+                last.unwrap_or(Ok(false))
+            }
         };
         match has_more {
-            Ok(true) => Some(stream),
-            Ok(false) => None,
-            Err(error) => {
-                self.record_io_error(&error);
-                None
-            }
+            Ok(true) => return Some(stream),
+            Ok(false) => {}
+            Err(error) => self.record_io_error(&error),
         }
+        // TLS says that it ends. Who cannot be told any longer has gone.
+        let _ = stream.shutdown().await;
+        None
     }
 
     /// Returns when a connection ends on which nothing is being answered: when it has to make room for
@@ -244,6 +305,12 @@ impl Connection {
         self.context.metrics.connection_error(reason);
         tracing::debug!(client.address = %self.peer.address.ip(), %error, "a connection ended with an error");
     }
+}
+
+/// The stream of a connection that hyper gives back, and what it has read ahead.
+fn parts(serving: http1::Connection<TokioIo<Rewound<MaybeTls>>, Connection>) -> Rewound<MaybeTls> {
+    let Parts { io, read_buf, .. } = serving.into_parts();
+    io.into_inner().put_back(read_buf)
 }
 
 /// Waits for something that seldom happens, and is polled only when that wakes it: not for each

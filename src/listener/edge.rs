@@ -43,7 +43,7 @@ use crate::{
     lifecycle::Readiness,
     problem::{Code, Problem},
     public_path::PublicPath,
-    telemetry::Decision,
+    telemetry::{Decision, WaitKind},
 };
 
 /// Everything the edge needs. Shared by all connections.
@@ -85,13 +85,13 @@ impl Edge {
     /// Answers one request.
     pub fn answer(
         self: &Arc<Self>,
-        request: Request<Incoming>,
+        mut request: Request<Incoming>,
         peer: Peer,
         // 1. The connection is in use until its peer has taken the answer: it is not closed as idle.
         guard: RequestGuard,
     ) -> Answering {
         // 2. The head is read once, for all later steps.
-        let info = self.inspect(&request, peer);
+        let mut info = self.inspect(&request, peer);
         // 3. Above `api.max_in_flight` requests are shed at once, so that the others stay fast.
         let permit = self.in_flight.enter(info.route.is_probe());
         // 4. What was answered before, and is still the answer, is there at once.
@@ -100,6 +100,11 @@ impl Edge {
         {
             return future::ready(self.send(recalled, info, permit, guard)).left_future();
         }
+        if let WaitKind::Poll = info.waits() {
+            info.leave_buffer(&mut request);
+        }
+        // Each step that it passes has room for it.
+        let request = Box::new(request);
         let (edge, span) = (self.clone(), info.span.map(|span| span.context));
         let work = async move {
             // 5. From here on the request leaves its line, count and record, also if its caller leaves.
@@ -187,7 +192,7 @@ impl Edge {
     /// is told so before the connection is cut.
     async fn work_until_cut(
         &self,
-        request: Request<Incoming>,
+        request: Box<Request<Incoming>>,
         permit: &Permit,
         log: &mut RequestLog<'_>,
     ) -> Outcome {
@@ -201,7 +206,7 @@ impl Edge {
 
     async fn work(
         &self,
-        request: Request<Incoming>,
+        request: Box<Request<Incoming>>,
         permit: &Permit,
         log: &mut RequestLog<'_>,
     ) -> Outcome {
@@ -243,10 +248,10 @@ impl Edge {
 
     async fn take_body(
         &self,
-        request: Request<Incoming>,
+        request: Box<Request<Incoming>>,
         permit: &Permit,
         route: &Route,
-    ) -> Result<(Request<Body>, Bytes), Problem> {
+    ) -> Result<(Box<Request<Body>>, Bytes), Problem> {
         let (parts, body) = request.into_parts();
         let mut taken = Bytes::new();
         if !http_body::Body::is_end_stream(&body) {
@@ -261,7 +266,7 @@ impl Edge {
             let late = |_| Problem::new(Code::BadRequest, "the body did not arrive in time");
             taken = read.map_err(late)??;
         }
-        Ok((Request::from_parts(parts, Body::empty()), taken))
+        Ok((Box::new(Request::from_parts(parts, Body::empty())), taken))
     }
 
     /// Finds out who sent the request, where its head has not told.
@@ -303,7 +308,7 @@ impl Edge {
 
     async fn call_handler(
         &self,
-        mut request: Request<Body>,
+        mut request: Box<Request<Body>>,
         permit: &Permit,
         log: &mut RequestLog<'_>,
     ) -> Outcome {
@@ -314,9 +319,9 @@ impl Edge {
         request.extensions_mut().insert(permit.clone());
         let answer = match (&self.drop_in, info.route.drop_in()) {
             (Some(drop_in), Some(endpoint)) => {
-                drop_in.answer(endpoint, request).boxed().left_future()
+                drop_in.answer(endpoint, *request).boxed().left_future()
             }
-            _ => self.api.answer(request).right_future(),
+            _ => self.api.answer(*request).right_future(),
         };
         let work = AssertUnwindSafe(answer).catch_unwind();
         let mut work = std::pin::pin!(work);

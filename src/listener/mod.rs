@@ -17,6 +17,7 @@ pub mod host;
 mod http2;
 mod http2_guard;
 pub mod io;
+mod late;
 mod metrics_format;
 pub mod ops;
 pub mod ops_runtime;

@@ -6,7 +6,7 @@ use std::{
 };
 
 use base::trace::{Span, TraceContext};
-use http::{HeaderValue, Method, Uri, Version};
+use http::{HeaderValue, Method, Request, Uri, Version};
 
 use super::routes::Route;
 use crate::{
@@ -81,6 +81,21 @@ impl RequestInfo {
         let asks =
             || self.uri.query().is_some_and(|it| it.split('&').any(|it| it.starts_with("wait=")));
         if self.route.may_wait() && asks() { WaitKind::Poll } else { WaitKind::No }
+    }
+
+    /// Leaves the buffer of the connection that the head has come in, and is a part of: 8 KiB that would be
+    /// held for as long as the request waits.
+    pub(super) fn leave_buffer<B>(&mut self, request: &mut Request<B>) {
+        if let Ok(uri) = self.uri.to_string().parse::<Uri>() {
+            request.uri_mut().clone_from(&uri);
+            self.uri = uri;
+        }
+        for value in request.headers_mut().values_mut().chain([&mut self.id]) {
+            if let Ok(mut own) = HeaderValue::from_bytes(value.as_bytes()) {
+                own.set_sensitive(value.is_sensitive());
+                *value = own;
+            }
+        }
     }
 
     /// The method for metrics and log lines, where methods are a closed set.

@@ -7,6 +7,7 @@
 //! *Must not break*: no byte is lost on the way. Test: `tests/it/resting.rs`.
 
 use std::{
+    future::poll_fn,
     io::{self, IoSlice},
     pin::Pin,
     task::{Context, Poll},
@@ -35,6 +36,8 @@ impl<S: AsyncRead + Unpin> Rewound<S> {
     /// The same with more that was read after it was handed out.
     pub(super) fn put_back(self, came: Bytes) -> Self {
         debug_assert!(self.came.is_empty(), "it was read to here");
+        // Empty, it would still keep the buffer that it is a part of.
+        let came = if came.is_empty() { Bytes::new() } else { came };
         Self { came, ..self }
     }
 
@@ -49,6 +52,36 @@ impl<S: AsyncRead + Unpin> Rewound<S> {
             self.came = Bytes::copy_from_slice(&byte[..read]);
         }
         Ok(!self.came.is_empty())
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Rewound<S> {
+    /// Returns when the peer has gone. What it sends meanwhile stays unread, but for a byte.
+    pub(super) async fn gone(&mut self) {
+        poll_fn(|cx| {
+            if self.came.is_empty() {
+                let mut byte = [0];
+                let mut buffer = ReadBuf::new(&mut byte);
+                match Pin::new(&mut self.stream).poll_read(cx, &mut buffer) {
+                    Poll::Ready(Ok(())) if !buffer.filled().is_empty() => {
+                        self.came = Bytes::copy_from_slice(buffer.filled());
+                    }
+                    Poll::Ready(_) => return Poll::Ready(()),
+                    Poll::Pending => {}
+                }
+            }
+            // That tells it too while bytes of the peer lie unread.
+            match Pin::new(&mut self.stream).poll_flush(cx) {
+                Poll::Ready(Err(_)) => Poll::Ready(()),
+                _ => Poll::Pending,
+            }
+        })
+        .await;
+    }
+
+    /// How many bytes of the peer's wait to be read again.
+    pub(super) fn waiting(&self) -> usize {
+        self.came.len()
     }
 }
 

@@ -100,6 +100,11 @@ impl ConnectionState {
         self.stalled.store(true, Ordering::Relaxed);
     }
 
+    /// Whether something of an answer waits for the peer.
+    pub(super) fn is_sending(&self) -> bool {
+        self.sending.load(Ordering::SeqCst)
+    }
+
     /// Something of an answer waits for the peer.
     pub(super) fn set_sending(&self) {
         self.sending.store(true, Ordering::SeqCst);

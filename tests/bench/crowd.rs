@@ -10,7 +10,7 @@ use tokio::{
     net::TcpStream,
 };
 
-use crate::server::{KEY, Server, now};
+use crate::server::{KEY, KEY_SHA256, OTHER_KEY, OTHER_KEY_SHA256, Server, now};
 
 const WATCHERS: usize = 5_000;
 const IDLE: usize = 10_000;
@@ -53,13 +53,17 @@ pub fn measure() {
 }
 
 async fn print(name: &str, kind: Kind, count: usize) {
-    let server = Server::gateway(4);
+    // Of all watchers one caller may be three quarters.
+    let keys = format!("bench:{KEY_SHA256},other:{OTHER_KEY_SHA256}");
+    let settings = [("ACCESS__KEYS", &*keys), ("API__MAX_CONNECTIONS", "10100")];
+    let server = Server::gateway_with(4, &settings);
     let tag = server.answer().etag;
     let before = server.resident_mib();
     let begun = now();
     let mut crowd = Vec::new();
     while crowd.len() < count {
-        crowd.extend(join_all((0..AT_ONCE).map(|_| Member::open(&server, kind, &tag))).await);
+        let keys = [KEY, OTHER_KEY].into_iter().cycle().take(AT_ONCE);
+        crowd.extend(join_all(keys.map(|key| Member::open(&server, kind, &tag, key))).await);
     }
     let opened = begun.elapsed();
     if kind != Kind::Idle {
@@ -88,7 +92,7 @@ async fn print(name: &str, kind: Kind, count: usize) {
 }
 
 impl Member {
-    async fn open(server: &Server, kind: Kind, tag: &str) -> Self {
+    async fn open(server: &Server, kind: Kind, tag: &str, key: &str) -> Self {
         let stream = TcpStream::connect(server.address()).await.expect("it listens");
         let mut member = Self { stream, came: Vec::new() };
         let request = match kind {
@@ -97,7 +101,7 @@ impl Member {
             Kind::Stream => "GET /sddcs/events HTTP/1.1\r\n".to_owned(),
             Kind::LongPoll => format!("GET /sddcs?wait=120s HTTP/1.1\r\nIf-None-Match: {tag}\r\n"),
         };
-        let request = format!("{request}Host: localhost\r\nAuthorization: Bearer {KEY}\r\n\r\n");
+        let request = format!("{request}Host: localhost\r\nAuthorization: Bearer {key}\r\n\r\n");
         member.stream.write_all(request.as_bytes()).await.expect("it reads");
         match kind {
             Kind::Idle => member.until("\r\n\r\n").await,

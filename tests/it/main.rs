@@ -17,6 +17,7 @@ mod freshness;
 mod harness;
 mod home;
 mod inventory;
+mod late;
 mod limits;
 mod lists;
 mod oidc;

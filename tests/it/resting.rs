@@ -8,7 +8,10 @@ use tokio::{
     time::timeout,
 };
 
-use crate::harness::{Setup, cloud};
+use crate::{
+    harness::{Setup, cloud},
+    tls_listener::{self, authority::Files, client::Dialer},
+};
 
 /// Longer than a connection waits until it rests.
 const IDLE: Duration = Duration::from_millis(300);
@@ -72,4 +75,29 @@ async fn a_connection_that_rests_still_ends_when_it_has_been_idle_for_too_long()
     let_rest(&mut stream).await;
     let read = timeout(PATIENCE, stream.read(&mut [0])).await.unwrap();
     assert_eq!(read.unwrap(), 0, "a plain close");
+}
+
+#[tokio::test]
+async fn a_connection_with_tls_that_rests_ends_with_tlss_own_close() {
+    let (cloud, files) = (cloud().await, Files::new());
+    let gateway = tls_listener::client::gateway_with(&cloud, &files, |config| {
+        config.api.idle_timeout = Duration::from_secs(1);
+    });
+    let gateway = gateway.await;
+    let dialer = Dialer::trusting(&files.authority).offering(&["http/1.1"]);
+    for ends_itself in [false, true] {
+        let mut stream = dialer.dial(gateway.api).await.unwrap();
+        stream.write_all(PROBE).await.unwrap();
+        let mut answer = Vec::new();
+        while !answer.ends_with(b"\r\n\r\n") {
+            answer.push(timeout(PATIENCE, stream.read_u8()).await.unwrap().unwrap());
+        }
+        assert!(timeout(IDLE, stream.read_u8()).await.is_err(), "it is silent and open");
+        if ends_itself {
+            stream.shutdown().await.unwrap();
+        }
+        // rustls calls an end without it an error.
+        let read = timeout(PATIENCE, stream.read(&mut [0])).await.unwrap();
+        assert_eq!(read.unwrap(), 0, "{ends_itself}");
+    }
 }

@@ -6,6 +6,7 @@
 
 #![expect(unreachable_pub, reason = "a program of its own: nobody reaches into it")]
 
+mod access;
 mod answers;
 mod redaction;
 mod scene;

@@ -85,11 +85,12 @@ test-monitoring: ## alerts and dashboard: a real Prometheus scrapes a gateway th
 test-image: ## build the container image and run it (root; SKIP_IMAGE=1 leaves it out)
 	tests/image/run.sh
 
-bench: ## what an answer costs as the image is built, against bare hyper, nginx and an older build (BENCH_SECONDS=1 a round)
+bench: ## what an answer costs as the image is built, against bare hyper, nginx and an older build, and its inner loops alone (BENCH_SECONDS=1 a round)
 	tests/setup.sh bench
 	mkdir -p benches
 	{ date --utc +%F; lscpu | grep -E 'Model name|^CPU\(s\)'; uname -sr; git rev-parse --short HEAD; \
-	  cargo bench --profile dist --locked --bench serve; } | tee benches/$$(date --utc +%F).txt
+	  cargo bench --profile dist --locked --bench serve; \
+	  cargo bench --profile dist --locked --bench inner; } | tee benches/$$(date --utc +%F).txt
 
 soak: export SOAK_SECONDS ?= 1800
 soak: ## a long run in bad weather: right answers, no growth (SOAK_SECONDS=1800, SOAK_SEED to repeat)

@@ -108,8 +108,9 @@ pub enum StartError {
 /// A running gateway.
 #[derive(Debug)]
 pub struct Gateway {
-    api: SocketAddr,
-    ops: SocketAddr,
+    api: Api,
+    api_address: SocketAddr,
+    ops_address: SocketAddr,
     readiness: Readiness,
     tasks: Tasks,
     close_api: CancellationToken,
@@ -264,8 +265,9 @@ impl Gateway {
             metrics: metrics.clone(),
         };
         let gateway = Self {
-            api: local(&api_socket, config.api.listen),
-            ops: local(&ops_socket, config.ops.listen),
+            api: edge.api.clone(),
+            api_address: local(&api_socket, config.api.listen),
+            ops_address: local(&ops_socket, config.ops.listen),
             readiness,
             tasks,
             close_api: CancellationToken::new(),
@@ -283,16 +285,25 @@ impl Gateway {
         Ok(gateway)
     }
 
+    /// What answers behind the API's edge, for callers in the same process: without sockets, and without
+    /// what the edge does for each request. Who asks is told by a
+    /// [`RequestIdentity`](crate::access::RequestIdentity) among the request's extensions; without one
+    /// the facade answers 401.
+    #[must_use]
+    pub fn api(&self) -> &Api {
+        &self.api
+    }
+
     /// Where the API listens: the port is known here even if it was 0.
     #[must_use]
     pub fn api_address(&self) -> SocketAddr {
-        self.api
+        self.api_address
     }
 
     /// Where the ops port listens.
     #[must_use]
     pub fn ops_address(&self) -> SocketAddr {
-        self.ops
+        self.ops_address
     }
 
     /// Runs until a signal, or until a background task ends unasked; then drains. Tells why.
@@ -365,7 +376,7 @@ impl Gateway {
         hosts: &[String],
         metrics: &Metrics,
     ) {
-        let host = Arc::new(HostRule::for_ops(self.ops.ip(), hosts));
+        let host = Arc::new(HostRule::for_ops(self.ops_address.ip(), hosts));
         let router = ops::router(ops);
         let handler: Handler = Arc::new(move |request, _peer, connection| {
             let (router, host) = (router.clone(), host.clone());

@@ -1,7 +1,6 @@
 //! What it costs to know who calls: each kind of credential against the same gateway that is open to
 //! everyone.
 
-mod alone;
 mod tls;
 mod tokens;
 
@@ -12,14 +11,14 @@ use std::{
     time::Duration,
 };
 
-use support::authority::{Authority, Files};
+use support::{
+    authority::{Authority, Files},
+    issuer::{AUDIENCE, ISSUER, Issuer, SUBJECT},
+};
 use tempfile::TempDir;
 
+use self::tls::TlsLoad;
 pub use self::tls::take_core_1;
-use self::{
-    tls::TlsLoad,
-    tokens::{AUDIENCE, ISSUER, Issuer, SUBJECT},
-};
 use crate::{
     load::Load,
     server::{self, KEY, KEY_SHA256, Server},
@@ -39,14 +38,13 @@ const CLIENT: &str = "dns:bench.example.com";
 const HOSTS: (&str, &str) = ("API__HOSTS", "127.0.0.1");
 const OPEN: (&str, &str) = ("ACCESS__OPEN", "true");
 
-/// Without TLS, with it, and without any socket.
+/// Without TLS, and with it.
 pub fn compare(span: Duration) {
     println!("access: {ROUNDS} rounds of {span:?}, 64 connections, in turns; {SDDCS} SDDCs\n");
     // The process's own core from here on.
     take_core_1();
     plain(span);
     secured(span);
-    alone::compare();
 }
 
 fn plain(span: Duration) {
@@ -58,7 +56,8 @@ fn plain(span: Duration) {
     let rated = bearer(RATED_KEY);
     let token = bearer(&issuer.token());
     let key = || server::authorization();
-    let fresh = Load::new(&gateway, &[]).scripted(&issuer.script());
+    let script = folder.path().join("tokens.lua");
+    let fresh = Load::new(&gateway, &[]).scripted(&script);
     let load = |server, field: Option<(String, String)>| {
         let load = Load::new(server, field.as_slice());
         move |span| load.run(span)
@@ -71,7 +70,7 @@ fn plain(span: Duration) {
         Turn::new("key, audit to a file", 0, load(&audited, Some(key()))),
         Turn::new("JWT (ES256), the same", 0, load(&gateway, Some(token))),
         Turn::new("JWT (ES256), each new", 0, |span| {
-            issuer.write_script();
+            tokens::write_script(&issuer, &script);
             fresh.run(span)
         }),
     ];

@@ -14,6 +14,7 @@ pub mod collector;
 pub mod events;
 pub mod hour;
 pub mod http;
+pub mod issuer;
 pub mod process;
 pub mod redis;
 pub mod signer;

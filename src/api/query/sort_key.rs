@@ -43,12 +43,15 @@ impl<R: Resource> SortOrder<R> {
     /// Documents of one place, such as hosts without ids, are told apart by all that they show. So
     /// every replica has them in the same order, however they came.
     pub(super) fn sort(&self, documents: &mut [&R]) {
-        let compare = |one: &&R, other: &&R| self.compare(&self.place(one), &self.place(other));
-        documents.sort_by(compare);
-        for tied in documents.chunk_by_mut(|one, other| compare(one, other).is_eq()) {
+        let mut placed: Vec<_> = documents.iter().map(|it| (self.place(it), *it)).collect();
+        placed.sort_by(|(one, _), (other, _)| self.compare(one, other));
+        for tied in placed.chunk_by_mut(|(one, _), (other, _)| self.compare(one, other).is_eq()) {
             if tied.len() > 1 {
-                tied.sort_by_cached_key(|document| digest(*document));
+                tied.sort_by_cached_key(|(_, document)| digest(*document));
             }
+        }
+        for (document, (_, sorted)) in documents.iter_mut().zip(placed) {
+            *document = sorted;
         }
     }
 }

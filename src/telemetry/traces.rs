@@ -15,6 +15,7 @@ use std::{sync::Arc, time::Duration};
 use base::trace::Span;
 use http::{HeaderValue, Method, StatusCode};
 use jiff::Timestamp;
+use parking_lot::Mutex;
 use tokio::sync::mpsc;
 use vmware_cloud::{
     TracedWork, UpstreamCall,
@@ -22,7 +23,7 @@ use vmware_cloud::{
 };
 
 pub use self::exporter::{Exporter, probe_collector};
-use super::{Metrics, access_log::AccessRecord};
+use super::{EventSpell, Metrics, access_log::AccessRecord};
 use crate::clock::Clock;
 
 /// Spans that wait to be exported; about 1 MiB.
@@ -37,6 +38,7 @@ struct SpanQueue {
     sender: mpsc::Sender<FinishedSpan>,
     clock: Clock,
     metrics: Metrics,
+    drops: Arc<Mutex<EventSpell>>,
 }
 
 /// A span with what is known of it.
@@ -108,9 +110,10 @@ impl Tracer {
         clock: Clock,
         metrics: Metrics,
     ) -> Result<(Self, Exporter), BuildError> {
-        let (sender, queue) = mpsc::channel(MAX_QUEUED);
-        let exporter = Exporter::new(endpoint, proxies, clock.clone(), metrics.clone(), queue)?;
-        Ok((Self(Some(SpanQueue { sender, clock, metrics })), exporter))
+        let (sender, spans) = mpsc::channel(MAX_QUEUED);
+        let exporter = Exporter::new(endpoint, proxies, clock.clone(), metrics.clone(), spans)?;
+        let queue = SpanQueue { sender, clock, metrics, drops: Arc::default() };
+        Ok((Self(Some(queue)), exporter))
     }
 
     /// Whether there are spans at all.
@@ -175,6 +178,11 @@ impl Tracer {
         // The exporter is gone at the very end only.
         let mpsc::error::TrySendError::Full(()) = finished else { return };
         queue.metrics.trace_spans(SpanOutcome::Dropped, 1);
+        if queue.drops.lock().begins() {
+            tracing::warn!(
+                "spans are dropped: they come faster than the collector of traces takes them"
+            );
+        }
     }
 }
 

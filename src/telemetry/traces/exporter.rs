@@ -34,8 +34,9 @@ const BOUNDS: CallBounds = CallBounds {
 const MAX_BATCH: usize = 512;
 /// How long the first span of a batch waits for more.
 const MAX_DELAY: Duration = Duration::from_secs(1);
-/// A collector that restarts is back after some of them, which take a quarter of a minute together.
-const MAX_TRIES: u32 = 5;
+/// The last try of a batch begins at most so long after the first, so that no batch takes more than a
+/// quarter of a minute. A collector that restarts is back by then.
+const LAST_TRY: Duration = Duration::from_secs(10);
 /// What is left at the end is sent within this time, or lost.
 const FLUSH_PATIENCE: Duration = Duration::from_secs(2);
 
@@ -44,6 +45,7 @@ const FLUSH_PATIENCE: Duration = Duration::from_secs(2);
 pub struct Exporter {
     collector: Collector,
     queue: mpsc::Receiver<FinishedSpan>,
+    clock: Clock,
     metrics: Metrics,
     /// Taken from the queue and not settled yet.
     batch: Vec<FinishedSpan>,
@@ -71,13 +73,16 @@ enum ExportError {
 }
 
 impl ExportError {
-    /// How long to wait before the same batch is sent again; `None` if that would not help.
-    fn pause(&self, failures: u32) -> Option<Duration> {
+    /// How long to wait before the same batch is sent again, `spent` after its first try; `None` if
+    /// that would not help, or be too late.
+    fn pause(&self, failures: u32, spent: Duration) -> Option<Duration> {
+        let left = LAST_TRY.saturating_sub(spent);
         match self {
             Self::Failed(Failure::Contract(_)) | Self::Refused(_) => None,
+            Self::Failed(_) if left.is_zero() => None,
             Self::Failed(failure) => {
                 let asked = failure.retry_after().unwrap_or_default();
-                Some(jittered(backoff(failures)).max(asked))
+                Some(jittered(backoff(failures)).max(asked).min(left))
             }
         }
     }
@@ -124,8 +129,8 @@ impl Exporter {
         metrics: Metrics,
         queue: mpsc::Receiver<FinishedSpan>,
     ) -> Result<Self, BuildError> {
-        let collector = Collector::new(endpoint, proxies, clock, metrics.clone())?;
-        Ok(Self { collector, queue, metrics, batch: Vec::new(), is_failing: false })
+        let collector = Collector::new(endpoint, proxies, clock.clone(), metrics.clone())?;
+        Ok(Self { collector, queue, clock, metrics, batch: Vec::new(), is_failing: false })
     }
 
     /// Exports until `stop`, and then what is left.
@@ -141,11 +146,12 @@ impl Exporter {
     /// Exports a batch, once there is one. What is not settled when this is dropped stays.
     async fn export_next(&mut self) {
         self.fill().await;
+        let begun = self.clock.now();
         for failures in 0.. {
             let Err(error) = self.collector.export(&self.batch).await else {
                 return self.settle(SpanOutcome::Exported, None);
             };
-            match error.pause(failures).filter(|_| failures + 1 < MAX_TRIES) {
+            match error.pause(failures, self.clock.now().since(begun)) {
                 Some(pause) => time::sleep(pause).await,
                 None => return self.settle(SpanOutcome::Failed, Some(&error)),
             }
@@ -196,5 +202,27 @@ impl Exporter {
         }
         self.is_failing = error.is_some();
         self.batch.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_batch_is_sent_again_for_ten_seconds_whatever_the_collector_asks_for() {
+        let second = Duration::from_secs(1);
+        let busy = |retry_after: Option<u32>| {
+            let retry_after = retry_after.map(|seconds| second * seconds);
+            ExportError::Failed(Failure::Throttled { retry_after })
+        };
+        let pause = busy(None).pause(0, Duration::ZERO).unwrap();
+        assert!(pause >= second / 2 && pause <= second, "{pause:?}");
+        assert_eq!(busy(Some(3)).pause(0, second), Some(second * 3));
+        assert_eq!(busy(Some(100)).pause(0, second * 4), Some(second * 6));
+        for spent in [10, 11] {
+            assert_eq!(busy(None).pause(3, second * spent), None);
+        }
+        assert_eq!(ExportError::Refused(StatusCode::FORBIDDEN).pause(0, Duration::ZERO), None);
     }
 }

@@ -1,0 +1,38 @@
+//! What the log says of a collector of traces that does not take them.
+
+use std::{
+    io::{BufRead, BufReader, Write},
+    net::TcpStream,
+};
+
+use support::collector::Collector;
+
+use super::run::{Cloud, SECRET, Served, gateway};
+
+fn traced(cloud: &Cloud, collector: &Collector) -> Served {
+    gateway(&[])
+        .of(cloud)
+        .with_secret(SECRET)
+        .with("SDDC_GATEWAY_TELEMETRY__OTLP_ENDPOINT", collector.url())
+        .serve()
+}
+
+#[test]
+fn spans_that_find_the_queue_full_are_warned_of_once() {
+    let (cloud, collector) = (Cloud::start(&[]), Collector::start());
+    collector.fall_silent();
+    let mut served = traced(&cloud, &collector);
+    let stream = TcpStream::connect(served.api).unwrap();
+    let mut answers = BufReader::new(stream.try_clone().unwrap()).lines();
+    // More than a batch and the queue hold.
+    for _ in 0..50 {
+        (&stream)
+            .write_all("HEAD /x HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(100).as_bytes())
+            .unwrap();
+        let is_head = |line: &String| line.starts_with("HTTP/1.1 404");
+        assert_eq!(answers.by_ref().map(Result::unwrap).filter(is_head).take(100).count(), 100);
+    }
+    served.process.line("spans are dropped: they come faster than the collector");
+    let log = served.interrupt().stderr;
+    assert_eq!(log.matches("spans are dropped").count(), 1, "{log}");
+}

@@ -244,6 +244,22 @@ async fn a_batch_that_is_refused_is_lost_and_the_next_one_is_not() {
 }
 
 #[tokio::test]
+async fn spans_that_a_collector_rejects_in_a_200_are_lost_and_not_sent_again() {
+    let (cloud, collector) = (cloud().await, Collector::start());
+    let gateway = traced(&cloud, &collector).start().await;
+    until(&collector, "the mint", has("mint token")).await;
+    collector.reject(1, "over the quota");
+    gateway.get("/sddcs").await;
+    let each_is_counted = async |it: &TestGateway| {
+        let spans = "sddc_gateway_trace_spans_total";
+        let (taken, lost) = (it.metric(spans, "exported").await, it.metric(spans, "failed").await);
+        let came = u32::try_from(collector.spans().len()).unwrap();
+        taken > 0.5 && lost > 0.5 && (taken + lost - f64::from(came)).abs() < 0.5
+    };
+    gateway.until("each is counted once", each_is_counted).await;
+}
+
+#[tokio::test]
 async fn a_collector_that_says_nothing_holds_up_neither_requests_nor_the_end() {
     let (cloud, collector) = (cloud().await, Collector::start());
     collector.fall_silent();

@@ -8,12 +8,18 @@ use tokio::{sync::mpsc, time};
 use tokio_util::sync::CancellationToken;
 use url::Url;
 use uuid::Uuid;
-use vmware_cloud::upstream::{
-    BuildError, CallBounds, Client, ContentType, Failure, InvalidResponse, Proxies, Reply,
-    Upstream, backoff, jittered,
+use vmware_cloud::{
+    csp::Scrubber,
+    upstream::{
+        BuildError, CallBounds, Client, ContentType, Failure, InvalidResponse, Proxies, Reply,
+        Upstream, backoff, jittered,
+    },
 };
 
-use super::{FinishedSpan, SpanOutcome, otlp::ExportRequest};
+use super::{
+    FinishedSpan, SpanOutcome,
+    otlp::{ExportRequest, ExportResponse},
+};
 use crate::{USER_AGENT, clock::Clock, telemetry::Metrics};
 
 const ENDPOINT: &str = "traces";
@@ -39,6 +45,8 @@ const MAX_DELAY: Duration = Duration::from_secs(1);
 const LAST_TRY: Duration = Duration::from_secs(10);
 /// What is left at the end is sent within this time, or lost.
 const FLUSH_PATIENCE: Duration = Duration::from_secs(2);
+/// Of what a collector says.
+const MAX_MESSAGE_CHARS: usize = 200;
 
 /// Exports spans until it is told to stop, and what is queued then.
 #[derive(Debug)]
@@ -61,7 +69,7 @@ struct Collector {
     instance: String,
 }
 
-/// Why a batch was not taken.
+/// Why a batch was not taken, or not all of it.
 #[derive(Debug, thiserror::Error)]
 enum ExportError {
     /// No answer, or none that is one.
@@ -70,15 +78,36 @@ enum ExportError {
     /// 400, 401, 403 or 404: the same batch would be refused again.
     #[error("refused ({0})")]
     Refused(StatusCode),
+    /// 200, but not for so many spans, for a reason in the collector's words.
+    #[error("{0} rejected: {1:?}")]
+    Rejected(usize, String),
 }
 
 impl ExportError {
+    /// Of a 200 with this body.
+    fn of_answer(body: &[u8]) -> Option<Self> {
+        // What cannot be read rejects nothing.
+        let partial = ExportResponse::decode(body).ok()?.partial_success?;
+        let rejected = usize::try_from(partial.rejected_spans).ok().filter(|spans| *spans > 0)?;
+        // It knows no secret of the gateway's, but perhaps some of others.
+        let message = Scrubber::new([]).scrub(partial.error_message.into());
+        Some(Self::Rejected(rejected, message.chars().take(MAX_MESSAGE_CHARS).collect()))
+    }
+
+    /// How many spans of a batch are lost.
+    fn lost(&self, batch: usize) -> usize {
+        match self {
+            Self::Failed(_) | Self::Refused(_) => batch,
+            Self::Rejected(spans, _) => batch.min(*spans),
+        }
+    }
+
     /// How long to wait before the same batch is sent again, `spent` after its first try; `None` if
     /// that would not help, or be too late.
     fn pause(&self, failures: u32, spent: Duration) -> Option<Duration> {
         let left = LAST_TRY.saturating_sub(spent);
         match self {
-            Self::Failed(Failure::Contract(_)) | Self::Refused(_) => None,
+            Self::Failed(Failure::Contract(_)) | Self::Refused(_) | Self::Rejected(..) => None,
             Self::Failed(_) if left.is_zero() => None,
             Self::Failed(failure) => {
                 let asked = failure.retry_after().unwrap_or_default();
@@ -105,7 +134,7 @@ impl Collector {
         let request = request.header(CONTENT_TYPE, "application/x-protobuf").body(body).build();
         let request = request.map_err(|_| Failure::from(InvalidResponse::Address))?;
         match self.client.call(ENDPOINT, request).await? {
-            Reply::Json(_) => Ok(()),
+            Reply::Json(body) => ExportError::of_answer(&body).map_or(Ok(()), Err),
             Reply::Refused(status, _) => Err(ExportError::Refused(status)),
         }
     }
@@ -148,12 +177,11 @@ impl Exporter {
         self.fill().await;
         let begun = self.clock.now();
         for failures in 0.. {
-            let Err(error) = self.collector.export(&self.batch).await else {
-                return self.settle(SpanOutcome::Exported, None);
-            };
-            match error.pause(failures, self.clock.now().since(begun)) {
+            let error = self.collector.export(&self.batch).await.err();
+            let spent = self.clock.now().since(begun);
+            match error.as_ref().and_then(|error| error.pause(failures, spent)) {
                 Some(pause) => time::sleep(pause).await,
-                None => return self.settle(SpanOutcome::Failed, Some(&error)),
+                None => return self.settle(error.as_ref()),
             }
         }
     }
@@ -184,15 +212,16 @@ impl Exporter {
             {
                 return;
             }
-            match self.collector.export(&self.batch).await {
-                Ok(()) => self.settle(SpanOutcome::Exported, None),
-                Err(error) => self.settle(SpanOutcome::Failed, Some(&error)),
-            }
+            let error = self.collector.export(&self.batch).await.err();
+            self.settle(error.as_ref());
         }
     }
 
-    fn settle(&mut self, outcome: SpanOutcome, error: Option<&ExportError>) {
-        self.metrics.trace_spans(outcome, self.batch.len());
+    /// Counts what has become of the batch.
+    fn settle(&mut self, error: Option<&ExportError>) {
+        let lost = error.map_or(0, |error| error.lost(self.batch.len()));
+        self.metrics.trace_spans(SpanOutcome::Exported, self.batch.len() - lost);
+        self.metrics.trace_spans(SpanOutcome::Failed, lost);
         match error {
             Some(error) if !self.is_failing => {
                 tracing::warn!(%error, "spans are lost: the collector of traces does not take them");
@@ -207,7 +236,7 @@ impl Exporter {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::otlp::PartialSuccess, *};
 
     #[test]
     fn a_batch_is_sent_again_for_ten_seconds_whatever_the_collector_asks_for() {
@@ -224,5 +253,20 @@ mod tests {
             assert_eq!(busy(None).pause(3, second * spent), None);
         }
         assert_eq!(ExportError::Refused(StatusCode::FORBIDDEN).pause(0, Duration::ZERO), None);
+    }
+    #[test]
+    fn what_a_collector_rejects_is_told_in_its_words_cut_and_without_secrets() {
+        let answer = |rejected_spans, error_message: String| {
+            let partial_success = Some(PartialSuccess { rejected_spans, error_message });
+            ExportError::of_answer(&ExportResponse { partial_success }.encode_to_vec())
+        };
+        let key = format!("over quota\n sgw_{}", "x".repeat(43));
+        let error = answer(3, key).unwrap();
+        assert_eq!(error.to_string(), r#"3 rejected: "over quota\n [redacted]""#);
+        assert_eq!((error.lost(512), error.lost(2)), (3, 2));
+        assert!(answer(1, "ü".repeat(1000)).unwrap().to_string().chars().count() < 220);
+        // A warning, and what is no such answer.
+        assert!(answer(0, "slow down".to_owned()).is_none() && answer(-1, String::new()).is_none());
+        assert!(ExportError::of_answer(b"{}").is_none() && ExportError::of_answer(b"").is_none());
     }
 }

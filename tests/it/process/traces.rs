@@ -36,3 +36,12 @@ fn spans_that_find_the_queue_full_are_warned_of_once() {
     let log = served.interrupt().stderr;
     assert_eq!(log.matches("spans are dropped").count(), 1, "{log}");
 }
+
+#[test]
+fn what_a_collector_rejects_is_warned_of_in_its_words() {
+    let (cloud, collector) = (Cloud::start(&[]), Collector::start());
+    collector.reject(1, "over the quota");
+    let mut served = traced(&cloud, &collector);
+    let line = served.process.line("spans are lost: the collector of traces does not take them");
+    assert!(line.contains(r#"1 rejected: \"over the quota\""#), "{line}");
+}

@@ -244,6 +244,19 @@ async fn a_batch_that_is_refused_is_lost_and_the_next_one_is_not() {
 }
 
 #[tokio::test]
+async fn a_batch_that_any_2xx_answers_is_taken() {
+    for status in [202, 204] {
+        let (cloud, collector) = (cloud().await, Collector::start());
+        collector.answer(status);
+        let gateway = traced(&cloud, &collector).start().await;
+        gateway.get("/sddcs").await;
+        let spans = "sddc_gateway_trace_spans_total";
+        gateway.until("taken", async |it| it.metric(spans, "exported").await > 0.0).await;
+        assert!(gateway.metric(spans, "failed").await.abs() < 0.5);
+    }
+}
+
+#[tokio::test]
 async fn spans_that_a_collector_rejects_in_a_200_are_lost_and_not_sent_again() {
     let (cloud, collector) = (cloud().await, Collector::start());
     let gateway = traced(&cloud, &collector).start().await;

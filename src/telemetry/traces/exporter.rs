@@ -133,9 +133,12 @@ impl Collector {
         let request = self.client.request(Method::POST, self.endpoint.clone());
         let request = request.header(CONTENT_TYPE, "application/x-protobuf").body(body).build();
         let request = request.map_err(|_| Failure::from(InvalidResponse::Address))?;
-        match self.client.call(ENDPOINT, request).await? {
-            Reply::Json(body) => ExportError::of_answer(&body).map_or(Ok(()), Err),
-            Reply::Refused(status, _) => Err(ExportError::Refused(status)),
+        match self.client.call(ENDPOINT, request).await {
+            Ok(Reply::Json(body)) => ExportError::of_answer(&body).map_or(Ok(()), Err),
+            // Not by the book (OTLP wants a 200), but taken: 202 from a queue, 204 from a proxy.
+            Err(Failure::Contract(InvalidResponse::Status(status))) if status.is_success() => Ok(()),
+            Ok(Reply::Refused(status, _)) => Err(ExportError::Refused(status)),
+            Err(failure) => Err(failure.into()),
         }
     }
 }

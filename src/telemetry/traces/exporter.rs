@@ -136,7 +136,9 @@ impl Collector {
         match self.client.call(ENDPOINT, request).await {
             Ok(Reply::Json(body)) => ExportError::of_answer(&body).map_or(Ok(()), Err),
             // Not by the book (OTLP wants a 200), but taken: 202 from a queue, 204 from a proxy.
-            Err(Failure::Contract(InvalidResponse::Status(status))) if status.is_success() => Ok(()),
+            Err(Failure::Contract(InvalidResponse::Status(status))) if status.is_success() => {
+                Ok(())
+            }
             Ok(Reply::Refused(status, _)) => Err(ExportError::Refused(status)),
             Err(failure) => Err(failure.into()),
         }

@@ -71,7 +71,7 @@ enum SpanDetail {
         method: Method,
         endpoint: &'static str,
         status: Option<StatusCode>,
-        timed_out: bool,
+        failed: Option<Kind>,
     },
 }
 
@@ -157,7 +157,7 @@ impl Tracer {
             method: call.method.clone(),
             endpoint: call.endpoint,
             status: call.status,
-            timed_out: call.timed_out,
+            failed: call.failed,
         });
     }
 

@@ -7,7 +7,7 @@ use std::{
 };
 
 use http::{Method, StatusCode};
-use sddc_gateway::simulator::{Fault, Target};
+use sddc_gateway::simulator::{Fault, FaultKind, Target};
 use support::collector::{Collector, Span};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -185,6 +185,29 @@ async fn each_try_is_a_span_and_says_how_it_failed() {
     let requests = named(&spans, "GET /sddcs");
     assert!(!requests[0].is_error && requests[1].is_error);
     assert_eq!(requests[1].attributes["error.type"], "upstream-contract");
+}
+
+#[tokio::test]
+async fn a_try_fails_by_its_body_too_and_a_read_by_what_the_body_says() {
+    for (kind, attempt, read) in [
+        (FaultKind::Truncate, Some("connection"), "upstream-unavailable"),
+        (FaultKind::Html, Some("upstream-contract"), "upstream-contract"),
+        // A whole answer: it is the read that makes nothing of it.
+        (FaultKind::Garbage, None, "upstream-contract"),
+    ] {
+        let (cloud, collector) = (cloud().await, Collector::start());
+        let setup = traced(&cloud, &collector).with(|config| config.vmc.retries = 0);
+        let gateway = setup.start().await;
+        cloud.simulator.script(Fault::on(Target::Vmc, SDDCS).kind(kind));
+        gateway.get("/sddcs").await;
+        let spans = spans_at_end(gateway, &collector).await;
+        for (name, error) in [("GET sddcs", attempt), ("read sddcs", Some(read))] {
+            let span = named(&spans, name)[0];
+            assert_eq!(span.attributes.get("error.type").map(String::as_str), error, "{span:?}");
+            assert_eq!(span.is_error, error.is_some(), "{span:?}");
+        }
+        assert_eq!(named(&spans, "GET sddcs")[0].attributes["http.response.status_code"], "200");
+    }
 }
 
 #[tokio::test]

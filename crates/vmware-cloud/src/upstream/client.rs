@@ -181,7 +181,7 @@ impl Client {
             method,
             endpoint,
             status,
-            timed_out: matches!(outcome, Err(Failure::Timeout(_))),
+            failed: outcome.as_ref().err().map(Failure::kind),
             took: self.clock.now().since(begun),
             span,
         }));

@@ -17,6 +17,11 @@ impl EventSpell {
         let last = self.0.replace(now());
         last.is_none_or(is_over)
     }
+
+    /// Whether a spell is over that has not been told to have ended.
+    pub fn ends(&mut self) -> bool {
+        self.0.take_if(|last| is_over(*last)).is_some()
+    }
 }
 
 fn is_over(last: Instant) -> bool {
@@ -37,12 +42,16 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_spell_lasts_until_nothing_has_happened_for_a_minute() {
         let mut spell = EventSpell::default();
-        assert!(spell.begins());
+        assert!(!spell.ends() && spell.begins());
         for _ in 0..3 {
             advance(SPELL).await;
-            assert!(!spell.begins());
+            assert!(!spell.ends() && !spell.begins());
+        }
+        for _ in 0..2 {
+            advance(SPELL + Duration::from_millis(1)).await;
+            assert!(spell.begins());
         }
         advance(SPELL + Duration::from_millis(1)).await;
-        assert!(spell.begins());
+        assert!(spell.ends() && !spell.ends());
     }
 }

@@ -20,7 +20,11 @@ use super::{
     FinishedSpan, SpanOutcome,
     otlp::{ExportRequest, ExportResponse},
 };
-use crate::{USER_AGENT, clock::Clock, telemetry::Metrics};
+use crate::{
+    USER_AGENT,
+    clock::Clock,
+    telemetry::{EventSpell, Metrics},
+};
 
 const ENDPOINT: &str = "traces";
 /// The collector of traces.
@@ -57,8 +61,7 @@ pub struct Exporter {
     metrics: Metrics,
     /// Taken from the queue and not settled yet.
     batch: Vec<FinishedSpan>,
-    /// Whether the last batch was lost: only changes are logged.
-    is_failing: bool,
+    losses: EventSpell,
 }
 
 #[derive(Debug)]
@@ -164,7 +167,14 @@ impl Exporter {
         queue: mpsc::Receiver<FinishedSpan>,
     ) -> Result<Self, BuildError> {
         let collector = Collector::new(endpoint, proxies, clock.clone(), metrics.clone())?;
-        Ok(Self { collector, queue, clock, metrics, batch: Vec::new(), is_failing: false })
+        Ok(Self {
+            collector,
+            queue,
+            clock,
+            metrics,
+            batch: Vec::new(),
+            losses: EventSpell::default(),
+        })
     }
 
     /// Exports until `stop`, and then what is left.
@@ -228,13 +238,14 @@ impl Exporter {
         self.metrics.trace_spans(SpanOutcome::Exported, self.batch.len() - lost);
         self.metrics.trace_spans(SpanOutcome::Failed, lost);
         match error {
-            Some(error) if !self.is_failing => {
+            Some(error) if self.losses.begins() => {
                 tracing::warn!(%error, "spans are lost: the collector of traces does not take them");
             }
-            None if self.is_failing => tracing::info!("the collector of traces takes spans again"),
+            None if self.losses.ends() => {
+                tracing::info!("the collector of traces takes spans again");
+            }
             _ => {}
         }
-        self.is_failing = error.is_some();
         self.batch.clear();
     }
 }

@@ -7,7 +7,7 @@ use std::{
 
 use support::collector::Collector;
 
-use super::run::{Cloud, SECRET, Served, gateway};
+use super::run::{Cloud, SECRET, Served, gateway, until};
 
 fn traced(cloud: &Cloud, collector: &Collector) -> Served {
     gateway(&[])
@@ -44,4 +44,21 @@ fn what_a_collector_rejects_is_warned_of_in_its_words() {
     let mut served = traced(&cloud, &collector);
     let line = served.process.line("spans are lost: the collector of traces does not take them");
     assert!(line.contains(r#"1 rejected: \"over the quota\""#), "{line}");
+}
+
+#[test]
+fn a_collector_that_refuses_every_other_batch_is_warned_of_once() {
+    let (cloud, collector) = (Cloud::start(&[]), Collector::start());
+    let served = traced(&cloud, &collector);
+    for (status, outcome) in [(400, "failed"), (200, "exported")].repeat(2) {
+        collector.answer(status);
+        let count =
+            || served.figure(&format!("sddc_gateway_trace_spans_total{{outcome=\"{outcome}\"}}"));
+        let before = count();
+        served.get("/sddcs");
+        until("the next batch", || count() != before);
+    }
+    let log = served.interrupt().stderr;
+    assert_eq!(log.matches("spans are lost").count(), 1, "{log}");
+    assert!(!log.contains("takes spans again"), "{log}");
 }

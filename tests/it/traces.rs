@@ -308,3 +308,23 @@ async fn a_collector_that_says_nothing_holds_up_neither_requests_nor_the_end() {
     }
     timeout(Duration::from_secs(4), gateway.stop()).await.expect("an end in time");
 }
+
+#[tokio::test]
+async fn a_batch_that_is_being_sent_at_the_end_is_not_sent_again() {
+    let (cloud, collector) = (cloud().await, Collector::start());
+    let gateway = traced(&cloud, &collector).start().await;
+    until(&collector, "the mint", has("mint token")).await;
+    let (held, before) = (collector.hold_next(), collector.requests());
+    gateway.get("/sddcs").await;
+    gateway.until("a batch is being sent", async |_| collector.requests() > before).await;
+    gateway.get("/orgs").await;
+    let mut end = std::pin::pin!(gateway.stop());
+    let early = timeout(Duration::from_millis(300), &mut end).await;
+    assert!(early.is_err(), "it waits for the answer");
+    drop(held);
+    end.await;
+    let spans = collector.spans();
+    assert_eq!(named(&spans, "GET /orgs").len(), 1, "what waited is sent: {spans:#?}");
+    let ids: std::collections::HashSet<_> = spans.iter().map(|span| &span.span_id).collect();
+    assert_eq!(ids.len(), spans.len(), "{spans:#?}");
+}

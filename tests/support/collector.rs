@@ -6,7 +6,10 @@ use std::{
     fmt::Write as _,
     io::{BufRead, BufReader, Read, Write},
     net::{SocketAddr, TcpListener, TcpStream},
-    sync::{Arc, Mutex, MutexGuard},
+    sync::{
+        Arc, Mutex, MutexGuard,
+        mpsc::{Receiver, Sender, channel},
+    },
     thread,
 };
 
@@ -25,6 +28,7 @@ struct State {
     content_type: &'static str,
     body: Vec<u8>,
     is_silent: bool,
+    held: Option<Receiver<()>>,
     requests: usize,
     raw: Vec<u8>,
     spans: Vec<Span>,
@@ -99,6 +103,13 @@ impl Collector {
         self.state().is_silent = true;
     }
 
+    /// Answers the next request when what this gives is dropped, although it has taken the spans.
+    pub fn hold_next(&self) -> Sender<()> {
+        let (release, held) = channel();
+        self.state().held = Some(held);
+        release
+    }
+
     /// Requests that came.
     pub fn requests(&self) -> usize {
         self.state().requests
@@ -146,7 +157,11 @@ impl Collector {
                 state.take(&body);
             }
             let answer = [&*state.head(status).into_bytes(), &state.body].concat();
+            let held = state.held.take();
             drop(state);
+            if let Some(held) = held {
+                let _ = held.recv();
+            }
             if stream.write_all(&answer).is_err() {
                 return;
             }

@@ -179,23 +179,39 @@ impl Exporter {
 
     /// Exports until `stop`, and then what is left.
     pub async fn run(mut self, stop: CancellationToken) {
-        while stop.run_until_cancelled(self.export_next()).await.is_some() {}
-        let flushed = time::timeout(FLUSH_PATIENCE, self.flush()).await;
-        if flushed.is_err() {
-            let lost = self.batch.len() + self.queue.len();
-            tracing::warn!(spans = lost, "spans are lost: the collector of traces is too slow");
+        let too_late = async {
+            stop.cancelled().await;
+            time::sleep(FLUSH_PATIENCE).await;
+        };
+        tokio::select! {
+            () = self.export_all(&stop) => {}
+            () = too_late => {
+                let lost = self.batch.len() + self.queue.len();
+                tracing::warn!(spans = lost, "spans are lost: the collector of traces is too slow");
+            }
         }
     }
 
-    /// Exports a batch, once there is one. What is not settled when this is dropped stays.
-    async fn export_next(&mut self) {
-        self.fill().await;
+    /// A batch that is being sent at `stop` is not sent again: the collector may have taken it.
+    async fn export_all(&mut self, stop: &CancellationToken) {
+        while stop.run_until_cancelled(self.fill()).await.is_some() {
+            self.export_batch(stop).await;
+        }
+        self.queue.close();
+        while !self.batch.is_empty() || self.queue.recv_many(&mut self.batch, MAX_BATCH).await > 0 {
+            self.export_batch(stop).await;
+        }
+    }
+
+    /// Sends the batch until it is taken or lost. After `stop` no try has a further one.
+    async fn export_batch(&mut self, stop: &CancellationToken) {
         let begun = self.clock.now();
         for failures in 0.. {
             let error = self.collector.export(&self.batch).await.err();
             let spent = self.clock.now().since(begun);
-            match error.as_ref().and_then(|error| error.pause(failures, spent)) {
-                Some(pause) => time::sleep(pause).await,
+            let pause = error.as_ref().and_then(|error| error.pause(failures, spent));
+            match pause.filter(|_| !stop.is_cancelled()) {
+                Some(pause) => drop(stop.run_until_cancelled(time::sleep(pause)).await),
                 None => return self.settle(error.as_ref()),
             }
         }
@@ -217,19 +233,6 @@ impl Exporter {
         };
         // What has come stays in the batch.
         let _ = time::timeout(MAX_DELAY, more).await;
-    }
-
-    /// Sends all there is, each batch once.
-    async fn flush(&mut self) {
-        self.queue.close();
-        loop {
-            if self.batch.is_empty() && self.queue.recv_many(&mut self.batch, MAX_BATCH).await == 0
-            {
-                return;
-            }
-            let error = self.collector.export(&self.batch).await.err();
-            self.settle(error.as_ref());
-        }
     }
 
     /// Counts what has become of the batch.

@@ -130,8 +130,9 @@ impl Tracer {
         record: &AccessRecord<'_>,
         (caller, request_id): (&Arc<str>, &HeaderValue),
     ) {
-        let AccessRecord { method, route, status, cache, age_s, reason, .. } = *record;
-        self.record(span, took, || SpanDetail::Request {
+        let AccessRecord { timestamp, method, route, status, cache, age_s, reason, .. } = *record;
+        // Not now: while its line was written time has passed, and its reads would begin before it.
+        self.record(span, took, Some(timestamp), || SpanDetail::Request {
             method,
             route,
             status,
@@ -146,13 +147,13 @@ impl Tracer {
     /// A read or a mint has ended.
     pub(super) fn work_ended(&self, work: &TracedWork) {
         let TracedWork { name, endpoint, span, took, failed } = *work;
-        self.record(span, took, || SpanDetail::Work { name, endpoint, failed });
+        self.record(span, took, None, || SpanDetail::Work { name, endpoint, failed });
     }
 
     /// A try at an upstream has ended.
     pub(super) fn call_ended(&self, call: &UpstreamCall) {
         let Some(span) = call.span else { return };
-        self.record(span, call.took, || SpanDetail::Try {
+        self.record(span, call.took, None, || SpanDetail::Try {
             upstream: call.upstream.name,
             method: call.method.clone(),
             endpoint: call.endpoint,
@@ -161,16 +162,19 @@ impl Tracer {
         });
     }
 
-    fn record(&self, span: Span, took: Duration, detail: impl FnOnce() -> SpanDetail) {
+    /// Without `ended` it has ended now.
+    fn record(
+        &self,
+        span: Span,
+        took: Duration,
+        ended: Option<Timestamp>,
+        detail: impl FnOnce() -> SpanDetail,
+    ) {
         let Some(queue) = self.0.as_ref().filter(|_| span.context.is_sampled) else { return };
         let finished = match queue.sender.try_reserve() {
             Ok(permit) => {
-                permit.send(FinishedSpan {
-                    span,
-                    ended: queue.clock.wall(),
-                    took,
-                    detail: detail(),
-                });
+                let ended = ended.unwrap_or_else(|| queue.clock.wall());
+                permit.send(FinishedSpan { span, ended, took, detail: detail() });
                 return;
             }
             Err(full) => full,
@@ -208,5 +212,36 @@ mod tests {
         (0..2).for_each(|_| ended(true));
         let page = metrics.page(&Registry::default()).unwrap();
         assert!(page.contains("trace_spans_total{outcome=\"dropped\"} 2"), "{page}");
+    }
+    #[test]
+    fn a_request_ends_with_its_access_record_however_long_the_line_takes() {
+        let (sender, mut spans) = mpsc::channel(1);
+        let clock = Clock::manual(Timestamp::UNIX_EPOCH);
+        let (metrics, drops) = (Metrics::new(), Arc::default());
+        let queue = SpanQueue { sender, clock: clock.clone(), metrics, drops };
+        let record = AccessRecord {
+            timestamp: clock.wall(),
+            level: "INFO",
+            target: "access",
+            message: "request",
+            request_id: "job-7",
+            trace_id: None,
+            caller: "tester",
+            client: std::net::Ipv4Addr::LOCALHOST.into(),
+            method: "GET",
+            route: "/sddcs",
+            status: 200,
+            duration_ms: 1.0,
+            bytes: None,
+            cache: None,
+            age_s: None,
+            decision: None,
+            reason: None,
+            client_san: None,
+        };
+        clock.advance(Duration::from_millis(1));
+        let of = (&"tester".into(), &HeaderValue::from_static("job-7"));
+        Tracer(Some(queue)).request(Span::begin(None), Duration::ZERO, &record, of);
+        assert_eq!(spans.try_recv().unwrap().ended, record.timestamp);
     }
 }

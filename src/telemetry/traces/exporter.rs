@@ -177,11 +177,11 @@ impl Exporter {
         })
     }
 
-    /// Exports until `stop`, and then what is left.
-    pub async fn run(mut self, stop: CancellationToken) {
+    /// Exports until `stop`, and then what is left, unless `hurry` is told.
+    pub async fn run(mut self, stop: CancellationToken, hurry: CancellationToken) {
         let too_late = async {
             stop.cancelled().await;
-            time::sleep(FLUSH_PATIENCE).await;
+            hurry.run_until_cancelled(time::sleep(FLUSH_PATIENCE)).await;
         };
         tokio::select! {
             () = self.export_all(&stop) => {}

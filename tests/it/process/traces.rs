@@ -3,8 +3,11 @@
 use std::{
     io::{BufRead, BufReader, Write},
     net::TcpStream,
+    time::Duration,
 };
 
+use base::clock::Clock;
+use rustix::process::Signal;
 use support::collector::Collector;
 
 use super::run::{Cloud, SECRET, Served, gateway, until};
@@ -61,4 +64,20 @@ fn a_collector_that_refuses_every_other_batch_is_warned_of_once() {
     let log = served.interrupt().stderr;
     assert_eq!(log.matches("spans are lost").count(), 1, "{log}");
     assert!(!log.contains("takes spans again"), "{log}");
+}
+
+#[test]
+fn a_second_signal_ends_the_wait_for_a_collector() {
+    let (cloud, collector) = (Cloud::start(&[]), Collector::start());
+    collector.fall_silent();
+    let mut served = traced(&cloud, &collector);
+    until("a batch is being sent", || collector.requests() > 0);
+    served.signal(Signal::INT);
+    served.process.line("shutting down");
+    let clock = Clock::system();
+    let second = clock.now();
+    served.signal(Signal::TERM);
+    assert_eq!(served.exit_code(), Some(0));
+    let took = clock.now().since(second);
+    assert!(took < Duration::from_millis(1500), "{took:?}");
 }

@@ -316,12 +316,14 @@ impl Gateway {
             readiness: self.readiness.clone(),
             close: self.close_api.clone(),
             cutting: self.cutting.clone(),
+            hurry: self.tasks.hurry.clone(),
             connections: self.connections.clone(),
             delay: self.settings.drain_delay,
             limit: self.settings.drain,
         };
         drain.run(reason, signals).await;
-        self.stop().await;
+        let hurry = self.tasks.hurry.clone();
+        signals.hurrying(&hurry, self.stop()).await;
         reason
     }
 

@@ -153,6 +153,18 @@ impl Signals {
             _ = self.interrupt.recv() => ShutdownReason::Interrupt,
         }
     }
+
+    /// Waits for the end of some work, and tells it by `hurry` of a signal meanwhile.
+    pub async fn hurrying(&mut self, hurry: &CancellationToken, work: impl Future<Output = ()>) {
+        let mut work = std::pin::pin!(work);
+        tokio::select! {
+            () = &mut work => {}
+            _ = self.next() => {
+                hurry.cancel();
+                work.await;
+            }
+        }
+    }
 }
 
 /// What is wound down, in this order.
@@ -164,6 +176,8 @@ pub struct Drain {
     pub close: CancellationToken,
     /// Has requests that are still in flight answered 503, when the time is up.
     pub cutting: CancellationToken,
+    /// Cancelled by a second signal.
+    pub hurry: CancellationToken,
     /// The API listener's connections.
     pub connections: TaskTracker,
     /// `api.drain_delay`.
@@ -196,6 +210,7 @@ impl Drain {
             () = wind_down => {}
             _ = signals.next() => {
                 tracing::warn!("second signal: the gateway no longer waits for requests in flight");
+                self.hurry.cancel();
                 self.readiness.drain();
                 self.close.cancel();
                 self.connections.close();

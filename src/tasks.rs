@@ -26,6 +26,8 @@ impl PanicReport for Metrics {
 pub struct Tasks {
     /// Tells every task to end.
     pub stop: CancellationToken,
+    /// Tells them that a second signal has come: what can be lost is not waited for.
+    pub hurry: CancellationToken,
     /// One-shot tasks. Nobody waits for them at the end: their callers are gone.
     pub jobs: BackgroundJobs,
     lasting: TaskTracker,
@@ -39,6 +41,7 @@ impl Tasks {
     pub fn new(metrics: Metrics) -> Self {
         Self {
             stop: CancellationToken::new(),
+            hurry: CancellationToken::new(),
             jobs: BackgroundJobs::new(metrics.clone()),
             lasting: TaskTracker::new(),
             failed: Arc::default(),

@@ -1,7 +1,7 @@
 //! What is wrong with a configuration, all of it at once.
 //!
 //! A fault says which key, what is wrong with it and where it was set. Its text may go to any log:
-//! whether a value may be repeated in it is decided by [`Key::may_quote`](super::Key).
+//! what of a value may be repeated in it is decided by [`Key::quote`](super::Key).
 
 use std::{fmt, ops::Range, sync::Arc};
 

@@ -1,9 +1,12 @@
 //! What a key is: its name in the file and the environment, how it is written, what holds without
-//! it, and whether a fault may repeat its value.
+//! it, and what of its value a fault may repeat.
 
 use std::{net::SocketAddr, ops::Deref, time::Duration};
 
-use super::value::{self, spell_duration, spell_size};
+use super::{
+    faults::quoted,
+    value::{self, spell_duration, spell_size},
+};
 
 /// What every environment name begins with.
 pub(super) const ENVIRONMENT_PREFIX: &str = "SDDC_GATEWAY_";
@@ -193,18 +196,23 @@ impl Key {
         }
     }
 
-    /// Whether a fault may repeat a wrong value.
+    /// How a fault may repeat a wrong value, if it may: in quotes, cut where the query of a URL begins.
     ///
-    /// Not only secrets are held back: people put a password into a URL (`user:password@host`), a
-    /// caller key where its digest belongs, and the secret itself where the name of its file
-    /// belongs. The fault says where the value was set; that is enough to look it up.
-    pub(super) fn may_quote(&self, value: &str) -> bool {
-        let harmless = !value.contains('@') && !value.contains("sgw_");
-        match self.shape {
-            ValueShape::Credential | ValueShape::Credentials => false,
-            ValueShape::Path => harmless && value.starts_with('/'),
-            _ => harmless,
-        }
+    /// Not only secrets are held back: people put a password or a token into a URL
+    /// (`user:password@host`, `?token=…`), a caller key where its digest belongs, and the secret itself
+    /// where the name of its file belongs. The fault says where the value was set; that is enough to
+    /// look it up.
+    pub(super) fn quote(&self, value: &str) -> Option<String> {
+        let is_harmless = !value.contains('@') && !value.contains("sgw_");
+        let (may, end) = match self.shape {
+            ValueShape::Credential | ValueShape::Credentials => (false, None),
+            ValueShape::Path => (value.starts_with('/'), None),
+            _ => (true, value.find(['?', '#'])),
+        };
+        (may && is_harmless).then(|| match end {
+            Some(end) => quoted(&format!("{}…", &value[..=end])),
+            None => quoted(value),
+        })
     }
 }
 

@@ -6,7 +6,7 @@
 use std::{fmt::Display, path::PathBuf};
 
 use super::{
-    faults::{Fault, SettingOrigin, quoted},
+    faults::{Fault, SettingOrigin},
     keys::{Key, Setting},
     layers::{Entry, SettingLayers},
 };
@@ -55,10 +55,10 @@ impl<'a> Reader<'a> {
             Err(fault) => self.fault(key.name, fault, origin),
             Ok(text) => match parse(&text) {
                 Ok(value) => return Some(value),
-                Err(fault) if key.may_quote(&text) => {
-                    self.fault(key.name, format!("{} {fault}", quoted(&text)), origin);
-                }
-                Err(fault) => self.fault(key.name, fault, origin),
+                Err(fault) => match key.quote(&text) {
+                    Some(value) => self.fault(key.name, format!("{value} {fault}"), origin),
+                    None => self.fault(key.name, fault, origin),
+                },
             },
         }
         None
@@ -95,10 +95,10 @@ impl<'a> Reader<'a> {
         for (at, (text, origin)) in items.into_iter().enumerate() {
             match (setting.parse)(&text) {
                 Ok(item) => good.push((item, origin)),
-                Err(fault) if key.may_quote(&text) => {
-                    self.fault(key.name, format!("{} {fault}", quoted(&text)), &origin);
+                Err(fault) => {
+                    let item = key.quote(&text).unwrap_or_else(|| format!("entry {}", at + 1));
+                    self.fault(key.name, format!("{item} {fault}"), &origin);
                 }
-                Err(fault) => self.fault(key.name, format!("entry {} {fault}", at + 1), &origin),
             }
         }
         good

@@ -19,6 +19,6 @@ pub(super) fn start(
     let (clock, metrics) = (clock.clone(), metrics.clone());
     let (tracer, exporter) = Tracer::new(endpoint, &config.proxies, clock, metrics)?;
     let stop = tasks.stop.clone();
-    tasks.spawn("traces", stop.clone(), exporter.run(stop));
+    tasks.spawn("traces", stop.clone(), exporter.run(stop, tasks.hurry.clone()));
     Ok(tracer)
 }

@@ -27,7 +27,7 @@ use tokio::{
 };
 
 use super::state::{ConnectionState, IdleEntry, IdleOrder, micros_since, now};
-use crate::telemetry::Metrics;
+use crate::telemetry::{EventSpell, Metrics};
 
 /// How long a connection may be idle without being closed for another: time for the first head of a
 /// client that has just connected, and for the next request of one that has just been answered.
@@ -37,8 +37,6 @@ const CLOSING_PATIENCE: Duration = Duration::from_millis(20);
 /// One connection of so many is closed at once where room is wanted: one at a time would let a flood
 /// of half heads fill the queue of connections that wait to be accepted.
 const ROOM_AHEAD: usize = 256;
-/// Without an event for so long, a spell of warnings is over.
-const SPELL: Duration = Duration::from_secs(60);
 
 /// Reasons of `connection_errors_total`.
 const IDLE_EVICTED: &str = "idle_evicted";
@@ -103,10 +101,6 @@ struct ClientConnections {
     open: usize,
     by_idle: IdleSet,
 }
-
-/// A warning is for the first event of a spell.
-#[derive(Debug, Default)]
-struct EventSpell(Option<Instant>);
 
 /// Which connection makes room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -395,15 +389,6 @@ impl Drop for ConnectionGuard {
         drop(state);
         shared.gauge.dec();
         shared.signal_room();
-    }
-}
-
-impl EventSpell {
-    /// Notes an event. Whether it is the first of a spell.
-    fn begins(&mut self) -> bool {
-        let now = now();
-        let last = self.0.replace(now);
-        last.is_none_or(|last| now.saturating_duration_since(last) > SPELL)
     }
 }
 

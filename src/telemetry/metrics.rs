@@ -13,7 +13,7 @@ use prometheus_client::{
     metrics::{counter::Counter, family::Family, gauge::Gauge},
     registry::{Metric, Registry},
 };
-use vmware_cloud::UpstreamCall;
+use vmware_cloud::{UpstreamCall, upstream::Kind};
 
 pub(super) use self::events::MintOutcome;
 pub use self::events::{CacheResult, HttpCall, WaitKind};
@@ -285,7 +285,7 @@ impl Metrics {
     pub(super) fn upstream_call(&self, call: &UpstreamCall) {
         let (upstream, endpoint) = (call.upstream.name, call.endpoint);
         let status = match call.status {
-            _ if call.timed_out => "timeout".to_owned(),
+            _ if call.failed == Some(Kind::Timeout) => "timeout".to_owned(),
             Some(status) => status.as_u16().to_string(),
             None => "error".to_owned(),
         };

@@ -6,6 +6,7 @@
 mod access_log;
 mod audit;
 mod cloud_events;
+mod event_spell;
 mod histogram;
 mod json_line;
 mod line_buffer;
@@ -25,6 +26,7 @@ pub use self::{
         Audit, AuditFailed, AuditGuard, AuditPermit, AuditRecord, CertificateRecord, Decision,
     },
     cloud_events::TracedCloud,
+    event_spell::EventSpell,
     log::{LogGuard, start},
     metrics::{CacheResult, HttpCall, Metrics, WaitKind},
     process::ProcessCollector,

@@ -15,6 +15,7 @@ use std::{sync::Arc, time::Duration};
 use base::trace::Span;
 use http::{HeaderValue, Method, StatusCode};
 use jiff::Timestamp;
+use parking_lot::Mutex;
 use tokio::sync::mpsc;
 use vmware_cloud::{
     TracedWork, UpstreamCall,
@@ -22,7 +23,7 @@ use vmware_cloud::{
 };
 
 pub use self::exporter::{Exporter, probe_collector};
-use super::{Metrics, access_log::AccessRecord};
+use super::{EventSpell, Metrics, access_log::AccessRecord};
 use crate::clock::Clock;
 
 /// Spans that wait to be exported; about 1 MiB.
@@ -37,6 +38,7 @@ struct SpanQueue {
     sender: mpsc::Sender<FinishedSpan>,
     clock: Clock,
     metrics: Metrics,
+    drops: Arc<Mutex<EventSpell>>,
 }
 
 /// A span with what is known of it.
@@ -69,7 +71,7 @@ enum SpanDetail {
         method: Method,
         endpoint: &'static str,
         status: Option<StatusCode>,
-        timed_out: bool,
+        failed: Option<Kind>,
     },
 }
 
@@ -108,9 +110,10 @@ impl Tracer {
         clock: Clock,
         metrics: Metrics,
     ) -> Result<(Self, Exporter), BuildError> {
-        let (sender, queue) = mpsc::channel(MAX_QUEUED);
-        let exporter = Exporter::new(endpoint, proxies, clock.clone(), metrics.clone(), queue)?;
-        Ok((Self(Some(SpanQueue { sender, clock, metrics })), exporter))
+        let (sender, spans) = mpsc::channel(MAX_QUEUED);
+        let exporter = Exporter::new(endpoint, proxies, clock.clone(), metrics.clone(), spans)?;
+        let queue = SpanQueue { sender, clock, metrics, drops: Arc::default() };
+        Ok((Self(Some(queue)), exporter))
     }
 
     /// Whether there are spans at all.
@@ -127,8 +130,9 @@ impl Tracer {
         record: &AccessRecord<'_>,
         (caller, request_id): (&Arc<str>, &HeaderValue),
     ) {
-        let AccessRecord { method, route, status, cache, age_s, reason, .. } = *record;
-        self.record(span, took, || SpanDetail::Request {
+        let AccessRecord { timestamp, method, route, status, cache, age_s, reason, .. } = *record;
+        // Not now: while its line was written time has passed, and its reads would begin before it.
+        self.record(span, took, Some(timestamp), || SpanDetail::Request {
             method,
             route,
             status,
@@ -143,31 +147,34 @@ impl Tracer {
     /// A read or a mint has ended.
     pub(super) fn work_ended(&self, work: &TracedWork) {
         let TracedWork { name, endpoint, span, took, failed } = *work;
-        self.record(span, took, || SpanDetail::Work { name, endpoint, failed });
+        self.record(span, took, None, || SpanDetail::Work { name, endpoint, failed });
     }
 
     /// A try at an upstream has ended.
     pub(super) fn call_ended(&self, call: &UpstreamCall) {
         let Some(span) = call.span else { return };
-        self.record(span, call.took, || SpanDetail::Try {
+        self.record(span, call.took, None, || SpanDetail::Try {
             upstream: call.upstream.name,
             method: call.method.clone(),
             endpoint: call.endpoint,
             status: call.status,
-            timed_out: call.timed_out,
+            failed: call.failed,
         });
     }
 
-    fn record(&self, span: Span, took: Duration, detail: impl FnOnce() -> SpanDetail) {
+    /// Without `ended` it has ended now.
+    fn record(
+        &self,
+        span: Span,
+        took: Duration,
+        ended: Option<Timestamp>,
+        detail: impl FnOnce() -> SpanDetail,
+    ) {
         let Some(queue) = self.0.as_ref().filter(|_| span.context.is_sampled) else { return };
         let finished = match queue.sender.try_reserve() {
             Ok(permit) => {
-                permit.send(FinishedSpan {
-                    span,
-                    ended: queue.clock.wall(),
-                    took,
-                    detail: detail(),
-                });
+                let ended = ended.unwrap_or_else(|| queue.clock.wall());
+                permit.send(FinishedSpan { span, ended, took, detail: detail() });
                 return;
             }
             Err(full) => full,
@@ -175,6 +182,11 @@ impl Tracer {
         // The exporter is gone at the very end only.
         let mpsc::error::TrySendError::Full(()) = finished else { return };
         queue.metrics.trace_spans(SpanOutcome::Dropped, 1);
+        if queue.drops.lock().begins() {
+            tracing::warn!(
+                "spans are dropped: they come faster than the collector of traces takes them"
+            );
+        }
     }
 }
 
@@ -200,5 +212,36 @@ mod tests {
         (0..2).for_each(|_| ended(true));
         let page = metrics.page(&Registry::default()).unwrap();
         assert!(page.contains("trace_spans_total{outcome=\"dropped\"} 2"), "{page}");
+    }
+    #[test]
+    fn a_request_ends_with_its_access_record_however_long_the_line_takes() {
+        let (sender, mut spans) = mpsc::channel(1);
+        let clock = Clock::manual(Timestamp::UNIX_EPOCH);
+        let (metrics, drops) = (Metrics::new(), Arc::default());
+        let queue = SpanQueue { sender, clock: clock.clone(), metrics, drops };
+        let record = AccessRecord {
+            timestamp: clock.wall(),
+            level: "INFO",
+            target: "access",
+            message: "request",
+            request_id: "job-7",
+            trace_id: None,
+            caller: "tester",
+            client: std::net::Ipv4Addr::LOCALHOST.into(),
+            method: "GET",
+            route: "/sddcs",
+            status: 200,
+            duration_ms: 1.0,
+            bytes: None,
+            cache: None,
+            age_s: None,
+            decision: None,
+            reason: None,
+            client_san: None,
+        };
+        clock.advance(Duration::from_millis(1));
+        let of = (&"tester".into(), &HeaderValue::from_static("job-7"));
+        Tracer(Some(queue)).request(Span::begin(None), Duration::ZERO, &record, of);
+        assert_eq!(spans.try_recv().unwrap().ended, record.timestamp);
     }
 }

@@ -16,6 +16,7 @@ mod serve;
 mod signals;
 mod suspended;
 mod systemd;
+mod traces;
 
 pub use self::{
     run::{Cloud, Ended, Process, Served, Setup, ask, bearer, file, gateway, new_key, until},

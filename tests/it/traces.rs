@@ -7,7 +7,7 @@ use std::{
 };
 
 use http::{Method, StatusCode};
-use sddc_gateway::simulator::{Fault, Target};
+use sddc_gateway::simulator::{Fault, FaultKind, Target};
 use support::collector::{Collector, Span};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -188,6 +188,29 @@ async fn each_try_is_a_span_and_says_how_it_failed() {
 }
 
 #[tokio::test]
+async fn a_try_fails_by_its_body_too_and_a_read_by_what_the_body_says() {
+    for (kind, attempt, read) in [
+        (FaultKind::Truncate, Some("connection"), "upstream-unavailable"),
+        (FaultKind::Html, Some("upstream-contract"), "upstream-contract"),
+        // A whole answer: it is the read that makes nothing of it.
+        (FaultKind::Garbage, None, "upstream-contract"),
+    ] {
+        let (cloud, collector) = (cloud().await, Collector::start());
+        let setup = traced(&cloud, &collector).with(|config| config.vmc.retries = 0);
+        let gateway = setup.start().await;
+        cloud.simulator.script(Fault::on(Target::Vmc, SDDCS).kind(kind));
+        gateway.get("/sddcs").await;
+        let spans = spans_at_end(gateway, &collector).await;
+        for (name, error) in [("GET sddcs", attempt), ("read sddcs", Some(read))] {
+            let span = named(&spans, name)[0];
+            assert_eq!(span.attributes.get("error.type").map(String::as_str), error, "{span:?}");
+            assert_eq!(span.is_error, error.is_some(), "{span:?}");
+        }
+        assert_eq!(named(&spans, "GET sddcs")[0].attributes["http.response.status_code"], "200");
+    }
+}
+
+#[tokio::test]
 async fn a_trace_that_its_caller_does_not_record_is_not_recorded_here_and_goes_on() {
     let (mut cloud, collector) = (cloud().await, Collector::start());
     let (front, asked) = tap(cloud.address).await;
@@ -244,6 +267,35 @@ async fn a_batch_that_is_refused_is_lost_and_the_next_one_is_not() {
 }
 
 #[tokio::test]
+async fn a_batch_that_any_2xx_answers_is_taken() {
+    for status in [202, 204] {
+        let (cloud, collector) = (cloud().await, Collector::start());
+        collector.answer(status);
+        let gateway = traced(&cloud, &collector).start().await;
+        gateway.get("/sddcs").await;
+        let spans = "sddc_gateway_trace_spans_total";
+        gateway.until("taken", async |it| it.metric(spans, "exported").await > 0.0).await;
+        assert!(gateway.metric(spans, "failed").await.abs() < 0.5);
+    }
+}
+
+#[tokio::test]
+async fn spans_that_a_collector_rejects_in_a_200_are_lost_and_not_sent_again() {
+    let (cloud, collector) = (cloud().await, Collector::start());
+    let gateway = traced(&cloud, &collector).start().await;
+    until(&collector, "the mint", has("mint token")).await;
+    collector.reject(1, "over the quota");
+    gateway.get("/sddcs").await;
+    let each_is_counted = async |it: &TestGateway| {
+        let spans = "sddc_gateway_trace_spans_total";
+        let (taken, lost) = (it.metric(spans, "exported").await, it.metric(spans, "failed").await);
+        let came = u32::try_from(collector.spans().len()).unwrap();
+        taken > 0.5 && lost > 0.5 && (taken + lost - f64::from(came)).abs() < 0.5
+    };
+    gateway.until("each is counted once", each_is_counted).await;
+}
+
+#[tokio::test]
 async fn a_collector_that_says_nothing_holds_up_neither_requests_nor_the_end() {
     let (cloud, collector) = (cloud().await, Collector::start());
     collector.fall_silent();
@@ -255,4 +307,24 @@ async fn a_collector_that_says_nothing_holds_up_neither_requests_nor_the_end() {
         assert_eq!(answered.unwrap().status, StatusCode::OK);
     }
     timeout(Duration::from_secs(4), gateway.stop()).await.expect("an end in time");
+}
+
+#[tokio::test]
+async fn a_batch_that_is_being_sent_at_the_end_is_not_sent_again() {
+    let (cloud, collector) = (cloud().await, Collector::start());
+    let gateway = traced(&cloud, &collector).start().await;
+    until(&collector, "the mint", has("mint token")).await;
+    let (held, before) = (collector.hold_next(), collector.requests());
+    gateway.get("/sddcs").await;
+    gateway.until("a batch is being sent", async |_| collector.requests() > before).await;
+    gateway.get("/orgs").await;
+    let mut end = std::pin::pin!(gateway.stop());
+    let early = timeout(Duration::from_millis(300), &mut end).await;
+    assert!(early.is_err(), "it waits for the answer");
+    drop(held);
+    end.await;
+    let spans = collector.spans();
+    assert_eq!(named(&spans, "GET /orgs").len(), 1, "what waited is sent: {spans:#?}");
+    let ids: std::collections::HashSet<_> = spans.iter().map(|span| &span.span_id).collect();
+    assert_eq!(ids.len(), spans.len(), "{spans:#?}");
 }

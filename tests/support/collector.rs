@@ -6,9 +6,14 @@ use std::{
     fmt::Write as _,
     io::{BufRead, BufReader, Read, Write},
     net::{SocketAddr, TcpListener, TcpStream},
-    sync::{Arc, Mutex, MutexGuard},
+    sync::{
+        Arc, Mutex, MutexGuard,
+        mpsc::{Receiver, Sender, channel},
+    },
     thread,
 };
+
+const PROTOBUF: &str = "application/x-protobuf";
 
 /// It listens as long as the process lives.
 #[derive(Clone)]
@@ -20,7 +25,10 @@ pub struct Collector {
 #[derive(Default)]
 struct State {
     status: u16,
+    content_type: &'static str,
+    body: Vec<u8>,
     is_silent: bool,
+    held: Option<Receiver<()>>,
     requests: usize,
     raw: Vec<u8>,
     spans: Vec<Span>,
@@ -53,8 +61,8 @@ impl Collector {
     pub fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        let state = Arc::new(Mutex::new(State { status: 200, ..State::default() }));
-        let collector = Self { address, state };
+        let collector = Self { address, state: Arc::default() };
+        collector.answer(200);
         let serving = collector.clone();
         thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
@@ -70,14 +78,36 @@ impl Collector {
         format!("http://{}", self.address)
     }
 
-    /// Answers so from now on, and keeps only what it answers 200.
+    /// Answers so from now on, and keeps only what it answers 2xx.
     pub fn answer(&self, status: u16) {
-        self.state().status = status;
+        self.answer_with(status, PROTOBUF, &[]);
+    }
+
+    /// The same with a body.
+    pub fn answer_with(&self, status: u16, content_type: &'static str, body: &[u8]) {
+        let mut state = self.state();
+        (state.status, state.content_type, state.body) = (status, content_type, body.to_vec());
+    }
+
+    /// Says from now on that it has not taken so many spans, and why (`ExportTracePartialSuccess`).
+    pub fn reject(&self, spans: u8, why: &str) {
+        let why_length = u8::try_from(why.len()).unwrap();
+        let partial = [&[0x08, spans, 0x12, why_length], why.as_bytes()].concat();
+        let length = u8::try_from(partial.len()).unwrap();
+        assert!(spans < 0x80 && length < 0x80, "varints of one byte");
+        self.answer_with(200, PROTOBUF, &[&[0x0a, length], &*partial].concat());
     }
 
     /// Takes requests from now on and answers none.
     pub fn fall_silent(&self) {
         self.state().is_silent = true;
+    }
+
+    /// Answers the next request when what this gives is dropped, although it has taken the spans.
+    pub fn hold_next(&self) -> Sender<()> {
+        let (release, held) = channel();
+        self.state().held = Some(held);
+        release
     }
 
     /// Requests that came.
@@ -123,14 +153,16 @@ impl Collector {
                 let _ = reader.read_to_end(&mut Vec::new());
                 return;
             }
-            if status == 200 {
+            if (200..300).contains(&status) {
                 state.take(&body);
             }
+            let answer = [&*state.head(status).into_bytes(), &state.body].concat();
+            let held = state.held.take();
             drop(state);
-            let answer = format!(
-                "HTTP/1.1 {status} -\r\nContent-Type: application/x-protobuf\r\nContent-Length: 0\r\n\r\n"
-            );
-            if stream.write_all(answer.as_bytes()).is_err() {
+            if let Some(held) = held {
+                let _ = held.recv();
+            }
+            if stream.write_all(&answer).is_err() {
                 return;
             }
         }
@@ -150,6 +182,13 @@ fn read_request(reader: &mut impl BufRead) -> Option<(String, Vec<u8>)> {
 }
 
 impl State {
+    fn head(&self, status: u16) -> String {
+        let (content_type, length) = (self.content_type, self.body.len());
+        format!(
+            "HTTP/1.1 {status} -\r\nContent-Type: {content_type}\r\nContent-Length: {length}\r\n\r\n"
+        )
+    }
+
     /// `ExportTraceServiceRequest`.
     fn take(&mut self, request: &[u8]) {
         for resource_spans in messages(request, 1) {

@@ -125,8 +125,8 @@ pub struct UpstreamCall {
     pub endpoint: &'static str,
     /// The status, once a head arrived.
     pub status: Option<StatusCode>,
-    /// Whether the deadline ended it.
-    pub timed_out: bool,
+    /// How it failed, if it did; also after a good status.
+    pub failed: Option<Kind>,
     /// How long it took.
     pub took: Duration,
     /// Its span, where tries are traced.

@@ -66,7 +66,7 @@ impl FetchError {
                 "a redirect, which is not followed"
             }
             Self::Failed(Failure::Contract(
-                InvalidResponse::ContentType | InvalidResponse::Body(_),
+                InvalidResponse::ContentType | InvalidResponse::WebPage | InvalidResponse::Body(_),
             )) => "not JSON",
             Self::Failed(Failure::Contract(
                 InvalidResponse::Status(_) | InvalidResponse::Address,

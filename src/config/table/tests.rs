@@ -99,7 +99,7 @@ fn an_environment_name_is_section_and_key() {
 
 #[test]
 fn what_may_hold_a_secret_is_not_quoted() {
-    let may = |key, value| find(key).is_some_and(|key| key.may_quote(value));
+    let may = |key, value| find(key).is_some_and(|key| key.quote(value).is_some());
     assert!(may("api.listen", "foo"));
     assert!(may("csp.client_secret_file", "/run/secrets/missing"));
     assert!(!may("csp.client_secret_file", "s3cret"));
@@ -108,6 +108,21 @@ fn what_may_hold_a_secret_is_not_quoted() {
     assert!(!may("csp.url", "http://user:s3cret@host"));
     assert!(!may("access.keys", "billing:sgw_s3cret"));
     assert!(!may("api.hosts", "sgw_s3cret"));
+}
+
+#[test]
+fn a_url_is_quoted_without_its_query_or_fragment() {
+    let quoted = |key, value| find(key).and_then(|key| key.quote(value)).unwrap();
+    for key in ["telemetry.otlp_endpoint", "csp.url", "vmc.url", "api.hosts"] {
+        for (url, shown) in [
+            ("http://host/path?token=s3cret", r#""http://host/path?…""#),
+            ("host#s3cret?s3cret", r#""host#…""#),
+            ("ftp://host/path", r#""ftp://host/path""#),
+        ] {
+            assert_eq!(quoted(key, url), shown, "{key}");
+        }
+    }
+    assert_eq!(quoted("vmc.ca_file", "/etc/a#b"), r#""/etc/a#b""#);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 //! with their field numbers.
 
 use prost::{Message, Oneof};
+use vmware_cloud::upstream::Kind;
 
 use super::{FinishedSpan, SpanDetail};
 
@@ -12,6 +13,22 @@ const SERVICE: &str = "sddc-gateway";
 pub(super) struct ExportRequest {
     #[prost(message, repeated, tag = "1")]
     resource_spans: Vec<ResourceSpans>,
+}
+
+/// `ExportTraceServiceResponse`.
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct ExportResponse {
+    #[prost(message, optional, tag = "1")]
+    pub(super) partial_success: Option<PartialSuccess>,
+}
+
+/// What of a batch was not taken, although the status is 200.
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct PartialSuccess {
+    #[prost(int64, tag = "1")]
+    pub(super) rejected_spans: i64,
+    #[prost(string, tag = "2")]
+    pub(super) error_message: String,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -191,17 +208,18 @@ fn describe(detail: &SpanDetail) -> (i32, String, Attributes, Option<String>) {
             let failed = failed.map(|kind| kind.as_str().to_owned());
             (INTERNAL, format!("{name} {endpoint}"), attributes, failed)
         }
-        SpanDetail::Try { upstream, method, endpoint, status, timed_out } => {
+        SpanDetail::Try { upstream, method, endpoint, status, failed } => {
             let attributes = attributes
                 .owned("http.request.method", method.as_str())
                 .text("peer.service", *upstream)
                 .text("endpoint", *endpoint)
                 .number("http.response.status_code", status.map(|it| it.as_u16().into()));
-            let failed = match status {
-                _ if *timed_out => Some("timeout".to_owned()),
-                None => Some("connection".to_owned()),
-                Some(status) if !status.is_success() => Some(status.as_u16().to_string()),
-                Some(_) => None,
+            let failed = match (failed, status) {
+                (Some(Kind::Timeout), _) => Some("timeout".to_owned()),
+                (_, Some(status)) if !status.is_success() => Some(status.as_u16().to_string()),
+                (Some(Kind::Unavailable), _) => Some("connection".to_owned()),
+                (Some(kind), _) => Some(kind.as_str().to_owned()),
+                (None, _) => None,
             };
             (CLIENT, format!("{method} {endpoint}"), attributes, failed)
         }

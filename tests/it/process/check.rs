@@ -337,7 +337,15 @@ fn check_asks_the_collector_of_traces_and_only_warns_without_it() {
     let dead = check(&format!("http://{}", dead_address()));
     assert_eq!(dead.code, Some(0), "{dead:?}");
     assert!(dead.stdout.contains("warn  the collector at http://"), "{}", dead.stdout);
-    collector.answer(403);
-    let refused = check(&url);
-    assert!(refused.stdout.contains(&format!("warn  the collector at {url}: refused (403")));
+    for (status, content_type, said) in [
+        (403, "application/json", "refused (403 Forbidden)"),
+        (404, "text/plain", "refused (404 Not Found)"),
+        (404, "text/html", "refused (404 Not Found)"),
+        (405, "text/html", "unexpected status 405 Method Not Allowed"),
+        (200, "text/html; charset=utf-8", "a web page"),
+    ] {
+        collector.answer_with(status, content_type, b"<p>");
+        let (odd, said) = (check(&url), format!("warn  the collector at {url}: {said}\n"));
+        assert!(odd.stdout.contains(&said), "{said} is not in\n{}", odd.stdout);
+    }
 }

@@ -181,7 +181,7 @@ impl Client {
             method,
             endpoint,
             status,
-            timed_out: matches!(outcome, Err(Failure::Timeout(_))),
+            failed: outcome.as_ref().err().map(Failure::kind),
             took: self.clock.now().since(begun),
             span,
         }));
@@ -206,7 +206,9 @@ impl Client {
                 return Ok(Reply::Refused(status, told.unwrap_or_default()));
             }
             // A page that says 404 comes from something in between, or from a wrong base URL.
-            404 if !is_json(response.headers()) => return Err(InvalidResponse::ContentType.into()),
+            404 if self.upstream.accepts == ContentType::Json && !is_json(response.headers()) => {
+                return Err(InvalidResponse::ContentType.into());
+            }
             400 | 401 | 403 | 404 => return Ok(Reply::Refused(status, Bytes::new())),
             429 => {
                 let retry_after = self.retry_after(response.headers());
@@ -218,12 +220,14 @@ impl Client {
             }
             _ => return Err(InvalidResponse::Status(status).into()),
         }
-        let good = match self.upstream.accepts {
-            ContentType::AnyButHtml => !is_html(response.headers()),
-            ContentType::Json => is_json(response.headers()),
-        };
-        if !good {
-            return Err(InvalidResponse::ContentType.into());
+        match self.upstream.accepts {
+            ContentType::AnyButHtml if is_html(response.headers()) => {
+                return Err(InvalidResponse::WebPage.into());
+            }
+            ContentType::Json if !is_json(response.headers()) => {
+                return Err(InvalidResponse::ContentType.into());
+            }
+            ContentType::AnyButHtml | ContentType::Json => {}
         }
         self.body(response, self.bounds.max_body).await.map(Reply::Json)
     }

@@ -48,6 +48,9 @@ pub enum InvalidResponse {
     /// A 200 that is not `application/json`.
     #[error("a content type other than JSON")]
     ContentType,
+    /// A 200 with HTML, where anything else would do.
+    #[error("a web page")]
+    WebPage,
     /// Longer than the bound.
     #[error("an answer of more than {0} bytes")]
     TooLarge(u64),

@@ -240,7 +240,8 @@ settings! {
         /// How old an answer may be while reading VMware Cloud fails; beyond that the answer is an
         /// error (502, 503 or 504). Not below fresh.
         stale: Duration = duration::<0, YEAR>(), Default("24h");
-        /// The same while VMware Cloud refuses the gateway (401, 403) instead of failing. A value
+        /// The same while VMware Cloud's API refuses reads, with a new token too (401, 403), instead
+        /// of failing. While there is no token because CSP refuses the app, stale applies. A value
         /// above stale counts as stale.
         stale_denied: Duration = duration::<0, YEAR>(), Default("1h");
         /// File that keeps the last good snapshot, so that a gateway that restarts during an

@@ -1,7 +1,7 @@
 //! What a key is: its name in the file and the environment, how it is written, what holds without
 //! it, and whether a fault may repeat its value.
 
-use std::{net::SocketAddr, ops::Deref, time::Duration};
+use std::{net::SocketAddr, ops::Deref, path::PathBuf, time::Duration};
 
 use super::value::{self, spell_duration, spell_size};
 
@@ -58,6 +58,8 @@ pub(super) enum ValueShape {
     Credential,
     /// A string naming a file.
     Path,
+    /// A string naming a file with a secret, which is easily pasted in the name's place.
+    SecretPath,
     /// A whole number, from the first to the second.
     Count(usize, usize),
     /// A string such as `30s`; its bounds in milliseconds.
@@ -84,6 +86,10 @@ pub(super) const fn credential<T>(parse: Parse<T>) -> ValueKind<T> {
 
 pub(super) const fn path<T>(parse: Parse<T>) -> ValueKind<T> {
     ValueKind { shape: ValueShape::Path, parse }
+}
+
+pub(super) const fn secret_path() -> ValueKind<PathBuf> {
+    ValueKind { shape: ValueShape::SecretPath, parse: value::path }
 }
 
 pub(super) const fn list<T>(parse: Parse<T>) -> ValueKind<T> {
@@ -202,7 +208,9 @@ impl Key {
         let harmless = !value.contains('@') && !value.contains("sgw_");
         match self.shape {
             ValueShape::Credential | ValueShape::Credentials => false,
-            ValueShape::Path => harmless && value.starts_with('/'),
+            ValueShape::SecretPath => harmless && value.starts_with('/'),
+            // A PEM file's content, which may have a key in it, where the name belongs.
+            ValueShape::Path => harmless && !value.contains("-----") && !value.contains('\n'),
             _ => harmless,
         }
     }
@@ -216,7 +224,9 @@ impl ValueShape {
     /// For fault texts: "must be …".
     pub(super) const fn wanted(self) -> &'static str {
         match self {
-            Self::Text | Self::OneOf(_) | Self::Credential | Self::Path => "a string",
+            Self::Text | Self::OneOf(_) | Self::Credential | Self::Path | Self::SecretPath => {
+                "a string"
+            }
             Self::Count(..) => "a whole number",
             Self::Duration(..) => "a duration in quotes, such as \"30s\"",
             Self::Size(..) => "a size in quotes, such as \"128MiB\", or a number of bytes",

@@ -346,6 +346,9 @@ pub(super) fn wrong_type(shape: ValueShape, value: &DeValue<'_>) -> String {
         (ValueShape::Duration(..), DeValue::Integer(_)) => {
             "needs a unit and quotes, such as \"30s\"".to_owned()
         }
+        (ValueShape::List | ValueShape::Credentials, DeValue::String(_)) => {
+            format!("must be {}, not {found}: write [\"…\"]", shape.wanted())
+        }
         _ => format!("must be {}, not {found}", shape.wanted()),
     }
 }

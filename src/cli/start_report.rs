@@ -58,6 +58,7 @@ fn files(config: &Config) -> Vec<(&'static str, &Path)> {
         Some(AuditTarget::Stdout) | None => None,
     };
     let callers = configured.and_then(|configured| configured.file.as_ref());
+    let url_file = config.sharing.as_ref().and_then(|sharing| sharing.url_file.as_deref());
     let path = LoadedFile::path;
     [
         ("api.tls_cert", tls.map(|tls| tls.cert.path())),
@@ -67,6 +68,8 @@ fn files(config: &Config) -> Vec<(&'static str, &Path)> {
         ("csp.client_secret_file", config.secret_file.as_ref().map(path)),
         ("vmc.ca_file", config.vmc.ca_file.as_ref().map(path)),
         ("inventory.snapshot_file", config.inventory.snapshot_file.as_deref()),
+        ("keys.file", config.keys_file.as_ref().map(path)),
+        ("shared.redis_url_file", url_file),
         ("access.callers_file", callers.map(|file| file.path.as_path())),
         ("access.oidc.jwks_file", keys.map(path)),
         ("access.oidc.ca_file", oidc.and_then(|oidc| oidc.ca_file.as_ref()).map(path)),

@@ -165,19 +165,20 @@ pub(super) fn sharing(reader: &mut Reader<'_>) -> (Option<LoadedFile>, Option<Sh
     let keys_file = reader.file(&own_keys::file, check_keys);
     let plain_hosts = reader.list(&shared::plain_hosts);
     let (value, file) = (&shared::redis_url, &shared::redis_url_file);
-    let (url, set) = match (reader.is_set(value), reader.is_set(file)) {
+    let (url, url_file, set) = match (reader.is_set(value), reader.is_set(file)) {
         (false, false) => return (keys_file, None),
         (true, true) => {
             refuse_both(reader, value, file);
             return (keys_file, None);
         }
-        (true, false) => (reader.optional(value), value.key()),
+        (true, false) => (reader.optional(value), None, value.key()),
         (false, true) => {
             let is_text = |content: &[u8]| std::str::from_utf8(content).map(drop);
             let content = reader.file(file, is_text);
+            let path = content.as_ref().map(|file| file.path().to_owned());
             let text =
                 content.map(|file| String::from_utf8_lossy(file.content()).trim().to_owned());
-            (text, file.key())
+            (text, path, file.key())
         }
     };
     let origin = reader.origin(set);
@@ -196,7 +197,7 @@ pub(super) fn sharing(reader: &mut Reader<'_>) -> (Option<LoadedFile>, Option<Sh
     }
     let sealing = keys_file.as_ref().and_then(|file| SealingKeys::parse(file.content()).ok());
     let settings = url.and_then(Result::ok).zip(sealing);
-    (keys_file, settings.map(|(url, keys)| SharingSettings { url, keys }))
+    (keys_file, settings.map(|(url, keys)| SharingSettings { url, url_file, keys }))
 }
 
 pub(super) fn drop_in(reader: &mut Reader<'_>) -> DropInSettings {

@@ -22,6 +22,7 @@ const HEADER: &str = "\
 # comma-separated there. Unknown keys are errors, in the file and in the environment.
 #
 # Durations are whole numbers with a unit: 500ms, 30s, 5m, 24h, 1h30m. Sizes: 64KiB, 128MiB, 1GiB.
+# Relative paths count from the working directory of the process, not from this file.
 ";
 
 /// Width of the comment lines.

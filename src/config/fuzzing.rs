@@ -44,7 +44,9 @@ fn load(text: &str) -> Result<Config, Faults> {
     let file = Ok(Some(ConfigFile { lines, text: text.to_owned() }));
     let mut faults = Vec::new();
     let mut layers = SettingLayers::read(&source, &file, &mut faults);
-    for key in KEYS.iter().filter(|key| key.shape == ValueShape::Path) {
+    for key in
+        KEYS.iter().filter(|key| matches!(key.shape, ValueShape::Path | ValueShape::SecretPath))
+    {
         layers.unset(key);
     }
     Config::check(&layers, faults, Proxies::default(), false)

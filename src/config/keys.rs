@@ -1,7 +1,7 @@
 //! What a key is: its name in the file and the environment, how it is written, what holds without
 //! it, and what of its value a fault may repeat.
 
-use std::{net::SocketAddr, ops::Deref, time::Duration};
+use std::{net::SocketAddr, ops::Deref, path::PathBuf, time::Duration};
 
 use super::{
     faults::quoted,
@@ -61,6 +61,8 @@ pub(super) enum ValueShape {
     Credential,
     /// A string naming a file.
     Path,
+    /// A string naming a file with a secret, which is easily pasted in the name's place.
+    SecretPath,
     /// A whole number, from the first to the second.
     Count(usize, usize),
     /// A string such as `30s`; its bounds in milliseconds.
@@ -87,6 +89,10 @@ pub(super) const fn credential<T>(parse: Parse<T>) -> ValueKind<T> {
 
 pub(super) const fn path<T>(parse: Parse<T>) -> ValueKind<T> {
     ValueKind { shape: ValueShape::Path, parse }
+}
+
+pub(super) const fn secret_path() -> ValueKind<PathBuf> {
+    ValueKind { shape: ValueShape::SecretPath, parse: value::path }
 }
 
 pub(super) const fn list<T>(parse: Parse<T>) -> ValueKind<T> {
@@ -206,7 +212,9 @@ impl Key {
         let is_harmless = !value.contains('@') && !value.contains("sgw_");
         let (may, end) = match self.shape {
             ValueShape::Credential | ValueShape::Credentials => (false, None),
-            ValueShape::Path => (value.starts_with('/'), None),
+            ValueShape::SecretPath => (value.starts_with('/'), None),
+            // A PEM file's content, which may have a key in it, where the name belongs.
+            ValueShape::Path => (!value.contains("-----") && !value.contains('\n'), None),
             _ => (true, value.find(['?', '#'])),
         };
         (may && is_harmless).then(|| match end {
@@ -224,7 +232,9 @@ impl ValueShape {
     /// For fault texts: "must be …".
     pub(super) const fn wanted(self) -> &'static str {
         match self {
-            Self::Text | Self::OneOf(_) | Self::Credential | Self::Path => "a string",
+            Self::Text | Self::OneOf(_) | Self::Credential | Self::Path | Self::SecretPath => {
+                "a string"
+            }
             Self::Count(..) => "a whole number",
             Self::Duration(..) => "a duration in quotes, such as \"30s\"",
             Self::Size(..) => "a size in quotes, such as \"128MiB\", or a number of bytes",

@@ -270,7 +270,7 @@ impl WrittenValue<'_> {
     /// # Errors
     /// When the file has a value of another type; the text says which was wanted.
     pub(super) fn scalar(&self, shape: ValueShape) -> Result<String, String> {
-        use ValueShape::{Count, Credential, Duration, Flag, OneOf, Path, Size, Text};
+        use ValueShape::{Count, Credential, Duration, Flag, OneOf, Path, SecretPath, Size, Text};
         let value = match self {
             Self::Text(text) => return Ok(text.clone()),
             Self::Bytes => return Err("is not UTF-8".into()),
@@ -278,7 +278,7 @@ impl WrittenValue<'_> {
         };
         match (shape, value) {
             (
-                Text | OneOf(_) | Credential | Path | Duration(..) | Size(..),
+                Text | OneOf(_) | Credential | Path | SecretPath | Duration(..) | Size(..),
                 DeValue::String(text),
             ) => Ok(text.clone().into_owned()),
             (Count(..) | Size(..), DeValue::Integer(number)) => {
@@ -345,6 +345,9 @@ pub(super) fn wrong_type(shape: ValueShape, value: &DeValue<'_>) -> String {
     match (shape, value) {
         (ValueShape::Duration(..), DeValue::Integer(_)) => {
             "needs a unit and quotes, such as \"30s\"".to_owned()
+        }
+        (ValueShape::List | ValueShape::Credentials, DeValue::String(_)) => {
+            format!("must be {}, not {found}: write [\"…\"]", shape.wanted())
         }
         _ => format!("must be {}, not {found}", shape.wanted()),
     }

@@ -40,7 +40,9 @@ fn section(about: &str) -> Value {
 
 fn property(key: &Key) -> Value {
     let mut property = match key.shape {
-        ValueShape::Text | ValueShape::Credential | ValueShape::Path => json!({"type": "string"}),
+        ValueShape::Text | ValueShape::Credential | ValueShape::Path | ValueShape::SecretPath => {
+            json!({"type": "string"})
+        }
         ValueShape::OneOf(words) => json!({"enum": words}),
         ValueShape::Count(min, max) => json!({"type": "integer", "minimum": min, "maximum": max}),
         ValueShape::Duration(..) => {

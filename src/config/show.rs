@@ -1,6 +1,6 @@
 //! `config show`: the settings in force, and where each comes from.
 
-use std::fmt::Write;
+use std::{fmt::Write, ops::Range};
 
 use toml::de::{DeTable, DeValue};
 
@@ -18,7 +18,7 @@ const HIDDEN: &str = "***";
 
 impl Config {
     /// The settings in force as TOML, each with where it was set. Secrets are `***`, and user names and
-    /// passwords in URLs.
+    /// passwords in URLs and proxy variables.
     ///
     /// # Errors
     /// As [`Config::load`]: what is wrong is not in force.
@@ -34,9 +34,13 @@ impl Config {
             }
             text.push('\n');
         }
-        text.push_str("# Of the environment:\n");
-        for (variable, value) in config.proxies.variables(&source.environment) {
-            let value = without_user_info(&value.to_string_lossy()).escape_debug().to_string();
+        let proxies: Vec<_> = config.proxies.variables(&source.environment).collect();
+        if !proxies.is_empty() {
+            text.push_str("# Of the environment:\n");
+        }
+        for (variable, value) in proxies {
+            let value =
+                proxy_without_user_info(&value.to_string_lossy()).escape_debug().to_string();
             let _ = writeln!(text, "# {variable} = {value}");
         }
         Ok(text)
@@ -61,7 +65,7 @@ fn shown(shape: ValueShape, written: &WrittenValue<'_>) -> String {
             in_toml(shape, HIDDEN)
         }
         (_, WrittenValue::Toml(value)) => without_secrets(value).to_string(),
-        (_, WrittenValue::Text(text)) => in_toml(shape, &without_user_info(text)),
+        (_, WrittenValue::Text(text)) => in_toml(shape, &url_without_user_info(text)),
     }
 }
 
@@ -69,7 +73,7 @@ fn shown(shape: ValueShape, written: &WrittenValue<'_>) -> String {
 /// stands in the place of one would be.
 fn without_secrets(value: &DeValue<'_>) -> toml::Value {
     match value {
-        DeValue::String(text) => without_user_info(text).into(),
+        DeValue::String(text) => url_without_user_info(text).into(),
         DeValue::Array(items) => {
             items.iter().map(|item| without_secrets(item.get_ref())).collect::<Vec<_>>().into()
         }
@@ -92,12 +96,30 @@ fn fields_without_secrets(table: &DeTable<'_>) -> toml::Table {
     fields.map(|(name, value)| (name.to_string(), field(name, value))).collect()
 }
 
-/// `http://user:password@proxy:3128` → `http://***@proxy:3128`.
-fn without_user_info(text: &str) -> String {
+/// `http://user:password@proxy:3128` → `http://***@proxy:3128`; also without a scheme.
+fn proxy_without_user_info(text: &str) -> String {
+    user_info(text).map_or_else(|| text.to_owned(), |at| with_hidden(text, at))
+}
+
+/// The same of a setting, where it is a URL: a mail address has an `@` too, and so has an audience such as
+/// `api://app@tenant`.
+fn url_without_user_info(text: &str) -> String {
+    let is_secret = |at: &Range<usize>| {
+        let scheme = text[..at.start].strip_suffix("://");
+        scheme.is_some_and(|scheme| {
+            scheme.ends_with("http") || scheme.ends_with("https") || text[at.clone()].contains(':')
+        })
+    };
+    user_info(text).filter(is_secret).map_or_else(|| text.to_owned(), |at| with_hidden(text, at))
+}
+
+/// Where `user:password` stands in `http://user:password@proxy:3128` or `user:password@proxy:3128`.
+fn user_info(text: &str) -> Option<Range<usize>> {
     let start = text.find("://").map_or(0, |at| at + 3);
     let end = text[start..].find(['/', '?', '#']).map_or(text.len(), |at| start + at);
-    match text[start..end].rfind('@') {
-        Some(at) => format!("{}{HIDDEN}{}", &text[..start], &text[start + at..]),
-        None => text.to_owned(),
-    }
+    text[start..end].rfind('@').map(|at| start..start + at)
+}
+
+fn with_hidden(text: &str, Range { start, end }: Range<usize>) -> String {
+    format!("{}{HIDDEN}{}", &text[..start], &text[end..])
 }

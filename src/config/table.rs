@@ -16,8 +16,8 @@ use super::{
     keys::{
         self, Key,
         PresetValue::{Default, Required, Unset},
-        Setting, address, count, credential, credentials, duration, flag, list, path, size, tables,
-        text,
+        Setting, address, count, credential, credentials, duration, flag, list, path, secret_path,
+        size, tables, text,
     },
     value,
 };
@@ -117,7 +117,7 @@ settings! {
         /// one stays in use.
         tls_cert: PathBuf = path(value::path), Unset("\"/etc/sddc-gateway/tls/tls.crt\"");
         /// PEM file with the certificate's private key, not encrypted. Set together with tls_cert.
-        tls_key: PathBuf = path(value::path), Unset("\"/etc/sddc-gateway/tls/tls.key\"");
+        tls_key: PathBuf = secret_path(), Unset("\"/etc/sddc-gateway/tls/tls.key\"");
         /// PEM file with the CAs whose client certificates callers may use. Not set: no client
         /// certificate is requested.
         tls_client_ca: PathBuf =
@@ -197,7 +197,7 @@ settings! {
         /// running: a new secret is used once CSP has accepted it, and until then the old one
         /// stays in use.
         client_secret_file: PathBuf =
-            path(value::path), Required("\"/run/secrets/csp-client-secret\"");
+            secret_path(), Required("\"/run/secrets/csp-client-secret\"");
         /// How the id and the secret are sent: raw = as they are (RFC 7617), form = form-encoded
         /// first (RFC 6749 section 2.3.1).
         basic_encoding: BasicEncoding = one_of!(ENCODINGS), Default("raw");
@@ -240,7 +240,8 @@ settings! {
         /// How old an answer may be while reading VMware Cloud fails; beyond that the answer is an
         /// error (502, 503 or 504). Not below fresh.
         stale: Duration = duration::<0, YEAR>(), Default("24h");
-        /// The same while VMware Cloud refuses the gateway (401, 403) instead of failing. A value
+        /// The same while VMware Cloud's API refuses reads, with a new token too (401, 403), instead
+        /// of failing. While there is no token because CSP refuses the app, stale applies. A value
         /// above stale counts as stale.
         stale_denied: Duration = duration::<0, YEAR>(), Default("1h");
         /// File that keeps the last good snapshot, so that a gateway that restarts during an
@@ -257,7 +258,7 @@ settings! {
         /// Required with shared.redis_url. With drop_in.enabled it signs the access tokens of
         /// callers, so that all replicas accept them and a restart does not end them; without it
         /// each process signs with a random key. Without effect otherwise.
-        file: PathBuf = path(value::path), Unset("\"/run/secrets/gateway-keys\"");
+        file: PathBuf = secret_path(), Unset("\"/run/secrets/gateway-keys\"");
     }
     /// VMware's own API for tools that exist already: the paths below /csp/, /vmc/ and /api/.
     drop_in = "drop_in" {
@@ -275,7 +276,7 @@ settings! {
         redis_url: String = credential(value::text), Unset("\"rediss://redis.example:6379\"");
         /// File with this URL, instead of redis_url. Read only at the start: a change needs a
         /// restart.
-        redis_url_file: PathBuf = path(value::path), Unset("\"/run/secrets/redis-url\"");
+        redis_url_file: PathBuf = secret_path(), Unset("\"/run/secrets/redis-url\"");
         /// Exact host names, other than loopback, to which redis:// without TLS is allowed: the
         /// password is sent there in clear text, tokens and lists are sealed all the same. Each
         /// such host is a warning at the start.

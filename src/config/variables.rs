@@ -8,6 +8,9 @@ use super::{keys::Key, table::KEYS};
 /// The variable that names the file when no flag does.
 pub(super) const CONFIG_VARIABLE: &str = "SDDC_GATEWAY_CONFIG";
 
+/// Of a Service's ports, as in URLs.
+const PROTOCOLS: [&str; 3] = ["tcp", "udp", "sctp"];
+
 /// What a variable without `__` is.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Foreign {
@@ -47,20 +50,40 @@ fn is_of_service(rest: &str, value: &str) -> bool {
     if has("SERVICE_PORT").is_some_and(|name| name.is_empty() || name.starts_with('_')) {
         return true;
     }
-    let is_port = has("PORT").is_some_and(|more| more.is_empty() || more.starts_with('_'));
-    is_port && is_of_kubernetes(value)
+    is_of_port(rest, value)
 }
 
-/// `tcp://10.0.0.1:80`, `tcp`, `80` or `10.0.0.1`.
-fn is_of_kubernetes(value: &str) -> bool {
-    const PROTOCOLS: [&str; 3] = ["tcp", "udp", "sctp"];
-    let is_port = |text: &str| text.parse::<u16>().is_ok_and(|port| port > 0);
-    let is_url = value.split_once("://").is_some_and(|(protocol, at)| {
+/// `PORT`, and `PORT_80_TCP` and what begins so, each with the value that Kubernetes writes there: another
+/// one was meant for the gateway.
+fn is_of_port(rest: &str, value: &str) -> bool {
+    let is_protocol = |name: &str| PROTOCOLS.iter().any(|it| it.eq_ignore_ascii_case(name));
+    let parts: Vec<_> = rest.split('_').collect();
+    match parts[..] {
+        [.., "PORT", port, protocol, last] if is_port(port) && is_protocol(protocol) => {
+            match last {
+                "PROTO" => value.eq_ignore_ascii_case(protocol),
+                "PORT" => value == port,
+                "ADDR" => value.parse::<IpAddr>().is_ok(),
+                _ => false,
+            }
+        }
+        [.., "PORT", port, protocol] if is_port(port) && is_protocol(protocol) => is_url(value),
+        [.., "PORT"] => is_url(value),
+        _ => false,
+    }
+}
+
+/// `tcp://10.0.0.1:80`
+fn is_url(value: &str) -> bool {
+    value.split_once("://").is_some_and(|(protocol, at)| {
         let address = at.rsplit_once(':').filter(|(_, port)| is_port(port));
         let address = address.map(|(host, _)| host.trim_start_matches('[').trim_end_matches(']'));
         PROTOCOLS.contains(&protocol) && address.is_some_and(|it| it.parse::<IpAddr>().is_ok())
-    });
-    is_url || PROTOCOLS.contains(&value) || is_port(value) || value.parse::<IpAddr>().is_ok()
+    })
+}
+
+fn is_port(text: &str) -> bool {
+    text.parse::<u16>().is_ok_and(|port| port > 0)
 }
 
 #[cfg(test)]
@@ -86,11 +109,25 @@ mod tests {
             ("PORT_80_TCP_PORT", "80"),
             ("PORT_80_TCP_ADDR", "10.96.0.12"),
             ("OPS_PORT", "udp://[2001:db8::1]:80"),
+            ("OPS_PORT_80_UDP", "udp://[2001:db8::1]:80"),
+            ("PORT_PORT", "tcp://10.96.0.12:80"),
+            ("PORT_PORT_80_TCP_PORT", "80"),
         ] {
             assert_eq!(judged(rest, value), Foreign::Ignored, "{rest}");
         }
         for (rest, value) in [
             ("PORT", "8080x"),
+            ("PORT", "8080"),
+            ("PORT", "tcp"),
+            ("PORT", "10.96.0.12"),
+            ("PORT_8080", "8080"),
+            ("PORT_8080", "tcp://10.96.0.12:8080"),
+            ("PORT_X", "1"),
+            ("PORT_80_TCP", "80"),
+            ("PORT_80_TCP_PROTO", "80"),
+            ("PORT_80_TCP_PORT", "8080"),
+            ("PORT_80_TCP_ADDR", "tcp"),
+            ("PORT_80_TCP_X", "80"),
             ("PORT", "http://a:80"),
             ("EXPORT", "80"),
             ("SERVICE_HOSTS", "a"),

@@ -22,6 +22,11 @@ use crate::{
     vmc::{Endpoint, OddCount, Reader, VmcError, wire},
 };
 
+/// VMware answers so to an app without a role.
+const NO_ORGS: &str = "the app's token cannot see any organization: give the app a read-only role of the \
+                       VMware Cloud on AWS service in its organization, or name the organizations to serve \
+                       in vmc.orgs";
+
 /// The source of the list of organizations.
 #[derive(Debug)]
 pub(super) enum OrgSource {
@@ -130,7 +135,10 @@ pub(super) async fn list_orgs(
         let mut odd = OddCount::default();
         let listed = wires.len();
         let orgs = mapping::orgs(wires, &mut odd, &tokens.scrubber());
-        if listed < min || (listed > 0 && orgs.is_empty()) {
+        if listed < min {
+            return Err(InvalidResponse::Implausible(NO_ORGS).into());
+        }
+        if listed > 0 && orgs.is_empty() {
             return Err(InvalidResponse::Body("a list of organizations with usable ids").into());
         }
         Ok((orgs, odd))

@@ -11,7 +11,8 @@ pub struct Settings {
     pub fresh: Duration,
     /// `inventory.stale`: how old it may get while upstream fails.
     pub stale: Duration,
-    /// `inventory.stale_denied`: the same when VMware refuses instead of failing.
+    /// `inventory.stale_denied`: the same when VMware refuses the read (401, 403) instead of failing; not when
+    /// CSP refuses the app.
     pub stale_denied: Duration,
     /// `inventory.snapshot_file`: keeps the last good snapshot over a restart.
     pub snapshot_file: Option<PathBuf>,

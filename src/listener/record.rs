@@ -4,7 +4,7 @@
 //! the answer goes out: there is neither a decision without a record nor an answer without one. A
 //! caller who leaves before that is recorded too, with the status that nginx has for it.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use base::trace::{Span, TraceContext};
 use http::StatusCode;
@@ -89,7 +89,7 @@ impl Recorder {
                 method,
                 route,
                 status: status.as_u16(),
-                duration_ms: took.as_secs_f64() * 1000.0,
+                duration_ms: milliseconds(took),
                 bytes: outcome.bytes(),
                 cache: cache.map(|cache| cache.result.as_str()),
                 age_s: cache.map(|cache| cache.age_s),
@@ -205,5 +205,31 @@ impl Drop for RequestLog<'_> {
             self.recorder.with_record(self.info, decided, status, |record| permit.leave(record));
         }
         self.recorder.observe(self.info, &left);
+    }
+}
+
+/// Rounded to whole microseconds: a quotient of two whole numbers has at most three decimals in a line, and
+/// a product has what floating point makes of it.
+fn milliseconds(took: Duration) -> f64 {
+    (took.as_secs_f64() * 1_000_000.0).round() / 1000.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_has_whole_microseconds() {
+        for (nanos, text) in [
+            (0, "0.0"),
+            (499, "0.0"),
+            (500, "0.001"),
+            (6_920_660, "6.921"),
+            (1_005_000, "1.005"),
+            (120_000_123_456, "120000.123"),
+        ] {
+            let written = serde_json::to_string(&milliseconds(Duration::from_nanos(nanos)));
+            assert_eq!(written.unwrap(), text);
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! What sharing needs to know.
 
-use std::fmt;
+use std::{fmt, path::PathBuf};
 
 use redis::{ConnectionInfo, IntoConnectionInfo, ProtocolVersion};
 use secrecy::SecretString;
@@ -17,6 +17,8 @@ const ONE_SERVER: &str = "names a cluster or Sentinels, which the gateway does n
 pub struct Settings {
     /// `shared.redis_url`, or the content of `shared.redis_url_file`.
     pub url: SharedUrl,
+    /// `shared.redis_url_file`, where the URL is from it.
+    pub url_file: Option<PathBuf>,
     /// The keys of `keys.file`.
     pub keys: SealingKeys,
 }

@@ -33,7 +33,7 @@ async fn client(server: &RedisServer) -> MultiplexedConnection {
 
 fn replica_at(url: &str) -> Replica {
     let keys = SealingKeys::parse(BASE64_STANDARD.encode([7; 32]).as_bytes()).unwrap();
-    let settings = Settings { url: SharedUrl::parse(url, &[]).unwrap(), keys };
+    let settings = Settings { url: SharedUrl::parse(url, &[]).unwrap(), url_file: None, keys };
     let jobs = BackgroundJobs::new(Metrics::new());
     let replicas = Replicas::new(&settings, "a-source", jobs.clone());
     let stop = CancellationToken::new();

@@ -46,6 +46,7 @@ const CONNECTION_ERRORS: [&str; 11] = [
 const TASKS: [&str; 15] = [
     "api",
     "audit",
+    "compressor",
     "connection",
     "expiry_ticker",
     "inventory",
@@ -53,7 +54,6 @@ const TASKS: [&str; 15] = [
     "mint",
     "oidc",
     "ops",
-    "press",
     "reload",
     "snapshot",
     "systemd",

@@ -219,6 +219,8 @@ async fn an_empty_list_of_orgs_is_no_answer() {
     for path in ["/sddcs", "/orgs", "/tasks"] {
         assert_eq!(gateway.get(path).await.told(), (502, "upstream-contract".to_owned()), "{path}");
     }
+    let remedy = "the app's token cannot see any organization: give the app a read-only role";
+    assert!(Captured::events().contains(remedy));
     cloud.simulator.clear_faults();
     gateway.advance(10);
     assert_eq!(gateway.get("/orgs").await.json()["items"].as_array().unwrap().len(), 1);

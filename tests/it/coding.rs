@@ -128,7 +128,7 @@ async fn every_kind_of_answer_is_coded_unless_it_is_small() {
     }
     for path in [&*org, "/docs/icon.svg", "/docs/start.js"] {
         assert!(gateway.get(path).await.body.len() < 1024);
-        // The press takes one job after the other: once the second is done, so would the first be.
+        // The compressor takes one job after the other: once the second is done, so would the first be.
         ask(&gateway, path, "br").await;
         coded(&gateway, "/openapi.yaml", "br", "br").await;
         assert_eq!(ask(&gateway, path, "br").await.header("content-encoding"), "", "{path}");

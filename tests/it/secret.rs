@@ -59,6 +59,10 @@ async fn a_new_secret_that_is_refused_costs_one_mint_and_the_old_one_stays() {
     scene.rewrite("a typing error\n");
     scene.until_reload(Some("refused by csp")).await;
     assert_eq!((cloud.mints(), cloud.mint_attempts()), (1, 2));
+    // An alert looks at it (deploy/runbook.md).
+    let refused =
+        scene.gateway.metric("sddc_gateway_token_mints_total", "outcome=\"refused\"").await;
+    assert!((refused - 1.0).abs() < 0.5, "{refused}");
     let token = scene.gateway.state().await["token"].clone();
     assert_eq!((&token["state"], &token["consecutive_failures"]), (&json!("valid"), &json!(0)));
     assert_eq!(scene.gateway.get("/sddcs").await.status, 200);

@@ -20,7 +20,7 @@ fn sharing(redis: &RedisServer) -> Settings {
 
 fn sharing_with_key(redis: &RedisServer, byte: u8) -> Settings {
     let keys = SealingKeys::parse(BASE64_STANDARD.encode([byte; 32]).as_bytes()).unwrap();
-    Settings { url: SharedUrl::parse(&redis.url(), &[]).unwrap(), keys }
+    Settings { url: SharedUrl::parse(&redis.url(), &[]).unwrap(), url_file: None, keys }
 }
 
 async fn cloud() -> Cloud {

@@ -15,8 +15,10 @@ pub enum CertificateFault {
     UnknownIssuer,
     /// Its CA is one of `api.tls_client_ca`, and has expired.
     IssuerExpired,
-    /// It is no certificate of a client: extended key usage, or a CA's own.
+    /// It is no certificate of a client: extended key usage.
     Purpose,
+    /// It is a CA's own: `basicConstraints` says so.
+    IsCa,
     /// X.509 of version 1 or 2.
     Version,
     /// It has a critical extension that is not known here.
@@ -43,12 +45,13 @@ pub enum CertificateFault {
 
 impl CertificateFault {
     /// Every fault, for metrics.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Expired,
         Self::NotYetValid,
         Self::UnknownIssuer,
         Self::IssuerExpired,
         Self::Purpose,
+        Self::IsCa,
         Self::Version,
         Self::CriticalExtension,
         Self::Signature,
@@ -71,6 +74,7 @@ impl CertificateFault {
             Self::UnknownIssuer => "certificate_unknown_issuer",
             Self::IssuerExpired => "certificate_issuer_expired",
             Self::Purpose => "certificate_purpose",
+            Self::IsCa => "certificate_is_ca",
             Self::Version => "certificate_version",
             Self::CriticalExtension => "certificate_critical_extension",
             Self::Signature => "certificate_signature",
@@ -96,6 +100,10 @@ impl CertificateFault {
             }
             Self::IssuerExpired => "the CA of the client certificate has expired",
             Self::Purpose => "the client certificate is not for client authentication",
+            Self::IsCa => {
+                "the client certificate is a CA certificate (CA:TRUE): a client needs one that is not, \
+                 signed by the CA"
+            }
             Self::Version => "the client certificate is X.509 of version 1 or 2, not 3",
             Self::CriticalExtension => {
                 "the client certificate has a critical extension that is not supported"
@@ -168,7 +176,8 @@ impl CertificateFault {
             E::UnsupportedCertVersion => Self::Version,
             E::UnsupportedCriticalExtension => Self::CriticalExtension,
             E::SignatureAlgorithmMismatch => Self::Signature,
-            E::CaUsedAsEndEntity | E::EmptyEkuExtension => Self::Purpose,
+            E::CaUsedAsEndEntity => Self::IsCa,
+            E::EmptyEkuExtension => Self::Purpose,
             E::NameConstraintViolation
             | E::MalformedNameConstraint
             | E::InvalidNetworkMaskConstraint

@@ -255,6 +255,8 @@ fn each_kind_of_refusal_has_a_word_of_its_own() {
     let server = vec![rcgen::ExtendedKeyUsagePurpose::ServerAuth];
     let purpose = refused(&|params| params.extended_key_usages.clone_from(&server));
     assert_eq!(purpose, Err("certificate_purpose"));
+    let is_ca = refused(&|params| params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained));
+    assert_eq!(is_ca, Err("certificate_is_ca"));
     let critical = refused(&|params| {
         let mut unknown = rcgen::CustomExtension::from_oid_content(&[1, 2, 3, 4], vec![5, 0]);
         unknown.set_criticality(true);

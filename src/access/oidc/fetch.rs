@@ -69,7 +69,9 @@ impl FetchError {
                 InvalidResponse::ContentType | InvalidResponse::WebPage | InvalidResponse::Body(_),
             )) => "not JSON",
             Self::Failed(Failure::Contract(
-                InvalidResponse::Status(_) | InvalidResponse::Address,
+                InvalidResponse::Status(_)
+                | InvalidResponse::Address
+                | InvalidResponse::Implausible(_),
             ))
             | Self::Refused(_) => "refused",
         }

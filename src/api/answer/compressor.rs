@@ -1,4 +1,4 @@
-//! The press: makes variants of answers, off the requests' threads.
+//! The compressor: makes variants of answers, off the requests' threads.
 //!
 //! Flow: a request finds no variant → it claims the making and goes on with what there is → a tracked
 //! job waits for its turn → a blocking thread compresses → later requests find the variant.
@@ -42,7 +42,7 @@ impl Drop for CompressionClaim {
 }
 
 impl Compressor {
-    /// A press whose jobs are tracked by `jobs`.
+    /// A compressor whose jobs are tracked by `jobs`.
     pub(super) fn new(jobs: BackgroundJobs) -> Self {
         Self {
             jobs,
@@ -73,11 +73,11 @@ impl Compressor {
         }
         let claim = CompressionClaim { encoded: Arc::downgrade(encoded), coding };
         let Ok(place) = self.places.clone().try_acquire_owned() else { return };
-        let press = self.clone();
-        self.jobs.spawn("press", async move {
-            if let Ok(_turn) = press.workers.acquire().await
+        let compressor = self.clone();
+        self.jobs.spawn("compressor", async move {
+            if let Ok(_turn) = compressor.workers.acquire().await
                 && let Some(encoded) = claim.encoded.upgrade()
-                && let Ok(variant) = press.compressed(&encoded, coding, compress).await
+                && let Ok(variant) = compressor.compressed(&encoded, coding, compress).await
             {
                 encoded.settle(coding, variant);
                 made(&encoded);
@@ -102,7 +102,7 @@ impl Compressor {
             }
             Err(ended) if ended.is_panic() => {
                 tracing::error!(?coding, "compressing an answer panicked");
-                self.jobs.note_panic("press");
+                self.jobs.note_panic("compressor");
                 Ok(None)
             }
             Err(_cancelled) => Err(()),
@@ -131,14 +131,14 @@ mod tests {
         AcceptedCodings::of(&headers)
     }
 
-    async fn idle(press: &Compressor) {
-        press.jobs.ended().await;
+    async fn idle(compressor: &Compressor) {
+        compressor.jobs.ended().await;
     }
 
     #[tokio::test]
     async fn a_hundred_who_ask_at_once_make_one_variant_of_each_coding() {
         static MADE: AtomicU32 = AtomicU32::new(0);
-        let press = Compressor::new(BackgroundJobs::new(crate::telemetry::Metrics::new()));
+        let compressor = Compressor::new(BackgroundJobs::new(crate::telemetry::Metrics::new()));
         let encoded = document();
         let compress = |coding: ContentCoding, body: &[u8]| {
             MADE.fetch_add(1, Ordering::SeqCst);
@@ -146,43 +146,43 @@ mod tests {
         };
         for _ in 0..100 {
             for coding in ContentCoding::ALL {
-                press.make_by(&encoded, coding, compress, |_| ());
+                compressor.make_by(&encoded, coding, compress, |_| ());
             }
         }
-        assert_eq!(press.jobs.under_way(), 3);
-        idle(&press).await;
-        press.make_by(&encoded, ContentCoding::Gzip, compress, |_| ());
-        idle(&press).await;
+        assert_eq!(compressor.jobs.under_way(), 3);
+        idle(&compressor).await;
+        compressor.make_by(&encoded, ContentCoding::Gzip, compress, |_| ());
+        idle(&compressor).await;
         assert_eq!(MADE.load(Ordering::SeqCst), 3);
         let choice = encoded.choose(accepts("gzip, br"));
         assert_eq!((choice.coding, choice.unmade), (Some(ContentCoding::Brotli), None));
-        assert_eq!(press.places.available_permits(), PLACES);
+        assert_eq!(compressor.places.available_permits(), PLACES);
     }
 
     #[tokio::test]
     async fn a_failure_or_a_panic_is_not_tried_again_and_leaves_identity() {
-        let press = Compressor::new(BackgroundJobs::new(crate::telemetry::Metrics::new()));
+        let compressor = Compressor::new(BackgroundJobs::new(crate::telemetry::Metrics::new()));
         let encoded = document();
         let fails = |_: ContentCoding, _: &[u8]| Err(io::Error::other("on purpose"));
-        press.make_by(&encoded, ContentCoding::Zstd, fails, |_| ());
-        press.make_by(&encoded, ContentCoding::Gzip, |_, _| panic!("on purpose"), |_| ());
-        idle(&press).await;
+        compressor.make_by(&encoded, ContentCoding::Zstd, fails, |_| ());
+        compressor.make_by(&encoded, ContentCoding::Gzip, |_, _| panic!("on purpose"), |_| ());
+        idle(&compressor).await;
         let choice = encoded.choose(accepts("zstd, gzip"));
         assert_eq!((choice.coding, choice.unmade), (None, None));
-        press.make(&encoded, ContentCoding::Gzip, |_| ());
-        assert_eq!(press.jobs.under_way(), 0);
-        press.make(&encoded, ContentCoding::Brotli, |_| ());
-        idle(&press).await;
+        compressor.make(&encoded, ContentCoding::Gzip, |_| ());
+        assert_eq!(compressor.jobs.under_way(), 0);
+        compressor.make(&encoded, ContentCoding::Brotli, |_| ());
+        idle(&compressor).await;
         assert_eq!(encoded.choose(accepts("gzip, br")).coding, Some(ContentCoding::Brotli));
     }
 
     #[tokio::test]
     async fn what_saves_less_than_a_tenth_is_not_sent() {
-        let press = Compressor::new(BackgroundJobs::new(crate::telemetry::Metrics::new()));
+        let compressor = Compressor::new(BackgroundJobs::new(crate::telemetry::Metrics::new()));
         let noise: Vec<u8> = (0..4096).map(|_| rand::random()).collect();
         let encoded = Arc::new(EncodedAnswer::fixed(noise));
-        press.make(&encoded, ContentCoding::Gzip, |_| ());
-        idle(&press).await;
+        compressor.make(&encoded, ContentCoding::Gzip, |_| ());
+        idle(&compressor).await;
         let choice = encoded.choose(accepts("gzip"));
         assert_eq!((choice.coding, choice.unmade), (None, None));
         assert_eq!(encoded.size(), 4096);
@@ -190,10 +190,10 @@ mod tests {
 
     #[tokio::test]
     async fn a_better_variant_is_asked_for_while_a_ready_one_is_sent() {
-        let press = Compressor::new(BackgroundJobs::new(crate::telemetry::Metrics::new()));
+        let compressor = Compressor::new(BackgroundJobs::new(crate::telemetry::Metrics::new()));
         let encoded = document();
-        press.make(&encoded, ContentCoding::Gzip, |_| ());
-        idle(&press).await;
+        compressor.make(&encoded, ContentCoding::Gzip, |_| ());
+        idle(&compressor).await;
         let choice = encoded.choose(accepts("zstd, gzip"));
         assert_eq!(
             (choice.coding, choice.unmade),
@@ -203,32 +203,32 @@ mod tests {
 
     #[tokio::test]
     async fn who_finds_no_place_may_ask_again_and_the_forgotten_is_not_made() {
-        let press = Compressor::new(BackgroundJobs::new(crate::telemetry::Metrics::new()));
+        let compressor = Compressor::new(BackgroundJobs::new(crate::telemetry::Metrics::new()));
         let all = u32::try_from(PLACES).unwrap();
-        let places = press.places.clone().acquire_many_owned(all).await.unwrap();
+        let places = compressor.places.clone().acquire_many_owned(all).await.unwrap();
         let encoded = document();
-        press.make(&encoded, ContentCoding::Zstd, |_| ());
-        assert_eq!(press.jobs.under_way(), 0);
+        compressor.make(&encoded, ContentCoding::Zstd, |_| ());
+        assert_eq!(compressor.jobs.under_way(), 0);
         drop(places);
-        press.make(&encoded, ContentCoding::Zstd, |_| ());
-        assert_eq!(press.jobs.under_way(), 1);
+        compressor.make(&encoded, ContentCoding::Zstd, |_| ());
+        assert_eq!(compressor.jobs.under_way(), 1);
         drop(encoded);
-        press.make(&document(), ContentCoding::Zstd, |_| panic!("nobody holds it"));
-        idle(&press).await;
-        assert_eq!(press.places.available_permits(), PLACES);
+        compressor.make(&document(), ContentCoding::Zstd, |_| panic!("nobody holds it"));
+        idle(&compressor).await;
+        assert_eq!(compressor.places.available_permits(), PLACES);
     }
 
     #[test]
     fn an_answer_that_outlives_the_runtime_can_be_pressed_in_the_next_one() {
         let encoded = document();
         let runtime = || tokio::runtime::Builder::new_current_thread().build().unwrap();
-        let press = Compressor::new(BackgroundJobs::new(crate::telemetry::Metrics::new()));
-        runtime().block_on(async { press.make(&encoded, ContentCoding::Zstd, |_| ()) });
+        let compressor = Compressor::new(BackgroundJobs::new(crate::telemetry::Metrics::new()));
+        runtime().block_on(async { compressor.make(&encoded, ContentCoding::Zstd, |_| ()) });
         assert!(encoded.choose(accepts("zstd")).coding.is_none());
-        let press = Compressor::new(BackgroundJobs::new(crate::telemetry::Metrics::new()));
+        let compressor = Compressor::new(BackgroundJobs::new(crate::telemetry::Metrics::new()));
         runtime().block_on(async {
-            press.make(&encoded, ContentCoding::Zstd, |_| ());
-            idle(&press).await;
+            compressor.make(&encoded, ContentCoding::Zstd, |_| ());
+            idle(&compressor).await;
         });
         assert_eq!(encoded.choose(accepts("zstd")).coding, Some(ContentCoding::Zstd));
     }

@@ -4,7 +4,7 @@
 //! view ─► Encoded (bytes, ETag; kept by revision and question) ─┐
 //! request ─► Asked (If-None-Match, Accept-Encoding, …) ─────────┴─► 304, or the best coding there is
 //!                                                                        │ a better one is wanted
-//!                                                          press ◄───────┘ (once, in the background)
+//!                                                     compressor ◄───────┘ (once, in the background)
 //! ```
 
 mod cache_status;
@@ -148,7 +148,7 @@ pub struct AnswerCache {
     kept: Cache<AnswerKey, Arc<EncodedAnswer>>,
     shares: Arc<CallerShares>,
     encoders: EncodingLimit,
-    press: Compressor,
+    compressor: Compressor,
     freshness: Arc<FreshnessHeaders>,
 }
 
@@ -169,7 +169,7 @@ impl AnswerCache {
             kept,
             shares: Arc::default(),
             encoders: EncodingLimit::default(),
-            press: Compressor::new(jobs),
+            compressor: Compressor::new(jobs),
             freshness: Arc::new(FreshnessHeaders::new(fresh)),
         }
     }
@@ -294,7 +294,7 @@ impl AnswerCache {
         // While encodings wait, an answer that may never be asked for again stays as it is.
         if let Some(coding) = choice.unmade.filter(|_| !self.encoders.is_busy()) {
             let kept = self.kept.clone();
-            self.press.make(encoded, coding, move |encoded| weigh_again(&kept, encoded));
+            self.compressor.make(encoded, coding, move |encoded| weigh_again(&kept, encoded));
         }
         let mut response = Response::new(choice.body);
         let headers = response.headers_mut();

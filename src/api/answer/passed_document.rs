@@ -42,7 +42,7 @@ impl AnswerCache {
         let choice = document.0.choose(AcceptedCodings::of(headers));
         let unmade = choice.unmade.filter(|_| is_asked_again && !self.encoders.is_busy());
         if let Some(coding) = unmade {
-            self.press.make(&document.0, coding, |_| {});
+            self.compressor.make(&document.0, coding, |_| {});
         }
         let mut response = Response::new(choice.body);
         response.headers_mut().insert(CONTENT_TYPE, JSON);

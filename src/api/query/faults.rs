@@ -71,7 +71,25 @@ pub(super) fn unknown_value(name: &str, value: &str, allowed: &[&str]) -> Parame
     unknown("value", name, value, allowed)
 }
 
-/// A field that the documents do not have, or cannot be sorted by.
+/// What a list cannot be sorted by: several fields, or one that has no order or is none.
+pub(super) fn not_sortable(
+    name: &str,
+    value: &str,
+    is_field: bool,
+    allowed: &[&str],
+) -> ParameterFault {
+    let problem = if is_field {
+        format!("a list cannot be sorted by \"{}\"", shortened(value))
+    } else if value.contains(',') {
+        "takes one field only".to_owned()
+    } else {
+        return unknown_field(name, value, allowed);
+    };
+    let allowed = allowed.iter().map(ToString::to_string).collect();
+    ParameterFault { parameter: name.to_owned(), problem, allowed, did_you_mean: None }
+}
+
+/// A field that the documents do not have.
 pub(super) fn unknown_field(name: &str, value: &str, allowed: &[&str]) -> ParameterFault {
     unknown("field", name, value, allowed)
 }

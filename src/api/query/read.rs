@@ -123,7 +123,8 @@ fn order<R: Resource>(
     let (asked, descending) = value.strip_prefix('-').map_or((value, false), |field| (field, true));
     let field = R::FIELDS.iter().find(|field| field.is_sortable() && field.name == asked);
     let Some(field) = field else {
-        return Err(vec![faults::unknown_field(name, asked, &sortable::<R>())]);
+        let is_field = names(R::FIELDS).contains(&asked);
+        return Err(vec![faults::not_sortable(name, asked, is_field, &sortable::<R>())]);
     };
     let usual = R::ORDER.field.name == field.name && R::ORDER.descending == descending;
     Ok((!usual).then_some(SortOrder { field, descending }))

@@ -102,7 +102,15 @@ fn what_may_hold_a_secret_is_not_quoted() {
     let may = |key, value| find(key).is_some_and(|key| key.quote(value).is_some());
     assert!(may("api.listen", "foo"));
     assert!(may("csp.client_secret_file", "/run/secrets/missing"));
-    assert!(!may("csp.client_secret_file", "s3cret"));
+    for key in ["csp.client_secret_file", "shared.redis_url_file", "keys.file", "api.tls_key"] {
+        assert!(!may(key, "s3cret"), "{key}");
+    }
+    for key in ["api.tls_cert", "api.tls_client_ca", "vmc.ca_file", "access.callers_file"] {
+        assert!(may(key, "tls/one.pem"), "{key}");
+    }
+    assert!(!may("api.tls_cert", "sgw_s3cret"));
+    assert!(!may("api.tls_cert", "-----BEGIN PRIVATE KEY----- s3cret"));
+    assert!(!may("api.tls_cert", "s3cret\ns3cret"));
     assert!(!may("csp.client_secret", "s3cret"));
     assert!(!may("csp.client_id", "id:s3cret"));
     assert!(!may("csp.url", "http://user:s3cret@host"));

@@ -109,7 +109,7 @@ fn faults_of_callers_say_field_and_line() {
         ),
         (
             format!("[[access.callers]]\nname = \"two\"\nkey_sha256 = \"{b}\""),
-            "key_sha256: must be an array of strings, not a string (gateway.toml:6)",
+            "key_sha256: must be an array of strings, not a string: write [\"…\"] (gateway.toml:6)",
         ),
         (
             "[[access.callers]]\nname = \"two\"\nkey_sha256 = []".into(),
@@ -190,7 +190,8 @@ fn faults_of_views_say_field_entry_and_line() {
     for (fields, fault) in [
         (
             "orgs = \"o-1\"",
-            "orgs: must be an array of strings, not a string (gateway.toml:4)".into(),
+            "orgs: must be an array of strings, not a string: write [\"…\"] (gateway.toml:4)"
+                .into(),
         ),
         (
             "sddc_ids = true",

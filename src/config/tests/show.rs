@@ -70,6 +70,29 @@ fn no_secret_is_shown() {
 }
 
 #[test]
+fn only_what_may_be_a_password_is_hidden_before_an_at_sign() {
+    let scene = Scene::minimal().with("API__CONTACT", "cloud@example.org").file(format!(
+        "[api]\nlisten = \"0.0.0.0:1\"\n[access.oidc]\nissuer = \"https://{CANARY}@login.example.com\"\n\
+         audience = \"api://x@y\"\nclient_ids = [\"other://a:{CANARY}@y\", \"a@b\"]\n\
+         jwks_url = \"https://login.example.com/a@b\"\n[[access.callers]]\nname = \"ci\"\n\
+         oidc = {{ email = \"ci@example.org\" }}\n"
+    ));
+    let shown = lines(&scene).join("\n");
+    assert!(!shown.contains(CANARY), "{shown}");
+    for part in [
+        "contact = \"cloud@example.org\"  # ",
+        "issuer = \"https://***@login.example.com\"  # ",
+        "audience = \"api://x@y\"  # ",
+        "client_ids = [\"other://***@y\", \"a@b\"]  # ",
+        "jwks_url = \"https://login.example.com/a@b\"  # ",
+        "email = \"ci@example.org\"",
+    ] {
+        assert!(shown.contains(part), "{part}: {shown}");
+    }
+    assert!(!shown.contains("environment"), "no proxy is set: {shown}");
+}
+
+#[test]
 fn what_is_not_in_force_is_not_shown() {
     let scene = Scene::minimal().with("VMC__TIMEOUT", "soon");
     let faults = Config::show(&scene.source).unwrap_err();

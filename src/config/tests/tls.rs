@@ -43,6 +43,17 @@ fn scene(files: &[(&str, &str)]) -> Scene {
 }
 
 #[test]
+fn a_relative_path_is_named_where_its_file_is_missing() {
+    let fault = Scene::minimal().with("VMC__CA_FILE", "tls/missing.pem").fault();
+    assert!(
+        fault.starts_with(
+            "vmc.ca_file: \"tls/missing.pem\" cannot be read: no such file or directory"
+        ),
+        "{fault}"
+    );
+}
+
+#[test]
 fn all_files_of_tls_can_be_set() {
     let ((cert, key), (ca, crl)) = (pair(), authority());
     assert_eq!(Scene::minimal().load().api.tls, None);

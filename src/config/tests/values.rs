@@ -145,7 +145,10 @@ fn each_key_is_read_and_a_wrong_value_is_told_by_its_name() {
 fn a_wrong_type_is_told_by_type() {
     for (line, fault) in [
         ("[api]\nlisten = 8080", "api.listen: must be a string, not a number without quotes"),
-        ("[api]\nhosts = \"a\"", "api.hosts: must be an array of strings, not a string"),
+        (
+            "[api]\nhosts = \"a\"",
+            "api.hosts: must be an array of strings, not a string: write [\"…\"] (g",
+        ),
         ("[api]\nhosts = [\n1]", "api.hosts: must be an array of strings, not a number"),
         ("[api]\nmax_in_flight = 1.5", "api.max_in_flight: must be a whole number, not a fraction"),
         ("[api]\nmax_in_flight = -1", "api.max_in_flight: \"-1\" must be a whole number, 1 to"),

@@ -8,8 +8,12 @@ use std::{
 
 use rustix::process::Signal;
 use serde_json::{Value, json};
+use tempfile::TempDir;
 
-use super::run::{Cloud, SECRET, Served, addresses, bearer, gateway, new_key, own_address, until};
+use super::run::{
+    Cloud, SECRET, Served, addresses, bearer, dead_address, file, gateway, new_key, own_address,
+    until,
+};
 
 #[test]
 fn rust_log_is_ignored() {
@@ -81,6 +85,24 @@ fn the_log_at_trace_holds_no_secret_and_each_line_is_json() {
     let basic = BASE64_STANDARD.encode(format!("demo-app:{secret}"));
     for text in ["CANARY", "Q0FOQVJZLXRva2VuL", &*key.key, "client+secret", &*basic, "sgw_"] {
         assert!(!log.contains(text), "{text} is in\n{log}");
+    }
+}
+
+#[test]
+fn each_file_in_use_is_named_at_the_start() {
+    let (cloud, folder) = (Cloud::start(&[]), TempDir::new().unwrap());
+    let keys = file(&folder, "keys", "QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVphYmNkZWY=\n");
+    let url = file(&folder, "url", &format!("redis://{}\n", dead_address()));
+    let served = gateway(&[])
+        .of(&cloud)
+        .with_secret(SECRET)
+        .with("SDDC_GATEWAY_KEYS__FILE", keys.to_str().unwrap())
+        .with("SDDC_GATEWAY_SHARED__REDIS_URL_FILE", url.to_str().unwrap())
+        .serve();
+    let log = served.interrupt().stderr;
+    let line = log.lines().find(|line| line.contains("files in use")).unwrap();
+    for (key, path) in [("keys.file", &keys), ("shared.redis_url_file", &url)] {
+        assert!(line.contains(&format!("{key}={}", path.display())), "{line}");
     }
 }
 

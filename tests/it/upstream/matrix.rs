@@ -38,10 +38,11 @@ async fn each_fault_at_each_place_with_each_snapshot_is_as_documented() {
     }
 }
 
-/// Fresh, stale, too old; longer apart than refused credentials are held back.
-const AGES_S: [u64; 3] = [50, 120, 2 * 3600];
+/// Fresh, stale, old (past `inventory.stale_denied`), too old (past `inventory.stale`); longer apart than
+/// refused credentials are held back.
+const AGES_S: [u64; 4] = [50, 120, 2 * 3600, 5 * 3600];
 
-/// One fault at one place, while the snapshot is not there, young, old and too old.
+/// One fault at one place, while the snapshot is not there, and at each of these ages.
 async fn row(place: Place, trouble: &'static Trouble) -> Row {
     let mut world = World::start(place, trouble).await;
     let mut cells = Vec::new();

@@ -60,6 +60,9 @@ pub enum InvalidResponse {
     /// Not JSON, or JSON of another shape.
     #[error("a body that is not {0}")]
     Body(&'static str),
+    /// What was asked for in form, but not to be believed; the text says what to do.
+    #[error("{0}")]
+    Implausible(&'static str),
 }
 
 /// A short text on a transport error, from the HTTP client's own errors: no URL, no header, no

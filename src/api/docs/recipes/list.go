@@ -14,14 +14,14 @@ func list() error {
 		return fmt.Errorf("the gateway answers %s", answer.Status)
 	}
 	var page struct {
-		Items []struct{ Name, Region *string }
+		Items []struct{ Name, Region string } // null is ""
 	}
 	if err := json.NewDecoder(answer.Body).Decode(&page); err != nil {
 		return err
 	}
 	fmt.Println("age in seconds:", answer.Header.Get("Age"))
 	for _, sddc := range page.Items {
-		fmt.Println(*sddc.Name)
+		fmt.Println(sddc.Name, sddc.Region)
 	}
 	return nil
 }

@@ -1,3 +1,5 @@
+import time
+
 def changes(query):
     """The list now, and again after each change."""
     etag = None

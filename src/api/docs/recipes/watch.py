@@ -1,3 +1,5 @@
+import json
+
 def events(last_id=None):
     """The events of one connection: call again with the last id when it ends."""
     headers = {"Last-Event-ID": last_id} if last_id else {}

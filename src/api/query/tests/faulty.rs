@@ -65,7 +65,10 @@ fn each_fault_says_what_is_wrong_and_what_is_allowed() {
         ("fields=id,", "fields: unknown field \"\": id | org_id | name"),
         ("include=host", "include: unknown value \"host\": clusters | hosts (hosts?)"),
         ("sort=-nam", "sort: unknown field \"nam\": id | org_id | name (name?)"),
-        ("sort=capacity", "sort: unknown field \"capacity\": id | org_id | name"),
+        ("sort=capacity", "sort: a list cannot be sorted by \"capacity\": id | org_id | name"),
+        ("sort=-capacity", "sort: a list cannot be sorted by \"capacity\": id | org_id | name"),
+        ("sort=name,-state", "sort: takes one field only: id | org_id | name"),
+        ("sort=sort", "sort: unknown field \"sort\": id | org_id | name"),
         ("limit=0", "limit: must be a number from 1 to 500, not \"0\": a number from 1 to 500"),
         ("limit=501", "limit: must be a number from 1 to 500, not \"501\": a number from 1 to 500"),
         (

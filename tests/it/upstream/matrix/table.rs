@@ -17,13 +17,15 @@ Each cell was measured: the status and `code` that a caller gets, or the `Age` o
 and the `detail` of its `Cache-Status`. The number after the × says how many calls to the failing place this \
 cost. A test compares this page with what the program does.
 
-- *no snapshot*: nothing was read yet. *fresh*, *stale*, *too old*: the last successful read is 50 s, 120 s \
-or 2 h old. `inventory.fresh` is 60 s, `inventory.stale` and `inventory.stale_denied` are an hour, and \
+- *no snapshot*: nothing was read yet. *fresh*, *stale*, *old*, *too old*: the last successful read is 50 s, \
+120 s, 2 h or 5 h old. `inventory.fresh` is 60 s, `inventory.stale_denied` 1 h and `inventory.stale` 4 h, and \
 nothing is polled (`inventory.poll = \"0s\"`).
+- `inventory.stale_denied` applies where VMware Cloud's API answers a read with 401 or 403, also to a new \
+token. Where no token can be had because CSP refuses the app, `inventory.stale` applies, as in an outage.
 - *then*: how long the next caller without a snapshot is told to wait (`Retry-After`, in seconds), and how \
 many calls that cost: none while the circuit breaker is open.
 - A read whose failure may be temporary is tried three times (`vmc.retries`), a token request once. After a \
-failure one call at a time is let through, and tried once: ×1 where the snapshot is too old.
+failure one call at a time is let through, and tried once: ×1 where the snapshot is old or too old.
 - A caller waits at most a second for the refresh of a stale snapshot. Where the refresh takes longer, the \
 `detail` is `stale-refresh-pending`, and the table shows what the next caller gets.
 - ×1–2 depends on which of two reads uses a new token first.
@@ -110,7 +112,7 @@ pub fn compare(rows: &[Row]) {
     for place in Place::ALL {
         write!(page, "\n## {}\n\n", title(place)).unwrap();
         page.push_str(
-            "| fault | no snapshot | fresh | stale | too old | then |\n|---|---|---|---|---|---|\n",
+            "| fault | no snapshot | fresh | stale | old | too old | then |\n|---|---|---|---|---|---|---|\n",
         );
         // Faults with the same outcome stand together, where the first of them stands.
         let mut outcomes: Vec<(String, Vec<&str>)> = Vec::new();

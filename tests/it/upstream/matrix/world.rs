@@ -30,7 +30,9 @@ const BETWEEN_LOOKS: Duration = Duration::from_millis(30);
 const SHORT: Duration = Duration::from_secs(60);
 const LONG: Duration = Duration::from_secs(24 * 3600);
 /// `inventory.stale`: less than a token may live, so that one that was good is good throughout.
-pub const MAX_STALE: Duration = Duration::from_secs(3600);
+pub const MAX_STALE: Duration = Duration::from_secs(4 * 3600);
+/// `inventory.stale_denied`.
+const MAX_STALE_DENIED: Duration = Duration::from_secs(3600);
 const ISSUER: &str = "https://login.example.com";
 
 /// A place where the gateway asks.
@@ -149,7 +151,7 @@ impl World {
             config.vmc.max_body = 1024 * 1024;
             config.vmc.retries = 2;
             config.inventory.stale = MAX_STALE;
-            config.inventory.stale_denied = MAX_STALE;
+            config.inventory.stale_denied = MAX_STALE_DENIED;
             if self.place == Place::FirstMint {
                 config.inventory.snapshot_file = Some(self.folder.path().join("snapshot"));
             }

@@ -1,5 +1,6 @@
 //! The assembly: from a checked configuration to a running gateway.
 
+mod audit;
 mod drop_in;
 mod files;
 mod inventory;
@@ -47,7 +48,7 @@ use crate::{
     reload::{Hangups, LoadedFile, Reloads},
     sharing::InvalidKeys,
     tasks::Tasks,
-    telemetry::{AccessLog, Audit, AuditGuard, Metrics, ProcessCollector, TracedCloud, Tracer},
+    telemetry::{AccessLog, AuditGuard, Metrics, ProcessCollector, TracedCloud, Tracer},
     upstream::{BuildError, CallBounds, Client, ConcurrencyLimit, ContentType, Retries, Upstream},
     vmc::Remote,
 };
@@ -187,7 +188,7 @@ impl Gateway {
         let tracer = traces::start(config, &clock, &metrics, &tasks)?;
         let observer = TracedCloud { metrics: metrics.clone(), tracer: tracer.clone() };
         let upstreams = Upstreams::new(config, &clock, &observer)?;
-        let (audit, mut audit_guard) = open_audit(config, &metrics)?;
+        let (audit, mut audit_guard) = audit::open(config, &metrics)?;
         let tls = config.api.tls.as_ref();
         let tls = tls.map(|tls| Tls::new(tls, &clock, audit.clone())).transpose()?;
         let api_socket = bind("api.listen", config.api.listen)?;
@@ -221,7 +222,7 @@ impl Gateway {
         let notices = files::run_restart_notices(config.clone(), Hangups::listen(), stop());
         tasks.spawn("restart notices", stop(), notices);
 
-        watch_audit(audit_guard.as_mut(), &tasks);
+        audit::watch(audit_guard.as_mut(), &tasks);
 
         let state = ApiState {
             inventory: inventory.clone(),
@@ -428,27 +429,6 @@ fn start_oidc(
 fn awaited_keys(config: &Config, oidc: Option<&Oidc>) -> Option<Oidc> {
     let tokens_only = config.access.callers().is_some_and(ConfiguredCallers::is_tokens_only);
     oidc.filter(|_| tokens_only).cloned()
-}
-
-fn open_audit(
-    config: &Config,
-    metrics: &Metrics,
-) -> Result<(Audit, Option<AuditGuard>), StartError> {
-    let Some(target) = &config.telemetry.audit else { return Ok((Audit::off(), None)) };
-    // A record is waited for by one request, and a request may wait or watch.
-    let places = config.api.max_in_flight + config.api.max_watchers;
-    let opened = Audit::open(target, places, metrics.clone());
-    let (audit, guard) = opened.map_err(|error| StartError::Audit(error.kind()))?;
-    Ok((audit, Some(guard)))
-}
-
-/// Without the audit's thread no request could be answered: its end is the gateway's.
-fn watch_audit(guard: Option<&mut AuditGuard>, tasks: &Tasks) {
-    let Some(guard) = guard else { return };
-    let (stop, ended) = (tasks.stop.clone(), guard.ended());
-    tasks.spawn("audit", stop.clone(), async move {
-        stop.run_until_cancelled(ended).await;
-    });
 }
 
 /// What is read at each scrape.

@@ -321,6 +321,13 @@ impl ReadsState {
     }
 }
 
+/// The organization that a query names, of a route whose path names none.
+#[must_use]
+pub fn named_org(template: &str, query: &str) -> Option<OrgId> {
+    let route = routes::READ_ROUTES.iter().find(|route| route.template == template)?;
+    query::check(route, Some(query)).ok()?.org
+}
+
 fn add_freshness(headers: &mut HeaderMap, age_s: u64, outcome: ReadOutcome) {
     let mut status = "sddc-gateway; ".to_owned();
     let ttl = FRESH.as_secs().saturating_sub(age_s);

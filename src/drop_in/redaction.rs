@@ -7,8 +7,9 @@
 //!
 //! Nothing is parsed into a tree and printed again, so what is shown is what VMware wrote, byte by byte: numbers,
 //! escapes, the order of members, members of the same name, white space. No member is left out, since VMware's
-//! bindings fail on an absent one. Time is linear in the document's length: one pass over it, and one more over each
-//! object that has a `value`. Objects may lie in each other 64 levels deep, so that is 65 passes at the worst.
+//! bindings fail on an absent one. Time is linear in the document's length, with
+//! a bounded factor: one pass, one more over each object that has a `value` (objects lie in each other at most 64 levels
+//! deep), and over a text as often as documents lie in each other there, or its signs ask for the word before them.
 //!
 //! Memory: the document and the answer, for which the document's length is reserved: twice the document. (`null` may
 //! be longer than what was there; then an eighth is added at a time.) While a text that is

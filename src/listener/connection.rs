@@ -35,7 +35,7 @@ use super::{
     body::AnswerBody,
     http2_guard,
     io::{Limits, TimedIo},
-    late::{LateAnswer, LateSlot, Sending},
+    late::{LateAnswer, LateSlot, ResponseWriter},
     rest::Rewound,
     state::ConnectionState,
     tls::Tls,
@@ -122,11 +122,11 @@ impl Service<Request<Incoming>> for Connection {
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         let (peer, state) = (self.peer.clone(), self.state.clone());
         if state.http2().is_none() {
-            let sending = Sending::of(&request);
+            let writer = ResponseWriter::of(&request);
             let answering = (self.context.handler)(request, peer, state);
-            let answering = match (answering, sending) {
-                (EitherFuture::Right(making), Some(sending)) => {
-                    self.late.clone().wait(making, sending).boxed().right_future()
+            let answering = match (answering, writer) {
+                (EitherFuture::Right(making), Some(writer)) => {
+                    self.late.clone().wait(making, writer).boxed().right_future()
                 }
                 (answering, _) => answering,
             };
@@ -204,10 +204,10 @@ impl Connection {
         mut stream: Rewound<MaybeTls>,
         late: LateAnswer,
     ) -> Option<Rewound<MaybeTls>> {
-        let (answer, sending) = late.made(&mut stream).await?;
+        let (answer, writer) = late.made(&mut stream).await?;
         let is_last = self.context.close.is_cancelled();
-        let sending = if is_last { sending.as_last() } else { sending };
-        match sending.send(answer, &mut stream).await {
+        let writer = if is_last { writer.as_last() } else { writer };
+        match writer.send(answer, &mut stream).await {
             Ok(true) if !self.context.close.is_cancelled() => {
                 self.note_waiting(&stream);
                 return Some(stream);

@@ -7,11 +7,11 @@
 //!
 //! ```text
 //! hyper ─► LateSlot::wait ─┬─► there at once: hyper sends it
-//!                          └─► is_late ─► take ─► LateAnswer::made ─► Sending::send ─► hyper, for the next request
+//!                          └─► is_late ─► take ─► LateAnswer::made ─► ResponseWriter::send ─► hyper, for the next request
 //! ```
 //!
 //! *Must not break*: a caller cannot tell which of both has sent an answer, and a request that its caller gives up is
-//! dropped. Test: `tests/it/late.rs`.
+//! dropped. Tests: `late/tests.rs`, `tests/it/late.rs`, `tests/it/watch`.
 
 use std::{
     future::poll_fn,
@@ -57,13 +57,13 @@ struct Slot {
 
 /// An answer that is not sent yet.
 pub(super) struct LateAnswer {
-    work: Work,
-    sending: Sending,
+    progress: AnswerProgress,
+    writer: ResponseWriter,
     /// When it is late.
     timer: Option<Pin<Box<Sleep>>>,
 }
 
-enum Work {
+enum AnswerProgress {
     Making(BoxFuture<'static, Response<AnswerBody>>),
     /// An event stream.
     Made(Box<Response<AnswerBody>>),
@@ -71,7 +71,7 @@ enum Work {
 
 /// How the answer to a request goes out.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Sending {
+pub(super) struct ResponseWriter {
     version: Version,
     is_head: bool,
     /// Whether the connection may be used again.
@@ -89,14 +89,14 @@ enum Framing {
 }
 
 impl LateSlot {
-    /// The answer to a request, which is made in the slot: it may be taken from there meanwhile, and then
-    /// never comes. Dropped before, so is what makes it.
+    /// The answer to a request, which is made in the slot. If it is taken from there meanwhile it never comes
+    /// here; if this future is dropped before, so is what makes the answer.
     pub(super) async fn wait(
         self,
         making: BoxFuture<'static, Response<AnswerBody>>,
-        sending: Sending,
+        writer: ResponseWriter,
     ) -> Response<AnswerBody> {
-        let answer = LateAnswer { work: Work::Making(making), sending, timer: None };
+        let answer = LateAnswer { progress: AnswerProgress::Making(making), writer, timer: None };
         self.0.lock().answer = Some(answer);
         let waiting = Waiting(self);
         poll_fn(|cx| waiting.0.poll_made(cx)).await
@@ -105,15 +105,16 @@ impl LateSlot {
     fn poll_made(&self, cx: &mut Context<'_>) -> Poll<Response<AnswerBody>> {
         let mut slot = self.0.lock();
         let Some(answer) = &mut slot.answer else { return Poll::Pending };
-        if let Work::Making(making) = &mut answer.work {
-            answer.work = Work::Made(Box::new(ready!(making.poll_unpin(cx))));
+        if let AnswerProgress::Making(making) = &mut answer.progress {
+            answer.progress = AnswerProgress::Made(Box::new(ready!(making.poll_unpin(cx))));
         }
-        let stays = matches!(&answer.work, Work::Made(made) if made.body().is_event_stream());
+        let stays =
+            matches!(&answer.progress, AnswerProgress::Made(made) if made.body().is_event_stream());
         if stays && !slot.is_closed {
             return Poll::Pending;
         }
-        match slot.answer.take().map(|answer| answer.work) {
-            Some(Work::Made(made)) => Poll::Ready(*made),
+        match slot.answer.take().map(|answer| answer.progress) {
+            Some(AnswerProgress::Made(made)) => Poll::Ready(*made),
             _ => Poll::Pending,
         }
     }
@@ -123,7 +124,7 @@ impl LateSlot {
         let mut slot = self.0.lock();
         let Some(answer) = &mut slot.answer else { return false };
         let timer = answer.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep(REST_AFTER)));
-        matches!(answer.work, Work::Made(_)) || timer.poll_unpin(cx).is_ready()
+        matches!(answer.progress, AnswerProgress::Made(_)) || timer.poll_unpin(cx).is_ready()
     }
 
     /// Takes it.
@@ -151,27 +152,25 @@ impl LateAnswer {
     pub(super) async fn made<S: AsyncRead + AsyncWrite + Unpin>(
         self,
         stream: &mut Rewound<S>,
-    ) -> Option<(Response<AnswerBody>, Sending)> {
-        let made = match self.work {
-            Work::Made(made) => *made,
-            Work::Making(making) => tokio::select! {
+    ) -> Option<(Response<AnswerBody>, ResponseWriter)> {
+        let made = match self.progress {
+            AnswerProgress::Made(made) => *made,
+            AnswerProgress::Making(making) => tokio::select! {
                 biased;
                 made = making => made,
                 () = stream.gone() => return None,
             },
         };
-        Some((made, self.sending))
+        Some((made, self.writer))
     }
 }
 
-impl Sending {
+impl ResponseWriter {
     /// How the answer to a request goes out; `None` of a request whose body is still to come.
     pub(super) fn of<B: http_body::Body>(request: &Request<B>) -> Option<Self> {
         let (version, fields) = (request.version(), request.headers());
-        let keeps_alive = match version {
-            Version::HTTP_11 => !has_connection_option(fields, "close"),
-            _ => has_connection_option(fields, "keep-alive"),
-        };
+        let may_stay = version == Version::HTTP_11 || has_connection_option(fields, "keep-alive");
+        let keeps_alive = may_stay && !has_connection_option(fields, "close");
         let is_head = request.method() == Method::HEAD;
         request.body().is_end_stream().then_some(Self { version, is_head, keeps_alive })
     }
@@ -221,7 +220,7 @@ impl Sending {
     fn head(self, parts: response::Parts, framing: Framing) -> Vec<u8> {
         let response::Parts { status, mut headers, .. } = parts;
         match framing {
-            // What a GET would get is not known, or is there already.
+            // The length that a GET would get is unknown, or its field is set already.
             Framing::Length(0) if self.is_head => {}
             Framing::Length(length) => {
                 headers.insert(header::CONTENT_LENGTH, length.into());

@@ -20,6 +20,9 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 /// Longer than a client takes that asks again and again, so that only idle connections rest.
 pub(super) const REST_AFTER: Duration = Duration::from_millis(100);
 
+/// What is read ahead while an answer is late: as much as hyper would.
+const MAX_AHEAD_BYTES: usize = 64 * 1024;
+
 /// A stream, and what was read of it before it is read again.
 #[derive(Debug)]
 pub(super) struct Rewound<S> {
@@ -33,11 +36,15 @@ impl<S: AsyncRead + Unpin> Rewound<S> {
         Self { came, stream }
     }
 
-    /// The same with more that was read after it was handed out.
+    /// The same with these bytes in front of all that is still to be read: they were read, and nothing was
+    /// done with them.
     pub(super) fn put_back(self, came: Bytes) -> Self {
-        debug_assert!(self.came.is_empty(), "it was read to here");
-        // Empty, it would still keep the buffer that it is a part of.
-        let came = if came.is_empty() { Bytes::new() } else { came };
+        let came = match (came.is_empty(), self.came.is_empty()) {
+            // Empty, it would still keep the buffer that it is a part of.
+            (true, _) => self.came,
+            (false, true) => came,
+            (false, false) => [came, self.came].concat().into(),
+        };
         Self { came, ..self }
     }
 
@@ -56,21 +63,22 @@ impl<S: AsyncRead + Unpin> Rewound<S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Rewound<S> {
-    /// Returns when the peer has gone. What it sends meanwhile stays unread, but for a byte.
+    /// Returns when the peer has gone. What it sends meanwhile is kept, up to [`MAX_AHEAD_BYTES`]: a socket with
+    /// unread bytes does not wake who waits for its end.
     pub(super) async fn gone(&mut self) {
         poll_fn(|cx| {
-            if self.came.is_empty() {
-                let mut byte = [0];
-                let mut buffer = ReadBuf::new(&mut byte);
+            let mut bytes = [0; 1024];
+            while self.came.len() < MAX_AHEAD_BYTES {
+                let mut buffer = ReadBuf::new(&mut bytes);
                 match Pin::new(&mut self.stream).poll_read(cx, &mut buffer) {
                     Poll::Ready(Ok(())) if !buffer.filled().is_empty() => {
-                        self.came = Bytes::copy_from_slice(buffer.filled());
+                        self.came = [&*self.came, buffer.filled()].concat().into();
                     }
                     Poll::Ready(_) => return Poll::Ready(()),
-                    Poll::Pending => {}
+                    Poll::Pending => break,
                 }
             }
-            // That tells it too while bytes of the peer lie unread.
+            // A peer that has sent more than is kept may still be seen to go.
             match Pin::new(&mut self.stream).poll_flush(cx) {
                 Poll::Ready(Err(_)) => Poll::Ready(()),
                 _ => Poll::Pending,
@@ -150,6 +158,20 @@ mod tests {
         stream.read_to_end(&mut all).await.unwrap();
         assert_eq!((&first, &*all), (b"G", &b"ET /"[..]));
         assert!(!stream.has_more().await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn what_is_put_back_comes_before_what_was_not_read_again_yet() {
+        let (ours, theirs) = duplex(64);
+        let mut stream = Rewound::new(Bytes::from_static(b"GET /"), ours);
+        drop(theirs);
+        let mut read = [0; 2];
+        stream.read_exact(&mut read).await.unwrap();
+        let mut stream = stream.put_back(Bytes::from_static(b"E")).put_back(Bytes::new());
+        assert_eq!(stream.waiting(), 4);
+        let mut rest = String::new();
+        stream.read_to_string(&mut rest).await.unwrap();
+        assert_eq!(rest, "ET /");
     }
 
     #[tokio::test]

@@ -5,7 +5,10 @@ use std::sync::LazyLock;
 use http::Uri;
 
 use crate::{
-    drop_in::{CSP_ROUTES, Endpoint, Shape, is_plain_path, reads::routes::READ_ROUTES},
+    drop_in::{
+        CSP_ROUTES, Endpoint, Shape, is_plain_path,
+        reads::{self, routes::READ_ROUTES},
+    },
     ids::{OrgId, SddcId},
 };
 
@@ -126,19 +129,15 @@ impl Route {
         }
     }
 
-    /// The org and the SDDC that a path of this route names, if they are ids at all.
+    /// The org and the SDDC that a path of this route names, or its query, if they are ids at all.
     #[must_use]
     pub fn ids(&self, uri: &Uri) -> (Option<OrgId>, Option<SddcId>) {
         let named = |name| {
             let mut segments = self.template.split('/').zip(uri.path().split('/'));
             segments.find_map(|(segment, value)| (segment == name).then_some(value))
         };
-        // One of VMware's paths has the organization's id in its query.
-        let in_query = || {
-            let query = self.drop_in().and(uri.query())?;
-            query.split('&').find_map(|pair| pair.strip_prefix("orgId="))
-        };
-        let org = named("{org_id}").or_else(in_query).and_then(|id| id.parse().ok());
+        let org = named("{org_id}").and_then(|id| id.parse().ok());
+        let org = org.or_else(|| reads::named_org(self.template, uri.query()?));
         (org, named("{sddc_id}").and_then(|id| id.parse().ok()))
     }
 }
@@ -284,7 +283,9 @@ mod tests {
         assert_eq!(ids("/sddcs/s-1/hosts"), (None, Some("s-1".to_owned())));
         let inputs = "/vmc/api/customer-support/inputs?userId=u&orgId=o-1";
         assert_eq!(ids(inputs), (Some("o-1".to_owned()), None));
+        assert_eq!(ids(&inputs.replace("orgId", "%6frgId")), (Some("o-1".to_owned()), None));
         assert_eq!(ids("/vmc/api/orgs/o-2?orgId=o-1"), (Some("o-2".to_owned()), None));
+        assert_eq!(ids("/vmc/api/orgs?orgId=o-1"), (None, None));
         for odd in ["/sddcs", "/sddcs?orgId=o-1", "/x", "/sddcs/%0a", "/sddcs/a%22b"] {
             assert_eq!(ids(odd), (None, None), "{odd}");
         }

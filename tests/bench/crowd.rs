@@ -54,7 +54,7 @@ pub fn measure() {
 
 async fn print(name: &str, kind: Kind, count: usize) {
     // Of all watchers one caller may be three quarters.
-    let keys = format!("bench:{KEY_SHA256},other:{OTHER_KEY_SHA256}");
+    let keys = format!("bench:{KEY_SHA256},neighbour:{OTHER_KEY_SHA256}");
     let settings = [("ACCESS__KEYS", &*keys), ("API__MAX_CONNECTIONS", "10100")];
     let server = Server::gateway_with(4, &settings);
     let tag = server.answer().etag;

@@ -38,10 +38,10 @@ fn added(span: Duration) {
     let token = [("csp-auth-token".to_owned(), server::token_of(&cloud))];
     let org = only_org(&cloud, &token[0]);
     let upstream = in_front_of(&cloud, &files, folder.path());
-    let host = upstream.address();
+    // The name that its certificate has.
+    let url = format!("https://localhost:{}", upstream.address().port());
     let nginx = keeping(&upstream, folder.path());
-    let (url, ca) = (format!("https://{host}"), files.write("ca.pem", &files.authority.pem()));
-    let ca = ca.display().to_string();
+    let ca = files.write("ca.pem", &files.authority.pem()).display().to_string();
     let urls = [("CSP__URL", &*url), ("VMC__URL", &*url), ("VMC__CA_FILE", &*ca)];
     let gateway = gateway(folder.path(), 4, &urls);
     let own = [token_of_gateway(&gateway)];

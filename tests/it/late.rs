@@ -9,7 +9,10 @@ use tokio::{
     time::timeout,
 };
 
-use crate::harness::{Cloud, DEADLINE, Setup, TestGateway, cloud};
+use crate::{
+    harness::{Cloud, DEADLINE, Setup, TestGateway, cloud},
+    watch::watched_by,
+};
 
 /// Longer than hyper keeps a request.
 const LATE: Duration = Duration::from_millis(300);
@@ -103,4 +106,58 @@ async fn the_body_of_a_request_is_read_before_its_answer_is_late() {
     assert!(head.starts_with("HTTP/1.1 200 OK"), "{head}");
     let (head, _) = answer(&mut stream, false).await;
     assert!(head.starts_with("HTTP/1.1 200 OK"), "{head}");
+}
+
+#[tokio::test]
+async fn however_much_comes_behind_late_requests_none_of_it_is_lost() {
+    const FAST: usize = 200;
+    let cloud = cloud().await;
+    let gateway = slow(&cloud).await;
+    let mut stream = TcpStream::connect(gateway.api).await.unwrap();
+    // Large enough that hyper reads in large pieces from then on.
+    let padding = format!("X-Padding: {}\r\n", "x".repeat(12 * 1024));
+    let first = request(&gateway, ["GET", "HTTP/1.1"], &padding);
+    let known = format!("If-None-Match: {}\r\n", gateway.get("/sddcs").await.header("etag"));
+    gateway.advance(60);
+    let late = request(&gateway, ["GET", "HTTP/1.1"], &known);
+    let wait = late.replace("/sddcs ", "/sddcs?wait=1s ");
+    let plain = request(&gateway, ["GET", "HTTP/1.1"], "");
+    let fast = (0..FAST).map(|at| plain.replace("/sddcs ", &format!("/sddcs?limit={} ", at + 1)));
+    let behind: String = [wait.clone(), wait].into_iter().chain(fast).collect();
+    stream.write_all(format!("{first}{behind}").as_bytes()).await.unwrap();
+    let (head, _) = answer(&mut stream, true).await;
+    assert!(head.starts_with("HTTP/1.1 200 OK"), "{head}");
+    for _ in 0..2 {
+        assert!(timeout(LATE, stream.read_u8()).await.is_err(), "it waits");
+        gateway.advance(2);
+        assert!(answer(&mut stream, false).await.0.starts_with("HTTP/1.1 304"), "for nothing");
+    }
+    for at in 0..FAST {
+        let (head, body) = answer(&mut stream, true).await;
+        assert!(head.starts_with("HTTP/1.1 200 OK"), "{at}: {head}");
+        let list: serde_json::Value = serde_json::from_str(&body).unwrap();
+        let shown = list["items"].as_array().unwrap().len();
+        assert_eq!(shown, (at + 1).min(4), "in order");
+    }
+}
+
+#[tokio::test]
+async fn a_caller_that_goes_is_seen_whatever_it_has_sent_meanwhile() {
+    let cloud = cloud().await;
+    let gateway = Setup::on_demand(&cloud).start().await;
+    let tag = gateway.get("/sddcs").await.header("etag").to_owned();
+    let known = format!("If-None-Match: {tag}\r\n");
+    let get = request(&gateway, ["GET", "HTTP/1.1"], &known);
+    for path in ["/sddcs?wait=100s ", "/sddcs/events "] {
+        for behind in [0, 1, 2, 5000] {
+            let mut stream = TcpStream::connect(gateway.api).await.unwrap();
+            stream.write_all(get.replace("/sddcs ", path).as_bytes()).await.unwrap();
+            watched_by(&gateway, 1).await;
+            // By then its answer is late.
+            assert!(timeout(LATE, stream.read_to_end(&mut Vec::new())).await.is_err());
+            stream.write_all(&vec![b'G'; behind]).await.unwrap();
+            drop(stream);
+            watched_by(&gateway, 0).await;
+        }
+    }
 }

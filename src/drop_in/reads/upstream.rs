@@ -1,6 +1,6 @@
 //! From a read to VMware Cloud: its reader, its tries, and what is done to the document before anybody sees it.
 
-use std::{collections::HashMap, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use http::StatusCode;
 use parking_lot::Mutex;
@@ -9,6 +9,7 @@ use super::{cache::ReadKey, failure::ReadFailure, routes::ReadRoute, scrubbed::s
 use crate::{
     api::PassedDocument,
     drop_in::redaction::{UnknownFields, redact},
+    telemetry::EventSpell,
     upstream::InvalidResponse,
     vmc::{RawAnswer, RawRead, RawReader, Reader, Remote, VmcError},
 };
@@ -22,8 +23,11 @@ pub(super) struct RawReaders {
     quick: Remote,
     slow: Remote,
     unknown: UnknownFields,
-    readers: Mutex<HashMap<(ReadKeyOrg, &'static str), RawReader>>,
+    readers: Mutex<HashMap<(ReadKeyOrg, &'static str), RouteReader>>,
 }
+
+/// A reader, and whether its last failures were told.
+type RouteReader = (RawReader, Arc<Mutex<EventSpell>>);
 
 type ReadKeyOrg = Option<crate::ids::OrgId>;
 
@@ -35,6 +39,7 @@ pub(super) struct PlannedRead {
     path: String,
     query: Option<String>,
     reader: RawReader,
+    failures: Arc<Mutex<EventSpell>>,
     unknown: UnknownFields,
 }
 
@@ -57,9 +62,9 @@ impl RawReaders {
     ) -> PlannedRead {
         let remote = if route.slow { &self.slow } else { &self.quick };
         let mut readers = self.readers.lock();
-        let reader = readers
+        let (reader, failures) = readers
             .entry((org.clone(), route.template))
-            .or_insert_with(|| of_org.raw(remote.clone()))
+            .or_insert_with(|| (of_org.raw(remote.clone()), Arc::default()))
             .clone();
         let target = query.map_or_else(|| path.into(), |query| format!("{path}?{query}").into());
         PlannedRead {
@@ -68,6 +73,7 @@ impl RawReaders {
             path: path.to_owned(),
             query: query.map(str::to_owned),
             reader,
+            failures,
             unknown: self.unknown,
         }
     }
@@ -76,7 +82,7 @@ impl RawReaders {
 impl PlannedRead {
     /// Makes it.
     pub(super) async fn make(self) -> Result<PassedDocument, ReadFailure> {
-        let Self { route, path, query, reader, unknown, .. } = self;
+        let Self { route, path, query, reader, failures, unknown, .. } = self;
         let tokens = reader.tokens().clone();
         let read = RawRead {
             endpoint: route.endpoint(),
@@ -95,20 +101,24 @@ impl PlannedRead {
         match answer.await {
             Ok(RawAnswer::Document(document)) => Ok(document),
             Ok(RawAnswer::Refused(StatusCode::UNAUTHORIZED, _)) => {
-                Err(failed(route, &VmcError::Unauthorized, None))
+                let error = VmcError::Unauthorized;
+                warn_once(route, &error, &failures);
+                Err(ReadFailure::new(&error, None))
             }
             Ok(RawAnswer::Refused(status, body)) => {
                 Err(ReadFailure::told(status, &body, &tokens.scrubber()))
             }
-            Err(error) => Err(failed(route, &error, reader.circuit().retry_in)),
+            Err(error) => {
+                warn_once(route, &error, &failures);
+                Err(ReadFailure::new(&error, reader.circuit().retry_in))
+            }
         }
     }
 }
 
-/// What a caller learns of a failure, which is logged unless nothing was asked.
-fn failed(route: &ReadRoute, error: &VmcError, held_for: Option<Duration>) -> ReadFailure {
-    if !error.is_held() {
+/// Logs the first failure of a route in a while: callers decide how often they ask for what fails.
+fn warn_once(route: &ReadRoute, error: &VmcError, failures: &Mutex<EventSpell>) {
+    if !error.is_held() && failures.lock().begins() {
         tracing::warn!(http.route = route.template, %error, "a read for a tool failed");
     }
-    ReadFailure::new(error, held_for)
 }

@@ -23,7 +23,7 @@ const SECRET_PARTS: [&str; 16] = [
 ];
 
 /// What words end with, written so, that sentences have before a secret.
-const SECRET_WORDS: [&str; 12] = [
+const SECRET_WORDS: [&str; 17] = [
     "password",
     "passwd",
     "passphrase",
@@ -36,6 +36,11 @@ const SECRET_WORDS: [&str; 12] = [
     "apikey",
     "accesskey",
     "privatekey",
+    "authorization",
+    "bearer",
+    "cookie",
+    "sessionid",
+    "signature",
 ];
 
 /// Whether a name looks like that of a password, a key, a token, or of something else that opens a door.
@@ -48,7 +53,10 @@ pub(super) fn looks_secret(name: &str) -> bool {
 /// Whether a word of a sentence is the name of a secret: what follows it after a `=` or a colon is its value. Allocates
 /// nothing: there is a word before each colon of a time.
 pub(super) fn names_secret(word: &str) -> bool {
-    const LONGEST: usize = 12;
+    const LONGEST: usize = 13;
+    if ["_key", "-key", "Key", "_KEY"].into_iter().any(|key| word.ends_with(key)) {
+        return true;
+    }
     let (mut end, mut at) = ([0; LONGEST], LONGEST);
     let letters = word.bytes().rev().filter(|byte| !b"-_".contains(byte));
     for letter in letters.take(LONGEST) {
@@ -116,7 +124,7 @@ mod tests {
         for word in ["", "_", "12", "passwords-of", "tokens", "https", "credentialType", "key"] {
             assert!(!names_secret(word), "{word}");
         }
-        assert!(SECRET_WORDS.iter().all(|word| word.len() <= 12 && names_secret(word)));
+        assert!(SECRET_WORDS.iter().all(|word| word.len() <= 13 && names_secret(word)));
         for name in ["", "name", "us-west-2a", "sddcLimit", "localTable", "hostname", "state"] {
             assert!(!looks_secret(name), "{name}");
         }

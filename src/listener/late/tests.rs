@@ -4,10 +4,18 @@ use axum::body::Body;
 use futures_util::stream;
 use hyper::{server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncReadExt, DuplexStream, duplex};
+use tokio::{
+    io::{AsyncReadExt, DuplexStream, duplex},
+    sync::oneshot,
+    time::advance,
+};
 
 use super::*;
-use crate::listener::state::ConnectionState;
+use crate::{
+    clock::Clock,
+    listener::{body::WatchedStream, state::ConnectionState},
+    telemetry::Metrics,
+};
 
 /// Room for all that is sent, so that nobody waits for the reader.
 const ROOM: usize = 64 * 1024;
@@ -98,8 +106,8 @@ async fn by_hyper(kind: Kind, text: &str) -> (Vec<String>, String, bool) {
 async fn by_us(kind: Kind, request: &Request<Body>) -> (Vec<String>, String, bool) {
     let (ours, theirs) = duplex(ROOM);
     let mut stream = Rewound::new(Bytes::new(), ours);
-    let sending = Sending::of(request).unwrap();
-    let stays = sending.send(kind.answer(), &mut stream).await.unwrap();
+    let writer = ResponseWriter::of(request).unwrap();
+    let stays = writer.send(kind.answer(), &mut stream).await.unwrap();
     drop(stream);
     let (head, body) = sent(theirs).await;
     (head, body, stays)
@@ -110,7 +118,15 @@ async fn who_gets_an_answer_cannot_tell_who_has_sent_it() {
     let all = KINDS.into_iter().flat_map(|kind| [(kind, "GET"), (kind, "HEAD")]);
     for (kind, method) in all.filter(|(kind, method)| kind.may_answer(method)) {
         for version in [Version::HTTP_11, Version::HTTP_10] {
-            for connection in [None, Some("close"), Some("Keep-Alive"), Some("x, CLOSE")] {
+            for connection in [
+                None,
+                Some("close"),
+                Some("Keep-Alive"),
+                Some("x, CLOSE"),
+                Some("keep-alive, close"),
+            ] {
+                // Each has the whole of the task's budget.
+                tokio::task::yield_now().await;
                 let (request, text) = request(method, version, connection);
                 let (mut hyper, ours) = (by_hyper(kind, &text).await, by_us(kind, &request).await);
                 // Of a connection that it closes hyper may say that it stays.
@@ -128,10 +144,84 @@ async fn who_gets_an_answer_cannot_tell_who_has_sent_it() {
     }
 }
 
+/// The answer to a request in a slot, polled once, and what gives it.
+fn asked(
+    slot: &LateSlot,
+) -> (Pin<Box<impl Future<Output = Response<AnswerBody>>>>, oneshot::Sender<Response<AnswerBody>>) {
+    let (give, given) = oneshot::channel();
+    let writer = ResponseWriter::of(&Request::new(Body::empty())).unwrap();
+    let making = given.map(|given| given.expect("it is given")).boxed();
+    let mut waiting = Box::pin(slot.clone().wait(making, writer));
+    assert!((&mut waiting).now_or_never().is_none(), "nothing is given yet");
+    (waiting, give)
+}
+
+async fn is_late(slot: &LateSlot) -> bool {
+    poll_fn(|cx| Poll::Ready(slot.is_late(cx))).await
+}
+
+fn event_stream() -> Response<AnswerBody> {
+    let clock = Clock::system();
+    let (metrics, began) = (Metrics::new(), clock.now());
+    let watched = WatchedStream { metrics, clock, route: "/sddcs/events", began };
+    Kind::Pieces.answer().map(|body| body.holding(None, Some(watched)))
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_is_late_after_a_moment_and_is_taken_with_what_makes_it() {
+    let slot = LateSlot::default();
+    assert!(!is_late(&slot).await, "nothing is asked");
+    let (waiting, give) = asked(&slot);
+    assert!(!is_late(&slot).await);
+    advance(REST_AFTER).await;
+    assert!(is_late(&slot).await);
+    let late = slot.take().unwrap();
+    drop(waiting);
+    give.send(Kind::Whole.answer()).expect("it is still wanted");
+    let (ours, _theirs) = duplex(ROOM);
+    let (answer, _) = late.made(&mut Rewound::new(Bytes::new(), ours)).await.unwrap();
+    assert_eq!(answer.status(), 404);
+    assert!(!is_late(&slot).await && slot.take().is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_is_given_up_is_dropped_before_and_after_it_is_late() {
+    let slot = LateSlot::default();
+    let (waiting, give) = asked(&slot);
+    drop(waiting);
+    assert!(give.is_closed() && slot.take().is_none());
+    let (_waiting, give) = asked(&slot);
+    let late = slot.take().unwrap();
+    let (ours, theirs) = duplex(ROOM);
+    drop(theirs);
+    assert!(late.made(&mut Rewound::new(Bytes::new(), ours)).await.is_none());
+    assert!(give.is_closed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_event_stream_is_taken_at_once_unless_the_connection_is_about_to_close() {
+    for closes in [false, true] {
+        let slot = LateSlot::default();
+        let (mut waiting, give) = asked(&slot);
+        assert!(give.send(event_stream()).is_ok());
+        assert!((&mut waiting).now_or_never().is_none(), "hyper does not get it");
+        assert!(is_late(&slot).await);
+        if closes {
+            slot.close();
+            assert!(waiting.now_or_never().is_some(), "now it does");
+        }
+        assert_eq!(slot.take().is_none(), closes);
+    }
+    let slot = LateSlot::default();
+    let (waiting, give) = asked(&slot);
+    assert!(give.send(Kind::Whole.answer()).is_ok());
+    assert!(waiting.now_or_never().is_some(), "what is there in time is hyper's");
+}
+
 #[tokio::test]
 async fn a_body_that_is_still_to_come_is_left_to_hyper() {
     let request = Request::new(Body::from("x"));
-    assert!(Sending::of(&request).is_none());
+    assert!(ResponseWriter::of(&request).is_none());
 }
 
 #[tokio::test]
@@ -141,8 +231,8 @@ async fn a_body_that_breaks_off_has_no_end() {
     let pieces = [Ok("one"), Err(io::Error::other("broken"))];
     let guard = Arc::new(ConnectionState::default()).begin();
     let body = AnswerBody::new(Body::from_stream(stream::iter(pieces)), guard);
-    let sending = Sending::of(&Request::new(Body::empty())).unwrap();
-    assert!(sending.send(Response::new(body), &mut stream).await.is_err());
+    let writer = ResponseWriter::of(&Request::new(Body::empty())).unwrap();
+    assert!(writer.send(Response::new(body), &mut stream).await.is_err());
     drop(stream);
     let mut all = String::new();
     theirs.read_to_string(&mut all).await.unwrap();

@@ -184,10 +184,11 @@ impl Exporter {
             hurry.run_until_cancelled(time::sleep(FLUSH_PATIENCE)).await;
         };
         tokio::select! {
+            biased;
             () = self.export_all(&stop) => {}
             () = too_late => {
                 let lost = self.batch.len() + self.queue.len();
-                tracing::warn!(spans = lost, "spans are lost: the collector of traces is too slow");
+                tracing::warn!(spans = lost, "spans are lost: the collector of traces has not taken them before the end");
             }
         }
     }

@@ -183,7 +183,7 @@ async fn stay(
             Err(late) => return Err((Met::Lost, late.to_string())),
         };
         if !head.starts_with("http/1.1 200") {
-            return Err((Met::Status, head));
+            return Err((Met::Status, String::from_utf8_lossy(&answer).into_owned()));
         }
         met = Met::Lost;
         is_last = head.contains("\r\nconnection: close\r\n");
@@ -215,7 +215,8 @@ async fn exchange(
     let head = String::from_utf8_lossy(&answer[..ends_at]).to_ascii_lowercase();
     let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
     let length: usize = length.and_then(|length| length.parse().ok()).expect(&head);
-    let mut body = vec![0; (ends_at + length).saturating_sub(answer.len())];
-    stream.read_exact(&mut body).await?;
+    let read = answer.len();
+    answer.resize(read.max(ends_at + length), 0);
+    stream.read_exact(&mut answer[read..]).await?;
     Ok(head)
 }

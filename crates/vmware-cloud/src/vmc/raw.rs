@@ -60,8 +60,8 @@ pub struct RawRead<'a> {
 pub enum RawAnswer<T> {
     /// 200 with JSON.
     Document(T),
-    /// A 4xx other than 429, with the JSON that it came with, if any: at most 64 KiB. A 401 is one to a new
-    /// token too, or follows another within a minute.
+    /// A 4xx other than 429, with the JSON that it came with, if any: at most 64 KiB. Before a 401 a new token was
+    /// tried, unless that was done within the last minute.
     Refused(StatusCode, Bytes),
 }
 
@@ -85,7 +85,7 @@ impl RawReader {
     }
 
     /// Reads a document. `check` reads the body, on a thread where it may take its time: what it refuses
-    /// is a failure like any other, so it opens the circuit.
+    /// is a failure as if it were not JSON.
     ///
     /// # Errors
     /// [`VmcError`], never for a 4xx that VMware means for who asks.
@@ -124,8 +124,9 @@ impl RawReader {
         match &outcome {
             // VMC was not asked.
             Err(VmcError::Token(_) | VmcError::QueueFull(_) | VmcError::Unauthorized) => {}
+            // Neither is judged by it: others may be answered, or fail too.
+            Err(error) if read.is_specific && may_be_its_own(error) => {}
             Ok(_) => permit.succeeded(),
-            Err(error) if read.is_specific && may_be_its_own(error) => permit.succeeded(),
             Err(error) => permit.failed(open_for(error, MAX_FIRST_BACKOFF), error.clone()),
         }
         outcome

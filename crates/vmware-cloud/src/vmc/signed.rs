@@ -3,8 +3,8 @@
 //! A 401 costs the token at most once, and a 403 where the token's age may be the reason; either is sent
 //! again once. What passes is tried again within the deadline.
 //!
-//! *Must not break*: only reads that the gateway makes for itself judge the token. What one path of a caller's
-//! choice is refused holds back nothing else. Test: `tests/it/drop_in/faults.rs`.
+//! *Must not break*: only reads that the gateway makes for itself can find the token refused. That VMware refuses
+//! one path of a caller's choice holds back nothing else. Test: `tests/it/drop_in/faults.rs`.
 
 use std::{
     collections::BTreeMap,

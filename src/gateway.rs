@@ -287,7 +287,7 @@ impl Gateway {
     }
 
     /// What answers behind the API's edge, for callers in the same process: without sockets, and without
-    /// what the edge does for each request. Who asks is told by a
+    /// what the edge does for each request. The caller is the
     /// [`RequestIdentity`](crate::access::RequestIdentity) among the request's extensions; without one
     /// the facade answers 401.
     #[must_use]

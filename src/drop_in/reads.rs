@@ -278,11 +278,13 @@ impl ReadsState {
         if let Some(document) = self.cache.fresh(&read.key) {
             return Ok((document, ReadOutcome::Hit));
         }
-        let waiting = self.limits.enter(caller.name())?;
         let _parked = permit.map(ParkedRequest::new);
+        let waiting; // until it is answered
         let call = match self.cache.under_way(&read.key) {
+            // Waiting for what is being read anyway takes nothing from others.
             Some(call) => call,
             None => {
+                waiting = self.limits.enter(caller.name())?;
                 let right = waiting.begin_read().await?;
                 // Somebody else may have begun and ended it meanwhile.
                 if let Some(document) = self.cache.fresh(&read.key) {

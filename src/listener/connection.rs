@@ -257,7 +257,7 @@ impl Connection {
             Ok(false) => {}
             Err(error) => self.record_io_error(&error),
         }
-        // TLS says that it ends. Who cannot be told any longer has gone.
+        // TLS's close_notify. Where that fails the peer has gone.
         let _ = stream.shutdown().await;
         None
     }

@@ -103,7 +103,7 @@ impl Edge {
         if let WaitKind::Poll = info.waits() {
             info.leave_buffer(&mut request);
         }
-        // Each step that it passes has room for it.
+        // Boxed: each step's future would have room for the whole of it.
         let request = Box::new(request);
         let (edge, span) = (self.clone(), info.span.map(|span| span.context));
         let work = async move {

@@ -37,6 +37,7 @@ use tokio::{
 
 use super::{
     body::AnswerBody,
+    request_info::asks_to_wait,
     rest::{REST_AFTER, Rewound},
 };
 
@@ -76,6 +77,9 @@ pub(super) struct ResponseWriter {
     is_head: bool,
     /// Whether the connection may be used again.
     keeps_alive: bool,
+    /// Whether it is a long poll, which is late as soon as it is not there at once: thousands that begin together
+    /// would have their buffers for a moment too, and leave holes in the memory.
+    is_poll: bool,
 }
 
 /// What stands between the head and the end of an answer.
@@ -123,8 +127,11 @@ impl LateSlot {
     pub(super) fn is_late(&self, cx: &mut Context<'_>) -> bool {
         let mut slot = self.0.lock();
         let Some(answer) = &mut slot.answer else { return false };
+        if answer.writer.is_poll || matches!(answer.progress, AnswerProgress::Made(_)) {
+            return true;
+        }
         let timer = answer.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep(REST_AFTER)));
-        matches!(answer.progress, AnswerProgress::Made(_)) || timer.poll_unpin(cx).is_ready()
+        timer.poll_unpin(cx).is_ready()
     }
 
     /// Takes it.
@@ -172,7 +179,8 @@ impl ResponseWriter {
         let may_stay = version == Version::HTTP_11 || has_connection_option(fields, "keep-alive");
         let keeps_alive = may_stay && !has_connection_option(fields, "close");
         let is_head = request.method() == Method::HEAD;
-        request.body().is_end_stream().then_some(Self { version, is_head, keeps_alive })
+        let is_poll = asks_to_wait(request.uri());
+        request.body().is_end_stream().then_some(Self { version, is_head, keeps_alive, is_poll })
     }
 
     /// Nothing is answered after it.

@@ -1,7 +1,8 @@
 //! Sockets and the edge that every request passes.
 //!
 //! Flow: [`accept`] (at most `api.max_connections`, see [`pool`]) → [`io`] (three time limits) →
-//! `handshake`, if there is TLS → HTTP/1.1 (`connection`), or HTTP/2 where TLS has agreed on it →
+//! `handshake`, if there is TLS → HTTP/1.1 (`connection`; `rest` and `late` give
+//! hyper's buffers back while a connection or its answer waits), or HTTP/2 where TLS has agreed on it →
 //! [`edge`] → the router. The ops port has a router and a thread of its own and takes the same way,
 //! without TLS.
 

@@ -58,7 +58,7 @@ impl Outcome {
     /// A handler's answer. A route that asks for a caller admits every caller that it does not refuse.
     pub(super) fn of_handler(mut response: axum::response::Response, route: &Route) -> Self {
         if response.status() == StatusCode::NOT_MODIFIED {
-            // axum tells the length of a HEAD's answer, which is none of the 200's (RFC 9110 section 8.6).
+            // axum sets `Content-Length: 0` on a HEAD's; a 304's is the 200's or none (RFC 9110 section 8.6).
             response.headers_mut().remove(header::CONTENT_LENGTH);
         }
         if !route.asks_for_caller() || response.status() == StatusCode::METHOD_NOT_ALLOWED {

@@ -78,9 +78,7 @@ impl RequestInfo {
 
     /// Whether it asks to wait for a change.
     pub(super) fn waits(&self) -> WaitKind {
-        let asks =
-            || self.uri.query().is_some_and(|it| it.split('&').any(|it| it.starts_with("wait=")));
-        if self.route.may_wait() && asks() { WaitKind::Poll } else { WaitKind::No }
+        if self.route.may_wait() && asks_to_wait(&self.uri) { WaitKind::Poll } else { WaitKind::No }
     }
 
     /// Leaves the buffer of the connection that the head has come in, and is a part of: 8 KiB that would be
@@ -111,4 +109,9 @@ impl RequestInfo {
             _ => "other",
         }
     }
+}
+
+/// Whether a target asks to wait for a change, if its route lets it.
+pub(super) fn asks_to_wait(uri: &Uri) -> bool {
+    uri.query().is_some_and(|query| query.split('&').any(|pair| pair.starts_with("wait=")))
 }

@@ -131,7 +131,7 @@ impl Tracer {
         (caller, request_id): (&Arc<str>, &HeaderValue),
     ) {
         let AccessRecord { timestamp, method, route, status, cache, age_s, reason, .. } = *record;
-        // Not now: while its line was written time has passed, and its reads would begin before it.
+        // The line's own time: writing the line takes time, by which the span would begin after its reads.
         self.record(span, took, Some(timestamp), || SpanDetail::Request {
             method,
             route,

@@ -1,4 +1,4 @@
-//! Who calls, and whether they may: each kind of credential.
+//! Finding out the caller, and whether it may: each kind of credential.
 
 use std::{collections::BTreeMap, net::Ipv4Addr};
 

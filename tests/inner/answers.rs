@@ -58,20 +58,20 @@ fn kept(bencher: Bencher) {
 
 #[divan::bench(args = SDDCS)]
 fn new_one(bencher: Bencher, sddcs: usize) {
-    ask_anew(bencher, sddcs, "&limit=1");
+    ask_new(bencher, sddcs, "&limit=1");
 }
 
 #[divan::bench(args = SDDCS)]
 fn new_one_sorted(bencher: Bencher, sddcs: usize) {
-    ask_anew(bencher, sddcs, "&limit=1&sort=-updated_at");
+    ask_new(bencher, sddcs, "&limit=1&sort=-updated_at");
 }
 
 #[divan::bench(args = SDDCS)]
 fn new_whole(bencher: Bencher, sddcs: usize) {
-    ask_anew(bencher, sddcs, "");
+    ask_new(bencher, sddcs, "");
 }
 
-fn ask_anew(bencher: Bencher, sddcs: usize, more: &str) {
+fn ask_new(bencher: Bencher, sddcs: usize, more: &str) {
     let scene = Scene::start(sddcs);
     let whole = scene.answer(scene.request("/sddcs")).body().size_hint().exact();
     let asked = Cell::new(0);

@@ -101,7 +101,7 @@ pub fn cloud(sddcs: usize) -> (Simulator, Clock, Config) {
     let secret = ClientSecret::from_text("demo-secret").expect("a good secret");
     let id = "demo-app".parse().expect("a good id");
     let mut config = Config::for_demo(any, any, url, id, secret);
-    // Only who asks for it causes a reading.
+    // Only a request causes a reading.
     config.inventory.poll = Duration::ZERO;
     (cloud, clock, config)
 }

@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_that_outlives_the_runtime_can_be_pressed_in_the_next_one() {
+    fn an_answer_that_outlives_the_runtime_can_be_compressed_in_the_next_one() {
         let encoded = document();
         let runtime = || tokio::runtime::Builder::new_current_thread().build().unwrap();
         let compressor = Compressor::new(BackgroundJobs::new(crate::telemetry::Metrics::new()));

@@ -29,7 +29,7 @@ pub(super) struct CheckArgs {
     /// Only look at what is on this machine; ask nobody
     #[arg(long)]
     offline: bool,
-    /// Exit with 1 after a warning too; beside a running gateway there are always two, for its ports
+    /// Exit with 1 after a warning too; beside the running gateway there are two, for its ports
     #[arg(long)]
     strict: bool,
     /// How to write the report

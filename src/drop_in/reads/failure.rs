@@ -84,12 +84,10 @@ impl ReadFailure {
             ..VmcErrorBody::new(status, &code.unwrap_or_else(|| status.as_str().to_owned()), "")
         })
     }
-}
 
-impl ReadFailure {
-    /// What a caller learns of a failure. VMware's own statuses stay; trouble with the gateway's credentials is the
-    /// gateway's, and so is it that a read is held back after a failure. `held_for`: for how long reads are
-    /// held back now.
+    /// What a caller learns of a failure. VMware's own statuses stay. Trouble with the gateway's credentials is
+    /// 503, and so is a read that is held back after a failure. `held_for`: for how
+    /// long reads are held back now.
     pub(super) fn new(error: &VmcError, held_for: Option<Duration>) -> Self {
         let retry_after = error.retry_in().or(held_for);
         let mut cause = error;

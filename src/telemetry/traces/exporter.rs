@@ -204,7 +204,7 @@ impl Exporter {
         }
     }
 
-    /// Sends the batch until it is taken or lost. After `stop` no try has a further one.
+    /// Sends the batch until it is taken or lost. A try that begins after `stop` is the last.
     async fn export_batch(&mut self, stop: &CancellationToken) {
         let begun = self.clock.now();
         for failures in 0.. {

@@ -210,6 +210,17 @@ async fn tools_that_wait_take_no_place_of_the_facades() {
     assert_eq!(scene.tools.gateway.get("/orgs").await.status, 200);
 }
 
+#[tokio::test]
+async fn any_number_may_wait_for_the_same_read() {
+    const MANY: usize = 100;
+    let scene = Scene::start().await;
+    scene.fault(Fault::on(Target::Vmc, "*/sddcs").delay(Duration::from_millis(300)).times(1));
+    let path = scene.sddcs();
+    let replies = join_all((0..MANY).map(|_| scene.get(&path))).await;
+    assert!(replies.iter().all(|reply| reply.status == 200), "none is refused");
+    assert_eq!(scene.cloud.sddc_reads(), 1);
+}
+
 /// The facade has answered twice since: what was sent before has been judged.
 async fn until_judged(scene: &Scene) {
     for _ in 0..3 {

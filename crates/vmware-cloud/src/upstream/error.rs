@@ -60,7 +60,7 @@ pub enum InvalidResponse {
     /// Not JSON, or JSON of another shape.
     #[error("a body that is not {0}")]
     Body(&'static str),
-    /// What was asked for in form, but not to be believed; the text says what to do.
+    /// Well-formed, but not believable; the text says what to do.
     #[error("{0}")]
     Implausible(&'static str),
 }

@@ -203,7 +203,8 @@ fn one<T: FromJson>(body: &[u8]) -> Result<T, NotReadable> {
 
 /// Bytes that are no UTF-8 cost the characters they stand for, not the document.
 fn text(body: &[u8]) -> Cow<'_, str> {
-    String::from_utf8_lossy(body)
+    // Several times as fast where nothing has to be replaced.
+    str::from_utf8(body).map_or_else(|_| String::from_utf8_lossy(body), Cow::Borrowed)
 }
 
 /// What is wrong with a text that could not be read: not even JSON, or another `kind` of it.

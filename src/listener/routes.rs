@@ -137,7 +137,7 @@ impl Route {
             segments.find_map(|(segment, value)| (segment == name).then_some(value))
         };
         let org = named("{org_id}").and_then(|id| id.parse().ok());
-        let org = org.or_else(|| reads::named_org(self.template, uri.query()?));
+        let org = org.or_else(|| reads::named_org(self.template, self.drop_in().and(uri.query())?));
         (org, named("{sddc_id}").and_then(|id| id.parse().ok()))
     }
 }

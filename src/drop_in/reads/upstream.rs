@@ -98,13 +98,12 @@ impl PlannedRead {
                 Ok(PassedDocument::new(scrubbed(shown, &tokens.scrubber())))
             }
         });
-        match answer.await {
+        let answer = match answer.await {
+            Ok(RawAnswer::Refused(StatusCode::UNAUTHORIZED, _)) => Err(VmcError::Unauthorized),
+            other => other,
+        };
+        match answer {
             Ok(RawAnswer::Document(document)) => Ok(document),
-            Ok(RawAnswer::Refused(StatusCode::UNAUTHORIZED, _)) => {
-                let error = VmcError::Unauthorized;
-                warn_once(route, &error, &failures);
-                Err(ReadFailure::new(&error, None))
-            }
             Ok(RawAnswer::Refused(status, body)) => {
                 Err(ReadFailure::told(status, &body, &tokens.scrubber()))
             }

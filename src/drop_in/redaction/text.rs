@@ -74,6 +74,9 @@ pub(super) fn carries_secret(text: &str) -> bool {
         if shows_secret(&text) {
             return true;
         }
+        if !text.contains('%') {
+            return false;
+        }
         let undone = percent_decode_str(&text).decode_utf8_lossy();
         if undone == text {
             return false;

@@ -2,41 +2,54 @@
 
 use std::ops::Range;
 
-/// Bytes, and for each of them what of the text it stands for.
+use memchr::memchr2_iter;
+
+/// Bytes, and which of them stood there as an escape.
 #[derive(Debug)]
 pub(super) struct DecodedText {
     bytes: Vec<u8>,
-    origins: Vec<Range<usize>>,
+    /// In order. What lies between them is as it was.
+    escapes: Vec<Escape>,
+    /// What was decoded, if that had been decoded before.
+    of: Option<Box<DecodedText>>,
+}
+
+#[derive(Debug)]
+struct Escape {
+    /// In the decoded bytes.
+    place: Range<usize>,
+    /// In what was decoded.
+    origin: Range<usize>,
 }
 
 impl DecodedText {
-    /// The text itself; `None` if nothing in it is encoded.
-    pub(super) fn of(text: &str) -> Option<Self> {
-        let bytes = text.as_bytes();
-        bytes.iter().any(|byte| matches!(byte, b'%' | b'\\')).then(|| Self {
-            bytes: bytes.to_vec(),
-            origins: (0..bytes.len()).map(|at| at..at + 1).collect(),
-        })
+    /// Undoes percent-encoding and JSON's escapes once; `None` if there are none.
+    pub(super) fn of(text: &[u8]) -> Option<Self> {
+        let (mut bytes, mut escapes, mut copied) = (Vec::new(), Vec::new(), 0);
+        for at in memchr2_iter(b'%', b'\\', text) {
+            // The second sign of an escape begins none.
+            if at < copied {
+                continue;
+            }
+            bytes.extend_from_slice(&text[copied..at]);
+            let start = bytes.len();
+            let length = decode(&text[at..], &mut bytes).unwrap_or(0);
+            copied = at + length;
+            if length > 0 {
+                escapes.push(Escape { place: start..bytes.len(), origin: at..copied });
+            }
+        }
+        if escapes.is_empty() {
+            return None;
+        }
+        bytes.extend_from_slice(&text[copied..]);
+        Some(Self { bytes, escapes, of: None })
     }
 
-    /// Undoes percent-encoding and JSON's escapes once; `None` if there are none.
+    /// The same once more.
     pub(super) fn undo(self) -> Option<Self> {
-        let mut next = Self { bytes: Vec::new(), origins: Vec::new() };
-        let (mut at, mut is_new) = (0, false);
-        while at < self.bytes.len() {
-            let (length, decoded) = unit(&self.bytes[at..]).map_or_else(
-                || (1, vec![self.bytes[at]]),
-                |unit| {
-                    is_new = true;
-                    unit
-                },
-            );
-            let origin = self.origins[at].start..self.origins[at + length - 1].end;
-            next.origins.extend(decoded.iter().map(|_| origin.clone()));
-            next.bytes.extend(decoded);
-            at += length;
-        }
-        is_new.then_some(next)
+        let next = Self::of(&self.bytes)?;
+        Some(Self { of: Some(Box::new(self)), ..next })
     }
 
     pub(super) fn bytes(&self) -> &[u8] {
@@ -45,14 +58,36 @@ impl DecodedText {
 
     /// What of the text a range of bytes that is not empty stands for.
     pub(super) fn origin(&self, place: Range<usize>) -> Range<usize> {
-        self.origins[place.start].start..self.origins[place.end - 1].end
+        let origin = self.origin_of(place.start).start..self.origin_of(place.end - 1).end;
+        match &self.of {
+            Some(of) => of.origin(origin),
+            None => origin,
+        }
+    }
+
+    /// The same of one byte, in what was decoded.
+    fn origin_of(&self, at: usize) -> Range<usize> {
+        let before = self.escapes.partition_point(|escape| escape.place.start <= at);
+        match self.escapes[..before].last() {
+            None => at..at + 1,
+            Some(escape) if at < escape.place.end => escape.origin.clone(),
+            Some(escape) => {
+                let at = escape.origin.end + (at - escape.place.end);
+                at..at + 1
+            }
+        }
     }
 }
 
-/// The escape that a text begins with: its length, and the bytes that it stands for.
-fn unit(text: &[u8]) -> Option<(usize, Vec<u8>)> {
+/// Decodes the escape that a text begins with, and gives its length.
+fn decode(text: &[u8], decoded: &mut Vec<u8>) -> Option<usize> {
+    let mut push =
+        |meant: char| decoded.extend_from_slice(meant.encode_utf8(&mut [0; 4]).as_bytes());
     match *text {
-        [b'%', high, low, ..] => Some((3, vec![u8::try_from(hex(&[high, low])?).ok()?])),
+        [b'%', high, low, ..] => {
+            decoded.push(u8::try_from(hex(&[high, low])?).ok()?);
+            Some(3)
+        }
         [b'\\', b'u', ..] => {
             let first = hex(text.get(2..6)?)?;
             if let Some([b'\\', b'u', low @ ..]) = text.get(6..12)
@@ -60,12 +95,14 @@ fn unit(text: &[u8]) -> Option<(usize, Vec<u8>)> {
                 && let Some(Ok(pair)) = char::decode_utf16([first, second]).next()
                 && pair.len_utf16() == 2
             {
-                return Some((12, pair.to_string().into_bytes()));
+                push(pair);
+                return Some(12);
             }
-            Some((6, char::from_u32(first.into())?.to_string().into_bytes()))
+            push(char::from_u32(first.into())?);
+            Some(6)
         }
         [b'\\', escaped, ..] => {
-            let byte = match escaped {
+            decoded.push(match escaped {
                 b'"' | b'\\' | b'/' => escaped,
                 b'b' => 8,
                 b'f' => 12,
@@ -73,8 +110,8 @@ fn unit(text: &[u8]) -> Option<(usize, Vec<u8>)> {
                 b'r' => b'\r',
                 b't' => b'\t',
                 _ => return None,
-            };
-            Some((2, vec![byte]))
+            });
+            Some(2)
         }
         _ => None,
     }
@@ -94,10 +131,10 @@ mod tests {
 
     fn layers(text: &str) -> Vec<String> {
         let mut layers = Vec::new();
-        let mut layer = DecodedText::of(text);
-        while let Some(next) = layer.and_then(DecodedText::undo) {
-            layers.push(String::from_utf8_lossy(next.bytes()).into_owned());
-            layer = Some(next);
+        let mut layer = DecodedText::of(text.as_bytes());
+        while let Some(decoded) = layer {
+            layers.push(String::from_utf8_lossy(decoded.bytes()).into_owned());
+            layer = decoded.undo();
         }
         layers
     }
@@ -120,9 +157,11 @@ mod tests {
     #[test]
     fn what_is_decoded_is_found_in_the_text() {
         let text = "ü %2541 é";
-        let twice =
-            DecodedText::of(text).and_then(DecodedText::undo).and_then(DecodedText::undo).unwrap();
+        let twice = DecodedText::of(text.as_bytes()).and_then(DecodedText::undo).unwrap();
         let at = twice.bytes().iter().position(|byte| *byte == b'A').unwrap();
         assert_eq!(&text[twice.origin(at..at + 1)], "%2541");
+        let origin = |at: usize| &text[twice.origin(at..at + 1)];
+        assert_eq!((origin(at - 1), origin(at + 1)), (" ", " "));
+        assert_eq!(&text[twice.origin(at - 1..at + 2)], " %2541 ");
     }
 }

@@ -9,7 +9,7 @@ use std::{
     ops::Range,
 };
 
-use aho_corasick::{AhoCorasick, AhoCorasickKind};
+use aho_corasick::{AhoCorasick, AhoCorasickKind, packed};
 use base64::{
     Engine,
     prelude::{BASE64_STANDARD_NO_PAD, BASE64_URL_SAFE_NO_PAD},
@@ -42,6 +42,8 @@ const JWT_PREFIX: &str = "eyJ";
 pub struct Scrubber {
     /// Finds the end of each form, and the two prefixes, which come last; `None` finds nothing.
     ends: Option<AhoCorasick>,
+    /// Finds whether there is any of these at all, many bytes at a time; `None` where they are too many.
+    any: Option<packed::Searcher>,
     /// Every form of every secret.
     forms: Vec<Vec<u8>>,
 }
@@ -60,9 +62,10 @@ impl Scrubber {
         // megabytes. Ends, because all JWTs of an issuer begin alike.
         let ends = forms.iter().map(|form| &form[form.len().saturating_sub(MAX_END_BYTES)..]);
         let patterns = ends.chain([KEY_PREFIX.as_bytes(), JWT_PREFIX.as_bytes()]);
+        let any = packed::Searcher::new(patterns.clone());
         let kind = Some(AhoCorasickKind::ContiguousNFA);
         let ends = AhoCorasick::builder().kind(kind).build(patterns).ok();
-        Self { ends, forms }
+        Self { ends, any, forms }
     }
 
     /// The text with `[redacted]` for each secret, and for whatever looks like a caller key or a JWT.
@@ -99,12 +102,12 @@ impl Scrubber {
         if looks_like_one {
             found.extend(keys(text).chain(jwts(text)));
         }
-        let mut layer = DecodedText::of(text);
+        let mut layer = DecodedText::of(text.as_bytes());
         for _ in 0..MAX_LAYERS {
-            let Some(next) = layer.and_then(DecodedText::undo) else { break };
-            let (within, _) = self.find_held(next.bytes());
-            found.extend(within.into_iter().map(|place| whole(text, &next.origin(place))));
-            layer = Some(next);
+            let Some(decoded) = layer else { break };
+            let (within, _) = self.find_held(decoded.bytes());
+            found.extend(within.into_iter().map(|place| whole(text, &decoded.origin(place))));
+            layer = decoded.undo();
         }
         found
     }
@@ -112,6 +115,9 @@ impl Scrubber {
     /// Where held secrets are, and whether there is something that may look like one.
     fn find_held(&self, bytes: &[u8]) -> (Vec<Range<usize>>, bool) {
         let (mut found, mut looks_like_one) = (Vec::new(), false);
+        if self.any.as_ref().is_some_and(|any| any.find(bytes).is_none()) {
+            return (found, looks_like_one);
+        }
         let matches = self.ends.iter().flat_map(|ends| ends.find_overlapping_iter(bytes));
         for one in matches {
             match self.forms.get(one.pattern().as_usize()) {

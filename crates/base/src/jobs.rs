@@ -83,6 +83,15 @@ pub async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'stat
     }
 }
 
+/// The same for what takes its time only where it `is_long`: sooner done than a thread is there, it is done in
+/// place.
+pub async fn blocking_if<T: Send + 'static>(
+    is_long: bool,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Option<T> {
+    if is_long { blocking(work).await } else { Some(work()) }
+}
+
 #[cfg(test)]
 mod tests {
     use parking_lot::Mutex;

@@ -238,10 +238,17 @@ impl Client {
         if announced > bound {
             return Err(too_large());
         }
-        let mut body = BytesMut::with_capacity(usize::try_from(announced).unwrap_or(0));
+        let mut body = BytesMut::new();
         while let Some(chunk) = response.chunk().await.map_err(transport)? {
             if body.len() as u64 + chunk.len() as u64 > bound {
                 return Err(too_large());
+            }
+            if chunk.len() as u64 == announced {
+                // All of it at once: nothing has to be put together.
+                return Ok(chunk);
+            }
+            if body.is_empty() {
+                body.reserve(usize::try_from(announced).unwrap_or(0));
             }
             body.extend_from_slice(&chunk);
         }

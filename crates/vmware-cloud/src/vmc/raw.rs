@@ -6,7 +6,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use base::{jobs::blocking, single_flight::TaskLost};
+use base::{jobs::blocking_if, single_flight::TaskLost};
 use bytes::Bytes;
 use http::StatusCode;
 use url::Url;
@@ -26,6 +26,10 @@ use crate::{
 
 /// For the mint and the wait for a permit, beside the time of one try.
 const BESIDE_A_TRY: Duration = Duration::from_secs(15);
+
+/// Bytes of a body that is checked where it arrives: a fraction of a millisecond. A thread for it would be woken
+/// first.
+const MAX_SHORT_BODY: usize = 32 * 1024;
 
 /// Reads paths of one kind, with one organization's token, through one circuit breaker. Cheap to clone;
 /// clones share it.
@@ -84,7 +88,7 @@ impl RawReader {
         self.0.circuit.status()
     }
 
-    /// Reads a document. `check` reads the body, on a thread where it may take its time: what it refuses
+    /// Reads a document. `check` reads the body, a long one on a thread where it may take its time: what it refuses
     /// is a failure as if it were not JSON.
     ///
     /// # Errors
@@ -112,7 +116,7 @@ impl RawReader {
         };
         let work = async {
             match signer.send(remote, &request, tries).await? {
-                Reply::Json(body) => blocking(move || check(&body))
+                Reply::Json(body) => blocking_if(body.len() > MAX_SHORT_BODY, move || check(&body))
                     .await
                     .unwrap_or(Err(TaskLost.into()))
                     .map(RawAnswer::Document),

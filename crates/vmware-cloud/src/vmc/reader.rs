@@ -11,7 +11,7 @@ use std::{
 use base::{
     clock::{Clock, Instant},
     ids::OrgId,
-    jobs::blocking,
+    jobs::blocking_if,
     single_flight::TaskLost,
 };
 use bytes::Bytes;
@@ -36,6 +36,10 @@ use crate::{
 /// A shared read's own deadline, mint and second try included: it may outlive every caller that
 /// waits for it.
 pub(super) const READ_DEADLINE: Duration = Duration::from_secs(30);
+
+/// Bytes of a body that is read where it arrives: a few SDDCs, a fraction of a millisecond. A thread for it would
+/// be woken first.
+const MAX_SHORT_BODY: usize = 128 * 1024;
 
 /// Reads VMware Cloud on AWS for one organization (or, for the list of organizations, for the
 /// app's own). Cheap to clone; clones share the circuit breakers.
@@ -219,7 +223,7 @@ impl Reader {
 
     /// Reads a JSON document.
     ///
-    /// `check` reads the body, on a thread where it may take its time: an answer it refuses is a
+    /// `check` reads the body, a long one on a thread where it may take its time: an answer it refuses is a
     /// failure like any other, so it opens the circuit. What passes is tried again ([`Retries`]),
     /// unless this is the one read of a half-open circuit. A 401 or 403 is tried once more with
     /// another token where that can help. A list that is denied opens its own circuit only.
@@ -242,7 +246,8 @@ impl Reader {
         };
         let work = async {
             let body = self.body(endpoint, priority, tries).await?;
-            blocking(move || check(&body)).await.unwrap_or(Err(TaskLost.into()))
+            let is_long = body.len() > MAX_SHORT_BODY;
+            blocking_if(is_long, move || check(&body)).await.unwrap_or(Err(TaskLost.into()))
         };
         let observer = self.0.remote.client.observer();
         let name = ("read", endpoint.as_str());

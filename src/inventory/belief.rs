@@ -27,7 +27,7 @@ use crate::{clock::Instant, csp::Scrubber};
 const AGREEING_READINGS: u8 = 3;
 
 /// One organization's list, as it is shown.
-#[derive(Debug, PartialEq)]
+#[derive(Debug)]
 pub(super) struct OrgList<E> {
     /// Its documents, those that are held back included.
     pub(super) entries: Vec<Arc<E>>,
@@ -66,6 +66,22 @@ impl<E> Clone for OrgList<E> {
         let Self { entries, gaps, held_back } = self;
         Self { entries: entries.clone(), gaps: gaps.clone(), held_back: held_back.clone() }
     }
+}
+
+impl<E: PartialEq> PartialEq for OrgList<E> {
+    fn eq(&self, other: &Self) -> bool {
+        let is_same = |one: &[Arc<E>], other: &[Arc<E>]| {
+            one.len() == other.len()
+                && one.iter().zip(other).all(|(one, other)| is_equal(one, other))
+        };
+        is_same(&self.entries, &other.entries)
+            && (&self.gaps, &self.held_back) == (&other.gaps, &other.held_back)
+    }
+}
+
+/// Nearly always they are the same.
+fn is_equal<E: PartialEq>(one: &Arc<E>, other: &Arc<E>) -> bool {
+    Arc::ptr_eq(one, other) || one == other
 }
 
 impl<E> OrgList<E> {
@@ -266,7 +282,7 @@ pub(super) fn keep_newer<E: Entry>(
                 *entry = kept.clone();
             }
         }
-        if entry == kept {
+        if is_equal(entry, kept) {
             *entry = kept.clone();
         }
     }

@@ -18,6 +18,7 @@ use super::{
     context::InventoryContext,
     entry::Entry,
     freshness::List,
+    last_body::{BodyDigest, LastBody},
     mapping,
     model::{Gap, GapReason, SddcEntry, TaskEntry},
     snapshot::{OrgStates, PublishedList, Snapshot},
@@ -274,6 +275,7 @@ pub(crate) struct OrgListing<E> {
     without_id: AtomicUsize,
     /// The last reading had more than is kept.
     is_cut: AtomicBool,
+    last_body: Arc<LastBody<E>>,
     regressions: Arc<VersionRegressions>,
 }
 
@@ -285,6 +287,7 @@ impl<E: Entry> OrgListing<E> {
             odd: AtomicUsize::new(0),
             without_id: AtomicUsize::new(0),
             is_cut: AtomicBool::new(false),
+            last_body: Arc::default(),
             regressions,
         }
     }
@@ -305,14 +308,18 @@ impl<E: Entry> OrgListing<E> {
         priority: Priority,
         begun: Instant,
     ) -> Result<ReadVerdict<OrgList<E>>, VmcError> {
-        let list = match self.read_once(listing, org, context, priority).await {
+        let (list, digest, odd) = match self.read_once(listing, org, context, priority).await {
             // A 404 is read twice before the org is dropped.
             Err(VmcError::NotFound) if listing.is_primary() && !org.is_gone() => {
                 self.read_once(listing, org, context, priority).await?
             }
             first => first?,
         };
-        Ok(self.believe(listing, org, context, begun, list))
+        let verdict = self.believe(listing, org, context, begun, list);
+        if let ReadVerdict::Believed(list) = &verdict {
+            self.last_body.set(digest, list, odd);
+        }
+        Ok(verdict)
     }
 
     /// What is made of a list that was read: see [`belief`].
@@ -424,18 +431,23 @@ impl<E: Entry> OrgListing<E> {
         org: &OrgLists,
         context: &InventoryContext,
         priority: Priority,
-    ) -> Result<OrgList<E>, VmcError> {
+    ) -> Result<(OrgList<E>, BodyDigest, OddCount), VmcError> {
         let (id, tokens) = (org.id.clone(), org.reader.tokens().clone());
-        let metrics = context.metrics.clone();
+        let (metrics, last_body) = (context.metrics.clone(), self.last_body.clone());
         let read = org.reader.read(listing.endpoint(&org.id), priority, move |body| {
+            let digest = BodyDigest::new(body, tokens.held_generation());
+            if let Some((list, odd)) = last_body.get(digest) {
+                metrics.odd_documents(odd.documents);
+                return Ok((list, digest, odd));
+            }
             let mut odd = OddCount::default();
             let parsed = L::parse(body, &id, &tokens, &mut odd);
             metrics.odd_documents(odd.documents);
             let (entries, gaps) = parsed?;
             let entries = entries.into_iter().map(Arc::new).collect();
-            Ok((OrgList { entries, gaps, held_back: Vec::new() }, odd))
+            Ok((OrgList { entries, gaps, held_back: Vec::new() }, digest, odd))
         });
-        let (list, odd) = read.await?;
+        let (list, digest, odd) = read.await?;
         let before = self.odd.swap(odd.documents, Ordering::Relaxed);
         if odd.documents > 0 && odd.documents != before {
             tracing::warn!(
@@ -443,6 +455,6 @@ impl<E: Entry> OrgListing<E> {
                 "the list of {} has documents with something unreadable, which is shown as null", listing.kind().name()
             );
         }
-        Ok(list)
+        Ok((list, digest, odd))
     }
 }

@@ -25,6 +25,7 @@ mod freshness;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
 mod known;
+mod last_body;
 mod listing;
 mod lists;
 pub mod mapping;

@@ -40,7 +40,8 @@ thread_local! {
 #[derive(Debug)]
 pub(in crate::api) struct EncodedAnswer {
     identity: Bytes,
-    etag: HeaderValue,
+    /// Made when it is first asked for: documents of others go out without.
+    etag: OnceLock<HeaderValue>,
     key: Option<AnswerKey>,
     /// The cursor of the page that follows.
     next: Option<Box<str>>,
@@ -67,7 +68,14 @@ pub(super) struct SelectedCoding {
 impl EncodedAnswer {
     /// Bytes that never change.
     pub(in crate::api) fn fixed(body: impl Into<Bytes>) -> Self {
-        Self::of(body.into())
+        Self {
+            identity: body.into(),
+            etag: OnceLock::new(),
+            key: None,
+            next: None,
+            was_asked: AtomicBool::new(false),
+            variants: Default::default(),
+        }
     }
 
     /// Encodes a document.
@@ -78,23 +86,10 @@ impl EncodedAnswer {
                 .expect("documents have string keys only");
             let body = Bytes::copy_from_slice(scratch);
             scratch.shrink_to(MAX_SCRATCH_BYTES);
-            Self::of(body)
+            let answer = Self::fixed(body);
+            answer.etag();
+            answer
         })
-    }
-
-    /// Equal content has an equal `ETag`, on every replica and in every coding: hence a weak one.
-    fn of(identity: Bytes) -> Self {
-        let hash = Sha256::digest(&identity);
-        let etag = format!("W/\"{}\"", BASE64_URL_SAFE_NO_PAD.encode(&hash[..16]));
-        let etag = HeaderValue::from_str(&etag).expect("base64 is visible ASCII");
-        Self {
-            identity,
-            etag,
-            key: None,
-            next: None,
-            was_asked: AtomicBool::new(false),
-            variants: Default::default(),
-        }
     }
 
     /// The same as a page that another one follows, from this cursor on.
@@ -122,14 +117,18 @@ impl EncodedAnswer {
         self.key.as_ref()
     }
 
-    /// Its validator.
+    /// Its validator. Equal content has an equal one, on every replica and in every coding: hence a weak one.
     pub(in crate::api) fn etag(&self) -> &HeaderValue {
-        &self.etag
+        self.etag.get_or_init(|| {
+            let hash = Sha256::digest(&self.identity);
+            let etag = format!("W/\"{}\"", BASE64_URL_SAFE_NO_PAD.encode(&hash[..16]));
+            HeaderValue::from_str(&etag).expect("base64 is visible ASCII")
+        })
     }
 
     /// Whether this is its tag, as `If-None-Match` compares.
     pub(in crate::api) fn has_tag(&self, tag: &HeaderValue) -> bool {
-        is_same(tag.as_bytes(), &self.etag)
+        is_same(tag.as_bytes(), self.etag())
     }
 
     /// Its bytes without a coding.

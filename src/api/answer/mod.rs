@@ -31,7 +31,7 @@ use http::{
 use moka::{ops::compute::Op, policy::EvictionPolicy, sync::Cache};
 use serde::Serialize;
 
-pub use self::passed_document::PassedDocument;
+pub use self::passed_document::{PassedDocument, WeakPassedDocument};
 use self::{
     caller_shares::CallerShares,
     compressor::Compressor,

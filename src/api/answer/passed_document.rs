@@ -1,7 +1,7 @@
 //! Documents of others, which are sent as they are: they have no tag, and how old they are says who
 //! keeps them.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use bytes::Bytes;
 use http::{
@@ -15,7 +15,25 @@ use super::{AnswerCache, EncodedAnswer, JSON, coding::AcceptedCodings};
 #[derive(Debug, Clone)]
 pub struct PassedDocument(Arc<EncodedAnswer>);
 
+/// A document that may be gone. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct WeakPassedDocument(Weak<EncodedAnswer>);
+
+impl WeakPassedDocument {
+    /// The document, if it is still kept.
+    #[must_use]
+    pub fn upgrade(&self) -> Option<PassedDocument> {
+        self.0.upgrade().map(PassedDocument)
+    }
+}
+
 impl PassedDocument {
+    /// The same, but it is not kept by it.
+    #[must_use]
+    pub fn downgrade(&self) -> WeakPassedDocument {
+        WeakPassedDocument(Arc::downgrade(&self.0))
+    }
+
     /// The document, in no other coding yet.
     #[must_use]
     pub fn new(document: Bytes) -> Self {

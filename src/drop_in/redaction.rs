@@ -27,12 +27,14 @@ mod scanner;
 mod tests;
 mod text;
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 
 use fields::Class;
 use names::looks_secret;
 use scanner::{Scanner, deeper};
-use text::{begins_document, carries_secret, looks_like_document};
+use text::{begins_document, begins_plainly, carries_secret, has_mark, looks_like_document};
 
 /// What becomes of the fields that no document of VMware's is known to have.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -119,7 +121,7 @@ pub fn select_items(
 }
 
 /// The one `id` of the object where the scanner is.
-fn item_id(mut scanner: Scanner<'_>) -> Result<Option<std::borrow::Cow<'_, str>>, InvalidDocument> {
+fn item_id(mut scanner: Scanner<'_>) -> Result<Option<Cow<'_, str>>, InvalidDocument> {
     if scanner.take(b'{').is_err() {
         return Ok(None);
     }
@@ -143,6 +145,8 @@ struct Redactor<'a> {
     unknown: UnknownFields,
     /// Levels of texts within texts that are still read.
     levels: u8,
+    /// Whether a text without escapes may have a mark of a secret in it.
+    may_have_mark: bool,
     shown: Vec<u8>,
     /// Up to where the document is in `shown`, as it is or redacted.
     copied: usize,
@@ -150,8 +154,15 @@ struct Redactor<'a> {
 
 impl<'a> Redactor<'a> {
     fn new(document: &'a str, unknown: UnknownFields, levels: u8) -> Self {
-        let shown = Vec::with_capacity(document.len());
-        Self { document, scanner: Scanner::new(document), unknown, levels, shown, copied: 0 }
+        Self {
+            document,
+            scanner: Scanner::new(document),
+            unknown,
+            levels,
+            may_have_mark: has_mark(document),
+            shown: Vec::with_capacity(document.len()),
+            copied: 0,
+        }
     }
 
     fn run(mut self, depth: usize) -> Result<Vec<u8>, InvalidDocument> {
@@ -232,7 +243,9 @@ impl<'a> Redactor<'a> {
     fn text(&mut self, depth: usize) -> Result<(), InvalidDocument> {
         let start = self.scanner.position();
         let text = self.scanner.text()?.decode();
-        if looks_like_document(&text) {
+        let is_decoded = matches!(text, Cow::Owned(_));
+        let may_be_document = !begins_plainly(&text);
+        if may_be_document && looks_like_document(&text) {
             if self.levels == 0 || text.len() > MAX_EMBEDDED_BYTES {
                 self.replace(start, b"null");
                 return Ok(());
@@ -247,7 +260,8 @@ impl<'a> Redactor<'a> {
                 return Ok(());
             }
         }
-        if begins_document(&text) || carries_secret(&text) {
+        let is_cut_off = may_be_document && begins_document(&text);
+        if is_cut_off || carries_secret(&text, self.may_have_mark || is_decoded) {
             self.replace(start, b"null");
         }
         Ok(())

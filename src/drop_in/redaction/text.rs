@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, char};
 
-use memchr::memchr3_iter;
+use memchr::{memchr, memchr3_iter};
 use percent_encoding::percent_decode_str;
 
 use super::names::{looks_secret, names_secret};
@@ -53,6 +53,11 @@ fn code_point(digits: &str) -> (char, &str) {
     }
 }
 
+/// Whether a text begins as nearly all do: it is no document, and none that is cut off.
+pub(super) fn begins_plainly(text: &str) -> bool {
+    text.starts_with(|letter: char| letter.is_ascii_alphanumeric())
+}
+
 /// Whether a text may be a document by itself.
 pub(super) fn looks_like_document(text: &str) -> bool {
     text.trim_start().starts_with(['{', '[', '"'])
@@ -67,14 +72,14 @@ pub(super) fn begins_document(text: &str) -> bool {
 
 /// Whether a text that is no document carries a secret by its look: a private key, a token, credentials in a URL, a
 /// parameter of a signed URL, or a name that looks secret with a value behind it. Looked at as it is, and with up
-/// to three layers of percent-encoding undone.
-pub(super) fn carries_secret(text: &str) -> bool {
+/// to three layers of percent-encoding undone. `may_have_mark`: see [`has_mark`].
+pub(super) fn carries_secret(text: &str, may_have_mark: bool) -> bool {
+    if (may_have_mark && shows_mark(text)) || shows_named(text) {
+        return true;
+    }
     let mut text = Cow::Borrowed(text);
     for _ in 0..MAX_LAYERS {
-        if shows_secret(&text) {
-            return true;
-        }
-        if !text.contains('%') {
+        if memchr(b'%', text.as_bytes()).is_none() {
             return false;
         }
         let undone = percent_decode_str(&text).decode_utf8_lossy();
@@ -82,16 +87,25 @@ pub(super) fn carries_secret(text: &str) -> bool {
             return false;
         }
         text = Cow::Owned(undone.into_owned());
+        if shows_mark(&text) || shows_named(&text) {
+            return true;
+        }
     }
-    shows_secret(&text)
+    false
 }
 
-fn shows_secret(text: &str) -> bool {
-    if text.contains("KEY-----")
-        || (text.contains(".eyJ") && text.split(is_outside_jwt).any(is_jwt))
-    {
-        return true;
-    }
+/// Whether there is in a text what each private key ends with, and each second part of a token begins with. Searched
+/// for in the whole of a document, since hardly one has any.
+pub(super) fn has_mark(text: &str) -> bool {
+    text.contains("KEY-----") || text.contains(".eyJ")
+}
+
+fn shows_mark(text: &str) -> bool {
+    text.contains("KEY-----") || (text.contains(".eyJ") && text.split(is_outside_jwt).any(is_jwt))
+}
+
+/// Whether a sign has the name of a secret before it, and a value behind it.
+fn shows_named(text: &str) -> bool {
     memchr3_iter(b'=', b':', b'@', text.as_bytes()).any(|at| {
         let (before, rest) = (&text[..at], &text[at..]);
         if rest.starts_with('@') {
@@ -107,6 +121,9 @@ fn shows_secret(text: &str) -> bool {
 
 /// As much of the end of a text as names take, so that a long text is not read again for each of its signs.
 fn last_part(before: &str) -> &str {
+    if before.len() <= MAX_NAME_CHARS {
+        return before;
+    }
     let first = before.char_indices().nth_back(MAX_NAME_CHARS - 1);
     &before[first.map_or(0, |(at, _)| at)..]
 }
@@ -173,7 +190,7 @@ mod tests {
         let length = 128 * 1024;
         for unit in ["a=", "'a:", "@", "%25", "%", "eyJ", "?&", "ü:", "-----", "\\\"="] {
             let text = unit.repeat(length / unit.len());
-            assert!(!carries_secret(&text), "{unit}");
+            assert!(!carries_secret(&text, true), "{unit}");
         }
     }
 
@@ -205,7 +222,7 @@ mod tests {
             "token.eyJhbGciOiJub25lIn0.eyJzdWIiOiJhIn0.c2ln",
             "Bearer eyJhbGciOiJub25lIn0.eyJzdWIiOiJhIn0.c2ln",
         ] {
-            assert!(carries_secret(secret), "{secret}");
+            assert!(carries_secret(secret, has_mark(secret)), "{secret}");
         }
         for plain in [
             "https://vcenter.example/ui?locale=en",
@@ -221,7 +238,7 @@ mod tests {
             "password: ",
             "3:eyJ",
         ] {
-            assert!(!carries_secret(plain), "{plain}");
+            assert!(!carries_secret(plain, true), "{plain}");
         }
     }
 }

@@ -50,6 +50,7 @@ pub mod problem;
 pub mod public_path;
 pub mod reload;
 pub mod sharing;
+mod target_map;
 pub mod tasks;
 pub mod telemetry;
 pub mod validity;

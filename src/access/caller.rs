@@ -78,6 +78,11 @@ impl Caller {
         self.0.not_after
     }
 
+    /// Stands for this entry of these rules, as long as it is held.
+    pub(crate) fn address(&self) -> usize {
+        Arc::as_ptr(&self.0).addr()
+    }
+
     /// Whether both are the same entry of the same rules.
     pub(super) fn is(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)

@@ -38,23 +38,24 @@ use axum::{
     response::Response,
     routing::{MethodRouter, get},
 };
+use bytes::Bytes;
 use futures_util::FutureExt;
 use http::{Request, StatusCode, Uri};
 use tower::ServiceExt;
 
 pub(crate) use self::error::{denied_problem, denied_text, upstream as upstream_problem};
 pub use self::{
-    answer::{AnswerCache, CacheStatus, PassedDocument},
+    answer::{AnswerCache, CacheStatus, PassedDocument, WeakPassedDocument},
     budget::Budget,
     docs::Docs,
     history::ValueHistory,
     home::HomePage,
     openapi::{JSON as OPENAPI_JSON, YAML as OPENAPI_YAML},
-    prepared::{PreparedAnswers, RecalledAnswer},
+    prepared::PreparedAnswers,
     watch::{EventDiffCache, StreamMarker, WatcherLimit},
 };
 use crate::{
-    access::Caller,
+    access::{Caller, Scope},
     clock::{Clock, Instant},
     inventory::Inventory,
     lifecycle::Readiness,
@@ -175,16 +176,17 @@ impl Api {
         answer.map(|Ok(response)| response)
     }
 
-    /// The answer to a caller's request that was given before and still is the one: see
-    /// [`PreparedAnswers`].
+    /// The answer to a caller's request that was given before and still is the one, if `admit` says that the
+    /// caller may have it now: see [`PreparedAnswers`].
     #[must_use]
     pub fn recall<B>(
         &self,
         request: &Request<B>,
         caller: &Caller,
         now: Instant,
-    ) -> Option<RecalledAnswer<'_>> {
-        self.state.recall(request, caller, now)
+        admit: impl FnOnce(Scope) -> bool,
+    ) -> Option<(http::Response<Bytes>, CacheStatus)> {
+        self.state.recall(request, caller, now, admit)
     }
 }
 

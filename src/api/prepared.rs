@@ -17,7 +17,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, header};
+use http::{HeaderValue, Method, Request, Response, header};
 
 use super::{
     ApiState,
@@ -25,18 +25,15 @@ use super::{
     caller::{READS, Visibility},
 };
 use crate::{
-    access::{Authenticated, Caller},
+    access::{Caller, Scope},
     clock::{Clock, Instant},
-    copy_on_write::CopyOnWriteMap,
-    inventory::{List, OrgSelector, Served},
+    inventory::{List, OrgSelector},
+    target_map::TargetMap,
 };
 
 /// An answer is made by the pipeline again so often: what is asked for stays in its cache.
 const MAX_AGE: Duration = Duration::from_secs(10);
 const MAX_ANSWERS: usize = 2048;
-/// Longer targets are seldom asked for twice.
-const MAX_TARGET_BYTES: usize = 256;
-const ADDRESS_BYTES: usize = size_of::<usize>();
 
 /// What an answer is made from, where nothing else decides what is in it: a question to one list, or to
 /// one document of it.
@@ -49,7 +46,7 @@ pub(super) struct AnswerSource {
 
 /// The answers that were asked for more than once lately.
 #[derive(Debug)]
-pub struct PreparedAnswers(CopyOnWriteMap<Arc<[u8]>, Arc<PreparedAnswer>>);
+pub struct PreparedAnswers(TargetMap<PreparedAnswer>);
 
 /// What the pipeline came to.
 #[derive(Debug)]
@@ -63,18 +60,9 @@ pub(super) struct PreparedAnswer {
     made_at: Instant,
 }
 
-/// An answer that is still the one to a request.
-#[derive(Debug)]
-pub struct RecalledAnswer<'a> {
-    state: &'a ApiState,
-    encoded: Arc<EncodedAnswer>,
-    link: Option<HeaderValue>,
-    served: Served<()>,
-}
-
 impl Default for PreparedAnswers {
     fn default() -> Self {
-        Self(CopyOnWriteMap::new(MAX_ANSWERS))
+        Self(TargetMap::new(MAX_ANSWERS))
     }
 }
 
@@ -89,8 +77,6 @@ impl PreparedAnswers {
         link: Option<&HeaderValue>,
         clock: &Clock,
     ) {
-        let mut buffer = KeyBuffer::default();
-        let Some(key) = buffer.key(visibility.address(), target) else { return };
         let answer = PreparedAnswer {
             source: source.clone(),
             encoded: Arc::downgrade(encoded),
@@ -98,73 +84,36 @@ impl PreparedAnswers {
             _visibility: visibility.clone(),
             made_at: clock.now(),
         };
-        self.0.insert(key.into(), Arc::new(answer));
-    }
-
-    fn find(&self, caller: &Caller, target: &str) -> Option<Arc<PreparedAnswer>> {
-        let mut buffer = KeyBuffer::default();
-        let key = buffer.key(Arc::as_ptr(caller.view()).addr(), target)?;
-        self.0.read(key, |answer| Some(answer.clone()))
-    }
-}
-
-/// Where a view is, and the target behind it.
-struct KeyBuffer([u8; ADDRESS_BYTES + MAX_TARGET_BYTES]);
-
-impl Default for KeyBuffer {
-    fn default() -> Self {
-        Self([0; ADDRESS_BYTES + MAX_TARGET_BYTES])
-    }
-}
-
-impl KeyBuffer {
-    fn key(&mut self, view: usize, target: &str) -> Option<&[u8]> {
-        let key = self.0.get_mut(..ADDRESS_BYTES + target.len())?;
-        let (address, text) = key.split_at_mut(ADDRESS_BYTES);
-        address.copy_from_slice(&view.to_ne_bytes());
-        text.copy_from_slice(target.as_bytes());
-        Some(key)
+        self.0.insert(visibility.address(), target, answer);
     }
 }
 
 impl ApiState {
-    /// The answer to a plain `GET` of a caller, if it was given before and is still the one. Counts
-    /// nothing: whether the caller may ask now is still to be judged.
-    pub(super) fn recall<'a, B>(
-        &'a self,
+    /// The answer to a plain `GET` of a caller, if it was given before and is still the one, as the request's header
+    /// fields want it. `admit` judges last whether the caller may ask now.
+    pub(super) fn recall<B>(
+        &self,
         request: &Request<B>,
         caller: &Caller,
         now: Instant,
-    ) -> Option<RecalledAnswer<'a>> {
+        admit: impl FnOnce(Scope) -> bool,
+    ) -> Option<(Response<Bytes>, CacheStatus)> {
         if request.method() != Method::GET || request.headers().contains_key(header::CACHE_CONTROL)
         {
             return None;
         }
         let target = request.uri().path_and_query()?.as_str();
-        let prepared = self.prepared.find(caller, target)?;
+        let prepared = self.prepared.0.get(Arc::as_ptr(caller.view()).addr(), target)?;
         let AnswerSource { list, scope, revision } = &prepared.source;
         let served = self.inventory.fresh_revision(*list, scope, now)?;
         if served.content != *revision || now.since(prepared.made_at) >= MAX_AGE {
             return None;
         }
         let encoded = prepared.encoded.upgrade()?;
-        let (link, served) = (prepared.link.clone(), served.without_content());
-        Some(RecalledAnswer { state: self, encoded, link, served })
-    }
-}
-
-impl RecalledAnswer<'_> {
-    /// Whether the caller may have it now: then it counts against the caller's rate.
-    #[must_use]
-    pub fn is_admitted(&self, known: &Authenticated, now: Instant) -> bool {
-        known.caller().has(READS) && known.admit(READS, now).is_ok()
-    }
-
-    /// The answer, as a request's header fields want it.
-    #[must_use]
-    pub fn respond(self, headers: &HeaderMap) -> (Response<Bytes>, CacheStatus) {
-        let conditions = ConditionalHeaders::of(headers);
-        let Self { state, encoded, link, served } = self;
-        state.answers.answer(&encoded, &served, &conditions, ClientCaching::WhileFresh, link)
+        let conditions = ConditionalHeaders::of(request.headers());
+        let (link, caching) = (prepared.link.clone(), ClientCaching::WhileFresh);
+        admit(READS).then(|| {
+            self.answers.answer(&encoded, &served.without_content(), &conditions, caching, link)
+        })
     }
 }

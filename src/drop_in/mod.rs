@@ -19,6 +19,7 @@ pub mod tokens;
 pub mod vmc_error;
 
 use axum::{body::Body, response::IntoResponse};
+use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, header};
 
 use self::{
@@ -29,7 +30,9 @@ use self::{
 };
 pub use self::{path::is_plain_path, refusal::denied, settings::Settings};
 use crate::{
-    access::{Identity, Policy},
+    access::{Caller, Identity, Policy, Scope},
+    api::CacheStatus,
+    clock::Instant,
     inventory::Inventory,
     problem::{Code, Problem},
 };
@@ -148,6 +151,19 @@ impl DropIn {
             }
             Err(refusal) => Identity::Refused(refusal),
         }
+    }
+
+    /// The answer to a caller's read that was given lately and still is the one, if `admit` says that the caller may
+    /// have it now.
+    #[must_use]
+    pub fn recall<B>(
+        &self,
+        request: &Request<B>,
+        caller: &Caller,
+        now: Instant,
+        admit: impl FnOnce(Scope) -> bool,
+    ) -> Option<(Response<Bytes>, CacheStatus)> {
+        self.reads.recall(request, caller, now, admit)
     }
 
     /// Answers a request.

@@ -1,7 +1,7 @@
 //! Reads of VMware Cloud for callers: a closed table of routes, one shared read for all who ask at once.
 //!
 //! ```text
-//! path ─► routes ─► admit ─► policy ─► query ─► cache ─┬─► the document, filtered for its caller
+//! path ─► routes ─► admit ─► policy ─► query ─► cache ─┬─► the document, filtered for its caller ─► prepared
 //!                                                      └─► limits ─► upstream ─► redaction ─► cache
 //! ```
 //!
@@ -18,6 +18,7 @@ mod filter;
 pub(crate) mod fuzzing;
 pub mod limits;
 pub mod policy;
+mod prepared;
 mod query;
 pub mod routes;
 mod scrubbed;
@@ -32,8 +33,8 @@ use axum::{
 use bytes::{BufMut, Bytes, BytesMut};
 use futures_util::future::try_join_all;
 use http::{
-    HeaderMap, HeaderValue, Method, Request, StatusCode,
-    header::{AGE, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, VARY},
+    HeaderMap, HeaderValue, Method, Request,
+    header::{AGE, CACHE_CONTROL, CONTENT_LENGTH, VARY},
     request::Parts,
 };
 
@@ -41,6 +42,8 @@ use self::{
     cache::{FRESH, ReadCache, ReadDocument, ReadOutcome},
     failure::ReadFailure,
     limits::ReadLimits,
+    prepared::PreparedReads,
+    query::CheckedQuery,
     routes::{MatchedRead, ReadMatcher},
     upstream::{PlannedRead, RawReaders},
 };
@@ -50,8 +53,8 @@ use super::{
 };
 use crate::{
     access::{Caller, Denied, Refusal, RequestIdentity, Scope, View},
-    api::{AnswerCache, CacheStatus, upstream_problem},
-    clock::Clock,
+    api::{AnswerCache, CacheStatus, PassedDocument, upstream_problem},
+    clock::{Clock, Instant},
     ids::{OrgId, SddcId},
     in_flight::Permit,
     inventory::{FreshnessRequirement, Inventory, OrgSelector, SddcListing, Unavailable},
@@ -64,7 +67,6 @@ use crate::{
 
 const VARY_ON: HeaderValue =
     HeaderValue::from_static("Accept-Encoding, Authorization, csp-auth-token");
-const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// Answers VMware's reads. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -93,6 +95,7 @@ struct ReadsState {
     inventory: Inventory,
     readers: RawReaders,
     cache: ReadCache,
+    prepared: PreparedReads,
     limits: ReadLimits,
     answers: AnswerCache,
     clock: Clock,
@@ -100,17 +103,10 @@ struct ReadsState {
 
 /// What a caller gets.
 struct ShownDocument {
-    document: ShownBytes,
-    age_s: u64,
+    read: ReadDocument,
     outcome: ReadOutcome,
-}
-
-/// Its bytes.
-enum ShownBytes {
-    /// All of what VMware said.
-    Whole(ReadDocument),
-    /// What of it this caller may see.
-    Selected(Bytes),
+    /// It is all of what VMware said, and kept; else it was made for this answer.
+    is_kept: bool,
 }
 
 impl Reads {
@@ -123,10 +119,27 @@ impl Reads {
             inventory,
             readers: RawReaders::new(remote, unknown_fields),
             cache: ReadCache::new(clock.clone(), jobs),
+            prepared: PreparedReads::default(),
             limits: ReadLimits::default(),
             answers,
             clock,
         }))
+    }
+
+    /// The answer to a caller's `GET` that was given lately, if its document is still fresh. `admit` judges last
+    /// whether the caller may ask now.
+    #[must_use]
+    pub fn recall<B>(
+        &self,
+        request: &Request<B>,
+        caller: &Caller,
+        now: Instant,
+        admit: impl FnOnce(Scope) -> bool,
+    ) -> Option<(Response<Bytes>, CacheStatus)> {
+        let read = self.0.prepared.find(request, caller)?;
+        let shown = ShownDocument { read, outcome: ReadOutcome::Hit, is_kept: true };
+        let is_good = now.since(shown.read.begun) < FRESH && admit(Scope::VmcRead);
+        is_good.then(|| self.0.pass(&shown, request.headers(), now))
     }
 
     /// Answers a GET or HEAD of an identified caller. A failure is left to the edge, which gives it VMware's
@@ -135,9 +148,16 @@ impl Reads {
         // VMware's Python client sends a body with its GETs, which means nothing.
         let (parts, _body) = request.into_parts();
         match self.0.document(&parts).await {
-            Ok(shown) => self.0.respond(shown, &parts),
+            Ok(shown) => self.0.respond(&shown, &parts),
             Err(failure) => failure.into_response(),
         }
+    }
+}
+
+impl ShownDocument {
+    fn made(document: Bytes, begun: Instant, outcome: ReadOutcome) -> Self {
+        let read = ReadDocument { document: PassedDocument::new(document), begun };
+        Self { read, outcome, is_kept: false }
     }
 }
 
@@ -152,20 +172,34 @@ impl ReadsState {
         policy::permit(found.route, caller)?;
         let query = query::check(found.route, parts.uri.query())?;
         let permit = parts.extensions.get::<Permit>();
-        if found.route.lists_orgs() {
-            return self.orgs(&found, caller, permit).await;
+        let shown = self.shown(&found, &query, caller, permit).await?;
+        // Which SDDCs a caller sees may change with their names.
+        let is_asked_again = shown.outcome == ReadOutcome::Hit && parts.method == Method::GET;
+        if is_asked_again && shown.is_kept && !caller.view().limits_sddcs() {
+            self.prepared.remember(caller, &parts.uri, &shown.read);
         }
-        let org = found.org.clone().or(query.org).ok_or_else(names_no_org)?;
-        let read = self.plan(&found, query.text.as_deref(), &org, caller.view()).await?;
+        Ok(shown)
+    }
+
+    async fn shown(
+        &self,
+        found: &MatchedRead,
+        query: &CheckedQuery,
+        caller: &Caller,
+        permit: Option<&Permit>,
+    ) -> Result<ShownDocument, ReadFailure> {
+        if found.route.lists_orgs() {
+            return self.orgs(found, caller, permit).await;
+        }
+        let org = found.org.as_ref().or(query.org.as_ref()).ok_or_else(names_no_org)?;
+        let read = self.plan(found, query.text.as_deref(), org, caller.view()).await?;
         let (document, outcome) = self.read(read, caller, permit).await?;
-        let age_s = self.clock.now().since(document.begun).as_secs();
-        let document = match caller.view() {
-            view if found.route.lists_sddcs() && view.limits_sddcs() => {
-                ShownBytes::Selected(self.seen_sddcs(&document, &org, view).await?)
-            }
-            _ => ShownBytes::Whole(document),
-        };
-        Ok(ShownDocument { document, age_s, outcome })
+        let view = caller.view();
+        if found.route.lists_sddcs() && view.limits_sddcs() {
+            let seen = self.seen_sddcs(&document, org, view).await?;
+            return Ok(ShownDocument::made(seen, document.begun, outcome));
+        }
+        Ok(ShownDocument { read: document, outcome, is_kept: true })
     }
 
     /// The read of a route in an organization, if the caller sees what it names.
@@ -257,15 +291,18 @@ impl ReadsState {
             Ok::<_, ReadFailure>((seen, list, outcome))
         });
         let lists = try_join_all(reads).await?;
-        let now = self.clock.now();
-        let age = lists.iter().map(|(_, list, _)| now.since(list.begun)).max().unwrap_or_default();
+        let begun = lists.iter().map(|(_, list, _)| list.begun).min();
+        let begun = begun.unwrap_or_else(|| self.clock.now());
         let outcome = lists.iter().map(|(.., outcome)| *outcome).max().unwrap_or(ReadOutcome::Hit);
-        let document = match <[_; 1]>::try_from(lists) {
-            Ok([(seen, list, _)]) if seen == *list.document.identity() => ShownBytes::Whole(list),
-            Ok([(seen, ..)]) => ShownBytes::Selected(seen),
-            Err(lists) => ShownBytes::Selected(joined(lists.iter().map(|(seen, ..)| seen))),
-        };
-        Ok(ShownDocument { document, age_s: age.as_secs(), outcome })
+        Ok(match <[_; 1]>::try_from(lists) {
+            Ok([(seen, list, _)]) if seen == *list.document.identity() => {
+                ShownDocument { read: list, outcome, is_kept: true }
+            }
+            Ok([(seen, ..)]) => ShownDocument::made(seen, begun, outcome),
+            Err(lists) => {
+                ShownDocument::made(joined(lists.iter().map(|(seen, ..)| seen)), begun, outcome)
+            }
+        })
     }
 
     /// A document that was read lately, or that is read now.
@@ -299,27 +336,30 @@ impl ReadsState {
         Ok((call.result().await.map_err(lost)??, outcome))
     }
 
-    fn respond(&self, shown: ShownDocument, parts: &Parts) -> Response {
-        let ShownDocument { document, age_s, outcome } = shown;
-        let mut response = match document {
-            ShownBytes::Whole(read) => {
-                self.answers.pass(&read.document, &parts.headers, outcome == ReadOutcome::Hit)
-            }
-            ShownBytes::Selected(bytes) => {
-                let mut response = http::Response::new(bytes);
-                response.headers_mut().insert(CONTENT_TYPE, JSON);
-                response
-            }
-        };
-        *response.status_mut() = StatusCode::OK;
-        add_freshness(response.headers_mut(), age_s, outcome);
-        response.extensions_mut().insert(CacheStatus { result: outcome.into(), age_s });
+    fn respond(&self, shown: &ShownDocument, parts: &Parts) -> Response {
+        let (mut response, cache) = self.pass(shown, &parts.headers, self.clock.now());
+        response.extensions_mut().insert(cache);
         if parts.method == Method::HEAD {
             let length = response.body().len();
             response.headers_mut().insert(CONTENT_LENGTH, length.into());
             response = response.map(|_| Bytes::new());
         }
         response.map(Body::from)
+    }
+
+    /// What a caller gets, as a request's header fields want it.
+    fn pass(
+        &self,
+        shown: &ShownDocument,
+        headers: &HeaderMap,
+        now: Instant,
+    ) -> (http::Response<Bytes>, CacheStatus) {
+        let ShownDocument { read, outcome, is_kept } = shown;
+        let is_asked_again = *is_kept && *outcome == ReadOutcome::Hit;
+        let mut response = self.answers.pass(&read.document, headers, is_asked_again);
+        let age_s = now.since(read.begun).as_secs();
+        add_freshness(response.headers_mut(), age_s, *outcome);
+        (response, CacheStatus { result: (*outcome).into(), age_s })
     }
 }
 

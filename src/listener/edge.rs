@@ -172,17 +172,21 @@ impl Edge {
     /// The answer of a plain request of a caller who may have it, if it was given before. Whatever
     /// else there is to it, a refusal too, is left to [`Edge::work`], of which nothing is done here.
     fn recall(&self, request: &Request<Incoming>, info: &RequestInfo) -> Option<Outcome> {
-        // A body and an audit record are waited for, and VMware's own API has a cache of its own.
-        let is_waited_for = !request.body().is_end_stream() || self.recorder.audit.is_on();
-        if is_waited_for || info.route.drop_in().is_some() {
+        // A body and an audit record are waited for.
+        if !request.body().is_end_stream() || self.recorder.audit.is_on() {
             return None;
         }
         let Identity::Authenticated(known) = info.identity() else { return None };
-        let recall = || {
-            let recalled = self.api.recall(request, known.caller(), info.began)?;
-            self.admit(request, info).ok()?;
-            let is_admitted = recalled.is_admitted(known, info.began);
-            is_admitted.then(|| recalled.respond(request.headers()))
+        let (caller, now) = (known.caller(), info.began);
+        let admit = |scope| {
+            // Only then does it count against the caller's rate.
+            let is_good = self.admit(request, info).is_ok() && caller.has(scope);
+            is_good && known.admit(scope, now).is_ok()
+        };
+        let recall = || match (info.route.drop_in(), &self.drop_in) {
+            (None, _) => self.api.recall(request, caller, now, admit),
+            (Some(Endpoint::Read), Some(drop_in)) => drop_in.recall(request, caller, now, admit),
+            _ => None,
         };
         let recalled = std::panic::catch_unwind(AssertUnwindSafe(recall)).ok()??;
         Some(Outcome::recalled(recalled.0, recalled.1))

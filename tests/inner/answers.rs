@@ -39,9 +39,8 @@ fn recall(bencher: Bencher, scene: &Scene, request: &Request<Body>, status: Stat
     let caller = scene.caller();
     let answer = || {
         let now = scene.clock.now();
-        let recalled = scene.api().recall(request, caller.caller(), now);
-        let recalled = recalled.filter(|recalled| recalled.is_admitted(&caller, now));
-        recalled.expect("it is remembered").respond(request.headers()).0
+        let admit = |scope| caller.admit(scope, now).is_ok();
+        scene.api().recall(request, caller.caller(), now, admit).expect("it is remembered").0
     };
     assert_eq!(answer().status(), status);
     bencher.bench_local(answer);

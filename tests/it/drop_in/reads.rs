@@ -150,6 +150,50 @@ async fn identical_reads_at_once_are_one_and_the_next_ones_are_kept_for_five_sec
     assert!(metric.await >= 3.0);
 }
 
+/// What is found again by its target alone is asked for in full too: with a body, which means nothing.
+#[tokio::test]
+async fn a_read_that_is_found_again_is_the_one_that_would_be_made() {
+    let scene = Scene::start().await;
+    let own = format!("csp-auth-token: {}\r\n", scene.token);
+    let ask = async |method: &str, target: &str, fields: &str, body: &str| {
+        let reply = scene.tools.ask(method, target, &format!("{own}{fields}"), body).await;
+        let volatile = |line: &&str| {
+            let name = line.split(':').next().unwrap_or_default().to_ascii_lowercase();
+            !matches!(&*name, "x-request-id" | "date")
+        };
+        let mut head: Vec<_> = reply.head.lines().filter(volatile).map(str::to_owned).collect();
+        head.sort();
+        (reply.status, head, reply.body)
+    };
+    for target in
+        ["/vmc/api/orgs", &scene.sddcs(), &format!("{}?includeDeleted=true", scene.sddcs())]
+    {
+        for fields in
+            ["", "Accept-Encoding: gzip\r\n", "If-None-Match: *\r\n", "Cache-Control: no-cache\r\n"]
+        {
+            let in_full = format!("{fields}Content-Length: 2\r\n");
+            for age in 0..5 {
+                // Until it is the same twice: codings are made in the background.
+                let is_same = async || {
+                    let before = ask("GET", target, fields, "").await;
+                    let made = ask("GET", target, &in_full, "{}").await;
+                    let again = ask("GET", target, fields, "").await;
+                    assert!(again.1.contains(&format!("age: {age}")), "{target} {:?}", again.1);
+                    (before == again).then(|| assert!(made == again, "{target} {:?}", again.1))
+                };
+                let mut tries = 0;
+                while is_same().await.is_none() {
+                    tries += 1;
+                    assert!(tries < 20, "{target} never comes to rest");
+                }
+                let (status, _, body) = ask("HEAD", target, fields, "").await;
+                assert_eq!((status, &*body), (200, ""));
+                scene.tools.gateway.advance(1);
+            }
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_caller_that_leaves_cancels_no_read() {
     let scene = Scene::start().await;

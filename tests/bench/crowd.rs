@@ -21,14 +21,14 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What a connection of the crowd does.
 #[derive(Clone, Copy, PartialEq)]
-enum Kind {
+pub enum Kind {
     Idle,
     Stream,
     LongPoll,
 }
 
 /// A connection, and the last bytes that came on it.
-struct Member {
+pub struct Member {
     stream: TcpStream,
     came: Vec<u8>,
 }
@@ -44,6 +44,8 @@ pub fn measure() {
     );
     for (name, kind, count) in [
         ("10 000 idle connections", Kind::Idle, IDLE),
+        ("100 event streams", Kind::Stream, 100),
+        ("1 000 event streams", Kind::Stream, 1000),
         ("5 000 event streams", Kind::Stream, WATCHERS),
         ("5 000 long polls", Kind::LongPoll, WATCHERS),
     ] {
@@ -92,7 +94,7 @@ async fn print(name: &str, kind: Kind, count: usize) {
 }
 
 impl Member {
-    async fn open(server: &Server, kind: Kind, tag: &str, key: &str) -> Self {
+    pub async fn open(server: &Server, kind: Kind, tag: &str, key: &str) -> Self {
         let stream = TcpStream::connect(server.address()).await.expect("it listens");
         let mut member = Self { stream, came: Vec::new() };
         let request = match kind {
@@ -121,7 +123,8 @@ impl Member {
         begun.elapsed()
     }
 
-    async fn until(&mut self, end: &str) {
+    /// Reads until this has come.
+    pub async fn until(&mut self, end: &str) {
         let mut buffer = [0; 2048];
         self.came.clear();
         while !self.came.windows(end.len()).any(|part| part == end.as_bytes()) {

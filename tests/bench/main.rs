@@ -16,6 +16,7 @@ mod overload;
 mod polling;
 mod replicas;
 mod rivals;
+mod scale;
 mod server;
 mod turns;
 
@@ -55,6 +56,10 @@ fn main() {
     if alone("rivals") {
         return rivals::compare(span);
     }
+    if alone("growth") {
+        growth::compare(span);
+        return scale::compare(span);
+    }
     println!("CPU per request, {ROUNDS} rounds of {seconds} s, 64 connections, in turns\n");
     for sddcs in [4, 1000] {
         compare(sddcs, span);
@@ -63,6 +68,7 @@ fn main() {
     kinds::compare(span);
     drop_in::compare(span);
     growth::compare(span);
+    scale::compare(span);
     polling::hour();
     start_and_memory();
     println!();

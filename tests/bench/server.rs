@@ -75,11 +75,19 @@ impl Server {
         Self::start_gateway(&program(), sddcs, settings)
     }
 
+    /// The same of so many organizations.
+    pub fn gateway_of_orgs(orgs: usize, sddcs: usize, settings: &[(&str, &str)]) -> Self {
+        Self::start(&program(), [orgs, sddcs], settings)
+    }
+
     fn start_gateway(program: &Path, sddcs: usize, settings: &[(&str, &str)]) -> Self {
         // No organization has more than a thousand: an answer of VMware's has bounds.
-        let (orgs, sddcs) = (sddcs.div_ceil(1000).to_string(), sddcs.to_string());
-        let upstream = Cloud::start(&["--orgs", &orgs, "--sddcs", &sddcs]);
+        Self::start(program, [sddcs.div_ceil(1000), sddcs], settings)
+    }
 
+    fn start(program: &Path, of_cloud: [usize; 2], settings: &[(&str, &str)]) -> Self {
+        let [orgs, sddcs] = of_cloud.map(|count| count.to_string());
+        let upstream = Cloud::start(&["--orgs", &orgs, "--sddcs", &sddcs]);
         let [api, ops] = [free_port(), free_port()];
         let begun = now();
         let gateway = on_core_0(program)

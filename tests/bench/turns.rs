@@ -12,15 +12,19 @@ pub type Run<'a> = Box<dyn Fn(Duration) -> Round + 'a>;
 
 /// A line of the table.
 pub struct Turn<'a> {
-    pub name: &'static str,
+    pub name: String,
     pub run: Run<'a>,
     /// The place of the line that its ratio is to.
     pub reference: usize,
 }
 
 impl<'a> Turn<'a> {
-    pub fn new(name: &'static str, reference: usize, run: impl Fn(Duration) -> Round + 'a) -> Self {
-        Self { name, run: Box::new(run), reference }
+    pub fn new(
+        name: impl Into<String>,
+        reference: usize,
+        run: impl Fn(Duration) -> Round + 'a,
+    ) -> Self {
+        Self { name: name.into(), run: Box::new(run), reference }
     }
 }
 
@@ -42,7 +46,7 @@ pub fn compare(turns: &[Turn<'_>], rounds: usize, span: Duration) {
         "", head[0], head[1], head[2], head[3], head[4]
     );
     for (turn, rounds) in turns.iter().zip(&seen) {
-        line(turn.name, rounds, &seen[turn.reference]);
+        line(&turn.name, rounds, &seen[turn.reference]);
     }
     println!();
 }

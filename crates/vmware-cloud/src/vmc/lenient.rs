@@ -1,18 +1,15 @@
 //! Reading what VMware really sends: a field of the wrong kind is odd, not fatal.
 //!
-//! A JSON text is read object by object. Every wanted field is found as a borrowed slice of that
-//! text and read on its own, so nothing in one field can spoil another: not a wrong kind, not a
+//! A JSON text is read once, from left to right. Every wanted field that is no object or list is found as a
+//! borrowed slice of that text and read on its own, so nothing in one field can spoil another: not a wrong kind, not a
 //! number too large for any type, not a broken escape, not a key that is there twice (the last one
 //! counts). Every other field is stepped over without being copied: that is where the secrets are.
 
-use std::{borrow::Cow, fmt, marker::PhantomData};
-
 use jiff::Timestamp;
-use serde::{
-    Deserialize, Deserializer,
-    de::{IgnoredAny, MapAccess, Visitor},
-};
+use serde::de::IgnoredAny;
 use serde_json::{Number, value::RawValue};
+
+use super::cursor::{Cursor, NotJson};
 
 /// A field of an upstream document: VMware's bindings call nearly all of them optional.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -57,12 +54,11 @@ impl<T> Lenient<Vec<Lenient<T>>> {
     }
 }
 
-/// Reads one whole JSON value.
-pub(crate) fn read<T: FromJson>(text: &str) -> Lenient<T> {
-    match text {
-        "null" => Lenient::Absent,
-        text => T::from_json(text).map_or(Lenient::Odd, Lenient::Value),
-    }
+/// Reads one whole JSON text.
+pub(crate) fn read<T: FromJson>(text: &str) -> Result<Lenient<T>, NotJson> {
+    let mut cursor = Cursor::new(text);
+    let value = T::read(&mut cursor)?;
+    cursor.end().map(|()| value)
 }
 
 /// How much of what was read was not as it should be. Sums over as many documents as are read.
@@ -97,13 +93,34 @@ impl OddCount {
     }
 }
 
+/// Steps over a value where an object or a list would belong.
+fn other<T>(cursor: &mut Cursor<'_>) -> Result<Lenient<T>, NotJson> {
+    let is_null = cursor.value::<&RawValue>()?.get() == "null";
+    Ok(if is_null { Lenient::Absent } else { Lenient::Odd })
+}
+
 /// What can be read from one JSON value.
 pub(crate) trait FromJson: Sized {
-    /// `text` is one JSON value, and not `null`. For a list or an object it may be anything.
+    /// Reads the value at the cursor, and goes on behind it.
+    fn read(cursor: &mut Cursor<'_>) -> Result<Lenient<Self>, NotJson>;
+}
+
+/// What is neither an object nor a list.
+trait Scalar: Sized {
+    /// `text` is one JSON value, and not `null`.
     fn from_json(text: &str) -> Option<Self>;
 }
 
-impl FromJson for Box<str> {
+impl<T: Scalar> FromJson for T {
+    fn read(cursor: &mut Cursor<'_>) -> Result<Lenient<Self>, NotJson> {
+        Ok(match cursor.value::<&RawValue>()?.get() {
+            "null" => Lenient::Absent,
+            text => T::from_json(text).map_or(Lenient::Odd, Lenient::Value),
+        })
+    }
+}
+
+impl Scalar for Box<str> {
     fn from_json(text: &str) -> Option<Self> {
         serde_json::from_str(text).ok()
     }
@@ -118,7 +135,7 @@ fn number(text: &str) -> Option<Number> {
     serde_json::from_str(text).ok()
 }
 
-impl FromJson for i64 {
+impl Scalar for i64 {
     fn from_json(text: &str) -> Option<Self> {
         /// 2⁵³: above it a float no longer tells one integer from the next.
         const EXACT: f64 = 9_007_199_254_740_992.0;
@@ -132,19 +149,19 @@ impl FromJson for i64 {
     }
 }
 
-impl FromJson for u64 {
+impl Scalar for u64 {
     fn from_json(text: &str) -> Option<Self> {
         i64::from_json(text)?.try_into().ok()
     }
 }
 
-impl FromJson for f64 {
+impl Scalar for f64 {
     fn from_json(text: &str) -> Option<Self> {
         number(text)?.as_f64().filter(|float| float.is_finite())
     }
 }
 
-impl FromJson for bool {
+impl Scalar for bool {
     fn from_json(text: &str) -> Option<Self> {
         match text {
             "true" | "\"true\"" => Some(true),
@@ -154,7 +171,7 @@ impl FromJson for bool {
     }
 }
 
-impl FromJson for Timestamp {
+impl Scalar for Timestamp {
     /// An ISO 8601 time with an offset, in a year that RFC 3339 can write.
     fn from_json(text: &str) -> Option<Self> {
         let text: String = serde_json::from_str(text).ok()?;
@@ -166,59 +183,37 @@ impl FromJson for Timestamp {
 const YEAR_ZERO: i64 = -62_167_219_200;
 
 impl<T: FromJson> FromJson for Vec<Lenient<T>> {
-    fn from_json(text: &str) -> Option<Self> {
-        let items: Vec<&RawValue> = serde_json::from_str(text).ok()?;
-        Some(items.into_iter().map(|item| read(item.get())).collect())
+    fn read(cursor: &mut Cursor<'_>) -> Result<Lenient<Self>, NotJson> {
+        if !cursor.take(b'[') {
+            return other(cursor);
+        }
+        let (mut items, mut is_first) = (Self::new(), true);
+        while cursor.next_element(b']', &mut is_first)? {
+            items.push(T::read(cursor)?);
+        }
+        Ok(Lenient::Value(items))
     }
 }
 
 /// A struct whose fields are read from an object's members.
 pub(crate) trait Members: Default {
-    /// Reads a member, if it is a wanted one. `value` is asked for at most once.
-    fn member<'de, E>(
-        &mut self,
-        key: &str,
-        value: impl FnOnce() -> Result<&'de str, E>,
-    ) -> Result<bool, E>;
+    /// Reads the member at the cursor, if it is a wanted one.
+    fn member(&mut self, key: &str, cursor: &mut Cursor<'_>) -> Result<bool, NotJson>;
 }
 
-/// Reads an object; `None` if it is none.
-pub(crate) fn object<T: Members>(text: &str) -> Option<T> {
-    let MembersVisitor(members) = serde_json::from_str(text).ok()?;
-    Some(members)
-}
-
-struct MembersVisitor<T>(T);
-
-impl<'de, T: Members> Deserialize<'de> for MembersVisitor<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(ObjectVisitor(PhantomData))
+/// Reads an object.
+pub(crate) fn object<T: Members>(cursor: &mut Cursor<'_>) -> Result<Lenient<T>, NotJson> {
+    if !cursor.take(b'{') {
+        return other(cursor);
     }
-}
-
-struct ObjectVisitor<T>(PhantomData<T>);
-
-/// A key, borrowed unless it is written with escapes.
-#[derive(Deserialize)]
-struct MemberKey<'a>(#[serde(borrow)] Cow<'a, str>);
-
-impl<'de, T: Members> Visitor<'de> for ObjectVisitor<T> {
-    type Value = MembersVisitor<T>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut members = T::default();
-        while let Some(MemberKey(key)) = map.next_key()? {
-            let wanted = members.member(&key, || Ok(map.next_value::<&RawValue>()?.get()))?;
-            if !wanted {
-                map.next_value::<IgnoredAny>()?;
-            }
+    let (mut members, mut is_first) = (T::default(), true);
+    while cursor.next_element(b'}', &mut is_first)? {
+        let key = cursor.key()?;
+        if !members.member(&key, cursor)? {
+            cursor.value::<IgnoredAny>()?;
         }
-        Ok(MembersVisitor(members))
     }
+    Ok(Lenient::Value(members))
 }
 
 /// Declares upstream objects by their wanted members: JSON key, field, type.
@@ -231,13 +226,13 @@ macro_rules! wanted {
         }
 
         impl $crate::vmc::lenient::Members for $name {
-            fn member<'de, E>(
+            fn member(
                 &mut self,
                 key: &str,
-                value: impl FnOnce() -> Result<&'de str, E>,
-            ) -> Result<bool, E> {
+                cursor: &mut $crate::vmc::cursor::Cursor<'_>,
+            ) -> Result<bool, $crate::vmc::cursor::NotJson> {
                 match key {
-                    $($key => self.$field = $crate::vmc::lenient::read(value()?),)*
+                    $($key => self.$field = $crate::vmc::lenient::FromJson::read(cursor)?,)*
                     _ => return Ok(false),
                 }
                 Ok(true)
@@ -245,8 +240,10 @@ macro_rules! wanted {
         }
 
         impl $crate::vmc::lenient::FromJson for $name {
-            fn from_json(text: &str) -> Option<Self> {
-                $crate::vmc::lenient::object(text)
+            fn read(
+                cursor: &mut $crate::vmc::cursor::Cursor<'_>,
+            ) -> Result<$crate::vmc::lenient::Lenient<Self>, $crate::vmc::cursor::NotJson> {
+                $crate::vmc::lenient::object(cursor)
             }
         }
     )*};
@@ -255,6 +252,8 @@ pub(crate) use wanted;
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     wanted! {
@@ -271,7 +270,7 @@ mod tests {
     }
 
     fn thing(text: &str) -> Thing {
-        let Lenient::Value(thing) = read(text) else { panic!("not a thing: {text}") };
+        let Ok(Lenient::Value(thing)) = read(text) else { panic!("not a thing: {text}") };
         thing
     }
 
@@ -358,12 +357,89 @@ mod tests {
     }
 
     #[test]
+    fn a_key_with_a_broken_escape_spoils_no_other() {
+        let thing =
+            thing(r#"{"\ud800": 1, "count": 4, "inner": {"\udc00": 1, "net-stack": true}}"#);
+        assert_eq!(thing.count, Lenient::Value(4));
+        assert_eq!(thing.inner, Lenient::Value(Thing2 { net_stack: Lenient::Value(true) }));
+    }
+
+    /// Pieces of JSON in any order, some of which make a text.
+    fn pieces() -> impl Strategy<Value = String> {
+        let piece = prop::sample::select(vec![
+            "{",
+            "}",
+            "[",
+            "]",
+            ",",
+            ":",
+            "\"text\"",
+            "\"count\"",
+            "\"inner\"",
+            "\"net-stack\"",
+            "\"a\\u0022\"",
+            "\"\\ud800\"",
+            "1",
+            "-0.5e3",
+            "1e999",
+            "01",
+            "null",
+            "true",
+            "nul",
+            " ",
+            "\n",
+            "\"",
+            "\\",
+            "\u{1}",
+        ]);
+        prop::collection::vec(piece, 0..12).prop_map(|pieces| pieces.concat())
+    }
+
+    fn json() -> impl Strategy<Value = String> {
+        let leaf = prop::sample::select(vec![
+            "1",
+            "\"x\"",
+            "null",
+            "true",
+            "1e999",
+            "\"\\ud800\"",
+            "{}",
+            "[]",
+        ]);
+        let key =
+            prop::sample::select(vec!["text", "count", "inner", "net-stack", "else", "\\ud800"]);
+        leaf.prop_map(str::to_owned).prop_recursive(4, 32, 5, move |inner| {
+            let member = (key.clone(), inner.clone())
+                .prop_map(|(key, value)| format!("\"{key}\" : {value}"));
+            prop_oneof![
+                prop::collection::vec(inner, 0..4)
+                    .prop_map(|items| format!("[{}]", items.join(" ,"))),
+                prop::collection::vec(member, 0..5)
+                    .prop_map(|all| format!("{{ {}\n}}", all.join(","))),
+            ]
+        })
+    }
+
+    proptest! {
+        /// As serde_json decides it, whatever is wanted of the text.
+        #[test]
+        fn a_text_is_read_exactly_if_it_is_json(text in prop_oneof![pieces(), json()], cut in any::<prop::sample::Index>()) {
+            let cut = &text[..cut.index(text.len() + 1)];
+            for text in [&text, cut] {
+                let is_json = serde_json::from_str::<IgnoredAny>(text).is_ok();
+                prop_assert_eq!(read::<Thing>(text).is_ok(), is_json, "{}", text);
+                prop_assert_eq!(read::<Vec<Lenient<Thing>>>(text).is_ok(), is_json, "{}", text);
+            }
+        }
+    }
+
+    #[test]
     fn odd_list_elements_are_left_out_and_counted() {
         let mut odd = OddCount::default();
-        let list: Lenient<Vec<Lenient<i64>>> = read(r#"[1, null, "x", 2]"#);
+        let list: Lenient<Vec<Lenient<i64>>> = read(r#"[1, null, "x", 2]"#).unwrap();
         assert_eq!(list.known_items(&mut odd), Some(vec![1, 2]));
         assert_eq!(odd.fields, 2);
-        let none: Lenient<Vec<Lenient<i64>>> = read("{}");
+        let none: Lenient<Vec<Lenient<i64>>> = read("{}").unwrap();
         assert_eq!(none.known_items(&mut odd), None);
         assert_eq!(odd.fields, 3);
         assert_eq!(Lenient::<Vec<Lenient<i64>>>::Absent.known_items(&mut odd), None);

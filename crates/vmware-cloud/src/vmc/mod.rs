@@ -4,6 +4,7 @@
 //! [`wire`] types. A 401 costs the token at most once and is sent again once. A [`RawReader`] takes the same way
 //! to a path that its caller names, and hands its answer to its caller as it is.
 
+mod cursor;
 mod error;
 mod lenient;
 mod raw;

@@ -8,9 +8,11 @@
 use std::borrow::Cow;
 
 use jiff::Timestamp;
-use serde::de::IgnoredAny;
 
-use super::lenient::{FromJson, Lenient, wanted};
+use super::{
+    cursor::NotJson,
+    lenient::{self, FromJson, Lenient, wanted},
+};
 
 /// A list in which each element was read on its own.
 pub type List<T> = Vec<Lenient<T>>;
@@ -192,24 +194,25 @@ pub fn parse_tasks(body: &[u8]) -> Result<Vec<Lenient<Task>>, NotReadable> {
 }
 
 fn list<T: FromJson>(body: &[u8]) -> Result<List<T>, NotReadable> {
-    let text = text(body);
-    List::from_json(&text).ok_or_else(|| fault(&text, NotReadable::NotAList))
+    whole(body, NotReadable::NotAList)
 }
 
 fn one<T: FromJson>(body: &[u8]) -> Result<T, NotReadable> {
-    let text = text(body);
-    T::from_json(&text).ok_or_else(|| fault(&text, NotReadable::NotAnObject))
+    whole(body, NotReadable::NotAnObject)
+}
+
+fn whole<T: FromJson>(body: &[u8], other: NotReadable) -> Result<T, NotReadable> {
+    match lenient::read(&text(body)) {
+        Ok(Lenient::Value(value)) => Ok(value),
+        Ok(Lenient::Absent | Lenient::Odd) => Err(other),
+        Err(NotJson) => Err(NotReadable::NotJson),
+    }
 }
 
 /// Bytes that are no UTF-8 cost the characters they stand for, not the document.
 fn text(body: &[u8]) -> Cow<'_, str> {
     // Several times as fast where nothing has to be replaced.
     str::from_utf8(body).map_or_else(|_| String::from_utf8_lossy(body), Cow::Borrowed)
-}
-
-/// What is wrong with a text that could not be read: not even JSON, or another `kind` of it.
-fn fault(text: &str, kind: NotReadable) -> NotReadable {
-    serde_json::from_str::<IgnoredAny>(text).map_or(NotReadable::NotJson, |_| kind)
 }
 
 #[cfg(test)]

@@ -18,13 +18,11 @@ pub struct InvalidContact;
 
 impl Contact {
     /// As it was configured.
-    #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
     /// Where it leads to, if it is an `https` URL, a `mailto:` URL or a mail address.
-    #[must_use]
     pub fn link(&self) -> Option<Url> {
         if let Some(address) = self.mail() {
             return Url::parse(&format!("mailto:{address}")).ok();
@@ -33,7 +31,6 @@ impl Contact {
     }
 
     /// The mail address that it is.
-    #[must_use]
     pub fn mail(&self) -> Option<&str> {
         let address = self.0.strip_prefix("mailto:").unwrap_or(&self.0);
         let (user, host) = address.split_once('@')?;

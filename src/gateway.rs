@@ -290,19 +290,16 @@ impl Gateway {
     /// what the edge does for each request. The caller is the
     /// [`RequestIdentity`](crate::access::RequestIdentity) among the request's extensions; without one
     /// the facade answers 401.
-    #[must_use]
     pub fn api(&self) -> &Api {
         &self.api
     }
 
     /// Where the API listens: the port is known here even if it was 0.
-    #[must_use]
     pub fn api_address(&self) -> SocketAddr {
         self.api_address
     }
 
     /// Where the ops port listens.
-    #[must_use]
     pub fn ops_address(&self) -> SocketAddr {
         self.ops_address
     }

@@ -31,7 +31,6 @@ struct HeldPermit {
 
 impl InFlight {
     /// At most `max` at once.
-    #[must_use]
     pub fn new(max: usize, metrics: &Metrics) -> Self {
         let max = i64::try_from(max).unwrap_or(i64::MAX);
         Self { now: metrics.http_in_flight().clone(), max }
@@ -64,7 +63,6 @@ impl Permit {
     }
 
     /// Whether the request only waits.
-    #[must_use]
     pub fn is_parked(&self) -> bool {
         self.0.is_parked.load(Ordering::Relaxed)
     }

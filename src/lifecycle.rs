@@ -60,7 +60,6 @@ impl Collector for Readiness {
 impl Readiness {
     /// Follows an inventory, the audit without which no request is answered, and the first key set
     /// where `keys` is given.
-    #[must_use]
     pub fn new(inventory: Inventory, keys: Option<Oidc>, audit: Audit) -> Self {
         Self(Arc::new(ReadinessState {
             inventory,
@@ -73,7 +72,6 @@ impl Readiness {
     }
 
     /// Whether requests are wanted now. Asks no upstream.
-    #[must_use]
     pub fn is_ready(&self) -> bool {
         if self.is_ending() || self.0.audit.last_error().is_some() {
             return false;
@@ -86,7 +84,6 @@ impl Readiness {
     }
 
     /// Whether the end has begun: answers then close their connection.
-    #[must_use]
     pub fn is_ending(&self) -> bool {
         self.0.ending.is_cancelled()
     }
@@ -103,7 +100,6 @@ impl Readiness {
     }
 
     /// Cancelled when the end begins.
-    #[must_use]
     pub fn token(&self) -> CancellationToken {
         self.0.ending.clone()
     }

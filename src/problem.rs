@@ -186,44 +186,37 @@ impl Problem {
     }
 
     /// The code.
-    #[must_use]
     pub fn code(&self) -> Code {
         self.0.code
     }
 
     /// The status.
-    #[must_use]
     pub fn status(&self) -> StatusCode {
         self.0.status
     }
 
     /// What happened this time, in a sentence.
-    #[must_use]
     pub fn detail(&self) -> &str {
         &self.0.detail
     }
 
     /// The header fields that it was given.
-    #[must_use]
     pub fn headers(&self) -> &[(header::HeaderName, HeaderValue)] {
         &self.0.headers
     }
 
     /// When to try again, where that is known.
-    #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         self.0.retry_after
     }
 
     /// The reason for metrics and the access line: the code where nothing finer is known.
-    #[must_use]
     pub fn reason(&self) -> &'static str {
         self.0.reason.unwrap_or(self.0.code.as_str())
     }
 
     /// The body of the answer to the request `request_id` for the path `instance`; `base` is where
     /// callers reach the pages on problems.
-    #[must_use]
     pub fn document<'a>(
         &'a self,
         base: &PublicPath,
@@ -250,7 +243,6 @@ impl Problem {
 
     /// The answer to the request `request_id` for the path `instance`; `base` as in
     /// [`Problem::document`].
-    #[must_use]
     pub fn render(&self, base: &PublicPath, instance: &str, request_id: &str) -> Response {
         let facts = &*self.0;
         let document = self.document(base, instance, request_id);
@@ -281,7 +273,6 @@ impl IntoResponse for Problem {
 pub const CONTENT_TYPE: HeaderValue = HeaderValue::from_static("application/problem+json");
 
 /// At most 64 characters of what a caller sent are echoed.
-#[must_use]
 pub fn shortened(text: &str) -> &str {
     text.char_indices().nth(64).map_or(text, |(end, _)| &text[..end])
 }

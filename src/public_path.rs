@@ -17,7 +17,6 @@ pub struct InvalidPublicPath;
 
 impl PublicPath {
     /// A path of the gateway, such as `/docs`, as callers reach it.
-    #[must_use]
     pub fn join(&self, path: &str) -> String {
         format!("{}{}", self.0, path.strip_prefix('/').unwrap_or(path))
     }
@@ -31,7 +30,6 @@ impl PublicPath {
     }
 
     /// Whether the gateway is reached at its own paths.
-    #[must_use]
     pub fn is_root(&self) -> bool {
         &*self.0 == "/"
     }

@@ -214,7 +214,6 @@ type ReloadStatus = BTreeMap<&'static str, Option<&'static str>>;
 
 impl Reloads {
     /// Each file's key, and why its newest version was refused, if it was.
-    #[must_use]
     pub fn status(&self) -> ReloadStatus {
         self.0.lock().clone()
     }
@@ -309,7 +308,6 @@ pub struct Hangups(Option<Signal>);
 
 impl Hangups {
     /// From here on a SIGHUP does not end the process.
-    #[must_use]
     pub fn listen() -> Self {
         Self(signal(SignalKind::hangup()).ok())
     }

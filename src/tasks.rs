@@ -37,7 +37,6 @@ pub struct Tasks {
 
 impl Tasks {
     /// No tasks yet.
-    #[must_use]
     pub fn new(metrics: Metrics) -> Self {
         Self {
             stop: CancellationToken::new(),

@@ -50,7 +50,6 @@ impl Validity {
     }
 
     /// Whether the end has passed. RFC 5280 counts the last second in.
-    #[must_use]
     pub fn is_over(&self, now: Timestamp) -> bool {
         self.not_after.is_some_and(|end| now > end)
     }
@@ -89,7 +88,6 @@ pub struct DatedFile {
 
 impl DatedFile {
     /// A file by its key.
-    #[must_use]
     pub fn new(key: &'static str, kind: DatedKind, file: &LoadedFile) -> Self {
         Self { key, kind, file: file.clone() }
     }
@@ -148,7 +146,6 @@ impl FileDates {
 
     /// The date of the metric: of a pair or of CRLs the earliest end in the file, of CAs the latest.
     /// `None` for CRLs without `nextUpdate`.
-    #[must_use]
     pub fn not_after(&self) -> Option<Timestamp> {
         let ends = self.each.iter().filter_map(|validity| validity.not_after);
         match self.kind {
@@ -159,7 +156,6 @@ impl FileDates {
 
     /// What is to be said of the dates, the worst first. A CRL is not warned of ahead of its end: many
     /// are issued daily.
-    #[must_use]
     pub fn findings(&self, now: Timestamp) -> Vec<Finding> {
         let all_over = self.each.iter().all(|validity| validity.is_over(now));
         let mut findings: Vec<_> = self
@@ -211,7 +207,6 @@ fn date(time: Timestamp) -> String {
 
 /// Whether a file is DER instead of PEM: DER begins with the tag of a sequence, which is the digit `0`
 /// in ASCII, followed by a length, while PEM has text before its first line at most.
-#[must_use]
 pub fn is_der(content: &[u8]) -> bool {
     matches!(content, [0x30, length, ..] if *length >= 0x80)
 }

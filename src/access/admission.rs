@@ -131,31 +131,26 @@ fn require(known: &Authenticated, scope: Scope) -> Result<(), Denied> {
 
 impl Admitted {
     /// Who it is.
-    #[must_use]
     pub fn caller(&self) -> &Caller {
         self.known.caller()
     }
 
     /// Which credential it showed.
-    #[must_use]
     pub fn credential(&self) -> Option<CredentialId> {
         self.known.credential()
     }
 
     /// The key that it has shown, if it was one.
-    #[must_use]
     pub fn key(&self) -> Option<KeyDigest> {
         self.known.key()
     }
 
     /// From where it asked.
-    #[must_use]
     pub fn client(&self) -> IpAddr {
         self.client
     }
 
     /// The id of its request.
-    #[must_use]
     pub fn request_id(&self) -> &str {
         self.request_id.to_str().unwrap_or_default()
     }

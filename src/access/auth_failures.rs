@@ -66,7 +66,6 @@ struct LimiterSlot {
 
 impl AuthFailureLimiter {
     /// Nobody has guessed yet. `start` is any moment before the first [`AuthFailureLimiter::note`].
-    #[must_use]
     pub fn new(start: Instant) -> Self {
         let sets = (0..SETS).map(|_| Mutex::default()).collect();
         Self { start, key: RandomState::new(), sets }
@@ -95,13 +94,11 @@ impl AuthFailureLimiter {
     }
 
     /// The value of `RateLimit-Policy`.
-    #[must_use]
     pub fn policy() -> HeaderValue {
         RATE.policy(NAME)
     }
 
     /// The value of `RateLimit` for a refused client.
-    #[must_use]
     pub fn field(exceeded: RateExceeded) -> HeaderValue {
         Quota::from(exceeded).field(NAME)
     }

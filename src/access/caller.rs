@@ -37,43 +37,36 @@ impl Caller {
     }
 
     /// For log lines and metrics.
-    #[must_use]
     pub fn name(&self) -> &CallerName {
         &self.0.name
     }
 
     /// What the caller may do.
-    #[must_use]
     pub fn scopes(&self) -> &[Scope] {
         &self.0.scopes
     }
 
     /// Whether the caller has a scope.
-    #[must_use]
     pub fn has(&self, scope: Scope) -> bool {
         self.0.scopes.contains(&scope)
     }
 
     /// Whether the caller may make the reads of a group, if it has the scope for them.
-    #[must_use]
     pub fn may_read(&self, group: ReadGroup) -> bool {
         self.0.read_groups.contains(&group)
     }
 
     /// What the caller may see.
-    #[must_use]
     pub fn view(&self) -> &Arc<View> {
         &self.0.view
     }
 
     /// How often it may ask, if that is limited.
-    #[must_use]
     pub fn limiter(&self) -> Option<&Limiter> {
         self.0.limiter.as_deref()
     }
 
     /// From when on none of its credentials is good.
-    #[must_use]
     pub fn not_after(&self) -> Option<Timestamp> {
         self.0.not_after
     }

@@ -67,7 +67,6 @@ impl ClientCertificate {
     /// Takes a chain that a handshake has verified, the leaf first; `None` for an empty one.
     ///
     /// A leaf without subject alternative names has no names: it is nobody's.
-    #[must_use]
     pub fn of_chain(chain: &[CertificateDer<'_>]) -> Option<Self> {
         let leaf = chain.first()?;
         Some(Self {
@@ -81,7 +80,6 @@ impl ClientCertificate {
     }
 
     /// Its subject alternative names of the kinds that a caller can be known by.
-    #[must_use]
     pub fn names(&self) -> &[SanName] {
         &self.names
     }
@@ -107,7 +105,6 @@ impl ClientCertificate {
     }
 
     /// What the audit calls it: of the SHA-256 of the leaf's DER.
-    #[must_use]
     pub fn id(&self) -> CredentialId {
         self.id
     }

@@ -11,7 +11,6 @@ pub struct CredentialId([u8; 4]);
 
 impl CredentialId {
     /// The id of a credential's bytes.
-    #[must_use]
     pub fn of(bytes: &[u8]) -> Self {
         Self::of_digest(&Sha256::digest(bytes).into())
     }

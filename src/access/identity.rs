@@ -102,7 +102,6 @@ impl From<Result<Authenticated, Refusal>> for Identity {
 
 impl Refusal {
     /// The metric label and log field.
-    #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Missing => "no_credential",
@@ -148,7 +147,6 @@ impl Refusal {
     /// Whether a credential was sent, and it was bad: that may be a guess. A token that cannot be
     /// judged for want of keys may be good, one of several callers is, and a certificate of
     /// the right CA is no guess.
-    #[must_use]
     pub const fn is_bad_credential(self) -> bool {
         match self {
             Self::Missing
@@ -172,13 +170,11 @@ impl Authenticated {
     }
 
     /// Who it is.
-    #[must_use]
     pub fn caller(&self) -> &Caller {
         &self.caller
     }
 
     /// Which credential it was, for the audit.
-    #[must_use]
     pub fn credential(&self) -> Option<CredentialId> {
         match &self.proof {
             CredentialProof::None => None,
@@ -190,7 +186,6 @@ impl Authenticated {
     }
 
     /// The key that it has shown, if it was one.
-    #[must_use]
     pub fn key(&self) -> Option<KeyDigest> {
         match &self.proof {
             CredentialProof::Key(digest) => Some(*digest),

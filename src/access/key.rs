@@ -28,7 +28,6 @@ pub enum InvalidKeyDigest {
 
 impl KeyDigest {
     /// The digest of a key as shown by a caller. One hash, whatever the key.
-    #[must_use]
     pub fn of(key: &[u8]) -> Self {
         Self(Sha256::digest(key).into())
     }
@@ -98,13 +97,11 @@ impl CallerKey {
     }
 
     /// What goes into the configuration.
-    #[must_use]
     pub fn digest(&self) -> KeyDigest {
         KeyDigest::of(self.0.expose_secret().as_bytes())
     }
 
     /// The key itself, for the one print.
-    #[must_use]
     pub fn reveal(&self) -> &str {
         self.0.expose_secret()
     }

@@ -68,7 +68,6 @@ impl Scope {
     pub const ALL: &[Self] = &[Self::SddcRead, Self::VmcRead];
 
     /// As written in the configuration.
-    #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::SddcRead => "sddc:read",
@@ -113,19 +112,16 @@ pub enum InvalidCallerName {
 
 impl CallerName {
     /// The name of everyone where access is open.
-    #[must_use]
     pub fn anonymous() -> Self {
         Self("anonymous".into())
     }
 
     /// The name as a metric label.
-    #[must_use]
     pub fn label(&self) -> &Arc<str> {
         &self.0
     }
 
     /// The name as in the configuration.
-    #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }

@@ -87,7 +87,6 @@ type Limiters = HashMap<CallerName, Arc<Limiter>>;
 
 impl Policy {
     /// Builds the rules of a configuration.
-    #[must_use]
     pub fn new(settings: &Settings, verifiers: Verifiers, clock: Clock) -> Self {
         let (access, listed) = match settings {
             Settings::Open => {
@@ -113,13 +112,11 @@ impl Policy {
     }
 
     /// Whether everyone is let in as `anonymous`.
-    #[must_use]
     pub fn is_open(&self) -> bool {
         matches!(self.0.rules.load().access, PolicyAccess::Open(_))
     }
 
     /// Until when each caller that has a `not_after` may ask, by the rules as they are now.
-    #[must_use]
     pub fn ends(&self) -> BTreeMap<CallerName, Timestamp> {
         match &self.0.rules.load().access {
             PolicyAccess::Open(_) => BTreeMap::new(),
@@ -175,7 +172,6 @@ impl Policy {
     /// A certificate that is no caller's proves nothing, and is in the way of nothing: in a mesh every
     /// client has one. Where access is open a wrong credential is refused all the same: its sender
     /// believes something that is not so.
-    #[must_use]
     pub fn identify(
         &self,
         headers: &HeaderMap,
@@ -197,7 +193,6 @@ impl Policy {
 
     /// Finds out who sent a request, by the keys that there are. `retry_in` is set where newer ones
     /// could not be had: a token that these may make good is then not refused as a bad one.
-    #[must_use]
     pub fn judge(
         &self,
         headers: &HeaderMap,
@@ -226,7 +221,6 @@ impl Policy {
     }
 
     /// Finds out whose keys these are, where a path takes nothing else: one caller's.
-    #[must_use]
     pub fn identify_keys<'a>(&self, keys: impl IntoIterator<Item = &'a [u8]>) -> Identity {
         let rules = self.0.rules.load();
         let mut known: Option<Authenticated> = None;
@@ -243,14 +237,12 @@ impl Policy {
     }
 
     /// Finds out who sends a token of the gateway's own, by the rules as they are now.
-    #[must_use]
     pub fn identify_issued(&self, token: &Arc<IssuedToken>) -> Identity {
         let known = self.0.rules.load().issued_for(token);
         Identity::from(known.and_then(|known| self.in_time(known)))
     }
 
     /// The keys of a caller, by the rules as they are now.
-    #[must_use]
     pub fn keys_of(&self, caller: &CallerName) -> Vec<KeyDigest> {
         match &self.0.rules.load().access {
             PolicyAccess::Open(_) => Vec::new(),

@@ -22,7 +22,6 @@ pub struct TrustedProxies(Vec<IpNet>);
 
 impl TrustedProxies {
     /// Trusts what is in these networks.
-    #[must_use]
     pub fn new(networks: Vec<IpNet>) -> Self {
         Self(networks.into_iter().map(canonical).collect())
     }
@@ -32,7 +31,6 @@ impl TrustedProxies {
     /// The right-most entry of all `X-Forwarded-For` fields that is not trusted. An entry that
     /// cannot be read ends the walk, and the hop that wrote it counts as the client. Costs nothing
     /// where the peer is not trusted.
-    #[must_use]
     pub fn client(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
         let mut client = peer.to_canonical();
         if !self.trusts(client) {

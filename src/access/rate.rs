@@ -77,19 +77,16 @@ impl Rate {
     }
 
     /// How many may come in each [`window`](Self::window).
-    #[must_use]
     pub fn requests(self) -> NonZeroU32 {
         self.count
     }
 
     /// A second, a minute or an hour.
-    #[must_use]
     pub fn window(self) -> Duration {
         UNITS[self.unit].1
     }
 
     /// How many may come at once.
-    #[must_use]
     pub fn burst(self) -> NonZeroU32 {
         self.burst
     }
@@ -99,14 +96,12 @@ impl Rate {
     /// `q` is the burst, the most that `r` of `RateLimit` ever is, and `w` the seconds in which an
     /// empty bucket fills up, rounded up: `600/m` with a burst of 50 is `q=50;w=5`, the same rate
     /// said with the quota that holds at once. Who sends `q` in each `w` is never refused.
-    #[must_use]
     pub fn policy(self, name: &'static str) -> HeaderValue {
         let window = whole_seconds(nanoseconds(self.cells().capacity()));
         field(format_args!("\"{name}\";q={};w={window}", self.burst))
     }
 
     /// The rate in words, such as `600 requests per minute`.
-    #[must_use]
     pub fn in_words(self) -> String {
         let requests = if self.count.get() == 1 { "request" } else { "requests" };
         let unit = match UNITS[self.unit].0 {
@@ -153,7 +148,6 @@ pub struct Quota {
 impl Quota {
     /// The value of `RateLimit` (draft-ietf-httpapi-ratelimit-headers): `"caller";r=599;t=1`. With
     /// nothing left `t` is what `Retry-After` says.
-    #[must_use]
     pub fn field(self, name: &'static str) -> HeaderValue {
         let next = whole_seconds(self.next);
         field(format_args!("\"{name}\";r={};t={next}", self.remaining))
@@ -243,20 +237,17 @@ pub struct Limiter {
 
 impl Limiter {
     /// A full bucket. `start` is any moment before the first [`Limiter::take`].
-    #[must_use]
     pub fn new(rate: Rate, start: Instant) -> Self {
         let policy = rate.policy(CALLER);
         Self { rate, policy, cells: rate.cells(), start, full_at: AtomicU64::new(0) }
     }
 
     /// What was configured.
-    #[must_use]
     pub fn rate(&self) -> Rate {
         self.rate
     }
 
     /// The value of `RateLimit-Policy`, see [`Rate::policy`]. Made once.
-    #[must_use]
     pub fn policy(&self) -> HeaderValue {
         self.policy.clone()
     }

@@ -32,7 +32,6 @@ impl ReadGroup {
     pub const DEFAULT: &[Self] = &[Self::Sddcs, Self::Tasks];
 
     /// As written in the configuration.
-    #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Sddcs => "sddcs",

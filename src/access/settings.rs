@@ -21,7 +21,6 @@ pub enum Settings {
 
 impl Settings {
     /// In a word, for the log: `open` or `callers`.
-    #[must_use]
     pub const fn mode(&self) -> &'static str {
         match self {
             Self::Open => "open",
@@ -77,7 +76,6 @@ pub struct CallerSettings {
 
 impl CallerSettings {
     /// A caller with scope `sddc:read`, who may see everything, for ever, but is known by nothing yet.
-    #[must_use]
     pub fn new(name: CallerName) -> Self {
         Self {
             name,
@@ -95,7 +93,6 @@ impl CallerSettings {
 
 impl CallerSettings {
     /// Whether it may use VMware's own API alone.
-    #[must_use]
     pub fn is_for_tools_only(&self) -> bool {
         self.scopes.iter().all(|scope| *scope == Scope::VmcRead)
     }
@@ -116,7 +113,6 @@ impl CallerSettings {
 
 impl Settings {
     /// Who is let in, where not everyone is.
-    #[must_use]
     pub fn callers(&self) -> Option<&ConfiguredCallers> {
         match self {
             Self::Open => None,
@@ -128,7 +124,6 @@ impl Settings {
 impl ConfiguredCallers {
     /// Whether tokens are the only credential of every caller: without the issuer's keys nobody is
     /// known then. `false` without callers.
-    #[must_use]
     pub fn is_tokens_only(&self) -> bool {
         let by_token_only =
             |caller: &CallerSettings| caller.key_sha256.is_empty() && caller.tls_san.is_none();

@@ -29,25 +29,21 @@ pub struct View {
 
 impl View {
     /// Whether nothing is limited.
-    #[must_use]
     pub fn is_everything(&self) -> bool {
         *self == Self::default()
     }
 
     /// Whether an organization is seen.
-    #[must_use]
     pub fn shows_org(&self, org: &OrgId) -> bool {
         self.orgs.as_ref().is_none_or(|orgs| orgs.contains(org))
     }
 
     /// Whether SDDCs are limited: what belongs to no SDDC is then not seen.
-    #[must_use]
     pub fn limits_sddcs(&self) -> bool {
         self.sddc_ids.is_some() || self.sddc_names.is_some()
     }
 
     /// Whether an SDDC is seen. One whose name is not known matches no pattern.
-    #[must_use]
     pub fn shows_sddc(&self, org: &OrgId, id: &SddcId, name: Option<&str>) -> bool {
         let named = |patterns: &Vec<NamePattern>| {
             name.is_some_and(|name| patterns.iter().any(|pattern| pattern.matches(name)))

@@ -38,7 +38,6 @@ struct SpentReads {
 
 impl Budget {
     /// Shares it with the other replicas, if there are any.
-    #[must_use]
     pub fn new(replicas: Option<Replicas>) -> Self {
         Self { own: LocalBudget::default(), replicas }
     }

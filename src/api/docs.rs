@@ -102,7 +102,6 @@ pub(super) const LINKS: &[&str] = &["href=\"", "src=\"", "url: \""];
 
 impl Docs {
     /// The docs of a gateway that callers reach below `base`, and whom they ask about it.
-    #[must_use]
     pub fn new(base: PublicPath, contact: Option<Contact>) -> Self {
         let (made, problems) = (Default::default(), OnceLock::new());
         Self(Arc::new(DocParts { base, contact, made, problems }))

@@ -48,7 +48,6 @@ struct SeenValues {
 
 impl ValueHistory {
     /// The history of this inventory from here on.
-    #[must_use]
     pub fn observing(inventory: &Inventory) -> Arc<Self> {
         let history = Arc::<Self>::default();
         inventory.observe(history.clone());

@@ -49,7 +49,6 @@ const FILES: [(&str, &str); 9] = [
 
 impl HomePage {
     /// The page of a gateway that callers reach below `base`; if it is not on, `/` leads to the docs.
-    #[must_use]
     pub fn new(base: PublicPath, is_on: bool) -> Self {
         let (page, files) = (OnceLock::new(), Default::default());
         Self(Arc::new(HomeParts { base, is_on, page, files }))

@@ -157,7 +157,6 @@ pub struct Api {
 impl Api {
     /// The routes and what they answer from. What the edge knows of the routes is in
     /// `listener::routes`.
-    #[must_use]
     pub fn new(state: ApiState) -> Self {
         let state = Arc::new(state);
         let router = facade()
@@ -178,7 +177,6 @@ impl Api {
 
     /// The answer to a caller's request that was given before and still is the one, if `admit` says that the
     /// caller may have it now: see [`PreparedAnswers`].
-    #[must_use]
     pub fn recall<B>(
         &self,
         request: &Request<B>,

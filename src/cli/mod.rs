@@ -116,7 +116,6 @@ impl ConfigArgs {
 }
 
 /// Runs the command to its end.
-#[must_use]
 pub fn run(cli: Cli) -> ExitCode {
     harden::memory();
     let outcome = match cli.command {

@@ -29,7 +29,6 @@ const HEADER: &str = "\
 const WIDTH: usize = 98;
 
 /// The text of the example file: every key with its meaning, commented out where it has a default.
-#[must_use]
 pub fn example() -> String {
     let mut text = HEADER.to_owned();
     for (section, doc) in SECTIONS {

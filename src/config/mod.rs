@@ -165,7 +165,6 @@ impl Config {
 
     /// The ops listener's address alone, for `healthcheck`: a probe must not fail because a secret is
     /// being rotated. Faults of other keys do not matter; a wrong address counts as not set.
-    #[must_use]
     pub fn ops_listen(source: &Source) -> SocketAddr {
         let mut faults = Vec::new();
         let file = ConfigFile::open(source);
@@ -176,7 +175,6 @@ impl Config {
 
     /// The defaults around a simulator: access is open on any address, and the snapshot follows the
     /// simulator within seconds. Opens nothing.
-    #[must_use]
     pub fn for_demo(
         listen: SocketAddr,
         ops_listen: SocketAddr,
@@ -216,7 +214,6 @@ impl Config {
     }
 
     /// The files whose content has dates, in the order of their keys in the table.
-    #[must_use]
     pub fn dated_files(&self) -> Vec<DatedFile> {
         let tls = self.api.tls.as_ref();
         let client = tls.and_then(|tls| tls.client.as_ref());
@@ -243,7 +240,6 @@ impl Config {
     /// What is allowed but probably not meant, a sentence each; for the log at start and `check`.
     ///
     /// Looks at the modes of the files that hold secrets.
-    #[must_use]
     pub fn warnings(&self) -> Vec<String> {
         let secret = self.secret_file.as_ref().map(|file| ("csp.client_secret_file", file.path()));
         let keys = self.keys_file.as_ref().map(|file| ("keys.file", file.path()));

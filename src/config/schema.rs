@@ -9,7 +9,6 @@ use super::{
 };
 
 /// The schema, printed.
-#[must_use]
 pub fn schema() -> String {
     let mut root = section("Configuration of sddc-gateway.");
     root["$schema"] = "https://json-schema.org/draft/2020-12/schema".into();

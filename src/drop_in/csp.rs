@@ -49,7 +49,6 @@ pub(super) static ROUTES: &[(&str, CspEndpoint)] = &[
 
 impl CspEndpoint {
     /// Whether it exchanges a key for a token. The others are for anybody.
-    #[must_use]
     pub const fn issues_tokens(self) -> bool {
         matches!(self, Self::ApiToken | Self::ClientCredentials)
     }

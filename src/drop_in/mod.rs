@@ -70,7 +70,6 @@ pub static CSP_ROUTES: &[(&str, CspEndpoint)] = csp::ROUTES;
 
 impl Shape {
     /// The shape of answers at a path, if it is one of the drop-in surface.
-    #[must_use]
     pub fn of(path: &str) -> Option<Self> {
         if path.starts_with("/csp/") {
             return Some(Self::Csp);
@@ -79,7 +78,6 @@ impl Shape {
     }
 
     /// A problem as VMware's tools read it.
-    #[must_use]
     pub fn render(self, problem: &Problem, path: &str, request_id: &str) -> Response<Body> {
         let mut response = match self {
             Self::Csp => csp::render_error(problem, request_id),
@@ -92,7 +90,6 @@ impl Shape {
 
 impl Endpoint {
     /// Whether it answers authenticated callers only.
-    #[must_use]
     pub const fn asks_for_caller(self) -> bool {
         match self {
             Self::Csp(endpoint) => endpoint.issues_tokens(),
@@ -102,13 +99,11 @@ impl Endpoint {
     }
 
     /// Whether who asks is told in the body.
-    #[must_use]
     pub const fn reads_body(self) -> bool {
         matches!(self, Self::Csp(endpoint) if endpoint.issues_tokens())
     }
 
     /// The shape of its answers.
-    #[must_use]
     pub const fn shape(self) -> Shape {
         match self {
             Self::Csp(_) => Shape::Csp,
@@ -120,13 +115,11 @@ impl Endpoint {
 
 impl DropIn {
     /// The surface, with what it answers from.
-    #[must_use]
     pub fn new(tokens: GatewayTokens, inventory: Inventory, reads: Reads) -> Self {
         Self { tokens, inventory, reads }
     }
 
     /// Finds out who sent a request, where its head tells.
-    #[must_use]
     pub fn identify(&self, policy: &Policy, request: &http::HeaderMap) -> Identity {
         self.tokens.identify(policy, request)
     }

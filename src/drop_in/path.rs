@@ -5,7 +5,6 @@
 ///
 /// VMware's paths need nothing else, and what another program might read in another way (`%2f`, `;`, `\`,
 /// `//`, `..`) leads nowhere.
-#[must_use]
 pub fn is_plain_path(path: &str) -> bool {
     let Some(path) = path.strip_prefix('/') else { return false };
     let path = path.strip_suffix('/').unwrap_or(path);

@@ -71,7 +71,6 @@ pub fn redact(document: &[u8], unknown: UnknownFields) -> Result<Bytes, InvalidD
 
 /// A sentence of VMware's that stands in no document of its own: as it would be shown in one, `None` if it carries
 /// a secret.
-#[must_use]
 pub fn redact_text(text: &str) -> Option<String> {
     let document = serde_json::to_vec(text).ok()?;
     let shown = redact(&document, UnknownFields::Null).ok()?;

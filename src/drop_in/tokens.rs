@@ -159,7 +159,6 @@ impl GatewayTokens {
     /// Finds out who sent a request to VMware's own API: by a token of ours in `Authorization: Bearer` or
     /// in `csp-auth-token`, and by nothing else. One SHA-256 and a look-up for a token that was verified
     /// before, else one signature.
-    #[must_use]
     pub fn identify(&self, policy: &Policy, headers: &HeaderMap) -> Identity {
         match access_token(headers).and_then(|token| self.verify(policy, token)) {
             Ok(token) => policy.identify_issued(&token),

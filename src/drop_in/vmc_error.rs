@@ -38,7 +38,6 @@ struct ErrorResponse<'a> {
 
 impl VmcErrorBody {
     /// An error with one sentence of ours.
-    #[must_use]
     pub fn new(status: StatusCode, error_code: &str, sentence: impl Into<String>) -> Self {
         Self {
             status: allowed(status),
@@ -50,7 +49,6 @@ impl VmcErrorBody {
     }
 
     /// The answer to a request for the path.
-    #[must_use]
     pub fn render(&self, path: &str) -> Response {
         let document = ErrorResponse {
             status: self.status.as_u16(),

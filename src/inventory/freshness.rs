@@ -45,7 +45,6 @@ pub enum OrgSelector {
 
 impl OrgSelector {
     /// Whether an org is one of them.
-    #[must_use]
     pub fn holds(&self, org: &OrgId) -> bool {
         match self {
             Self::All => true,
@@ -86,7 +85,6 @@ impl FreshnessRequirement {
     }
 
     /// Whether what is kept, of this age, will not do.
-    #[must_use]
     pub fn wants_newer_than(&self, age: Option<Duration>) -> bool {
         self.max_age.is_some_and(|max_age| max_age.is_zero() || age.is_none_or(|age| age > max_age))
     }

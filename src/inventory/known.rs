@@ -14,19 +14,16 @@ use crate::ids::OrgId;
 
 impl Inventory {
     /// The snapshot's SDDCs as they are, whatever their age. Asks no upstream.
-    #[must_use]
     pub fn known(&self) -> Arc<ListContent<SddcEntry>> {
         self.0.context.feed.snapshot().sddcs.content.clone()
     }
 
     /// The same of the tasks that were read last.
-    #[must_use]
     pub fn known_tasks(&self) -> Arc<ListContent<TaskEntry>> {
         self.0.context.feed.snapshot().tasks.content.clone()
     }
 
     /// The same of the organizations in scope.
-    #[must_use]
     pub fn known_orgs(&self, selector: &OrgSelector) -> Vec<Org> {
         let mut orgs = match &self.0.source {
             OrgSource::Discovered(discovery) => {
@@ -43,7 +40,6 @@ impl Inventory {
     }
 
     /// How old a list's parts in scope are; `None` if some were never read. Asks no upstream.
-    #[must_use]
     pub fn age(&self, of: List, selector: &OrgSelector) -> Option<Duration> {
         let state = &self.0;
         match (of, &state.source) {
@@ -60,7 +56,6 @@ impl Inventory {
 
     /// Whose read a demand would force, of the parts of a list in scope: organizations, or (`None`)
     /// the list of organizations, also where no served organization is in scope.
-    #[must_use]
     pub fn forced_reads(
         &self,
         of: List,

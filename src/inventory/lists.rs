@@ -45,7 +45,6 @@ impl Inventory {
     /// of this revision before is made of nothing else now.
     ///
     /// Costs no lock, no allocation and no wait.
-    #[must_use]
     pub fn fresh_revision(
         &self,
         list: List,
@@ -341,7 +340,6 @@ impl<E> ListSnapshot<E> {
     }
 
     /// Whether an org's documents may be shown; whether it is in scope is the asker's to know.
-    #[must_use]
     pub fn shows(&self, org: &OrgId) -> bool {
         self.missing.iter().all(|missing| missing.org_id != *org)
     }

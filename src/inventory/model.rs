@@ -50,7 +50,6 @@ pub enum GapReason {
 
 impl GapReason {
     /// As `missing` tells it.
-    #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::OlderTasks => "older-tasks",

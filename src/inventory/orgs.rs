@@ -294,7 +294,6 @@ pub enum UpstreamReaders {
 
 impl Inventory {
     /// An empty inventory. Nothing is read before [`Inventory::run_poller`] or the first question.
-    #[must_use]
     pub fn new(
         readers: UpstreamReaders,
         settings: Settings,

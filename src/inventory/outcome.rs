@@ -22,7 +22,6 @@ impl<T> Served<T> {
     }
 
     /// How it was served, alone.
-    #[must_use]
     pub fn without_content(&self) -> Served<()> {
         self.of(())
     }
@@ -121,7 +120,6 @@ impl Unavailable {
     }
 
     /// What a caller learns of it.
-    #[must_use]
     pub fn kind(&self) -> Kind {
         match self {
             Self::Upstream { error, .. } => error.kind(),
@@ -131,7 +129,6 @@ impl Unavailable {
     }
 
     /// When asking again may help, where that is known.
-    #[must_use]
     pub fn retry_in(&self) -> Option<Duration> {
         match self {
             Self::Upstream { retry_in, .. } => *retry_in,

@@ -21,7 +21,6 @@ impl Inventory {
 
     /// Through what VMware's own list of organizations is read: once with the app's token, or once with
     /// that of each organization that has one of its own.
-    #[must_use]
     pub fn readers_of_orgs(&self) -> Vec<(Option<OrgId>, Reader)> {
         match &self.0.source {
             OrgSource::Discovered(discovery) => vec![(None, discovery.reader.clone())],

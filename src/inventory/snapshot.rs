@@ -254,7 +254,6 @@ impl<E: Entry> ListContent<E> {
     }
 
     /// Bytes of memory that the documents take; an estimate.
-    #[must_use]
     pub fn bytes(&self) -> usize {
         self.bytes
     }

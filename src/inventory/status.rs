@@ -46,7 +46,6 @@ pub struct OrgStatus {
 
 impl Inventory {
     /// Each served organization's state; the app's own as `default` until the orgs are known.
-    #[must_use]
     pub fn status(&self) -> Vec<OrgStatus> {
         let (orgs, now) = (self.0.orgs.load(), self.0.context.clock.now());
         let none_is_left = orgs.iter().all(|org| org.lists.is_gone());
@@ -82,7 +81,6 @@ impl Inventory {
     }
 
     /// How the orgs are found; `None` where `vmc.orgs` names them.
-    #[must_use]
     pub fn discovery(&self) -> Option<DiscoveryStatus> {
         let OrgSource::Discovered(discovery) = &self.0.source else { return None };
         Some(DiscoveryStatus {
@@ -93,7 +91,6 @@ impl Inventory {
     }
 
     /// Bytes of memory that the lists of all orgs take; an estimate.
-    #[must_use]
     pub fn bytes(&self) -> u64 {
         let snapshot = self.0.context.feed.snapshot();
         let sddcs = snapshot.sddc_lists().map(|content| content.bytes());
@@ -116,7 +113,6 @@ impl Inventory {
     }
 
     /// Whether callers can be served: a first snapshot exists, or a good token with a closed circuit.
-    #[must_use]
     pub fn is_ready(&self) -> bool {
         self.status().iter().any(|org| {
             org.sddcs.is_some()
@@ -157,7 +153,6 @@ impl fmt::Debug for InventoryMetrics {
 
 impl InventoryMetrics {
     /// Reads `inventory` and `tokens`.
-    #[must_use]
     pub fn new(
         inventory: Inventory,
         tokens: Vec<TokenSource>,

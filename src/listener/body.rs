@@ -118,7 +118,6 @@ pub(super) struct WatchedStream {
 
 impl AnswerBody {
     /// The body of an answer to a request that is open until then.
-    #[must_use]
     pub fn new(body: impl Into<Content>, guard: RequestGuard) -> Self {
         let body = body.into();
         let mut answer = Self { body, guard, rest: Bytes::new(), permit: None, watched: None };

@@ -28,7 +28,6 @@ enum HostNames {
 
 impl HostRule {
     /// The rule for a listener on `address` that lets everyone in (`open`), or asks for keys.
-    #[must_use]
     pub fn new(address: IpAddr, open: bool, hosts: &[String]) -> Self {
         // An IPv4 address written as IPv6 is the same socket.
         let address = address.to_canonical();
@@ -42,7 +41,6 @@ impl HostRule {
 
     /// The rule for probes and metrics on `address`: never a key, and elsewhere than on loopback
     /// asked by address, so that `api.hosts` has no say there.
-    #[must_use]
     pub fn for_ops(address: IpAddr, hosts: &[String]) -> Self {
         let hosts = if address.to_canonical().is_loopback() { hosts } else { &[] };
         Self::new(address, true, hosts)

@@ -122,7 +122,6 @@ pub(super) struct ConnectionGuard {
 
 impl ConnectionPool {
     /// None is open yet.
-    #[must_use]
     pub fn new(bounds: ConnectionBounds, metrics: Metrics) -> Self {
         Self(Arc::new(PoolShared {
             bounds,

@@ -34,7 +34,6 @@ pub struct Recorder {
 
 impl Recorder {
     /// One record per decision; one line, one count and, where there are traces, one span per request.
-    #[must_use]
     pub fn new(
         audit: Audit,
         access_log: AccessLog,

@@ -14,7 +14,6 @@ const KEY_PREFIX: &[u8] = b"sgw_";
 
 /// The caller's own id if it is 1 to 64 characters of `[A-Za-z0-9._-]` and holds no caller key, else
 /// a new UUID.
-#[must_use]
 pub fn accept_or_new(headers: &HeaderMap) -> HeaderValue {
     let mut ids = headers.get_all(X_REQUEST_ID).iter();
     match (ids.next(), ids.next()) {
@@ -35,7 +34,6 @@ fn is_sane(id: &[u8]) -> bool {
 
 /// The place in a trace that the caller's `traceparent` names; `None` if it is not valid, or given twice
 /// (W3C Trace Context section 3.2).
-#[must_use]
 pub fn trace_context(headers: &HeaderMap) -> Option<TraceContext> {
     let mut given = headers.get_all(TRACEPARENT).iter();
     match (given.next(), given.next()) {

@@ -99,19 +99,16 @@ impl Route {
     }
 
     /// Whether it is a probe's.
-    #[must_use]
     pub fn is_probe(&self) -> bool {
         self.kind == RouteKind::Probe
     }
 
     /// Whether a request to it may wait for a change, by `wait` or as an event stream.
-    #[must_use]
     pub fn may_wait(&self) -> bool {
         self.may_wait
     }
 
     /// Whether it answers authenticated callers only.
-    #[must_use]
     pub fn asks_for_caller(&self) -> bool {
         match self.kind {
             RouteKind::Facade => true,
@@ -121,7 +118,6 @@ impl Route {
     }
 
     /// What it leads to in VMware's own API, if it is there.
-    #[must_use]
     pub fn drop_in(&self) -> Option<Endpoint> {
         match self.kind {
             RouteKind::DropIn(endpoint) => Some(endpoint),
@@ -130,7 +126,6 @@ impl Route {
     }
 
     /// The org and the SDDC that a path of this route names, or its query, if they are ids at all.
-    #[must_use]
     pub fn ids(&self, uri: &Uri) -> (Option<OrgId>, Option<SddcId>) {
         let named = |name| {
             let mut segments = self.template.split('/').zip(uri.path().split('/'));
@@ -151,7 +146,6 @@ pub struct RouteMatcher {
 
 impl RouteMatcher {
     /// With or without the routes of VMware's own API.
-    #[must_use]
     pub fn new(has_drop_in: bool) -> Self {
         let drop_in = has_drop_in.then(|| matcher(DROP_IN_ROUTES.iter()));
         Self { own: matcher(ROUTES.iter()), drop_in }

@@ -67,7 +67,6 @@ pub enum IdentityFault {
 
 impl IdentityFault {
     /// As in `/readyz`.
-    #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::BrokenCert => "broken pem",
@@ -81,7 +80,6 @@ impl IdentityFault {
     }
 
     /// The configuration key whose file is to blame.
-    #[must_use]
     pub const fn key(self) -> &'static str {
         match self {
             Self::BrokenCert | Self::NoCert | Self::UnusableCert | Self::Expired(_) => {
@@ -235,7 +233,6 @@ impl Tls {
     }
 
     /// The authorities of callers' certificates; `None` where callers are asked for none.
-    #[must_use]
     pub fn authorities(&self) -> Option<&ClientAuthorities> {
         self.0.authorities.as_ref()
     }

@@ -77,7 +77,6 @@ impl Code {
     ];
 
     /// What is fixed for this code.
-    #[must_use]
     #[expect(clippy::too_many_lines, reason = "a table")]
     pub const fn entry(self) -> &'static CodeEntry {
         match self {
@@ -269,7 +268,6 @@ impl Code {
     }
 
     /// The code as clients see it.
-    #[must_use]
     pub const fn as_str(self) -> &'static str {
         self.entry().code
     }

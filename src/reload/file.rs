@@ -42,7 +42,6 @@ pub enum ReadFault {
 
 impl ReadFault {
     /// As in `/readyz`: a closed set.
-    #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Unreadable(_) => "unreadable",
@@ -76,13 +75,11 @@ impl LoadedFile {
     }
 
     /// Where it is.
-    #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
     }
 
     /// What was in it.
-    #[must_use]
     pub fn content(&self) -> &[u8] {
         &self.content
     }

@@ -45,7 +45,6 @@ impl Lease {
     }
 
     /// Its number, higher than that of any lease of the resource before.
-    #[must_use]
     pub fn fence(&self) -> u64 {
         self.fence
     }

@@ -36,7 +36,6 @@ pub enum InvalidKeys {
 
 impl InvalidKeys {
     /// As `/readyz` shows it.
-    #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::None => "no key",

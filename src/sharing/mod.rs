@@ -91,7 +91,6 @@ impl ResourceKind {
         [Self::Token, Self::Orgs, Self::Org, Self::Sddcs, Self::SddcsWithDeleted, Self::Tasks];
 
     /// In the names of keys, and as a label.
-    #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Token => "token",
@@ -135,7 +134,6 @@ pub enum SharingError {
 
 impl SharingError {
     /// As `/readyz` and metrics show it.
-    #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Unreachable => "unreachable",
@@ -150,7 +148,6 @@ impl SharingError {
 impl Replicas {
     /// Shares with the replicas that have the same `settings` and read the same `source`. Nothing is
     /// connected before [`Replicas::run_connection`].
-    #[must_use]
     pub fn new(settings: &Settings, source: &str, jobs: BackgroundJobs) -> Self {
         let prefix = format!("sddc-gateway:{{{source}}}:");
         Self(Arc::new(ReplicasState {
@@ -165,7 +162,6 @@ impl Replicas {
     }
 
     /// The resource of this kind and id. Every call with the same two gives the same.
-    #[must_use]
     pub fn resource(&self, kind: ResourceKind, id: &str) -> SharedResource {
         let name: Arc<str> = format!("{}/{id}", kind.as_str()).into();
         let mut resources = self.0.resources.lock();
@@ -213,7 +209,6 @@ impl Replicas {
     }
 
     /// How sharing goes.
-    #[must_use]
     pub fn status(&self) -> SharingStatus {
         self.0.connection.status()
     }

@@ -81,7 +81,6 @@ pub struct Record {
 
 impl Record {
     /// How long ago it was made, or a little longer: never less.
-    #[must_use]
     pub fn age(&self) -> Duration {
         self.age + Clock::system().now().since(self.asked)
     }

@@ -61,7 +61,6 @@ impl SealingKeys {
     }
 
     /// The lines of the file, so that no text shows one.
-    #[must_use]
     pub fn lines(&self) -> Vec<SecretString> {
         self.0.load().iter().map(|key| key.line.clone()).collect()
     }

@@ -35,7 +35,6 @@ pub struct SharedUrl {
 
 impl Settings {
     /// All that must not be in any text: the password, and the lines of the keys.
-    #[must_use]
     pub fn secrets(&self) -> Vec<SecretString> {
         self.url.password.iter().cloned().chain(self.keys.lines()).collect()
     }
@@ -95,19 +94,16 @@ impl SharedUrl {
     }
 
     /// The host, for a warning where it is reached without TLS.
-    #[must_use]
     pub fn host(&self) -> &str {
         &self.host
     }
 
     /// Whether it is reached without TLS.
-    #[must_use]
     pub fn is_plain(&self) -> bool {
         self.is_plain
     }
 
     /// Whether it is on this machine.
-    #[must_use]
     pub fn is_loopback(&self) -> bool {
         self.is_loopback
     }

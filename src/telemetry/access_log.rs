@@ -89,13 +89,11 @@ impl AccessLog {
     }
 
     /// No lines: `telemetry.log` is above `info`.
-    #[must_use]
     pub fn off() -> Self {
         Self(None)
     }
 
     /// Whether lines are written at all.
-    #[must_use]
     pub fn is_on(&self) -> bool {
         self.0.is_some()
     }

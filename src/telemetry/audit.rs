@@ -72,7 +72,6 @@ pub struct AuditPermit(Option<(Arc<AuditQueue>, OwnedSemaphorePermit)>);
 
 impl Audit {
     /// No records: `telemetry.audit` is not set. Every permit is there and nothing is written.
-    #[must_use]
     pub fn off() -> Self {
         Self(None)
     }
@@ -151,13 +150,11 @@ impl Audit {
 
     /// Why records cannot be written at the moment, from a closed set. `None`: they can, or none are
     /// made.
-    #[must_use]
     pub fn last_error(&self) -> Option<&'static str> {
         self.0.as_ref()?.fault().map(word)
     }
 
     /// Whether records are made at all.
-    #[must_use]
     pub fn is_on(&self) -> bool {
         self.0.is_some()
     }

@@ -26,7 +26,6 @@ pub struct LogGuard {
 
 impl LogGuard {
     /// Counts the lines that were lost: dropped because the writer could not keep up, or not written.
-    #[must_use]
     pub fn lost(&self) -> Counter {
         self.lost.clone()
     }

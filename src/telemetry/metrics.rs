@@ -152,7 +152,6 @@ impl Default for Metrics {
 
 impl Metrics {
     /// Metrics that have counted nothing yet. Tasks are counted of the runtime that this is called on.
-    #[must_use]
     pub fn new() -> Self {
         let mut all = Registration(Registry::with_prefix("sddc_gateway"));
         let build: Family<[Label; 2], Gauge> =
@@ -265,7 +264,6 @@ impl Metrics {
     }
 
     /// The number of requests being worked on.
-    #[must_use]
     pub fn http_in_flight(&self) -> &Gauge {
         &self.0.http_in_flight
     }
@@ -308,7 +306,6 @@ impl Metrics {
     }
 
     /// The number of connections that are open to a listener.
-    #[must_use]
     pub fn connections(&self, listener: &'static str) -> Gauge {
         self.0.connections.get_or_create(&[("listener", listener)]).clone()
     }
@@ -329,7 +326,6 @@ impl Metrics {
     }
 
     /// The number of long polls that wait and of open event streams.
-    #[must_use]
     pub fn watchers(&self) -> &Gauge {
         &self.0.watchers
     }

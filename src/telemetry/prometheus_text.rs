@@ -5,7 +5,6 @@ use std::fmt::Write;
 /// The same page in the text format 0.0.4, whose families are named as their samples are: a
 /// counter's with `_total`. It has neither units nor an end, and fewer types. Samples are the same in
 /// both, as there are no exemplars.
-#[must_use]
 pub fn prometheus_text(open_metrics: &str) -> String {
     let mut page = String::with_capacity(open_metrics.len());
     // The help comes before the type, which decides its name.

@@ -117,7 +117,6 @@ impl Tracer {
     }
 
     /// Whether there are spans at all.
-    #[must_use]
     pub fn is_on(&self) -> bool {
         self.0.is_some()
     }

@@ -30,7 +30,6 @@ pub struct Instant(Duration);
 
 impl Instant {
     /// The time from `earlier` to here; zero if `earlier` is later.
-    #[must_use]
     pub fn since(self, earlier: Self) -> Duration {
         self.0.saturating_sub(earlier.0)
     }
@@ -68,13 +67,11 @@ struct ManualClock {
 
 impl Clock {
     /// The operating system's clocks.
-    #[must_use]
     pub fn system() -> Self {
         Self(ClockSource::System)
     }
 
     /// A clock for tests: it starts at `wall` and moves only by [`Clock::advance`].
-    #[must_use]
     pub fn manual(wall: Timestamp) -> Self {
         let monotonic = Instant(BEFORE_BOOT);
         Self(ClockSource::Manual(Arc::new(watch::Sender::new(ManualClock { monotonic, wall }))))
@@ -98,7 +95,6 @@ impl Clock {
     }
 
     /// The moment on the monotonic clock (`CLOCK_BOOTTIME`).
-    #[must_use]
     pub fn now(&self) -> Instant {
         match &self.0 {
             ClockSource::System => Instant(boottime()),
@@ -107,7 +103,6 @@ impl Clock {
     }
 
     /// The time of day, for people and files; never for ages.
-    #[must_use]
     pub fn wall(&self) -> Timestamp {
         match &self.0 {
             #[expect(clippy::disallowed_methods, reason = "this is the clock")]

@@ -29,7 +29,6 @@ pub enum CaFault {
 
 impl CaFault {
     /// As in `/readyz`.
-    #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::BrokenPem => "broken pem",

@@ -33,7 +33,6 @@ macro_rules! id {
 
         impl $name {
             /// The id as it appears in paths and documents.
-            #[must_use]
             pub fn as_str(&self) -> &str {
                 &self.0
             }

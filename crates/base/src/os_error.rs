@@ -4,7 +4,6 @@ use std::{borrow::Cow, io};
 
 /// The words for a kind of error, such as `permission denied` or `no such file or directory`: in
 /// lower case, without a number.
-#[must_use]
 pub fn in_words(kind: io::ErrorKind) -> Cow<'static, str> {
     use io::ErrorKind as Kind;
     Cow::Borrowed(match kind {
@@ -29,7 +28,6 @@ pub fn in_words(kind: io::ErrorKind) -> Cow<'static, str> {
 
 /// The words for an error: those of its kind where it has one, else the system's own text without
 /// its number.
-#[must_use]
 pub fn describe(error: &io::Error) -> Cow<'static, str> {
     let words = in_words(error.kind());
     if matches!(words, Cow::Borrowed(_)) && error.get_ref().is_none() {
@@ -42,7 +40,6 @@ pub fn describe(error: &io::Error) -> Cow<'static, str> {
 }
 
 /// A text without any ` (os error 13)`, which means nothing to most readers.
-#[must_use]
 pub fn without_number(text: &str) -> String {
     const MARK: &str = " (os error ";
     let mut words = String::with_capacity(text.len());

@@ -37,7 +37,6 @@ pub struct TaskLost;
 
 impl<T: Clone + Send + Sync + 'static> SingleFlight<T> {
     /// No call yet; calls are tracked by `jobs`, and `name` is what a panic is counted by.
-    #[must_use]
     pub fn new(name: &'static str, jobs: BackgroundJobs) -> Self {
         Self { name, latest: Mutex::new(None), jobs }
     }
@@ -71,7 +70,6 @@ impl<T: Clone + Send + Sync + 'static> SingleFlight<T> {
 
 impl<T: Clone> InFlightCall<T> {
     /// Whether it goes on: its result is not there yet, and not lost.
-    #[must_use]
     pub fn is_under_way(&self) -> bool {
         // A sender that is gone without a result has panicked: the next one may try.
         self.result.borrow().is_none() && self.result.has_changed().is_ok()

@@ -36,7 +36,6 @@ pub struct Span {
 }
 
 /// The trace that the current task works for; `None` where it works for none.
-#[must_use]
 pub fn current() -> Option<TraceContext> {
     CURRENT.try_with(|context| *context).ok().flatten()
 }
@@ -51,7 +50,6 @@ pub fn within<F: Future>(
 
 impl Span {
     /// A span below `parent`; without one it begins a trace, which is sampled.
-    #[must_use]
     pub fn begin(parent: Option<TraceContext>) -> Self {
         let span_id = rand::random_range(1..=u64::MAX);
         match parent {
@@ -69,7 +67,6 @@ impl Span {
 
 impl TraceContext {
     /// Reads a `traceparent` (W3C Trace Context section 3.2); `None` if it is not valid.
-    #[must_use]
     pub fn parse(traceparent: &str) -> Option<Self> {
         let mut parts = traceparent.split('-');
         let (version, trace, span, flags) =
@@ -86,7 +83,6 @@ impl TraceContext {
     }
 
     /// The trace's number as it is written everywhere.
-    #[must_use]
     pub fn trace_id_text(&self) -> TraceIdText {
         let mut text = [b'0'; 32];
         for (at, digit) in text.iter_mut().rev().enumerate() {

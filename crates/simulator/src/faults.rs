@@ -115,7 +115,6 @@ pub enum InvalidFault {
 impl Fault {
     /// A fault for the requests to `target` whose path matches the glob `path`: an answer 500 to
     /// each of them, until the methods below say otherwise.
-    #[must_use]
     pub fn on(target: Target, path: &str) -> Self {
         Self {
             target,

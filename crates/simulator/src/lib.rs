@@ -90,13 +90,11 @@ impl std::fmt::Debug for Simulator {
 
 impl Simulator {
     /// A simulator on real time. Cost: all documents are generated here.
-    #[must_use]
     pub fn new(options: Options) -> Self {
         Self::with_clock(options, real_clock())
     }
 
     /// A simulator on a clock of the caller's.
-    #[must_use]
     #[expect(clippy::needless_pass_by_value, reason = "a simulator takes its options over")]
     pub fn with_clock(options: Options, clock: Clock) -> Self {
         Self(Arc::new(SimulatorParts {
@@ -112,23 +110,17 @@ impl Simulator {
     ///
     /// # Panics
     /// If no answer can carry it, see [`Fault::validate`].
-    #[expect(
-        clippy::must_use_candidate,
-        reason = "most faults end by themselves or with all others"
-    )]
     pub fn script(&self, fault: Fault) -> String {
         fault.validate().expect("the fault can be played");
         self.0.script.lock().add(fault)
     }
 
     /// The faults that are scripted, in the order in which they are tried.
-    #[must_use]
     pub fn faults(&self) -> Vec<ScriptedFault> {
         self.0.script.lock().faults().to_vec()
     }
 
     /// Ends one fault. False when there is none of this id.
-    #[expect(clippy::must_use_candidate, reason = "callers often know the answer")]
     pub fn clear_fault(&self, id: &str) -> bool {
         self.0.script.lock().remove(id)
     }
@@ -139,39 +131,33 @@ impl Simulator {
     }
 
     /// What it was asked so far.
-    #[must_use]
     pub fn stats(&self) -> Stats {
         self.counters().clone()
     }
 
     /// The organizations, the app's own first.
-    #[must_use]
     pub fn org_ids(&self) -> Vec<String> {
         self.store().orgs().iter().map(|org| org.id.to_string()).collect()
     }
 
     /// The document of an organization, as VMC would send it.
-    #[must_use]
     pub fn org(&self, id: &str) -> Option<Value> {
         self.store().org(id).and_then(|org| serde_json::from_slice(&org.document).ok())
     }
 
     /// The SDDCs that are not deleted, in the order of their creation.
-    #[must_use]
     pub fn sddc_ids(&self) -> Vec<String> {
         let store = self.store();
         store.sddcs().iter().filter(|sddc| !sddc.deleted).map(|sddc| sddc.id.clone()).collect()
     }
 
     /// The document of an SDDC, as VMC would send it.
-    #[must_use]
     pub fn sddc(&self, id: &str) -> Option<Value> {
         self.store().sddcs().iter().find(|sddc| sddc.id == id).map(store::Sddc::decode)
     }
 
     /// Adds an SDDC: a generated ready one, `patch` merged over it (RFC 7396). Its `id` and `org_id`
     /// are honoured; an SDDC of the same id is replaced. Returns the id.
-    #[expect(clippy::must_use_candidate, reason = "callers often know the answer")]
     pub fn create_sddc(&self, patch: Value) -> String {
         let now = self.now();
         self.store().create(patch, now)
@@ -180,7 +166,6 @@ impl Simulator {
     /// Merges `patch` into the document (RFC 7396: a `null` removes its key), which becomes one
     /// version younger. The SDDC stays addressed by the id it was made with, whatever its document
     /// then says. False when there is none of this id.
-    #[expect(clippy::must_use_candidate, reason = "callers often know the answer")]
     pub fn patch_sddc(&self, id: &str, patch: Value) -> bool {
         let now = self.now();
         self.store().patch(id, patch, now)
@@ -188,7 +173,6 @@ impl Simulator {
 
     /// Marks an SDDC as deleted: it stays readable by id and in lists that ask for deleted ones.
     /// False when there is none of this id.
-    #[expect(clippy::must_use_candidate, reason = "callers often know the answer")]
     pub fn delete_sddc(&self, id: &str) -> bool {
         self.patch_sddc(id, json!({ "sddc_state": "DELETED" }))
     }
@@ -196,7 +180,6 @@ impl Simulator {
     /// Adds an organization: a generated one, `patch` merged over it (RFC 7396), without SDDCs and
     /// tasks. Its `id` is honoured; of an organization of the same id only the document is replaced.
     /// Its SDDCs are created with its `org_id`; it gets no others. Returns the id.
-    #[expect(clippy::must_use_candidate, reason = "callers often know the answer")]
     pub fn create_org(&self, patch: Value) -> String {
         let now = self.now();
         self.store().create_org(patch, now)
@@ -204,13 +187,11 @@ impl Simulator {
 
     /// Removes an organization with its SDDCs and tasks: VMC lists it no more and answers 404 to all
     /// that is asked below it. False when there is none of this id.
-    #[expect(clippy::must_use_candidate, reason = "callers often know the answer")]
     pub fn delete_org(&self, id: &str) -> bool {
         self.store().delete_org(id)
     }
 
     /// The tasks of an organization, as VMC would send them; none of one that is not there.
-    #[must_use]
     pub fn tasks(&self, org: &str) -> Vec<Value> {
         self.store().org(org).map(|org| org.tasks.clone()).unwrap_or_default()
     }
@@ -218,7 +199,6 @@ impl Simulator {
     /// Adds a task to an organization: one that begins now, about the SDDC that `resource_id` names
     /// if `patch` has it, with `patch` merged over it (RFC 7396). Its `id` is honoured; a task of the
     /// same id is replaced. Returns the id; `None` when there is no such organization.
-    #[expect(clippy::must_use_candidate, reason = "callers often know the answer")]
     pub fn create_task(&self, org: &str, patch: Value) -> Option<String> {
         let now = self.now();
         self.store().create_task(org, patch, now)
@@ -226,7 +206,6 @@ impl Simulator {
 
     /// Merges `patch` into the document of a task (RFC 7396), which becomes one version younger. The
     /// task is addressed by the `id` that its document says. False when there is none of this id.
-    #[expect(clippy::must_use_candidate, reason = "callers often know the answer")]
     pub fn patch_task(&self, id: &str, patch: Value) -> bool {
         let now = self.now();
         self.store().patch_task(id, patch, now)

@@ -29,80 +29,67 @@ pub struct Stats {
 
 impl Stats {
     /// Tokens issued.
-    #[must_use]
     pub fn mints(&self) -> u64 {
         self.mints
     }
 
     /// Requests for a token, whatever became of them.
-    #[must_use]
     pub fn mint_attempts(&self) -> u64 {
         self.mint_attempts
     }
 
     /// Requests for an organization's SDDCs, those for the deleted ones too apart.
-    #[must_use]
     pub fn sddc_list_reads(&self) -> u64 {
         self.sddc_list_reads
     }
 
     /// Requests for an organization's SDDCs with the deleted ones (`includeDeleted=true`).
-    #[must_use]
     pub fn deleted_list_reads(&self) -> u64 {
         self.deleted_list_reads
     }
 
     /// Requests for one SDDC.
-    #[must_use]
     pub fn sddc_reads(&self) -> u64 {
         self.sddc_reads
     }
 
     /// Requests for VMC's list of organizations.
-    #[must_use]
     pub fn org_list_reads(&self) -> u64 {
         self.org_list_reads
     }
 
     /// Requests for one of VMC's organizations.
-    #[must_use]
     pub fn org_reads(&self) -> u64 {
         self.org_reads
     }
 
     /// Requests for an organization's tasks.
-    #[must_use]
     pub fn task_list_reads(&self) -> u64 {
         self.task_list_reads
     }
 
     /// Requests for one task.
-    #[must_use]
     pub fn task_reads(&self) -> u64 {
         self.task_reads
     }
 
     /// Answers 401 that no fault made up, of both services.
-    #[must_use]
     pub fn unauthorized(&self) -> u64 {
         self.unauthorized
     }
 
     /// Requests that met a scripted fault.
-    #[must_use]
     pub fn faults(&self) -> u64 {
         self.faults
     }
 
     /// Requests by endpoint template (`/vmc/api/orgs/{org}/sddcs`, which with deleted SDDCs is
     /// `/vmc/api/orgs/{org}/sddcs?includeDeleted=true`); unknown paths are `other`.
-    #[must_use]
     pub fn endpoints(&self) -> &BTreeMap<&'static str, u64> {
         &self.endpoints
     }
 
     /// Requests to one endpoint, named by its template.
-    #[must_use]
     pub fn endpoint(&self, template: &str) -> u64 {
         self.endpoints.get(template).copied().unwrap_or(0)
     }

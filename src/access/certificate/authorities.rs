@@ -210,7 +210,6 @@ impl ClientAuthorities {
     }
 
     /// [`Self::check`] without the reason.
-    #[must_use]
     pub fn admits(&self, certificate: &ClientCertificate, now: Timestamp) -> bool {
         self.check(certificate, now).is_ok()
     }

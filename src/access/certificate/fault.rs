@@ -66,7 +66,6 @@ impl CertificateFault {
     ];
 
     /// The metric label and log field.
-    #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Expired => "certificate_expired",
@@ -90,7 +89,6 @@ impl CertificateFault {
     }
 
     /// A sentence for callers and logs.
-    #[must_use]
     pub const fn text(self) -> &'static str {
         match self {
             Self::Expired => "the client certificate has expired",
@@ -132,7 +130,6 @@ impl CertificateFault {
     }
 
     /// Reads what the TLS library says of a certificate; `None` if it speaks of something else.
-    #[must_use]
     pub fn of(error: &Error) -> Option<Self> {
         match error {
             Error::InvalidCertificate(error) => Some(Self::of_certificate(error)),
@@ -255,7 +252,6 @@ impl CrlProblem {
 
 impl AuthorityFault {
     /// As in `/readyz`.
-    #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Authorities(fault) => fault.as_str(),
@@ -266,7 +262,6 @@ impl AuthorityFault {
     }
 
     /// The configuration key whose file is to blame, as far as can be told.
-    #[must_use]
     pub const fn key(self) -> &'static str {
         match self {
             Self::BrokenCrlPem | Self::NoCrl | Self::UnusableCrl(..) => "api.tls_client_crl",

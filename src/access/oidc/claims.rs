@@ -62,19 +62,16 @@ impl Claims {
     }
 
     /// Whether a claim is there and fits. `scope` and `scp` are lists of words.
-    #[must_use]
     pub fn matches(&self, claim: &str, pattern: &ClaimPattern) -> bool {
         self.members.get(claim).is_some_and(|value| pattern.matches(value))
     }
 
     /// Whether all of these fit.
-    #[must_use]
     pub fn fit(&self, wanted: &BTreeMap<String, ClaimPattern>) -> bool {
         wanted.iter().all(|(claim, pattern)| self.matches(claim, pattern))
     }
 
     /// From when on the token is refused: `exp` and 30 s of leeway.
-    #[must_use]
     pub fn expires_at(&self) -> Timestamp {
         self.expires_at
     }

@@ -87,7 +87,6 @@ impl JwtFault {
     ];
 
     /// The reason in metrics and log lines.
-    #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::TooLong => "jwt_too_long",
@@ -113,7 +112,6 @@ impl JwtFault {
     }
 
     /// Whether it is our own trouble, and the token may be good.
-    #[must_use]
     pub const fn is_ours(self) -> bool {
         matches!(self, Self::NoKeys | Self::Unavailable { .. })
     }

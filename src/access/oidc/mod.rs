@@ -173,7 +173,6 @@ impl Oidc {
 
     /// Whether a bearer credential has the form of a JWT: three non-empty parts of base64url with
     /// dots between them.
-    #[must_use]
     pub fn looks_like_jwt(token: &[u8]) -> bool {
         jwt::has_form(token)
     }
@@ -278,7 +277,6 @@ impl Oidc {
     }
 
     /// Whether a key set has ever been had.
-    #[must_use]
     pub fn has_keys(&self) -> bool {
         self.0.key_store.held().is_some()
     }
@@ -310,7 +308,6 @@ impl Oidc {
 
     /// Whether the key that signed a token is still one of the issuer's: who stays by a token is let
     /// go when its key was withdrawn.
-    #[must_use]
     pub fn still_trusts(&self, claims: &Claims) -> bool {
         self.0
             .key_store
@@ -330,7 +327,6 @@ impl Oidc {
     }
 
     /// How the keys do.
-    #[must_use]
     pub fn status(&self) -> OidcStatus {
         self.0.key_store.status()
     }

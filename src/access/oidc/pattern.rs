@@ -21,7 +21,6 @@ pub enum ClaimPattern {
 
 impl ClaimPattern {
     /// Whether a claim's value fits. Types must agree: the text `1` is not the number.
-    #[must_use]
     pub fn matches(&self, value: &Value) -> bool {
         match (self, value) {
             (Self::AnyOf(patterns), value) => patterns.iter().any(|pattern| pattern.matches(value)),
@@ -39,7 +38,6 @@ impl ClaimPattern {
     }
 
     /// Whether every text fits: then it tells nobody from anybody.
-    #[must_use]
     pub fn is_any(&self) -> bool {
         match self {
             Self::Text(pattern) => pattern.bytes().all(|byte| byte == b'*'),
@@ -50,7 +48,6 @@ impl ClaimPattern {
     }
 
     /// Whether a `*` stands behind a letter or digit: `repo:acme*` is also `repo:acme-evil`.
-    #[must_use]
     pub fn is_loose(&self) -> bool {
         match self {
             Self::Text(pattern) => pattern.match_indices('*').any(|(at, _)| {

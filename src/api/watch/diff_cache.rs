@@ -86,7 +86,6 @@ impl EventDiffCache {
     }
 
     /// Bytes that are kept.
-    #[must_use]
     pub fn bytes(&self) -> u64 {
         self.beginnings.run_pending_tasks();
         self.steps.run_pending_tasks();

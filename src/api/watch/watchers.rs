@@ -34,7 +34,6 @@ pub(in crate::api) struct WatchPermit {
 
 impl WatcherLimit {
     /// At most `max` at once.
-    #[must_use]
     pub fn new(max: usize, metrics: Metrics) -> Self {
         let max_per_caller = (max * 3 / 4).max(1);
         Self(Arc::new(WatcherCount { held: Mutex::default(), max, max_per_caller, metrics }))

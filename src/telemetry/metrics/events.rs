@@ -53,7 +53,6 @@ impl CacheResult {
         [Self::Hit, Self::Stale, Self::Miss, Self::Collapsed, Self::Revalidated];
 
     /// The metric label and log field.
-    #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Hit => "hit",

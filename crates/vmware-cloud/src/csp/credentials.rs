@@ -24,7 +24,6 @@ pub enum InvalidClientId {
 
 impl ClientId {
     /// The id as sent to CSP.
-    #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -78,7 +77,6 @@ pub enum InvalidClientSecret {
 
 impl InvalidClientSecret {
     /// As in `/readyz`.
-    #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Empty => "empty",
@@ -131,7 +129,6 @@ impl ClientSecret {
     }
 
     /// Whether both hold the same secret; takes the same time wherever they differ.
-    #[must_use]
     pub fn same_as(&self, other: &Self) -> bool {
         use subtle::ConstantTimeEq;
         self.expose().as_bytes().ct_eq(other.expose().as_bytes()).into()

@@ -32,7 +32,6 @@ pub enum CspError {
 
 impl CspError {
     /// What a caller of the gateway learns of it.
-    #[must_use]
     pub fn kind(&self) -> Kind {
         match self {
             Self::Refused(_) => Kind::CredentialsRejected,
@@ -43,7 +42,6 @@ impl CspError {
     }
 
     /// When asking again may help, where that is known.
-    #[must_use]
     pub fn retry_in(&self) -> Option<Duration> {
         match self {
             Self::CircuitOpen { retry_in, .. } => Some(*retry_in),

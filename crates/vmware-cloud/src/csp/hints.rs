@@ -4,7 +4,6 @@ use super::{ClientId, ClientSecret, scrub::MIN_SCRUBBED_BYTES};
 
 impl ClientId {
     /// What is probably not meant, from a closed set; the gateway takes the id as it is.
-    #[must_use]
     pub fn hints(&self) -> Vec<&'static str> {
         hints(self.as_str())
     }
@@ -12,13 +11,11 @@ impl ClientId {
 
 impl ClientSecret {
     /// What is probably not meant, from a closed set; the gateway takes the secret as it is.
-    #[must_use]
     pub fn hints(&self) -> Vec<&'static str> {
         hints(self.expose())
     }
 
     /// Whether it is too short to be looked for in the texts that the gateway shows.
-    #[must_use]
     pub fn is_short(&self) -> bool {
         self.expose().len() < MIN_SCRUBBED_BYTES
     }

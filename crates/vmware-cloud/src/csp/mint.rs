@@ -33,20 +33,17 @@ pub struct SecretCell {
 
 impl SecretCell {
     /// Holds a first secret.
-    #[must_use]
     pub fn new(secret: ClientSecret) -> Self {
         Self { current: Arc::new(ArcSwap::from_pointee(secret)), refused: Arc::default() }
     }
 
     /// Whether this is the secret in use.
-    #[must_use]
     pub fn holds(&self, secret: &ClientSecret) -> bool {
         self.current.load().same_as(secret)
     }
 
     /// Says when the secret in use was refused although it was good before: a newer one that was
     /// refused may be good by now.
-    #[must_use]
     pub fn refused(&self) -> &Arc<Notify> {
         &self.refused
     }
@@ -97,7 +94,6 @@ struct MintAnswer {
 
 impl Mint {
     /// A mint for the app of `settings`.
-    #[must_use]
     pub fn new(client: Client, settings: &Settings, secret: SecretCell) -> Self {
         let mut url = settings.url.clone();
         url.set_path(&settings.token_path);

@@ -44,7 +44,6 @@ pub enum ProofFault {
 
 impl ProofFault {
     /// As in `/readyz`: a closed set.
-    #[must_use]
     pub fn as_str(&self) -> &'static str {
         match self {
             Self::Invalid(fault) => fault.as_str(),
@@ -57,7 +56,6 @@ impl ProofFault {
     }
 
     /// When the same secret is worth another try.
-    #[must_use]
     pub fn retry_in(&self) -> Option<Duration> {
         match self {
             Self::Invalid(_) => None,
@@ -68,7 +66,6 @@ impl ProofFault {
 
 impl SecretProof {
     /// Proves secrets with the first of `sources`, which all mint with `secret`.
-    #[must_use]
     pub fn new(secret: SecretCell, sources: &[TokenSource]) -> Self {
         Self { secret, sources: sources.into(), unanswered: Arc::default() }
     }

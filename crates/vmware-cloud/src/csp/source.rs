@@ -93,7 +93,6 @@ pub enum TokenState {
 
 impl TokenState {
     /// As `/readyz` shows it.
-    #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::None => "none",
@@ -106,7 +105,6 @@ impl TokenState {
 
 impl TokenSource {
     /// A source without a token yet: for `org`, or for the app's own organization.
-    #[must_use]
     pub fn new(
         org: Option<OrgId>,
         mint: Mint,
@@ -190,13 +188,11 @@ impl TokenSource {
     }
 
     /// Blanks out all secrets that are held for the app: its own, and every organization's token.
-    #[must_use]
     pub fn scrubber(&self) -> Arc<Scrubber> {
         self.0.mint.held().scrubber()
     }
 
     /// Another number for each change of what is held.
-    #[must_use]
     pub fn held_generation(&self) -> u64 {
         self.0.mint.held().generation()
     }
@@ -237,7 +233,6 @@ impl TokenSource {
     }
 
     /// The generation of the newest token; 0 before the first.
-    #[must_use]
     pub fn newest(&self) -> u64 {
         *self.0.minted.borrow()
     }
@@ -249,7 +244,6 @@ impl TokenSource {
     }
 
     /// For probes and metrics.
-    #[must_use]
     pub fn status(&self) -> TokenStatus {
         let now = self.0.clock.now();
         let token = self.0.current.load();
@@ -266,20 +260,17 @@ impl TokenSource {
 
     /// When a caller without a token can have one; `None` when there is one, or nothing holds its
     /// mint back.
-    #[must_use]
     pub fn held_until(&self) -> Option<Instant> {
         if self.usable().is_some() { None } else { self.0.circuit.retry_at() }
     }
 
     /// The label of metrics: the org's id, `default` for the app's own. It stays the same for life: a
     /// series that changed its name would be two.
-    #[must_use]
     pub fn metric_label(&self) -> &Arc<str> {
         &self.0.metric_label
     }
 
     /// The label of logs: the org's id, `default` while the app's own is not known.
-    #[must_use]
     pub fn label(&self) -> Arc<str> {
         self.0.label.load().as_ref().clone()
     }
@@ -292,7 +283,6 @@ impl TokenSource {
     }
 
     /// The circuit breaker of mints, for probes and metrics.
-    #[must_use]
     pub fn circuit(&self) -> CircuitStatus {
         self.0.circuit.status()
     }

@@ -90,37 +90,31 @@ impl Token {
     }
 
     /// Grows with each mint of the organization.
-    #[must_use]
     pub fn generation(&self) -> u64 {
         self.generation
     }
 
     /// When it was asked for.
-    #[must_use]
     pub fn minted(&self) -> Instant {
         self.minted
     }
 
     /// Whether it may still be sent.
-    #[must_use]
     pub fn is_usable(&self, now: Instant) -> bool {
         now < self.lifetime.last_use
     }
 
     /// When a new one is minted in the background.
-    #[must_use]
     pub fn renew_at(&self) -> Instant {
         self.lifetime.renewal
     }
 
     /// When it ends, as CSP told.
-    #[must_use]
     pub fn expires_at(&self) -> Instant {
         self.lifetime.end
     }
 
     /// What VMC has said of it.
-    #[must_use]
     pub fn trust(&self) -> TokenTrust {
         match self.refused.get() {
             _ if self.accepted.load(Ordering::Relaxed) => TokenTrust::Accepted,

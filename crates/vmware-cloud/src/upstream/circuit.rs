@@ -90,7 +90,6 @@ pub enum CircuitState {
 
 impl CircuitState {
     /// As `/readyz` shows it.
-    #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Closed => "closed",
@@ -117,7 +116,6 @@ impl CircuitStatus {
     }
 
     /// Whether calls are held back.
-    #[must_use]
     pub fn holds_back(self) -> bool {
         self.state != CircuitState::Closed
     }
@@ -131,7 +129,6 @@ impl<E> Clone for CircuitBreaker<E> {
 
 impl<E: Clone> CircuitBreaker<E> {
     /// A closed circuit.
-    #[must_use]
     pub fn new(clock: Clock) -> Self {
         Self {
             clock,
@@ -164,7 +161,6 @@ impl<E: Clone> CircuitBreaker<E> {
     }
 
     /// When a call is let through again; `None` while the circuit is closed.
-    #[must_use]
     pub fn retry_at(&self) -> Option<Instant> {
         match &self.lock().state {
             BreakerState::Closed => None,
@@ -193,7 +189,6 @@ impl<E: Clone> CircuitBreaker<E> {
     }
 
     /// For probes and metrics.
-    #[must_use]
     pub fn status(&self) -> CircuitStatus {
         let now = self.clock.now();
         match &self.lock().state {
@@ -224,7 +219,6 @@ pub struct CallPermit<E: Clone> {
 
 impl<E: Clone> CallPermit<E> {
     /// Whether this is the one call of a half-open circuit.
-    #[must_use]
     pub fn is_trial(&self) -> bool {
         self.is_trial
     }

@@ -126,7 +126,6 @@ impl Client {
     }
 
     /// How long a call may take.
-    #[must_use]
     pub fn timeout(&self) -> Duration {
         self.bounds.timeout
     }

@@ -49,7 +49,6 @@ pub struct QueueFull;
 
 impl ConcurrencyLimit {
     /// So many calls of each priority.
-    #[must_use]
     pub fn new(each: usize) -> Self {
         Self { callers: Arc::new(WaitingLine::new(each)), poller: Arc::new(WaitingLine::new(each)) }
     }

@@ -119,7 +119,6 @@ impl fmt::Debug for FailureDetail {
 
 impl Failure {
     /// `Retry-After`, if the upstream sent one.
-    #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Throttled { retry_after } | Self::Server { retry_after, .. } => *retry_after,
@@ -128,7 +127,6 @@ impl Failure {
     }
 
     /// Whether another try may fare better: the trouble is the connection's or the moment's.
-    #[must_use]
     pub fn is_passing(&self) -> bool {
         match self {
             Self::Connect(_) | Self::Broken(_) | Self::Timeout(_) | Self::Throttled { .. } => true,
@@ -138,7 +136,6 @@ impl Failure {
     }
 
     /// What a caller of the gateway learns of it.
-    #[must_use]
     pub fn kind(&self) -> Kind {
         match self {
             Self::Connect(_) | Self::Broken(_) | Self::Throttled { .. } | Self::Server { .. } => {
@@ -165,7 +162,6 @@ pub enum Kind {
 
 impl Kind {
     /// The problem code.
-    #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Unavailable => "upstream-unavailable",

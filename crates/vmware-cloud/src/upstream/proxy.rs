@@ -115,7 +115,6 @@ impl Proxies {
 
     /// What is probably not meant, a sentence each: entries of `NO_PROXY` that match nothing,
     /// `ALL_PROXY`.
-    #[must_use]
     pub fn warnings(&self) -> &[String] {
         &self.warnings
     }
@@ -137,7 +136,6 @@ impl Proxies {
 
 impl Route {
     /// The proxy, if there is one.
-    #[must_use]
     pub fn proxy(&self) -> Option<&Proxy> {
         match self {
             Self::Through(proxy) => Some(proxy),

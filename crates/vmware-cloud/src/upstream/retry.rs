@@ -48,20 +48,17 @@ pub struct RemainingTries {
 
 impl Retries {
     /// At most `most` extra tries of a read, and a full budget.
-    #[must_use]
     pub fn new(most: usize) -> Self {
         Self { most, budget: Arc::new(RetryBudget(AtomicU32::new(FULL))) }
     }
 
     /// The tries of a read that begins.
-    #[must_use]
     pub fn begin(&self) -> RemainingTries {
         self.budget.earn();
         RemainingTries { left: self.most, pause: FIRST_PAUSE, budget: self.budget.clone() }
     }
 
     /// The one try of a read that only finds out whether reads are worth making.
-    #[must_use]
     pub fn begin_single(&self) -> RemainingTries {
         RemainingTries { left: 0, ..self.begin() }
     }

@@ -226,12 +226,12 @@ impl Problem {
         let facts = &*self.0;
         let entry = facts.code.entry();
         ProblemDocument {
-            kind: base.join(&format!("/problems/{}", entry.code)),
+            kind: base.join(&format!("/problems/{}", facts.code.as_str())),
             title: entry.title,
             status: facts.status.as_u16(),
             detail: &facts.detail,
             instance: shortened(instance),
-            code: entry.code,
+            code: facts.code.as_str(),
             request_id,
             retryable: entry.retryable,
             errors: (facts.status == StatusCode::BAD_REQUEST).then_some(&*facts.errors),

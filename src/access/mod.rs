@@ -54,38 +54,21 @@ pub(crate) use self::{
 };
 use crate::ids::is_plain;
 
-/// What a caller may do. No scope shows secrets.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Scope {
-    /// `sddc:read`: the facade.
-    SddcRead,
-    /// `vmc:read`: VMware's own API surface, for existing tools. It opens nothing of the facade.
-    VmcRead,
-}
-
-impl Scope {
-    /// Every scope, for error texts and tables.
-    pub const ALL: &[Self] = &[Self::SddcRead, Self::VmcRead];
-
-    /// As written in the configuration.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::SddcRead => "sddc:read",
-            Self::VmcRead => "vmc:read",
-        }
-    }
-}
-
-impl fmt::Display for Scope {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
+base::closed_set! {
+    /// What a caller may do. No scope shows secrets.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+    pub enum Scope: Display {
+        /// `sddc:read`: the facade.
+        SddcRead = "sddc:read",
+        /// `vmc:read`: VMware's own API surface, for existing tools. It opens nothing of the facade.
+        VmcRead = "vmc:read",
     }
 }
 
 impl FromStr for Scope {
     type Err = UnknownScope;
     fn from_str(text: &str) -> Result<Self, UnknownScope> {
-        Self::ALL.iter().copied().find(|scope| scope.as_str() == text).ok_or(UnknownScope)
+        Self::ALL.into_iter().find(|scope| scope.as_str() == text).ok_or(UnknownScope)
     }
 }
 

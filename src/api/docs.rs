@@ -205,7 +205,7 @@ fn explanation(code: Code) -> String {
         include_str!("docs/problem.html"),
         title = title,
         retry = retry,
-        code = entry.code,
+        code = code.as_str(),
         status = entry.status.as_u16(),
         cause = escape(entry.cause),
         remedy = escape(entry.remedy),
@@ -216,7 +216,7 @@ fn explanation(code: Code) -> String {
 fn index_of_problems() -> String {
     let rows = Code::ALL.iter().map(|code| {
         let entry = code.entry();
-        let (code, status) = (entry.code, entry.status.as_u16());
+        let (code, status) = (code.as_str(), entry.status.as_u16());
         let title = escape(entry.title);
         format!("        <tr><td><a href=\"/problems/{code}\"><code>{code}</code></a></td><td>{status}</td><td>{title}</td></tr>\n")
     });

@@ -35,27 +35,18 @@ pub struct PartGaps {
     pub hosts: Option<GapReason>,
 }
 
-/// Why something is not in a list, though the organization can be shown. Those that come later are
-/// worse: of two, the worse one is told.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum GapReason {
-    /// There are more tasks than are kept.
-    OlderTasks,
-    /// VMware Cloud does not tell.
-    NotReported,
-    /// VMware Cloud tells something that cannot be read.
-    Unreadable,
-}
-
-impl GapReason {
-    /// As `missing` tells it.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::OlderTasks => "older-tasks",
-            Self::NotReported => "not-reported",
-            Self::Unreadable => "unreadable",
-        }
+base::closed_set! {
+    /// Why something is not in a list, though the organization can be shown. Those that come later are
+    /// worse: of two, the worse one is told.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+    #[serde(rename_all = "kebab-case")]
+    pub enum GapReason {
+        /// There are more tasks than are kept.
+        OlderTasks = "older-tasks",
+        /// VMware Cloud does not tell.
+        NotReported = "not-reported",
+        /// VMware Cloud tells something that cannot be read.
+        Unreadable = "unreadable",
     }
 }
 

@@ -2,40 +2,40 @@
 
 use http::StatusCode;
 
-/// The closed set of failures.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[expect(missing_docs, reason = "the table below says it in the words that users read")]
-pub enum Code {
-    InvalidParameter,
-    BadRequest,
-    Unauthenticated,
-    Forbidden,
-    Misdirected,
-    NotFound,
-    SddcNotFound,
-    TaskNotFound,
-    OrgNotFound,
-    MethodNotAllowed,
-    TooLarge,
-    RateLimited,
-    Internal,
-    UpstreamCredentialsRejected,
-    UpstreamContract,
-    UpstreamUnavailable,
-    Incomplete,
-    Overloaded,
-    AuditUnavailable,
-    ShuttingDown,
-    IssuerUnavailable,
-    UpstreamTimeout,
-    NotCached,
+base::closed_set! {
+    /// The closed set of failures, each with its code as clients see it.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+    #[expect(missing_docs, reason = "the table below says it in the words that users read")]
+    pub enum Code {
+        InvalidParameter = "invalid-parameter",
+        BadRequest = "bad-request",
+        Unauthenticated = "unauthenticated",
+        Forbidden = "forbidden",
+        Misdirected = "misdirected",
+        NotFound = "not-found",
+        SddcNotFound = "sddc-not-found",
+        TaskNotFound = "task-not-found",
+        OrgNotFound = "org-not-found",
+        MethodNotAllowed = "method-not-allowed",
+        TooLarge = "too-large",
+        RateLimited = "rate-limited",
+        Internal = "internal",
+        UpstreamCredentialsRejected = "upstream-credentials-rejected",
+        UpstreamContract = "upstream-contract",
+        UpstreamUnavailable = "upstream-unavailable",
+        Incomplete = "incomplete",
+        Overloaded = "overloaded",
+        AuditUnavailable = "audit-unavailable",
+        ShuttingDown = "shutting-down",
+        IssuerUnavailable = "issuer-unavailable",
+        UpstreamTimeout = "upstream-timeout",
+        NotCached = "not-cached",
+    }
 }
 
 /// What is fixed for a code.
 #[derive(Debug)]
 pub struct CodeEntry {
-    /// The code as clients see it.
-    pub code: &'static str,
     /// The status; `too-large` has three, of which this is one.
     pub status: StatusCode,
     /// A short summary, the same for each occurrence.
@@ -49,39 +49,11 @@ pub struct CodeEntry {
 }
 
 impl Code {
-    /// Every code.
-    pub const ALL: [Self; 23] = [
-        Self::InvalidParameter,
-        Self::BadRequest,
-        Self::Unauthenticated,
-        Self::Forbidden,
-        Self::Misdirected,
-        Self::NotFound,
-        Self::SddcNotFound,
-        Self::TaskNotFound,
-        Self::OrgNotFound,
-        Self::MethodNotAllowed,
-        Self::TooLarge,
-        Self::RateLimited,
-        Self::Internal,
-        Self::UpstreamCredentialsRejected,
-        Self::UpstreamContract,
-        Self::UpstreamUnavailable,
-        Self::Incomplete,
-        Self::Overloaded,
-        Self::AuditUnavailable,
-        Self::ShuttingDown,
-        Self::IssuerUnavailable,
-        Self::UpstreamTimeout,
-        Self::NotCached,
-    ];
-
     /// What is fixed for this code.
     #[expect(clippy::too_many_lines, reason = "a table")]
     pub const fn entry(self) -> &'static CodeEntry {
         match self {
             Self::InvalidParameter => &CodeEntry {
-                code: "invalid-parameter",
                 status: StatusCode::BAD_REQUEST,
                 title: "Invalid parameter",
                 retryable: false,
@@ -89,7 +61,6 @@ impl Code {
                 remedy: "Read `errors`: it lists every fault of the query at once, what is allowed instead, and the closest valid name where there is one. A cursor belongs to the query that returned it: if you change the query, start again without the cursor. /docs lists every parameter.",
             },
             Self::BadRequest => &CodeEntry {
-                code: "bad-request",
                 status: StatusCode::BAD_REQUEST,
                 title: "Bad request",
                 retryable: false,
@@ -97,7 +68,6 @@ impl Code {
                 remedy: "Send one `Host` header and one credential header, and let your HTTP library encode the target. `detail` says what is wrong.",
             },
             Self::Unauthenticated => &CodeEntry {
-                code: "unauthenticated",
                 status: StatusCode::UNAUTHORIZED,
                 title: "Not authenticated",
                 retryable: false,
@@ -105,7 +75,6 @@ impl Code {
                 remedy: "Send your caller key as `Authorization: Bearer <key>` or `X-API-Key: <key>`, or a token of the configured issuer as `Authorization: Bearer <token>`. An operator creates a key with `sddc-gateway key NAME`.",
             },
             Self::Forbidden => &CodeEntry {
-                code: "forbidden",
                 status: StatusCode::FORBIDDEN,
                 title: "Forbidden",
                 retryable: false,
@@ -113,7 +82,6 @@ impl Code {
                 remedy: "Ask the operator for the scope that `detail` names. In a browser, open the gateway's own page.",
             },
             Self::Misdirected => &CodeEntry {
-                code: "misdirected",
                 status: StatusCode::MISDIRECTED_REQUEST,
                 title: "Misdirected request",
                 retryable: false,
@@ -121,7 +89,6 @@ impl Code {
                 remedy: "Use localhost or 127.0.0.1, or have the operator add the name to `api.hosts`.",
             },
             Self::NotFound => &CodeEntry {
-                code: "not-found",
                 status: StatusCode::NOT_FOUND,
                 title: "No such path",
                 retryable: false,
@@ -129,7 +96,6 @@ impl Code {
                 remedy: "/docs lists every path.",
             },
             Self::SddcNotFound => &CodeEntry {
-                code: "sddc-not-found",
                 status: StatusCode::NOT_FOUND,
                 title: "No such SDDC",
                 retryable: false,
@@ -137,7 +103,6 @@ impl Code {
                 remedy: "Take the id from `GET /sddcs`. `GET /sddcs?include_deleted=true` lists deleted SDDCs, and `GET /tasks?sddc_id=` lists their tasks.",
             },
             Self::TaskNotFound => &CodeEntry {
-                code: "task-not-found",
                 status: StatusCode::NOT_FOUND,
                 title: "No such task",
                 retryable: false,
@@ -145,7 +110,6 @@ impl Code {
                 remedy: "Take the id from `GET /tasks`.",
             },
             Self::OrgNotFound => &CodeEntry {
-                code: "org-not-found",
                 status: StatusCode::NOT_FOUND,
                 title: "No such organization",
                 retryable: false,
@@ -153,7 +117,6 @@ impl Code {
                 remedy: "Take the id from `GET /orgs`.",
             },
             Self::MethodNotAllowed => &CodeEntry {
-                code: "method-not-allowed",
                 status: StatusCode::METHOD_NOT_ALLOWED,
                 title: "Method not allowed",
                 retryable: false,
@@ -161,7 +124,6 @@ impl Code {
                 remedy: "Use GET. The `Allow` header lists the methods that the path accepts.",
             },
             Self::TooLarge => &CodeEntry {
-                code: "too-large",
                 status: StatusCode::PAYLOAD_TOO_LARGE,
                 title: "Request too large",
                 retryable: false,
@@ -169,7 +131,6 @@ impl Code {
                 remedy: "Send less. No request to the gateway needs a body; large headers are often cookies of other applications on the same host.",
             },
             Self::RateLimited => &CodeEntry {
-                code: "rate-limited",
                 status: StatusCode::TOO_MANY_REQUESTS,
                 title: "Too many requests",
                 retryable: true,
@@ -177,7 +138,6 @@ impl Code {
                 remedy: "Try again after `Retry-After` seconds. `RateLimit-Policy` says what the limit is, and `RateLimit` how much of it is left. Send `If-None-Match`, or watch instead of polling. A valid credential is never refused because of invalid ones from the same address.",
             },
             Self::Internal => &CodeEntry {
-                code: "internal",
                 status: StatusCode::INTERNAL_SERVER_ERROR,
                 title: "Internal error",
                 retryable: false,
@@ -185,7 +145,6 @@ impl Code {
                 remedy: "Give the operator the `request_id`: the log has the details.",
             },
             Self::UpstreamCredentialsRejected => &CodeEntry {
-                code: "upstream-credentials-rejected",
                 status: StatusCode::BAD_GATEWAY,
                 title: "VMware Cloud rejected the gateway's credentials",
                 retryable: false,
@@ -193,7 +152,6 @@ impl Code {
                 remedy: "Operator: run `sddc-gateway check`; it says which setting, secret or role is wrong. A corrected secret file is used within seconds, once VMware Cloud accepts it.",
             },
             Self::UpstreamContract => &CodeEntry {
-                code: "upstream-contract",
                 status: StatusCode::BAD_GATEWAY,
                 title: "VMware Cloud sent an unexpected answer",
                 retryable: true,
@@ -201,7 +159,6 @@ impl Code {
                 remedy: "Operator: check `csp.url`, `vmc.url` and any proxy in between. The log names the call and the reason.",
             },
             Self::UpstreamUnavailable => &CodeEntry {
-                code: "upstream-unavailable",
                 status: StatusCode::SERVICE_UNAVAILABLE,
                 title: "VMware Cloud cannot be reached",
                 retryable: true,
@@ -209,7 +166,6 @@ impl Code {
                 remedy: "Try again after `Retry-After` seconds. Operator: `/readyz` on the ops listener says what is failing.",
             },
             Self::Incomplete => &CodeEntry {
-                code: "incomplete",
                 status: StatusCode::SERVICE_UNAVAILABLE,
                 title: "Some organizations cannot be shown",
                 retryable: true,
@@ -217,7 +173,6 @@ impl Code {
                 remedy: "Try again after `Retry-After` seconds. If an incomplete list will do, ask for it with `partial=allow`: the answer then says `\"completeness\": \"partial\"`. Service discovery never answers with an incomplete list; Prometheus then keeps the targets that it has.",
             },
             Self::Overloaded => &CodeEntry {
-                code: "overloaded",
                 status: StatusCode::SERVICE_UNAVAILABLE,
                 title: "The gateway is overloaded",
                 retryable: true,
@@ -225,7 +180,6 @@ impl Code {
                 remedy: "Try again after `Retry-After` seconds, with fewer requests or watchers at a time. A list without `wait` does not count as a watcher.",
             },
             Self::AuditUnavailable => &CodeEntry {
-                code: "audit-unavailable",
                 status: StatusCode::SERVICE_UNAVAILABLE,
                 title: "The audit record cannot be written",
                 retryable: true,
@@ -233,7 +187,6 @@ impl Code {
                 remedy: "Try again after `Retry-After` seconds: the gateway tries to write every second, and answers again as soon as it can. Operator: `audit` in `/readyz` on the ops listener says why it cannot. Free space on the disk, or restore the file's directory and its permissions.",
             },
             Self::ShuttingDown => &CodeEntry {
-                code: "shutting-down",
                 status: StatusCode::SERVICE_UNAVAILABLE,
                 title: "The gateway is shutting down",
                 retryable: true,
@@ -241,7 +194,6 @@ impl Code {
                 remedy: "Try again after `Retry-After` seconds on a new connection: another replica or the restarted gateway will answer.",
             },
             Self::IssuerUnavailable => &CodeEntry {
-                code: "issuer-unavailable",
                 status: StatusCode::SERVICE_UNAVAILABLE,
                 title: "The token cannot be verified now",
                 retryable: true,
@@ -249,7 +201,6 @@ impl Code {
                 remedy: "Try again after `Retry-After` seconds with the same token. Operator: `oidc` in `/readyz` on the ops listener says why the keys of `access.oidc.jwks_url` cannot be fetched.",
             },
             Self::UpstreamTimeout => &CodeEntry {
-                code: "upstream-timeout",
                 status: StatusCode::GATEWAY_TIMEOUT,
                 title: "VMware Cloud did not answer in time",
                 retryable: true,
@@ -257,7 +208,6 @@ impl Code {
                 remedy: "Try again later. Operator: `vmc.timeout` limits the time of one try.",
             },
             Self::NotCached => &CodeEntry {
-                code: "not-cached",
                 status: StatusCode::GATEWAY_TIMEOUT,
                 title: "Not cached",
                 retryable: true,
@@ -265,10 +215,5 @@ impl Code {
                 remedy: "Send the request without `only-if-cached`: the gateway then reads VMware Cloud. Tasks and deleted SDDCs are cached only while somebody asks for them.",
             },
         }
-    }
-
-    /// The code as clients see it.
-    pub const fn as_str(self) -> &'static str {
-        self.entry().code
     }
 }

@@ -14,23 +14,13 @@ use prometheus_client::{
 use super::{Replicas, ResourceKind};
 use crate::gauges::{counter, gauge};
 
-/// How a turn ended.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum TurnOutcome {
-    Taken,
-    Granted,
-    Unshared,
-}
-
-impl TurnOutcome {
-    const ALL: [Self; 3] = [Self::Taken, Self::Granted, Self::Unshared];
-
-    const fn as_str(self) -> &'static str {
-        match self {
-            Self::Taken => "taken",
-            Self::Granted => "granted",
-            Self::Unshared => "unshared",
-        }
+base::closed_set! {
+    /// How a turn ended.
+    #[derive(Debug, Clone, Copy)]
+    pub(super) enum TurnOutcome {
+        Taken = "taken",
+        Granted = "granted",
+        Unshared = "unshared",
     }
 }
 

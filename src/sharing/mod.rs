@@ -69,37 +69,22 @@ struct ReplicasState {
     counts: metrics::Counts,
 }
 
-/// What a resource is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ResourceKind {
-    /// An access token.
-    Token,
-    /// The list of organizations.
-    Orgs,
-    /// An organization's own document.
-    Org,
-    /// The SDDCs of an organization.
-    Sddcs,
-    /// The same with deleted ones.
-    SddcsWithDeleted,
-    /// The tasks of an organization.
-    Tasks,
-}
-
-impl ResourceKind {
-    const ALL: [Self; 6] =
-        [Self::Token, Self::Orgs, Self::Org, Self::Sddcs, Self::SddcsWithDeleted, Self::Tasks];
-
-    /// In the names of keys, and as a label.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Token => "token",
-            Self::Orgs => "orgs",
-            Self::Org => "org",
-            Self::Sddcs => "sddcs",
-            Self::SddcsWithDeleted => "sddcs_with_deleted",
-            Self::Tasks => "tasks",
-        }
+base::closed_set! {
+    /// What a resource is: a part of the names of keys, and a metric label.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub enum ResourceKind {
+        /// An access token.
+        Token = "token",
+        /// The list of organizations.
+        Orgs = "orgs",
+        /// An organization's own document.
+        Org = "org",
+        /// The SDDCs of an organization.
+        Sddcs = "sddcs",
+        /// The same with deleted ones.
+        SddcsWithDeleted = "sddcs_with_deleted",
+        /// The tasks of an organization.
+        Tasks = "tasks",
     }
 }
 
@@ -112,36 +97,25 @@ pub struct SharingStatus {
     pub last_error: Option<SharingError>,
 }
 
-/// Why nothing could be shared: a closed set.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
-pub enum SharingError {
-    /// No connection: name, route, refusal, TLS; or it broke.
-    #[error("Redis cannot be reached")]
-    Unreachable,
-    /// No answer in time.
-    #[error("Redis does not answer in time")]
-    Timeout,
-    /// The password or the user is refused, or a right is missing.
-    #[error("Redis refuses the login or a command")]
-    Denied,
-    /// It takes no writes now: a replica of Redis, one that loads, or one without memory.
-    #[error("Redis takes no writes")]
-    ReadOnly,
-    /// An answer that is none of ours.
-    #[error("Redis answers something unexpected")]
-    Unexpected,
-}
-
-impl SharingError {
-    /// As `/readyz` and metrics show it.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Unreachable => "unreachable",
-            Self::Timeout => "timeout",
-            Self::Denied => "denied",
-            Self::ReadOnly => "read-only",
-            Self::Unexpected => "unexpected",
-        }
+base::closed_set! {
+    /// Why nothing could be shared: a closed set.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
+    pub enum SharingError {
+        /// No connection: name, route, refusal, TLS; or it broke.
+        #[error("Redis cannot be reached")]
+        Unreachable = "unreachable",
+        /// No answer in time.
+        #[error("Redis does not answer in time")]
+        Timeout = "timeout",
+        /// The password or the user is refused, or a right is missing.
+        #[error("Redis refuses the login or a command")]
+        Denied = "denied",
+        /// It takes no writes now: a replica of Redis, one that loads, or one without memory.
+        #[error("Redis takes no writes")]
+        ReadOnly = "read-only",
+        /// An answer that is none of ours.
+        #[error("Redis answers something unexpected")]
+        Unexpected = "unexpected",
     }
 }
 

@@ -230,7 +230,7 @@ impl Metrics {
 
     /// Mints for an org will be counted.
     pub(super) fn expect_mints(&self, org_id: &Arc<str>) {
-        for outcome in [MintOutcome::Minted, MintOutcome::Refused, MintOutcome::Failed] {
+        for outcome in MintOutcome::ALL {
             let labels = MintLabels { org_id: org_id.clone(), outcome: outcome.as_str() };
             drop(self.0.token_mints.get_or_create(&labels));
         }

@@ -75,27 +75,16 @@ enum SpanDetail {
     },
 }
 
-/// What becomes of spans.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum SpanOutcome {
-    /// The collector has taken it.
-    Exported,
-    /// The queue was full.
-    Dropped,
-    /// The collector has not taken it.
-    Failed,
-}
-
-impl SpanOutcome {
-    pub(super) const ALL: [Self; 3] = [Self::Exported, Self::Dropped, Self::Failed];
-
-    /// The metric label.
-    pub(super) const fn as_str(self) -> &'static str {
-        match self {
-            Self::Exported => "exported",
-            Self::Dropped => "dropped",
-            Self::Failed => "failed",
-        }
+base::closed_set! {
+    /// What becomes of spans.
+    #[derive(Debug, Clone, Copy)]
+    pub(super) enum SpanOutcome {
+        /// The collector has taken it.
+        Exported = "exported",
+        /// The queue was full.
+        Dropped = "dropped",
+        /// The collector has not taken it.
+        Failed = "failed",
     }
 }
 

@@ -1,5 +1,6 @@
 //! What every crate of the gateway stands on, and what stands on nothing of theirs.
 //!
+//! - [`closed_set!`]: enums whose variants each have one fixed text
 //! - [`clock`]: the one source of time, which a test can move
 //! - [`ids`]: identifiers that must not be mixed up
 //! - [`jobs`]: one-shot background tasks, and [`single_flight`] on top of them
@@ -9,6 +10,7 @@
 //! - [`trace`]: which trace a task works for
 
 pub mod clock;
+mod closed_set;
 pub mod crypto;
 pub mod ids;
 pub mod jobs;

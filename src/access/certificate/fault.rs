@@ -4,90 +4,48 @@ use rustls::{CertificateError, Error};
 
 use crate::{crypto::CaFault, reload::Rejection};
 
-/// Why a client certificate is refused. The names are a closed set: they are metric labels.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum CertificateFault {
-    /// Its end has passed.
-    Expired,
-    /// It is dated in the future.
-    NotYetValid,
-    /// No CA of `api.tls_client_ca` leads to it.
-    UnknownIssuer,
-    /// Its CA is one of `api.tls_client_ca`, and has expired.
-    IssuerExpired,
-    /// It is no certificate of a client: extended key usage.
-    Purpose,
-    /// It is a CA's own: `basicConstraints` says so.
-    IsCa,
-    /// X.509 of version 1 or 2.
-    Version,
-    /// It has a critical extension that is not known here.
-    CriticalExtension,
-    /// A signature is wrong, or of an algorithm that is not taken.
-    Signature,
-    /// A CA's name constraints forbid its names.
-    NameConstraint,
-    /// The path to its CA is too long, or goes through what is no CA.
-    Path,
-    /// A CRL lists it.
-    Revoked,
-    /// There are CRLs, but none of its CA.
-    NoCrl,
-    /// The CRL of its CA is past its `nextUpdate`.
-    CrlExpired,
-    /// The CRL of its CA is not signed by it, or otherwise of no use.
-    CrlUnusable,
-    /// It cannot be read.
-    Malformed,
-    /// Anything else.
-    Invalid,
+base::closed_set! {
+    /// Why a client certificate is refused. The names are a closed set: they are metric labels.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+    pub enum CertificateFault {
+        /// Its end has passed.
+        Expired = "certificate_expired",
+        /// It is dated in the future.
+        NotYetValid = "certificate_not_yet_valid",
+        /// No CA of `api.tls_client_ca` leads to it.
+        UnknownIssuer = "certificate_unknown_issuer",
+        /// Its CA is one of `api.tls_client_ca`, and has expired.
+        IssuerExpired = "certificate_issuer_expired",
+        /// It is no certificate of a client: extended key usage.
+        Purpose = "certificate_purpose",
+        /// It is a CA's own: `basicConstraints` says so.
+        IsCa = "certificate_is_ca",
+        /// X.509 of version 1 or 2.
+        Version = "certificate_version",
+        /// It has a critical extension that is not known here.
+        CriticalExtension = "certificate_critical_extension",
+        /// A signature is wrong, or of an algorithm that is not taken.
+        Signature = "certificate_signature",
+        /// A CA's name constraints forbid its names.
+        NameConstraint = "certificate_name_constraint",
+        /// The path to its CA is too long, or goes through what is no CA.
+        Path = "certificate_path",
+        /// A CRL lists it.
+        Revoked = "certificate_revoked",
+        /// There are CRLs, but none of its CA.
+        NoCrl = "certificate_no_crl",
+        /// The CRL of its CA is past its `nextUpdate`.
+        CrlExpired = "certificate_crl_expired",
+        /// The CRL of its CA is not signed by it, or otherwise of no use.
+        CrlUnusable = "certificate_crl_unusable",
+        /// It cannot be read.
+        Malformed = "certificate_malformed",
+        /// Anything else.
+        Invalid = "certificate_invalid",
+    }
 }
 
 impl CertificateFault {
-    /// Every fault, for metrics.
-    pub const ALL: [Self; 17] = [
-        Self::Expired,
-        Self::NotYetValid,
-        Self::UnknownIssuer,
-        Self::IssuerExpired,
-        Self::Purpose,
-        Self::IsCa,
-        Self::Version,
-        Self::CriticalExtension,
-        Self::Signature,
-        Self::NameConstraint,
-        Self::Path,
-        Self::Revoked,
-        Self::NoCrl,
-        Self::CrlExpired,
-        Self::CrlUnusable,
-        Self::Malformed,
-        Self::Invalid,
-    ];
-
-    /// The metric label and log field.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Expired => "certificate_expired",
-            Self::NotYetValid => "certificate_not_yet_valid",
-            Self::UnknownIssuer => "certificate_unknown_issuer",
-            Self::IssuerExpired => "certificate_issuer_expired",
-            Self::Purpose => "certificate_purpose",
-            Self::IsCa => "certificate_is_ca",
-            Self::Version => "certificate_version",
-            Self::CriticalExtension => "certificate_critical_extension",
-            Self::Signature => "certificate_signature",
-            Self::NameConstraint => "certificate_name_constraint",
-            Self::Path => "certificate_path",
-            Self::Revoked => "certificate_revoked",
-            Self::NoCrl => "certificate_no_crl",
-            Self::CrlExpired => "certificate_crl_expired",
-            Self::CrlUnusable => "certificate_crl_unusable",
-            Self::Malformed => "certificate_malformed",
-            Self::Invalid => "certificate_invalid",
-        }
-    }
-
     /// A sentence for callers and logs.
     pub const fn text(self) -> &'static str {
         match self {

@@ -37,15 +37,17 @@ pub(super) struct SetFault {
     why: String,
 }
 
-/// Why a key is skipped.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum UnusableKey {
-    Unreadable,
-    OtherUse,
-    NotPublic,
-    OtherType,
-    OtherAlgorithm,
-    Broken,
+base::closed_set! {
+    /// Why a key is skipped.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+    enum UnusableKey {
+        Unreadable = "that cannot be read as a JWK",
+        OtherUse = "for a use other than signatures (use, key_ops)",
+        NotPublic = "secret or with its private half",
+        OtherType = "of a type or curve that is not supported (kty, crv)",
+        OtherAlgorithm = "for an algorithm that is not supported (alg)",
+        Broken = "with missing or broken parameters, or too short",
+    }
 }
 
 /// The usable keys of one document.
@@ -104,20 +106,6 @@ impl fmt::Display for SetFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.reason)?;
         if self.why.is_empty() { Ok(()) } else { write!(f, ": {}", self.why) }
-    }
-}
-
-impl UnusableKey {
-    /// Behind a number of keys.
-    const fn as_str(self) -> &'static str {
-        match self {
-            Self::Unreadable => "that cannot be read as a JWK",
-            Self::OtherUse => "for a use other than signatures (use, key_ops)",
-            Self::NotPublic => "secret or with its private half",
-            Self::OtherType => "of a type or curve that is not supported (kty, crv)",
-            Self::OtherAlgorithm => "for an algorithm that is not supported (alg)",
-            Self::Broken => "with missing or broken parameters, or too short",
-        }
     }
 }
 

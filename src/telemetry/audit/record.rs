@@ -1,6 +1,6 @@
 //! What one record says.
 
-use std::{fmt, net::IpAddr};
+use std::net::IpAddr;
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -51,29 +51,15 @@ pub struct AuditRecord<'a> {
     pub status: u16,
 }
 
-/// What was decided.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Decision {
-    /// The caller may.
-    Allow,
-    /// The caller may not, or is not known.
-    Deny,
-}
-
-impl Decision {
-    /// As log lines and records have it.
-    pub(in crate::telemetry) const fn as_str(self) -> &'static str {
-        match self {
-            Self::Allow => "allow",
-            Self::Deny => "deny",
-        }
-    }
-}
-
-impl fmt::Display for Decision {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
+base::closed_set! {
+    /// What was decided.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+    #[serde(rename_all = "lowercase")]
+    pub enum Decision: Display {
+        /// The caller may.
+        Allow = "allow",
+        /// The caller may not, or is not known.
+        Deny = "deny",
     }
 }
 

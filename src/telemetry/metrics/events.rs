@@ -32,55 +32,32 @@ pub enum WaitKind {
     Stream,
 }
 
-/// How the inventory served a request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum CacheResult {
-    /// From a fresh snapshot.
-    Hit,
-    /// From a snapshot older than `inventory.fresh`.
-    Stale,
-    /// From a read that this request began.
-    Miss,
-    /// From a read that another request or the poller began.
-    Collapsed,
-    /// The caller had it already: 304.
-    Revalidated,
-}
-
-impl CacheResult {
-    /// Every result, in its own order.
-    pub(super) const ALL: [Self; 5] =
-        [Self::Hit, Self::Stale, Self::Miss, Self::Collapsed, Self::Revalidated];
-
-    /// The metric label and log field.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Hit => "hit",
-            Self::Stale => "stale",
-            Self::Miss => "miss",
-            Self::Collapsed => "collapsed",
-            Self::Revalidated => "revalidated",
-        }
+base::closed_set! {
+    /// How the inventory served a request.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+    pub enum CacheResult {
+        /// From a fresh snapshot.
+        Hit = "hit",
+        /// From a snapshot older than `inventory.fresh`.
+        Stale = "stale",
+        /// From a read that this request began.
+        Miss = "miss",
+        /// From a read that another request or the poller began.
+        Collapsed = "collapsed",
+        /// The caller had it already: 304.
+        Revalidated = "revalidated",
     }
 }
 
-/// How a mint ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) enum MintOutcome {
-    /// A token came.
-    Minted,
-    /// CSP refused our credentials.
-    Refused,
-    /// Anything else.
-    Failed,
-}
-
-impl MintOutcome {
-    pub(super) const fn as_str(self) -> &'static str {
-        match self {
-            Self::Minted => "minted",
-            Self::Refused => "refused",
-            Self::Failed => "failed",
-        }
+base::closed_set! {
+    /// How a mint ended.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+    pub(crate) enum MintOutcome {
+        /// A token came.
+        Minted = "minted",
+        /// CSP refused our credentials.
+        Refused = "refused",
+        /// Anything else.
+        Failed = "failed",
     }
 }

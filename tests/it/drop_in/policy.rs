@@ -92,7 +92,7 @@ async fn with_limited_sddcs_only_these_are_seen_and_nothing_that_names_none() {
     let name = template.simulator.sddc(&sddc).unwrap()["name"].as_str().unwrap().to_owned();
     let by_id = View { sddc_ids: Some(BTreeSet::from([sddc.parse().unwrap()])), ..View::default() };
     let by_name = View { sddc_names: Some(vec![name.parse().unwrap()]), ..View::default() };
-    let all = ReadGroup::ALL;
+    let all = &ReadGroup::ALL[..];
     let (cloud, tools, keys) = scene(vec![(by_id, all), (by_name, all)]).await;
     let other = cloud.simulator.sddc_ids().into_iter().find(|id| *id != sddc).unwrap();
     let other_org = cloud.simulator.sddc(&other).unwrap()["org_id"].as_str().unwrap().to_owned();

@@ -55,36 +55,25 @@ impl fmt::Debug for ClientId {
 #[derive(Clone)]
 pub struct ClientSecret(SecretString);
 
-/// Why a text or a file's content is no client secret.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum InvalidClientSecret {
-    /// Nothing there, or white space only.
-    #[error("is empty")]
-    Empty,
-    /// Some other encoding, or no text at all.
-    #[error("is not UTF-8")]
-    NotUtf8,
-    /// Editors put one before a text, and it would be sent.
-    #[error("starts with a byte order mark: save the file without it")]
-    ByteOrderMark,
-    /// A text of two bytes per character has one in each.
-    #[error("contains a NUL character")]
-    Nul,
-    /// RFC 7617 section 2 forbids them; most often a line end in the middle.
-    #[error("contains a control character, such as a tab, or a line end before its end")]
-    Control,
-}
-
-impl InvalidClientSecret {
-    /// As in `/readyz`.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Empty => "empty",
-            Self::NotUtf8 => "not utf-8",
-            Self::ByteOrderMark => "byte order mark",
-            Self::Nul => "nul character",
-            Self::Control => "control character",
-        }
+base::closed_set! {
+    /// Why a text or a file's content is no client secret, as `/readyz` shows it.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+    pub enum InvalidClientSecret {
+        /// Nothing there, or white space only.
+        #[error("is empty")]
+        Empty = "empty",
+        /// Some other encoding, or no text at all.
+        #[error("is not UTF-8")]
+        NotUtf8 = "not utf-8",
+        /// Editors put one before a text, and it would be sent.
+        #[error("starts with a byte order mark: save the file without it")]
+        ByteOrderMark = "byte order mark",
+        /// A text of two bytes per character has one in each.
+        #[error("contains a NUL character")]
+        Nul = "nul character",
+        /// RFC 7617 section 2 forbids them; most often a line end in the middle.
+        #[error("contains a control character, such as a tab, or a line end before its end")]
+        Control = "control character",
     }
 }
 

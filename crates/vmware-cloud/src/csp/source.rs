@@ -78,28 +78,18 @@ pub struct TokenStatus {
     pub last_error: Option<Kind>,
 }
 
-/// What there is to send.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TokenState {
-    /// None was minted yet, or it was invalidated.
-    None,
-    /// A token that may be sent.
-    Valid,
-    /// A token that may be sent, but VMC has refused it.
-    Refused,
-    /// Only one that is too old to be sent.
-    Expired,
-}
-
-impl TokenState {
-    /// As `/readyz` shows it.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::None => "none",
-            Self::Valid => "valid",
-            Self::Refused => "refused",
-            Self::Expired => "expired",
-        }
+base::closed_set! {
+    /// What there is to send, as `/readyz` shows it.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub enum TokenState {
+        /// None was minted yet, or it was invalidated.
+        None = "none",
+        /// A token that may be sent.
+        Valid = "valid",
+        /// A token that may be sent, but VMC has refused it.
+        Refused = "refused",
+        /// Only one that is too old to be sent.
+        Expired = "expired",
     }
 }
 

@@ -77,25 +77,16 @@ pub enum OpenFor {
     Given(Duration),
 }
 
-/// What a circuit breaker does with calls.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum CircuitState {
-    /// They pass.
-    Closed,
-    /// One is under way, and the others are held back until its outcome is known.
-    HalfOpen,
-    /// They are held back.
-    Open,
-}
-
-impl CircuitState {
-    /// As `/readyz` shows it.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Closed => "closed",
-            Self::HalfOpen => "half_open",
-            Self::Open => "open",
-        }
+base::closed_set! {
+    /// What a circuit breaker does with calls, as `/readyz` shows it.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+    pub enum CircuitState {
+        /// They pass.
+        Closed = "closed",
+        /// One is under way, and the others are held back until its outcome is known.
+        HalfOpen = "half_open",
+        /// They are held back.
+        Open = "open",
     }
 }
 

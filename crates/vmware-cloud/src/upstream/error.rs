@@ -147,33 +147,17 @@ impl Failure {
     }
 }
 
-/// The closed set of upstream trouble, as in problem codes, probes and metrics.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum Kind {
-    /// It cannot be reached, breaks off, or says that it cannot answer.
-    Unavailable,
-    /// It does not answer in time.
-    Timeout,
-    /// It answers something that is no answer.
-    Contract,
-    /// It refuses our credentials.
-    CredentialsRejected,
-}
-
-impl Kind {
-    /// The problem code.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Unavailable => "upstream-unavailable",
-            Self::Timeout => "upstream-timeout",
-            Self::Contract => "upstream-contract",
-            Self::CredentialsRejected => "upstream-credentials-rejected",
-        }
-    }
-}
-
-impl fmt::Display for Kind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
+base::closed_set! {
+    /// The closed set of upstream trouble, as in problem codes, probes and metrics.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+    pub enum Kind: Display {
+        /// It cannot be reached, breaks off, or says that it cannot answer.
+        Unavailable = "upstream-unavailable",
+        /// It does not answer in time.
+        Timeout = "upstream-timeout",
+        /// It answers something that is no answer.
+        Contract = "upstream-contract",
+        /// It refuses our credentials.
+        CredentialsRejected = "upstream-credentials-rejected",
     }
 }

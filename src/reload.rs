@@ -114,12 +114,6 @@ impl Watched {
     }
 }
 
-impl fmt::Debug for Watched {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Watched").field("key", &self.key).finish_non_exhaustive()
-    }
-}
-
 type ContentDigest = [u8; 32];
 
 /// What is known of one [`Watched`]. Contents are compared by their digest, since they may be secrets.

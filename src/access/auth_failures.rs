@@ -110,12 +110,8 @@ impl AuthFailureLimiter {
     }
 }
 
-/// Addresses are nobody's business in a debug text, and there are thousands.
-impl std::fmt::Debug for AuthFailureLimiter {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("AuthFailureLimiter")
-    }
-}
+// Addresses are nobody's business in a debug text, and there are thousands.
+base::opaque_debug!(AuthFailureLimiter);
 
 #[cfg(test)]
 mod tests {

@@ -1,7 +1,7 @@
 //! Which keys have another value than at the start: SIGHUP re-reads files that the configuration
 //! names, not the configuration itself.
 
-use std::{collections::BTreeMap, fmt};
+use std::collections::BTreeMap;
 
 use sha2::{Digest, Sha256};
 use toml::de::DeValue;
@@ -14,11 +14,7 @@ pub(super) struct WrittenDigests {
     values: BTreeMap<&'static str, [u8; 32]>,
 }
 
-impl fmt::Debug for WrittenDigests {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("WrittenDigests").finish_non_exhaustive()
-    }
-}
+base::opaque_debug!(WrittenDigests);
 
 impl WrittenDigests {
     pub(super) fn of(source: &Source, layers: &SettingLayers<'_>) -> Self {

@@ -15,7 +15,7 @@ mod signing_keys;
 #[cfg(test)]
 mod tests;
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
@@ -220,8 +220,4 @@ fn verify_signed(
     })
 }
 
-impl fmt::Debug for GatewayTokens {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("GatewayTokens(…)")
-    }
-}
+base::opaque_debug!(GatewayTokens);

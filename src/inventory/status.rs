@@ -145,11 +145,7 @@ pub struct InventoryMetrics {
 /// Tells the bytes of what is made of the inventory and kept elsewhere: encoded answers.
 pub type MadeBytes = Arc<dyn Fn() -> u64 + Send + Sync>;
 
-impl fmt::Debug for InventoryMetrics {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("InventoryMetrics(…)")
-    }
-}
+base::opaque_debug!(InventoryMetrics);
 
 impl InventoryMetrics {
     /// Reads `inventory` and `tokens`.

@@ -276,9 +276,3 @@ async fn metrics(State(ops): State<Ops>, headers: HeaderMap) -> Response {
         Err(_) => Problem::new(Code::Internal, "the metrics cannot be written").into_response(),
     }
 }
-
-impl std::fmt::Debug for Ops {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Ops")
-    }
-}

@@ -325,11 +325,7 @@ impl ResolvesServerCert for CertificateResolver {
     }
 }
 
-impl fmt::Debug for CertificateResolver {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("CertificateResolver")
-    }
-}
+base::opaque_debug!(CertificateResolver);
 
 /// The gateway's clock as rustls asks for it.
 #[derive(Debug)]

@@ -1,7 +1,5 @@
 //! The lines of `keys.file`: what keys for each purpose are derived from (HKDF-SHA256, RFC 5869).
 
-use std::fmt;
-
 use base64::{Engine, prelude::BASE64_STANDARD};
 use ring::hkdf::{HKDF_SHA256, KeyType, Prk, Salt};
 use secrecy::{ExposeSecret, SecretSlice, SecretString};
@@ -100,11 +98,5 @@ struct Length(usize);
 impl KeyType for Length {
     fn len(&self) -> usize {
         self.0
-    }
-}
-
-impl fmt::Debug for MasterKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("MasterKey(…)")
     }
 }

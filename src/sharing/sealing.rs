@@ -3,7 +3,7 @@
 //!
 //! Redis holds nothing that its reader could use, and nothing that its writer could forge.
 
-use std::{fmt, sync::Arc};
+use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
@@ -115,11 +115,7 @@ impl SealingKey {
     }
 }
 
-impl fmt::Debug for SealingKeys {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("SealingKeys(…)")
-    }
-}
+base::opaque_debug!(SealingKeys);
 
 #[cfg(test)]
 mod tests {

@@ -287,14 +287,4 @@ impl fmt::Debug for Audit {
     }
 }
 
-impl fmt::Debug for AuditGuard {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("AuditGuard")
-    }
-}
-
-impl fmt::Debug for AuditPermit {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("AuditPermit")
-    }
-}
+base::opaque_debug!(AuditGuard, AuditPermit);

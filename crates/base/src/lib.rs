@@ -6,6 +6,7 @@
 //! - [`jobs`]: one-shot background tasks, and [`single_flight`] on top of them
 //! - [`crypto`]: TLS's provider and the reader of CAs
 //! - [`loopback`]: whether an address is this machine's own
+//! - [`opaque_debug!`]: `Debug` of what must not be printed
 //! - [`os_error`]: the system's errors in words
 //! - [`trace`]: which trace a task works for
 
@@ -15,6 +16,7 @@ pub mod crypto;
 pub mod ids;
 pub mod jobs;
 pub mod loopback;
+mod opaque_debug;
 pub mod os_error;
 pub mod single_flight;
 pub mod trace;

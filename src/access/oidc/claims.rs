@@ -1,6 +1,6 @@
 //! What a verified token says.
 
-use std::{collections::BTreeMap, fmt};
+use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value};
@@ -24,11 +24,7 @@ pub struct Claims {
     key: Option<KeyId>,
 }
 
-impl fmt::Debug for Claims {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Claims").finish_non_exhaustive()
-    }
-}
+base::opaque_debug!(Claims);
 
 impl Claims {
     pub(super) fn read(mut claims: Map<String, Value>) -> Result<Self, JwtFault> {

@@ -124,11 +124,7 @@ impl ClientSecret {
     }
 }
 
-impl fmt::Debug for ClientSecret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("ClientSecret(…)")
-    }
-}
+base::opaque_debug!(ClientSecret);
 
 #[cfg(test)]
 mod tests {

@@ -2,7 +2,6 @@
 
 use std::{
     collections::{HashMap, VecDeque},
-    fmt,
     sync::Arc,
 };
 
@@ -131,11 +130,7 @@ impl HeldState {
     }
 }
 
-impl fmt::Debug for HeldSecrets {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("HeldSecrets(…)")
-    }
-}
+base::opaque_debug!(HeldSecrets);
 
 fn keep_newest<T>(held: &mut VecDeque<T>, new: T) {
     held.push_back(new);

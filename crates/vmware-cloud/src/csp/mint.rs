@@ -1,6 +1,6 @@
 //! The one call to CSP: `POST {url}{token_path}` with `grant_type=client_credentials`.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
 use base::ids::OrgId;
@@ -58,11 +58,7 @@ impl SecretCell {
     }
 }
 
-impl fmt::Debug for SecretCell {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("SecretCell(…)")
-    }
-}
+base::opaque_debug!(SecretCell);
 
 /// Asks CSP for tokens. Cheap to clone.
 #[derive(Debug, Clone)]

@@ -4,10 +4,7 @@
 //! and in what the text says once percent-encoding and JSON's escapes are undone: whichever bytes of
 //! a secret were encoded, and in either case.
 
-use std::{
-    fmt::{self, Write as _},
-    ops::Range,
-};
+use std::{fmt::Write as _, ops::Range};
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind, packed};
 use base64::{
@@ -130,11 +127,7 @@ impl Scrubber {
     }
 }
 
-impl fmt::Debug for Scrubber {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Scrubber(…)")
-    }
-}
+base::opaque_debug!(Scrubber);
 
 /// A secret as it is, as a form writes its blanks, in hex of either case, and in base64 and
 /// base64url by itself or within something longer.

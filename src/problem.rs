@@ -246,16 +246,8 @@ impl Problem {
     pub fn render(&self, base: &PublicPath, instance: &str, request_id: &str) -> Response {
         let facts = &*self.0;
         let document = self.document(base, instance, request_id);
-        let body = serde_json::to_vec(&document).expect("plain text and numbers serialize");
-        let mut response = Response::new(Body::from(body));
-        *response.status_mut() = facts.status;
-        let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, CONTENT_TYPE);
-        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        if let Some(span) = facts.retry_after {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from(whole_seconds(span)));
-        }
-        headers.extend(facts.headers.iter().cloned());
+        let mut response = json_failure(facts.status, CONTENT_TYPE, &document, facts.retry_after);
+        response.headers_mut().extend(facts.headers.iter().cloned());
         response
     }
 }
@@ -271,6 +263,25 @@ impl IntoResponse for Problem {
 
 /// The media type of RFC 9457.
 pub const CONTENT_TYPE: HeaderValue = HeaderValue::from_static("application/problem+json");
+
+/// A failure with this document, which no cache keeps.
+pub(crate) fn json_failure(
+    status: StatusCode,
+    content_type: HeaderValue,
+    document: &impl Serialize,
+    retry_after: Option<Duration>,
+) -> Response {
+    let body = serde_json::to_vec(document).expect("plain text and numbers serialize");
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, content_type);
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if let Some(span) = retry_after {
+        headers.insert(header::RETRY_AFTER, HeaderValue::from(whole_seconds(span)));
+    }
+    response
+}
 
 /// At most 64 characters of what a caller sent are echoed.
 pub fn shortened(text: &str) -> &str {

@@ -8,12 +8,12 @@ mod keys;
 mod token_request;
 
 use axum::{body::Body, response::IntoResponse};
-use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use serde_json::json;
 
 use self::token_request::{AskedGrant, GrantFault};
 pub(super) use self::{error::render_error, token_request::TokenRequest};
-use super::DropIn;
+use super::{DropIn, JSON};
 use crate::{
     access::{Admitted, Denied, Refusal, RequestIdentity, Scope},
     api::{denied_problem, denied_text},
@@ -195,11 +195,10 @@ fn wrong_method(endpoint: CspEndpoint) -> Problem {
 
 /// A document that is stored nowhere, and never compressed.
 fn json_answer(document: &serde_json::Value) -> Response<Body> {
-    const PRAGMA: (HeaderName, HeaderValue) =
-        (header::PRAGMA, HeaderValue::from_static("no-cache"));
-    const NO_STORE: (HeaderName, HeaderValue) =
-        (header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    const JSON: (HeaderName, HeaderValue) =
-        (header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    ([JSON, NO_STORE, PRAGMA], document.to_string()).into_response()
+    let headers = [
+        (header::CONTENT_TYPE, JSON),
+        (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+        (header::PRAGMA, HeaderValue::from_static("no-cache")),
+    ];
+    (headers, document.to_string()).into_response()
 }

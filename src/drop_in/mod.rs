@@ -37,6 +37,8 @@ use crate::{
     problem::{Code, Problem},
 };
 
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+
 /// The drop-in surface. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct DropIn {

@@ -2,14 +2,12 @@
 
 use std::time::Duration;
 
-use axum::{
-    body::Body,
-    response::{IntoResponse, Response},
-};
-use http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use http::StatusCode;
 use serde::Serialize;
 
-use crate::problem::{Problem, shortened, whole_seconds};
+use super::JSON;
+use crate::problem::{Problem, json_failure, shortened};
 
 /// What VMware's errors hold but for the path, which the edge knows.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,16 +55,7 @@ impl VmcErrorBody {
             error_code: &self.error_code,
             error_messages: &self.error_messages,
         };
-        let body = serde_json::to_vec(&document).expect("plain text and numbers serialize");
-        let mut response = Response::new(Body::from(body));
-        *response.status_mut() = self.status;
-        let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        if let Some(span) = self.retry_after {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from(whole_seconds(span)));
-        }
-        response
+        json_failure(self.status, JSON, &document, self.retry_after)
     }
 }
 
@@ -100,6 +89,7 @@ impl IntoResponse for VmcErrorBody {
 
 #[cfg(test)]
 mod tests {
+    use http::header;
     use http_body_util::BodyExt as _;
 
     use super::*;

@@ -1,12 +1,13 @@
 //! Errors in the shape of VMware Cloud Services (`CspErrorResponse`).
 
 use axum::body::Body;
-use http::{HeaderValue, Response, StatusCode, header};
+use http::Response;
 use serde::Serialize;
 
 use crate::{
     access::Refusal,
-    problem::{Code, Problem, whole_seconds},
+    drop_in::{JSON, vmc_error::allowed},
+    problem::{Code, Problem, json_failure},
 };
 
 /// The body, with the members that CSP's has. CSP's clients show `message`.
@@ -25,9 +26,9 @@ struct CspErrorResponse<'a> {
 
 /// The answer that a problem makes.
 pub(in crate::drop_in) fn render_error(problem: &Problem, request_id: &str) -> Response<Body> {
-    let code = csp_code(problem);
+    let (code, status) = (csp_code(problem), allowed(problem.status()));
     let document = CspErrorResponse {
-        status_code: status(problem).as_u16(),
+        status_code: status.as_u16(),
         trace_id: request_id,
         csp_error_code: code,
         error_code: problem.code().as_str(),
@@ -36,24 +37,7 @@ pub(in crate::drop_in) fn render_error(problem: &Problem, request_id: &str) -> R
         request_id,
         metadata: None,
     };
-    let body = serde_json::to_vec(&document).expect("plain text and numbers serialize");
-    let mut response = Response::new(Body::from(body));
-    *response.status_mut() = status(problem);
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    if let Some(span) = problem.retry_after() {
-        headers.insert(header::RETRY_AFTER, HeaderValue::from(whole_seconds(span)));
-    }
-    response
-}
-
-/// As at VMware's other API, no tool has to know a 502.
-fn status(problem: &Problem) -> StatusCode {
-    match problem.status() {
-        StatusCode::BAD_GATEWAY => StatusCode::SERVICE_UNAVAILABLE,
-        status => status,
-    }
+    json_failure(status, JSON, &document, problem.retry_after())
 }
 
 /// `cspErrorCode`: what CSP was seen to say, and else its module with the status.

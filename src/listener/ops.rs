@@ -71,23 +71,23 @@ struct ReadyReport {
     oidc: Option<OidcReport>,
     /// Only where replicas share.
     #[serde(skip_serializing_if = "Option::is_none")]
-    shared: Option<SharedReport>,
-    audit: AuditReport,
-    reload: BTreeMap<&'static str, ReloadReport>,
+    shared: Option<PartReport>,
+    /// Whether decisions can be recorded; `ok` where none are.
+    audit: PartReport,
+    reload: BTreeMap<&'static str, PartReport>,
 }
 
-/// Whether decisions can be recorded; `ok` where none are.
+/// Whether something works, and why it does not.
 #[derive(Debug, Serialize)]
-struct AuditReport {
+struct PartReport {
     ok: bool,
     last_error: Option<&'static str>,
 }
 
-/// What replicas share through Redis.
-#[derive(Debug, Serialize)]
-struct SharedReport {
-    ok: bool,
-    last_error: Option<&'static str>,
+impl From<Option<&'static str>> for PartReport {
+    fn from(last_error: Option<&'static str>) -> Self {
+        Self { ok: last_error.is_none(), last_error }
+    }
 }
 
 /// The keys that callers' tokens are verified with.
@@ -149,12 +149,6 @@ struct DiscoveryReport {
     last_error: Option<&'static str>,
     #[serde(flatten)]
     circuit: CircuitReport,
-}
-
-#[derive(Debug, Serialize)]
-struct ReloadReport {
-    ok: bool,
-    last_error: Option<&'static str>,
 }
 
 fn error(kind: Option<Kind>) -> Option<&'static str> {
@@ -245,18 +239,13 @@ async fn readyz(State(ops): State<Ops>) -> impl IntoResponse {
         age_s: seconds(status.age),
         last_error: status.error,
     });
-    let shared = ops.replicas.map(|replicas| replicas.status()).map(|status| SharedReport {
+    let shared = ops.replicas.map(|replicas| replicas.status()).map(|status| PartReport {
         ok: status.is_ok,
         last_error: status.last_error.filter(|_| !status.is_ok).map(SharingError::as_str),
     });
-    let reload = ops
-        .reloads
-        .status()
-        .into_iter()
-        .map(|(file, error)| (file, ReloadReport { ok: error.is_none(), last_error: error }))
-        .collect();
-    let last_error = ops.audit.last_error();
-    let audit = AuditReport { ok: last_error.is_none(), last_error };
+    let reload = ops.reloads.status().into_iter();
+    let reload = reload.map(|(file, error)| (file, error.into())).collect();
+    let audit = ops.audit.last_error().into();
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let headers = [(header::CACHE_CONTROL, "no-store")];
     (status, headers, Json(ReadyReport { ready, orgs, discovery, oidc, shared, audit, reload }))

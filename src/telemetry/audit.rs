@@ -35,6 +35,7 @@ pub use self::record::{AuditRecord, CertificateRecord, Decision};
 use self::{
     output::{AuditFile, AuditOutput, WriterOutput},
     queue::{AuditQueue, AuditWriter, QueuedRecord},
+    record::line,
 };
 use super::{metrics::Metrics, settings::AuditTarget};
 
@@ -187,14 +188,12 @@ impl Audit {
         };
         Ok(AuditPermit(Some((queue.clone(), permit))))
     }
-}
 
-impl Audit {
     /// Records a certificate that was refused in a handshake, and does not wait for it to be written:
     /// nobody is answered. If it cannot be written that is counted.
     pub async fn record_certificate(&self, record: &CertificateRecord<'_>) {
         if let Ok(AuditPermit(Some((queue, permit)))) = self.reserve().await {
-            queue.send(QueuedRecord { line: record.line(), written: None, _permit: permit });
+            queue.send(QueuedRecord { line: line(record), written: None, _permit: permit });
         }
     }
 }
@@ -233,7 +232,7 @@ impl AuditPermit {
         let waiting = self.0.map(|(queue, permit)| {
             let (written, result) = oneshot::channel();
             let entry =
-                QueuedRecord { line: record.line(), written: Some(written), _permit: permit };
+                QueuedRecord { line: line(record), written: Some(written), _permit: permit };
             queue.send(entry);
             (queue, result)
         });
@@ -253,7 +252,7 @@ impl AuditPermit {
     /// that is counted.
     pub fn leave(self, record: &AuditRecord<'_>) {
         if let Some((queue, permit)) = self.0 {
-            queue.send(QueuedRecord { line: record.line(), written: None, _permit: permit });
+            queue.send(QueuedRecord { line: line(record), written: None, _permit: permit });
         }
     }
 }

@@ -63,13 +63,11 @@ base::closed_set! {
     }
 }
 
-impl AuditRecord<'_> {
-    /// One line. JSON escapes what would end it, so no field can make it two.
-    pub(super) fn line(&self) -> Vec<u8> {
-        let mut line = serde_json::to_vec(self).expect("texts and numbers serialize");
-        line.push(b'\n');
-        line
-    }
+/// A record as one line. JSON escapes what would end it, so no field can make it two.
+pub(super) fn line(record: &impl Serialize) -> Vec<u8> {
+    let mut line = serde_json::to_vec(record).expect("texts and numbers serialize");
+    line.push(b'\n');
+    line
 }
 
 /// A client certificate that a TLS handshake has refused: there was no request.
@@ -92,13 +90,4 @@ pub struct CertificateRecord<'a> {
     pub decision: Decision,
     /// Why.
     pub reason: &'static str,
-}
-
-impl CertificateRecord<'_> {
-    /// One line, as [`AuditRecord`]'s.
-    pub(super) fn line(&self) -> Vec<u8> {
-        let mut line = serde_json::to_vec(self).expect("texts and numbers serialize");
-        line.push(b'\n');
-        line
-    }
 }

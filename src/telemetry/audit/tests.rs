@@ -158,7 +158,7 @@ fn a_record_says_who_asked_what_and_what_was_decided() {
         ..record("r")
     };
     assert_eq!(
-        String::from_utf8(record.line()).unwrap(),
+        String::from_utf8(line(&record)).unwrap(),
         concat!(
             r#"{"timestamp":"1970-01-01T00:00:00Z","id":"00000000-0000-0000-0000-000000000000","#,
             r#""http.request_id":"r","caller":"billing","credential":"0a1b2c3d","#,
@@ -222,7 +222,7 @@ async fn a_disk_that_takes_a_byte_at_a_time_gets_whole_records() {
 #[tokio::test]
 async fn a_full_disk_fails_exactly_what_is_not_whole_and_then_recovers() {
     let scene = Scene::with(100, Duration::from_millis(1));
-    let size = record("a").line().len();
+    let size = line(&record("a")).len();
     scene.disk.set(|disk| (disk.hangs, disk.room) = (true, Some(2 * size + 10)));
     let first = scene.slot().await.write(&record("0"));
     scene.disk.wait_for_calls(1);
@@ -427,7 +427,7 @@ proptest! {
             status,
             ..record("r")
         };
-        let line = record.line();
+        let line = line(&record);
         let controls = line.iter().filter(|byte| **byte < b' ').count();
         prop_assert_eq!(controls, 1);
         prop_assert_eq!(line.last(), Some(&b'\n'));

@@ -76,9 +76,7 @@ impl RequestIdentity {
             looked_at,
         })
     }
-}
 
-impl RequestIdentity {
     /// Judges whether the sender is known and may ask now, whatever its scopes: 401, then 429.
     /// Counts the request against its caller's rate.
     ///

@@ -118,9 +118,7 @@ impl Refusal {
             Self::Certificate(fault) => fault.as_str(),
         }
     }
-}
 
-impl Refusal {
     /// Those that are neither a token's nor a certificate's.
     const OTHERS: &[Self] = &[
         Self::Missing,

@@ -31,9 +31,7 @@ impl KeyDigest {
     pub fn of(key: &[u8]) -> Self {
         Self(Sha256::digest(key).into())
     }
-}
 
-impl KeyDigest {
     /// The digest itself.
     pub(crate) fn as_bytes(&self) -> &[u8; 32] {
         &self.0

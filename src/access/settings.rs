@@ -89,9 +89,7 @@ impl CallerSettings {
             not_after: None,
         }
     }
-}
 
-impl CallerSettings {
     /// Whether it may use VMware's own API alone.
     pub fn is_for_tools_only(&self) -> bool {
         self.scopes.iter().all(|scope| *scope == Scope::VmcRead)

@@ -308,9 +308,7 @@ impl Config {
         }
         warnings
     }
-}
 
-impl Config {
     /// Whether there is a caller who can get an access token for VMware's own API.
     fn has_drop_in_callers(&self) -> bool {
         self.access.callers().is_some_and(|configured| {

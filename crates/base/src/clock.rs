@@ -127,9 +127,7 @@ impl Clock {
             }
         }
     }
-}
 
-impl Clock {
     /// As [`Clock::sleep_until`], with one timer: late by the time that the machine was suspended.
     /// For sleeps that only keep a caller waiting.
     pub async fn sleep_until_coarse(&self, deadline: Instant) {

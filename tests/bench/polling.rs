@@ -66,8 +66,8 @@ async fn run() -> String {
         seen.failures,
         seen.stale,
         seen.oldest_s,
-        stats.mints(),
-        stats.org_list_reads(),
-        stats.sddc_list_reads(),
+        stats.mints,
+        stats.org_list_reads,
+        stats.sddc_list_reads,
     )
 }

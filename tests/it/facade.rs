@@ -466,7 +466,7 @@ async fn no_probe_causes_an_upstream_call() {
     let ready = gateway.send_bare(Method::GET, "/readyz", &[]).await;
     assert_eq!(ready.status, StatusCode::OK, "a good token and a closed circuit");
     let stats = cloud.simulator.stats();
-    assert_eq!((stats.sddc_list_reads(), stats.org_list_reads(), stats.mint_attempts()), (0, 0, 1));
+    assert_eq!((stats.sddc_list_reads, stats.org_list_reads, stats.mint_attempts), (0, 0, 1));
 }
 
 // Metrics and access lines.

@@ -70,7 +70,7 @@ fn paths(cloud: &Cloud) -> Vec<String> {
 /// Everything that VMC was asked.
 fn reads(cloud: &Cloud) -> u64 {
     let stats = cloud.simulator.stats();
-    stats.endpoints().iter().filter(|(path, _)| path.starts_with("/vmc/")).map(|(_, n)| n).sum()
+    stats.endpoints.iter().filter(|(path, _)| path.starts_with("/vmc/")).map(|(_, n)| n).sum()
 }
 
 /// Asks with request directives.

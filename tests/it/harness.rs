@@ -55,15 +55,16 @@ impl Cloud {
     }
 
     pub fn mints(&self) -> u64 {
-        self.simulator.stats().mints()
+        self.simulator.stats().mints
     }
 
     pub fn mint_attempts(&self) -> u64 {
-        self.simulator.stats().mint_attempts()
+        self.simulator.stats().mint_attempts
     }
 
     pub fn sddc_reads(&self) -> u64 {
-        self.simulator.stats().sddc_list_reads()
+        let stats = self.simulator.stats();
+        stats.sddc_list_reads
     }
 }
 

@@ -124,7 +124,7 @@ fn name_of(cloud: &Cloud, sddc: &str) -> String {
 
 /// How often VMC was asked for anything.
 fn upstream_calls(cloud: &Cloud) -> u64 {
-    cloud.simulator.stats().endpoints().values().sum()
+    cloud.simulator.stats().endpoints.values().sum()
 }
 
 #[tokio::test]

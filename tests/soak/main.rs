@@ -286,9 +286,9 @@ impl Soak {
         for (fault, count) in judge.weather.played() {
             line(&format!("fault at {fault}"), &count.to_string());
         }
-        line("requests that met a fault", &stats.faults().to_string());
-        line("tokens minted", &stats.mints().to_string());
-        line("reads of SDDCs", &stats.sddc_list_reads().to_string());
+        line("requests that met a fault", &stats.faults.to_string());
+        line("tokens minted", &stats.mints.to_string());
+        line("reads of SDDCs", &stats.sddc_list_reads.to_string());
         let (first, last) = (&self.samples[0], &self.samples[self.samples.len() - 1]);
         let both = |figure: fn(&Sample) -> u64| format!("{} {}", figure(first), figure(last));
         line("samples", &self.samples.len().to_string());

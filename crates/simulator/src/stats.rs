@@ -13,82 +13,34 @@ const WITH_DELETED: &str = "/vmc/api/orgs/{org}/sddcs?includeDeleted=true";
 /// arrived.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Stats {
-    mints: u64,
-    mint_attempts: u64,
-    sddc_list_reads: u64,
-    deleted_list_reads: u64,
-    sddc_reads: u64,
-    org_list_reads: u64,
-    org_reads: u64,
-    task_list_reads: u64,
-    task_reads: u64,
-    unauthorized: u64,
-    faults: u64,
-    endpoints: BTreeMap<&'static str, u64>,
+    /// Tokens issued.
+    pub mints: u64,
+    /// Requests for a token, whatever became of them.
+    pub mint_attempts: u64,
+    /// Requests for an organization's SDDCs, those for the deleted ones too apart.
+    pub sddc_list_reads: u64,
+    /// Requests for an organization's SDDCs with the deleted ones (`includeDeleted=true`).
+    pub deleted_list_reads: u64,
+    /// Requests for one SDDC.
+    pub sddc_reads: u64,
+    /// Requests for VMC's list of organizations.
+    pub org_list_reads: u64,
+    /// Requests for one of VMC's organizations.
+    pub org_reads: u64,
+    /// Requests for an organization's tasks.
+    pub task_list_reads: u64,
+    /// Requests for one task.
+    pub task_reads: u64,
+    /// Answers 401 that no fault made up, of both services.
+    pub unauthorized: u64,
+    /// Requests that met a scripted fault.
+    pub faults: u64,
+    /// Requests by endpoint template (`/vmc/api/orgs/{org}/sddcs`, which with deleted SDDCs is
+    /// `/vmc/api/orgs/{org}/sddcs?includeDeleted=true`); unknown paths are `other`.
+    pub endpoints: BTreeMap<&'static str, u64>,
 }
 
 impl Stats {
-    /// Tokens issued.
-    pub fn mints(&self) -> u64 {
-        self.mints
-    }
-
-    /// Requests for a token, whatever became of them.
-    pub fn mint_attempts(&self) -> u64 {
-        self.mint_attempts
-    }
-
-    /// Requests for an organization's SDDCs, those for the deleted ones too apart.
-    pub fn sddc_list_reads(&self) -> u64 {
-        self.sddc_list_reads
-    }
-
-    /// Requests for an organization's SDDCs with the deleted ones (`includeDeleted=true`).
-    pub fn deleted_list_reads(&self) -> u64 {
-        self.deleted_list_reads
-    }
-
-    /// Requests for one SDDC.
-    pub fn sddc_reads(&self) -> u64 {
-        self.sddc_reads
-    }
-
-    /// Requests for VMC's list of organizations.
-    pub fn org_list_reads(&self) -> u64 {
-        self.org_list_reads
-    }
-
-    /// Requests for one of VMC's organizations.
-    pub fn org_reads(&self) -> u64 {
-        self.org_reads
-    }
-
-    /// Requests for an organization's tasks.
-    pub fn task_list_reads(&self) -> u64 {
-        self.task_list_reads
-    }
-
-    /// Requests for one task.
-    pub fn task_reads(&self) -> u64 {
-        self.task_reads
-    }
-
-    /// Answers 401 that no fault made up, of both services.
-    pub fn unauthorized(&self) -> u64 {
-        self.unauthorized
-    }
-
-    /// Requests that met a scripted fault.
-    pub fn faults(&self) -> u64 {
-        self.faults
-    }
-
-    /// Requests by endpoint template (`/vmc/api/orgs/{org}/sddcs`, which with deleted SDDCs is
-    /// `/vmc/api/orgs/{org}/sddcs?includeDeleted=true`); unknown paths are `other`.
-    pub fn endpoints(&self) -> &BTreeMap<&'static str, u64> {
-        &self.endpoints
-    }
-
     /// Requests to one endpoint, named by its template.
     pub fn endpoint(&self, template: &str) -> u64 {
         self.endpoints.get(template).copied().unwrap_or(0)

@@ -110,9 +110,9 @@ pub async fn upstream(world: &World, (target, path): (Target, &str)) -> Outlets 
         if target == Target::Csp {
             simulator.revoke_tokens();
         }
-        let met = simulator.stats().faults();
+        let met = simulator.stats().faults;
         outlets.questions(world, &warm, &QUESTIONS, &format!("{name}, with a snapshot")).await;
-        assert!(simulator.stats().faults() > met, "{name}");
+        assert!(simulator.stats().faults > met, "{name}");
         simulator.clear_faults();
     }
     outlets.add(format!("{path}: access lines"), warm.stop().await);

@@ -79,7 +79,7 @@ async fn a_token_that_vmware_revokes_costs_a_tool_nothing() {
     scene.tools.gateway.advance(5);
     assert_eq!(scene.get(&scene.sddcs()).await.status, 200);
     let stats = scene.cloud.simulator.stats();
-    assert_eq!((stats.mints(), stats.unauthorized()), (2, 1));
+    assert_eq!((stats.mints, stats.unauthorized), (2, 1));
 }
 
 #[tokio::test]

@@ -66,7 +66,7 @@ async fn an_organization_outside_the_view_takes_the_way_of_one_that_does_not_exi
     let viewer = viewer(&tools, &keys[0]).await;
     assert_eq!(viewer.ids("/vmc/api/orgs").await, [&*ids[0]]);
     assert_eq!(viewer.get(&format!("/vmc/api/orgs/{}/sddcs", ids[0])).await.status, 200);
-    let calls = || cloud.simulator.stats().endpoints().values().sum::<u64>();
+    let calls = || cloud.simulator.stats().endpoints.values().sum::<u64>();
     let before = calls();
     for rest in ["", "/sddcs", "/tasks", "/tasks/x", "/sddcs/x", "/sddcs/x/primarycluster"] {
         let hidden = viewer.get(&format!("/vmc/api/orgs/{}{rest}", ids[1])).await;

@@ -92,7 +92,7 @@ async fn a_tool_gets_vmwares_document_without_secrets_whichever_header_has_its_t
     }
     let template = "/vmc/api/orgs/{org}/sddcs/{sddc}";
     assert_eq!(scene.cloud.simulator.stats().endpoint(template), 1, "kept for 5 s");
-    assert_eq!(scene.cloud.simulator.stats().unauthorized(), 0, "the gateway's own token");
+    assert_eq!(scene.cloud.simulator.stats().unauthorized, 0, "the gateway's own token");
 }
 
 #[tokio::test]
@@ -248,7 +248,7 @@ async fn tools_that_wait_take_no_place_of_the_facades() {
         }
     }
     assert_eq!(waiting.len(), 32, "the others were refused at once");
-    let reads = scene.cloud.simulator.stats().task_reads();
+    let reads = scene.cloud.simulator.stats().task_reads;
     assert!(reads <= 4, "{reads} under way for one caller");
     assert_eq!(scene.tools.gateway.get("/sddcs").await.status, 200);
     assert_eq!(scene.tools.gateway.get("/orgs").await.status, 200);

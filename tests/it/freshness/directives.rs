@@ -24,7 +24,7 @@ async fn no_cache_is_answered_from_a_read_of_its_own_on_every_path() {
             let is_beside = mode == Mode::Discovered && !path.starts_with("/orgs");
             let is_beside = is_beside || path.contains("/sddcs");
             let count = || {
-                let beside = cloud.simulator.stats().org_list_reads();
+                let beside = cloud.simulator.stats().org_list_reads;
                 reads(&cloud) - if is_beside { beside } else { 0 }
             };
             let before = count();

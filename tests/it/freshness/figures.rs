@@ -27,7 +27,7 @@ async fn a_thousand_cold_callers_cost_one_mint_and_one_read_of_each_list() {
         let tags = answers.iter().map(|answer| answer.header("etag"));
         assert!(tags.clone().all(|tag| Some(tag) == tags.clone().next()));
         let stats = cloud.simulator.stats();
-        let (orgs, sddcs) = (stats.org_list_reads(), stats.sddc_list_reads());
+        let (orgs, sddcs) = (stats.org_list_reads, stats.sddc_list_reads);
         println!(
             "{mode:?}, 1000 cold callers: {} mint, {orgs} org-list reads, {sddcs} SDDC-list reads; \
              {served:?}",
@@ -52,12 +52,8 @@ async fn a_thousand_cold_callers_of_every_list_cost_one_read_of_each() {
     let answers = join_all((0..1000).map(|at| gateway.get(paths[at % paths.len()]))).await;
     assert!(answers.iter().all(|answer: &Answer| answer.status == StatusCode::OK));
     let stats = cloud.simulator.stats();
-    let reads = [
-        stats.sddc_list_reads(),
-        stats.deleted_list_reads(),
-        stats.task_list_reads(),
-        stats.org_reads(),
-    ];
+    let reads =
+        [stats.sddc_list_reads, stats.deleted_list_reads, stats.task_list_reads, stats.org_reads];
     assert_eq!((cloud.mint_attempts(), reads), (1, [1; 4]));
 }
 
@@ -72,7 +68,7 @@ async fn an_hour_of_polling_costs_upstream_what_the_poller_alone_costs() {
         .await;
     let hour = hour::poll(gateway.api, gateway.key(), &gateway.clock, 3600, CALLERS).await;
     let stats = cloud.simulator.stats();
-    let (orgs, sddcs) = (stats.org_list_reads(), stats.sddc_list_reads());
+    let (orgs, sddcs) = (stats.org_list_reads, stats.sddc_list_reads);
     println!(
         "3600 s, {CALLERS} callers a second: {} answers, {} failures, {} stale, the oldest {} s; \
          upstream {} mints, {orgs} org-list reads, {sddcs} SDDC-list reads",

@@ -225,7 +225,7 @@ async fn each_configured_org_has_a_token_of_its_own() {
         let mints = gateway.metric("sddc_gateway_token_mints_total", &label).await;
         assert_eq!(mints.to_string(), "1", "{org}");
     }
-    assert_eq!(cloud.simulator.stats().unauthorized(), 0);
+    assert_eq!(cloud.simulator.stats().unauthorized, 0);
 }
 
 #[tokio::test]
@@ -236,7 +236,7 @@ async fn lists_with_deleted_sddcs_are_believed_by_the_same_rules() {
     let id = cloud.simulator.sddc_ids()[0].clone();
     cloud.simulator.patch_sddc(&id, json!({ "name": "newer", "version": 500 }));
     let before = gateway.get(path).await;
-    let reads = || cloud.simulator.stats().deleted_list_reads();
+    let reads = || cloud.simulator.stats().deleted_list_reads;
     // A loss that the second reading does not confirm.
     cloud.simulator.script(Fault::on(Target::Vmc, super::SDDCS).body("[]").times(1));
     gateway.advance(61);

@@ -60,7 +60,7 @@ async fn ten_minutes_without_upstream_fail_nobody_and_every_age_is_right() {
                 }
             }
         }
-        let asked = cloud.simulator.stats().faults();
+        let asked = cloud.simulator.stats().faults;
         println!("{mode:?}, 600 s of outage, {} answers, 0 failures, {asked} tries", 60 * CALLERS);
         for (age, served) in told {
             println!("  Age: {age:>3}  Cache-Status: sddc-gateway; {served}");

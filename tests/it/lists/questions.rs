@@ -44,7 +44,7 @@ async fn lists_answer_what_is_asked() {
     ] {
         assert_eq!(gateway.get(&format!("/sddcs?{question}")).await.names(), names, "{question}");
     }
-    assert_eq!((cloud.sddc_reads(), cloud.simulator.stats().deleted_list_reads()), (2, 0));
+    assert_eq!((cloud.sddc_reads(), cloud.simulator.stats().deleted_list_reads), (2, 0));
     for (path, count) in [
         ("/clusters?state=READY&host_count=6", 2),
         ("/clusters?hyper_threading=true", 0),

@@ -55,7 +55,7 @@ async fn the_poller_does_not_wait_behind_callers() {
     // The callers' one place is taken.
     let stuck = gateway.get("/tasks");
     let look = async {
-        let tasks = async |_: &TestGateway| cloud.simulator.stats().task_list_reads() == 1;
+        let tasks = async |_: &TestGateway| cloud.simulator.stats().task_list_reads == 1;
         gateway.until("a read of the tasks", tasks).await;
         for polls in 2..=3 {
             gateway.advance(30);

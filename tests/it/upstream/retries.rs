@@ -151,7 +151,7 @@ async fn a_retry_never_sends_a_token_that_has_ended_meanwhile() {
     };
     let (answer, ()) = tokio::join!(ask, expire);
     assert_eq!(answer.status, 200, "{}", answer.text());
-    assert_eq!((cloud.mints(), cloud.simulator.stats().unauthorized()), (2, 0));
+    assert_eq!((cloud.mints(), cloud.simulator.stats().unauthorized), (2, 0));
 }
 
 #[tokio::test]
@@ -172,7 +172,7 @@ async fn a_denied_list_opens_its_own_circuit_and_no_other() {
     let gateway = gateway(&cloud).await;
     cloud.simulator.script(Fault::on(Target::Vmc, "*/tasks").status(403));
     assert_eq!(gateway.get("/tasks").await.code(), "upstream-credentials-rejected");
-    let reads = cloud.simulator.stats().task_list_reads();
+    let reads = cloud.simulator.stats().task_list_reads;
     for path in ["/sddcs", "/sddcs?include_deleted=true", "/orgs"] {
         assert_eq!(gateway.get(path).await.served(), "fwd=miss; stored", "{path}");
     }
@@ -183,7 +183,7 @@ async fn a_denied_list_opens_its_own_circuit_and_no_other() {
         (held.code().as_str(), held.header("retry-after")),
         ("upstream-credentials-rejected", "60")
     );
-    assert_eq!(cloud.simulator.stats().task_list_reads(), reads, "held back");
+    assert_eq!(cloud.simulator.stats().task_list_reads, reads, "held back");
     // The list that tells whether there are SDDCs shows in the org's circuit.
     cloud.simulator.script(sddcs().status(403));
     gateway.advance(59);

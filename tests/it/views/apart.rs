@@ -131,6 +131,6 @@ async fn an_answer_is_as_old_as_what_its_caller_sees_of_it() {
             assert_eq!((mine.header("age"), mine.served()), ("5", "hit; ttl=55"), "{path}");
         }
         let stats = cloud.simulator.stats();
-        assert_eq!((stats.sddc_list_reads(), stats.task_list_reads()), (3, 3));
+        assert_eq!((stats.sddc_list_reads, stats.task_list_reads), (3, 3));
     }
 }

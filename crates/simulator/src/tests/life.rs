@@ -93,8 +93,8 @@ async fn reads_of_tasks_and_of_deleted_sddcs_are_counted_apart() {
         assert_eq!(simulator.stats().endpoint(endpoint), reads, "{endpoint}");
     }
     let stats = simulator.stats();
-    let lists = (stats.sddc_list_reads(), stats.deleted_list_reads());
-    assert_eq!((lists, stats.task_list_reads(), stats.task_reads()), ((2, 1), 1, 1));
+    let lists = (stats.sddc_list_reads, stats.deleted_list_reads);
+    assert_eq!((lists, stats.task_list_reads, stats.task_reads), ((2, 1), 1, 1));
 }
 
 #[tokio::test]

@@ -28,7 +28,7 @@ impl Simulator {
                 let keys = "/csp/gateway/am/api/auth/token-public-key?format=jwks";
                 reply::json(StatusCode::OK, &json!({ "issuer": ISSUER, "jwks_uri": keys }))
             }
-            Route::CspOrg { org } => self.csp_org(&request.headers, org),
+            Route::CspOrg(org) => self.csp_org(&request.headers, org),
             // Service accounts are refused by access policy, whatever their roles.
             _ => match self.grant_of(&request.headers) {
                 Some(_) => self.refusal(StatusCode::FORBIDDEN, "250.403", "Access is denied"),

@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::{route::Route, vmc};
+use super::{
+    route::{OrgRead, Route},
+    vmc,
+};
 
 /// The name of lists of SDDCs that ask for the deleted ones too.
 const WITH_DELETED: &str = "/vmc/api/orgs/{org}/sddcs?includeDeleted=true";
@@ -48,21 +51,25 @@ impl Stats {
 
     pub(super) fn count(&mut self, route: Option<&Route<'_>>, query: &str) {
         let with_deleted =
-            matches!(route, Some(Route::Sddcs { .. })) && vmc::asks_for_deleted(query);
+            matches!(route, Some(Route::InOrg(_, OrgRead::Sddcs))) && vmc::asks_for_deleted(query);
         let plain = route.map_or("other", Route::template);
         let endpoint = if with_deleted { WITH_DELETED } else { plain };
         *self.endpoints.entry(endpoint).or_default() += 1;
-        match route {
-            Some(Route::Sddcs { .. }) if with_deleted => self.deleted_list_reads += 1,
-            Some(Route::Token | Route::Authorize | Route::ApiToken) => self.mint_attempts += 1,
-            Some(Route::Sddcs { .. }) => self.sddc_list_reads += 1,
-            Some(Route::Sddc { .. }) => self.sddc_reads += 1,
-            Some(Route::Orgs) => self.org_list_reads += 1,
-            Some(Route::Org { .. }) => self.org_reads += 1,
-            Some(Route::Tasks { .. }) => self.task_list_reads += 1,
-            Some(Route::Task { .. }) => self.task_reads += 1,
-            _ => {}
-        }
+        let read = match route {
+            Some(Route::Token | Route::Authorize | Route::ApiToken) => &mut self.mint_attempts,
+            Some(Route::Orgs) => &mut self.org_list_reads,
+            Some(Route::InOrg(_, read)) => match read {
+                OrgRead::Sddcs if with_deleted => &mut self.deleted_list_reads,
+                OrgRead::Sddcs => &mut self.sddc_list_reads,
+                OrgRead::Sddc(_) => &mut self.sddc_reads,
+                OrgRead::Itself => &mut self.org_reads,
+                OrgRead::Tasks => &mut self.task_list_reads,
+                OrgRead::Task(_) => &mut self.task_reads,
+                OrgRead::PrimaryCluster(_) => return,
+            },
+            _ => return,
+        };
+        *read += 1;
     }
 
     pub(super) fn count_mint(&mut self) {

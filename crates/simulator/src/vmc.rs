@@ -12,7 +12,7 @@ use super::{
     documents::{Read, ReadPlaces},
     filter::TaskFilter,
     reply::{self, Reply},
-    route::Route,
+    route::{OrgRead, Route},
     store::Store,
     tokens::Grant,
 };
@@ -74,41 +74,43 @@ impl Simulator {
 }
 
 fn read(store: &Store, grant: &Grant, route: Route<'_>, query: &str) -> Result<Reply, Refusal> {
-    if let Route::Orgs = route {
-        let seen = store.orgs().iter().filter(|org| grant.sees(&org.id));
-        return Ok(reply::json_list(seen.map(|org| org.document.clone())));
-    }
-    if let Route::Read { read, places: places @ ReadPlaces { org: None, .. } } = route {
-        return written(store, read, places, query);
-    }
-    let id = org_of(route).filter(|org| grant.sees(org)).ok_or(FORBIDDEN)?;
+    let id = match route {
+        Route::Orgs => {
+            let seen = store.orgs().iter().filter(|org| grant.sees(&org.id));
+            return Ok(reply::json_list(seen.map(|org| org.document.clone())));
+        }
+        Route::Read(read, places @ ReadPlaces { org: None, .. }) => {
+            return written(store, read, places, query);
+        }
+        Route::Read(_, places) => places.org,
+        Route::InOrg(org, _) => Some(org),
+        _ => None,
+    };
+    let id = id.filter(|org| grant.sees(org)).ok_or(FORBIDDEN)?;
     let unknown = if store.is_gone(id) { NO_ORG } else { FORBIDDEN };
     let org = store.org(id).ok_or(unknown)?;
     match route {
-        Route::Sddcs { org } => sddcs(store, org, query),
-        Route::Sddc { org, sddc } => {
-            let sddc = store.sddc_of(org, sddc).ok_or(NO_SDDC)?;
+        Route::InOrg(_, OrgRead::Sddcs) => sddcs(store, id, query),
+        Route::InOrg(_, OrgRead::Sddc(sddc)) => {
+            let sddc = store.sddc_of(id, sddc).ok_or(NO_SDDC)?;
             Ok(encoded(sddc.document.clone()))
         }
-        Route::PrimaryCluster { org, sddc } => {
-            let sddc = store.sddc_of(org, sddc).ok_or(NO_SDDC)?.decode();
+        Route::InOrg(_, OrgRead::PrimaryCluster(sddc)) => {
+            let sddc = store.sddc_of(id, sddc).ok_or(NO_SDDC)?.decode();
             let cluster = &sddc["resource_config"]["clusters"][0];
-            if cluster.is_object() {
-                Ok(reply::json(StatusCode::OK, cluster))
-            } else {
-                Err(NO_CLUSTER)
-            }
+            let cluster = Some(cluster).filter(|it| it.is_object()).ok_or(NO_CLUSTER)?;
+            Ok(reply::json(StatusCode::OK, cluster))
         }
-        Route::Tasks { .. } => {
+        Route::InOrg(_, OrgRead::Tasks) => {
             let filter = filter_of(query, &TASK_ATTRIBUTES)?;
             let tasks = org.tasks.iter().filter(|task| filter.admits(task));
             Ok(reply::json_list(tasks.map(|task| task.to_string().into())))
         }
-        Route::Task { task, .. } => {
+        Route::InOrg(_, OrgRead::Task(task)) => {
             let task = org.tasks.iter().find(|known| known["id"] == task).ok_or(NO_TASK)?;
             Ok(reply::json(StatusCode::OK, task))
         }
-        Route::Read { read, places } => written(store, read, places, query),
+        Route::Read(read, places) => written(store, read, places, query),
         _ => Ok(encoded(org.document.clone())),
     }
 }
@@ -136,19 +138,6 @@ fn written(
         tasks.retain(|task| filter.admits(task));
     }
     Ok(reply::json(StatusCode::OK, &found))
-}
-
-fn org_of(route: Route<'_>) -> Option<&str> {
-    match route {
-        Route::Org { org }
-        | Route::Sddcs { org }
-        | Route::Sddc { org, .. }
-        | Route::PrimaryCluster { org, .. }
-        | Route::Tasks { org }
-        | Route::Task { org, .. } => Some(org),
-        Route::Read { places, .. } => places.org,
-        _ => None,
-    }
 }
 
 fn sddcs(store: &Store, org: &str, query: &str) -> Result<Reply, Refusal> {

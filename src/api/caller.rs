@@ -27,10 +27,7 @@ impl<S: Sync> FromRequestParts<S> for SddcReader {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, ApiError> {
-        // Without an edge before it a route lets nobody in.
-        let sender = parts.extensions.get::<RequestIdentity>();
-        let sender = sender.ok_or(Denied::Unauthenticated(Refusal::Missing))?;
-        Ok(Self(sender.admit(READS)?))
+        Ok(Self(sender(parts)?.admit(READS)?))
     }
 }
 
@@ -42,10 +39,13 @@ impl<S: Sync> FromRequestParts<S> for AnyCaller {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, ApiError> {
-        let sender = parts.extensions.get::<RequestIdentity>();
-        let sender = sender.ok_or(Denied::Unauthenticated(Refusal::Missing))?;
-        Ok(Self(sender.admit_with_any_scope()?.caller().clone()))
+        Ok(Self(sender(parts)?.admit_with_any_scope()?.caller().clone()))
     }
+}
+
+/// Who sent a request. Without an edge before it a route lets nobody in.
+fn sender(parts: &Parts) -> Result<&RequestIdentity, Denied> {
+    parts.extensions.get().ok_or(Denied::Unauthenticated(Refusal::Missing))
 }
 
 impl SddcReader {
@@ -110,12 +110,9 @@ impl Visibility {
         sddc: Option<&SddcId>,
         known: &ListContent<SddcEntry>,
     ) -> bool {
-        let Some(id) = sddc else {
-            return !self.0.limits_sddcs() && self.0.shows_org(org);
-        };
-        let sddc = known.get_all(id.as_str()).find(|entry| entry.sddc.org_id == *org);
-        let name = sddc.and_then(|entry| entry.sddc.name.as_deref());
-        self.0.shows_sddc(org, id, name)
+        let mut of_id = sddc.into_iter().flat_map(|id| known.get_all(id.as_str()));
+        let entry = of_id.find(|entry| entry.sddc.org_id == *org);
+        self.sees_owner(org, sddc, entry.and_then(|entry| entry.sddc.name.as_deref()))
     }
 
     /// Whether what belongs to an SDDC of this last known name, or to none, is seen.
@@ -134,10 +131,7 @@ impl Visibility {
     /// Whether it may be told that something of an organization is not in a list of SDDCs. What may
     /// belong to any SDDC is told to callers who see all of them.
     pub(super) fn sees_gap(&self, gap: &Gap) -> bool {
-        match &gap.sddc_id {
-            Some(id) => self.0.shows_sddc(&gap.org_id, id, None),
-            None => !self.0.limits_sddcs() && self.0.shows_org(&gap.org_id),
-        }
+        self.sees_owner(&gap.org_id, gap.sddc_id.as_ref(), None)
     }
 
     /// Whether what is seen of tasks depends on the SDDCs' names.

@@ -11,7 +11,7 @@ use axum::{body::Body, response::IntoResponse};
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use serde_json::json;
 
-use self::token_request::{AskedGrant, GrantFault};
+use self::token_request::AskedGrant;
 pub(super) use self::{error::render_error, token_request::TokenRequest};
 use super::{DropIn, JSON};
 use crate::{
@@ -99,7 +99,7 @@ fn issue(
     let admitted = sender.admit(Scope::VmcRead);
     let admitted = admitted.map_err(|denied| refused(endpoint, &denied, is_open))?;
     if let Some(fault) = asked.and_then(|asked| asked.fault()) {
-        return Err(bad_grant(fault));
+        return Err(Problem::new(Code::BadRequest, fault.to_string()));
     }
     let key = admitted.key().ok_or_else(|| refused(endpoint, &NOBODY, is_open))?;
     let org = only_org(drop_in, &admitted);
@@ -177,10 +177,6 @@ fn refusal_text(endpoint: CspEndpoint, refusal: Refusal, is_open: bool) -> &'sta
              gateway (an OAuth app of VMware's is not accepted here)"
         }
     }
-}
-
-fn bad_grant(fault: GrantFault) -> Problem {
-    Problem::new(Code::BadRequest, fault.to_string())
 }
 
 fn wrong_method(endpoint: CspEndpoint) -> Problem {

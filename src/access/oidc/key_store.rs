@@ -6,7 +6,7 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwapOption;
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 
 use super::jwks::{self, KeySet, SetFault};
 use crate::clock::{Clock, Instant};
@@ -61,7 +61,7 @@ impl KeyStore {
     /// Takes a document, asked for at `since`, if it is a good set. The same one again costs its hash.
     pub(super) fn take(&self, document: &[u8], since: Instant) -> Result<(), SetFault> {
         // Over the whole of it: of two documents the one that came last stays.
-        let mut renewal = self.renewal();
+        let mut renewal = self.renewal.lock();
         let outcome = self.replace(document);
         match &outcome {
             Ok(()) => {
@@ -90,27 +90,23 @@ impl KeyStore {
 
     /// Notes that there was no document to take.
     pub(super) fn failed(&self, reason: &'static str, why: &dyn fmt::Display) {
-        let mut renewal = self.renewal();
+        let mut renewal = self.renewal.lock();
         renewal.error = Some(reason);
         renewal.why = Some(why.to_string().into());
     }
 
     /// Whether a good document was asked for at that moment or later, and has come.
     pub(super) fn is_good_since(&self, moment: Instant) -> bool {
-        self.renewal().good_since.is_some_and(|since| since >= moment)
+        self.renewal.lock().good_since.is_some_and(|since| since >= moment)
     }
 
     pub(super) fn status(&self) -> OidcStatus {
-        let renewal = self.renewal();
+        let renewal = self.renewal.lock();
         OidcStatus {
             keys: self.held().map_or(0, |held| held.set.len()),
             age: renewal.good_at.map(|good_at| self.clock.now().since(good_at)),
             error: renewal.error,
             why: renewal.why.clone(),
         }
-    }
-
-    fn renewal(&self) -> MutexGuard<'_, KeyRenewal> {
-        self.renewal.lock()
     }
 }

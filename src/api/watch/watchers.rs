@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 
 use crate::{access::CallerName, telemetry::Metrics};
 
@@ -42,7 +42,7 @@ impl WatcherLimit {
     /// `None` when there are too many already, of this caller or of all.
     pub(in crate::api) fn enter(&self, caller: &CallerName) -> Option<WatchPermit> {
         let count = &self.0;
-        let mut held = count.held();
+        let mut held = count.held.lock();
         let own = held.by_caller.get(caller).copied().unwrap_or_default();
         if held.all >= count.max || own >= count.max_per_caller {
             return None;
@@ -54,15 +54,9 @@ impl WatcherLimit {
     }
 }
 
-impl WatcherCount {
-    fn held(&self) -> MutexGuard<'_, OpenWatches> {
-        self.held.lock()
-    }
-}
-
 impl Drop for WatchPermit {
     fn drop(&mut self) {
-        let mut held = self.count.held();
+        let mut held = self.count.held.lock();
         held.all -= 1;
         if let Some(own) = held.by_caller.get_mut(&self.caller) {
             *own -= 1;
@@ -104,7 +98,7 @@ mod tests {
             let rest: Vec<_> = other.take(max).collect();
             assert_eq!(rest.len(), (max - most).min(most), "of {max}");
             drop((held, rest));
-            assert!(watchers.0.held().by_caller.is_empty());
+            assert!(watchers.0.held.lock().by_caller.is_empty());
             assert!(watchers.enter(&greedy).is_some());
         }
     }

@@ -52,11 +52,9 @@ impl Default for HeldSecrets {
 impl HeldSecrets {
     /// Takes an organization's new token.
     pub(super) fn hold_token(&self, org: Option<&OrgId>, token: SecretString) {
-        let mut held = self.lock();
+        let mut held = self.0.held.lock();
         keep_newest(held.tokens.entry(org.cloned()).or_default(), token);
-        held.note_change();
-        drop(held);
-        self.0.changed.send_replace(());
+        self.note_change(held);
     }
 
     /// Takes the client secret, if it is not held already. `forms` tells how it may be sent.
@@ -65,33 +63,29 @@ impl HeldSecrets {
         secret: &ClientSecret,
         forms: impl FnOnce() -> Vec<SecretString>,
     ) {
-        let mut held = self.lock();
+        let mut held = self.0.held.lock();
         if held.clients.iter().any(|(known, _)| known.same_as(secret)) {
             return;
         }
         keep_newest(&mut held.clients, (secret.clone(), forms()));
-        held.note_change();
-        drop(held);
-        self.0.changed.send_replace(());
+        self.note_change(held);
     }
 
     /// Takes secrets that are none of VMware's, in the place of those taken before.
     pub(super) fn hold_own(&self, secrets: Vec<SecretString>) {
-        let mut held = self.lock();
+        let mut held = self.0.held.lock();
         held.own = secrets;
-        held.note_change();
-        drop(held);
-        self.0.changed.send_replace(());
+        self.note_change(held);
     }
 
     /// Finds what is held now.
     pub(super) fn scrubber(&self) -> Arc<Scrubber> {
-        if let Some(scrubber) = &self.lock().scrubber {
+        if let Some(scrubber) = &self.0.held.lock().scrubber {
             return scrubber.clone();
         }
         // Not under the lock that every read takes for the generation.
         let _building = self.0.building.lock();
-        let held = self.lock();
+        let held = self.0.held.lock();
         if let Some(scrubber) = &held.scrubber {
             return scrubber.clone();
         }
@@ -101,32 +95,28 @@ impl HeldSecrets {
         let generation = held.generation;
         drop(held);
         let scrubber = Arc::new(Scrubber::new(secrets));
-        let mut held = self.lock();
+        let mut held = self.0.held.lock();
         if held.generation == generation {
             held.scrubber = Some(scrubber.clone());
         }
         scrubber
     }
 
+    fn note_change(&self, mut held: MutexGuard<'_, HeldState>) {
+        held.scrubber = None;
+        held.generation += 1;
+        drop(held);
+        self.0.changed.send_replace(());
+    }
+
     /// Another number for each change of what is held.
     pub(super) fn generation(&self) -> u64 {
-        self.lock().generation
+        self.0.held.lock().generation
     }
 
     /// Wakes when something new is held.
     pub(super) fn changes(&self) -> watch::Receiver<()> {
         self.0.changed.subscribe()
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HeldState> {
-        self.0.held.lock()
-    }
-}
-
-impl HeldState {
-    fn note_change(&mut self) {
-        self.scrubber = None;
-        self.generation += 1;
     }
 }
 

@@ -64,7 +64,7 @@ base::opaque_debug!(SecretCell);
 #[derive(Debug, Clone)]
 pub struct Mint(Arc<MintRequest>);
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct MintRequest {
     client: Client,
     url: Url,
@@ -107,28 +107,13 @@ impl Mint {
     /// The same app with the other way of joining id and secret: `check` tries it on a refusal.
     #[must_use]
     pub fn with_encoding(&self, encoding: BasicEncoding) -> Self {
-        let MintRequest { client, url, client_id, secret, held, .. } = &*self.0;
-        Self(Arc::new(MintRequest {
-            client: client.clone(),
-            url: url.clone(),
-            client_id: client_id.clone(),
-            secret: secret.clone(),
-            encoding,
-            held: held.clone(),
-        }))
+        Self(Arc::new(MintRequest { encoding, ..MintRequest::clone(&self.0) }))
     }
 
     /// The same app with a secret that is not in use yet.
     pub(super) fn with_secret(&self, secret: ClientSecret) -> Self {
-        let MintRequest { client, url, client_id, encoding, held, .. } = &*self.0;
-        let mint = Self(Arc::new(MintRequest {
-            client: client.clone(),
-            url: url.clone(),
-            client_id: client_id.clone(),
-            secret: SecretCell::new(secret),
-            encoding: *encoding,
-            held: held.clone(),
-        }));
+        let secret = SecretCell::new(secret);
+        let mint = Self(Arc::new(MintRequest { secret, ..MintRequest::clone(&self.0) }));
         // It is a secret whether or not CSP takes it.
         mint.held();
         mint

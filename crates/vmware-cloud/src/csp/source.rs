@@ -243,7 +243,7 @@ impl TokenSource {
             Some(token) if matches!(token.trust(), TokenTrust::Refused(_)) => TokenState::Refused,
             Some(_) => TokenState::Valid,
         };
-        let MintTrouble { consecutive_failures, last_error } = *self.trouble();
+        let MintTrouble { consecutive_failures, last_error } = *self.0.trouble.lock();
         let expires_at = token.as_ref().map(|token| token.expires_at());
         TokenStatus { state, expires_at, consecutive_failures, last_error }
     }
@@ -387,7 +387,7 @@ impl TokenSource {
         let generation = token.generation();
         self.0.current.store(Some(token));
         self.0.minted.send_replace(generation);
-        *self.trouble() = MintTrouble::default();
+        *self.0.trouble.lock() = MintTrouble::default();
         self.0.circuit.reset();
         self.0.wake.notify_one();
     }
@@ -421,7 +421,7 @@ impl TokenSource {
     }
 
     fn note(&self, error: &CspError) {
-        let mut trouble = self.trouble();
+        let mut trouble = self.0.trouble.lock();
         trouble.consecutive_failures = trouble.consecutive_failures.saturating_add(1);
         let before = trouble.last_error.replace(error.kind());
         let failures = trouble.consecutive_failures;
@@ -452,9 +452,5 @@ impl TokenSource {
             CspError::Upstream(failure) => failure.retry_after().map_or(backoff, OpenFor::Given),
             CspError::CircuitOpen { .. } | CspError::TaskLost(_) => backoff,
         }
-    }
-
-    fn trouble(&self) -> parking_lot::MutexGuard<'_, MintTrouble> {
-        self.0.trouble.lock()
     }
 }

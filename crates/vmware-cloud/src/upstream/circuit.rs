@@ -8,7 +8,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 
 use super::{MIN_BACKOFF, backoff, jittered};
 use base::clock::{Clock, Instant};
@@ -133,7 +133,7 @@ impl<E: Clone> CircuitBreaker<E> {
     /// [`CircuitOpen`] while the circuit is open, or half-open with its one call under way.
     pub fn enter(&self) -> Result<CallPermit<E>, CircuitOpen<E>> {
         let now = self.clock.now();
-        let mut inner = self.lock();
+        let mut inner = self.inner.lock();
         let is_trial = match &inner.state {
             BreakerState::Closed => false,
             BreakerState::Open { until, because, .. } if now < *until => {
@@ -153,7 +153,7 @@ impl<E: Clone> CircuitBreaker<E> {
 
     /// When a call is let through again; `None` while the circuit is closed.
     pub fn retry_at(&self) -> Option<Instant> {
-        match &self.lock().state {
+        match &self.inner.lock().state {
             BreakerState::Closed => None,
             BreakerState::Open { until, .. } => Some(*until),
             BreakerState::HalfOpen { .. } => Some(self.clock.now() + MIN_BACKOFF),
@@ -162,12 +162,12 @@ impl<E: Clone> CircuitBreaker<E> {
 
     /// Closes the circuit: what opened it is known to be mended.
     pub fn reset(&self) {
-        self.lock().reset();
+        self.inner.lock().reset();
     }
 
     /// Closes the circuit if what opened it is mended.
     pub fn reset_if(&self, mended: impl FnOnce(&E) -> bool) {
-        let mut inner = self.lock();
+        let mut inner = self.inner.lock();
         let is_mended = match &inner.state {
             BreakerState::Closed => false,
             BreakerState::Open { because, .. } | BreakerState::HalfOpen { because, .. } => {
@@ -182,7 +182,7 @@ impl<E: Clone> CircuitBreaker<E> {
     /// For probes and metrics.
     pub fn status(&self) -> CircuitStatus {
         let now = self.clock.now();
-        match &self.lock().state {
+        match &self.inner.lock().state {
             BreakerState::Closed => CircuitStatus { state: CircuitState::Closed, retry_in: None },
             BreakerState::Open { until, .. } => {
                 CircuitStatus { state: CircuitState::Open, retry_in: Some(until.since(now)) }
@@ -191,10 +191,6 @@ impl<E: Clone> CircuitBreaker<E> {
                 CircuitStatus { state: CircuitState::HalfOpen, retry_in: None }
             }
         }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, BreakerInner<E>> {
-        self.inner.lock()
     }
 }
 
@@ -217,7 +213,7 @@ impl<E: Clone> CallPermit<E> {
     /// The upstream answered: the circuit closes.
     pub fn succeeded(mut self) {
         self.judged = true;
-        let mut inner = self.circuit.lock();
+        let mut inner = self.circuit.inner.lock();
         // A call that began before the circuit opened proves nothing about now.
         if self.is_trial && inner.resets == self.resets {
             inner.state = BreakerState::Closed;
@@ -228,7 +224,7 @@ impl<E: Clone> CallPermit<E> {
     pub fn failed(mut self, open_for: OpenFor, because: E) {
         self.judged = true;
         let now = self.circuit.clock.now();
-        let mut inner = self.circuit.lock();
+        let mut inner = self.circuit.inner.lock();
         let failures = match &inner.state {
             _ if inner.resets != self.resets => return,
             BreakerState::Closed => 0,
@@ -250,7 +246,7 @@ impl<E: Clone> Drop for CallPermit<E> {
             return;
         }
         let now = self.circuit.clock.now();
-        let mut inner = self.circuit.lock();
+        let mut inner = self.circuit.inner.lock();
         if inner.resets == self.resets
             && let BreakerState::HalfOpen { failures, because } = &inner.state
         {

@@ -74,6 +74,13 @@ pub struct CallerSettings {
     pub not_after: Option<Timestamp>,
 }
 
+impl From<Vec<CallerSettings>> for Settings {
+    /// These callers alone are let in.
+    fn from(callers: Vec<CallerSettings>) -> Self {
+        Self::Callers(ConfiguredCallers { callers, ..ConfiguredCallers::default() })
+    }
+}
+
 impl CallerSettings {
     /// A caller with scope `sddc:read`, who may see everything, for ever, but is known by nothing yet.
     pub fn new(name: CallerName) -> Self {
@@ -88,6 +95,11 @@ impl CallerSettings {
             rate: None,
             not_after: None,
         }
+    }
+
+    /// The same, known by one key.
+    pub fn with_key(name: CallerName, key: KeyDigest) -> Self {
+        Self { key_sha256: vec![key], ..Self::new(name) }
     }
 
     /// Whether it may use VMware's own API alone.

@@ -14,10 +14,9 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{EX_CONFIG, block_on, fail, harden, reachable, say, serve::exit};
 use crate::{
-    access::{self, CallerName, CallerSettings, KeyDigest, Scope},
+    access::{CallerName, CallerSettings, KeyDigest, Scope},
     clock::Clock,
     config::{self, Config},
-    csp::{ClientId, ClientSecret},
     gateway::Gateway,
     lifecycle::Signals,
     os_error::describe,
@@ -92,11 +91,10 @@ async fn demo(options: &DemoArgs) -> Result<(), ExitCode> {
         seed: options.seed,
         ..simulator::Options::default()
     };
-    let mut config = config(&addresses, reachable(control), &play.client_id);
+    let mut config = config(&addresses, reachable(control));
     let asks_for_key = !callers.is_empty();
     if asks_for_key {
-        let configured = access::ConfiguredCallers { callers, ..Default::default() };
-        config.access = access::Settings::Callers(configured);
+        config.access = callers.into();
         // Without a caller nobody could get a token there.
         config.drop_in.enabled = true;
     }
@@ -164,20 +162,16 @@ fn callers(keys: &[String]) -> Result<Vec<CallerSettings>, String> {
         match callers.iter_mut().find(|caller| caller.name == name) {
             Some(caller) => caller.key_sha256.push(digest),
             None => callers.push(CallerSettings {
-                key_sha256: vec![digest],
                 scopes: Scope::ALL.to_vec(),
-                ..CallerSettings::new(name)
+                ..CallerSettings::with_key(name, digest)
             }),
         }
     }
     Ok(callers)
 }
 
-fn config(addresses: &Addresses, upstream: SocketAddr, client_id: &str) -> Config {
-    let url = format!("http://{upstream}").parse().expect("an address makes a URL");
-    let id: ClientId = client_id.parse().expect("the simulator's default id is a good one");
-    let secret = ClientSecret::from_text("demo-secret").expect("it is not empty");
-    let mut config = Config::for_demo(addresses.api, addresses.ops, url, id, secret);
+fn config(addresses: &Addresses, upstream: SocketAddr) -> Config {
+    let mut config = Config::for_demo(addresses.api, addresses.ops, upstream);
     // Nobody's load balancer has to learn that a demo ends.
     config.api.drain_delay = Duration::ZERO;
     config

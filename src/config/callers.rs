@@ -221,10 +221,7 @@ impl CallerParser {
                     reader.fault(access::keys.name, problem, &origin);
                 }
                 Some(at) => self.callers[at].key_sha256.push(digest),
-                None => {
-                    let key_sha256 = vec![digest];
-                    self.callers.push(CallerSettings { key_sha256, ..CallerSettings::new(name) });
-                }
+                None => self.callers.push(CallerSettings::with_key(name, digest)),
             }
         }
     }

@@ -39,6 +39,7 @@ use std::{
     time::Duration,
 };
 
+use secrecy::ExposeSecret;
 use url::Url;
 
 pub(crate) use self::value::{address, duration};
@@ -57,10 +58,12 @@ use self::{
 };
 use crate::{
     access::{self, CallerSettings, Scope},
-    csp::{self, ClientId, ClientSecret},
+    csp::{self, ClientSecret},
     drop_in, inventory, listener,
     reload::{self, LoadedFile},
-    sharing, telemetry,
+    sharing,
+    simulator::Options,
+    telemetry,
     upstream::Proxies,
     validity::{DatedFile, DatedKind},
 };
@@ -174,29 +177,26 @@ impl Config {
     }
 
     /// The defaults around a simulator: access is open on any address, and the snapshot follows the
-    /// simulator within seconds. Opens nothing.
-    pub fn for_demo(
-        listen: SocketAddr,
-        ops_listen: SocketAddr,
-        upstream_url: Url,
-        client_id: ClientId,
-        client_secret: ClientSecret,
-    ) -> Self {
+    /// simulator within seconds. Opens nothing. The simulator has its default id and secret.
+    pub fn for_demo(listen: SocketAddr, ops_listen: SocketAddr, simulator: SocketAddr) -> Self {
         const SOON: Duration = Duration::from_secs(2);
+        let Options { client_id, client_secret, .. } = Options::default();
+        let url: Url = format!("http://{simulator}").parse().expect("an address makes a URL");
         let layers = SettingLayers::empty();
         let mut reader = Reader::new(&layers, Vec::new());
         Self {
             api: listener::Settings { listen, ..check::api(&mut reader) },
             ops: listener::OpsSettings { listen: ops_listen },
             csp: csp::Settings {
-                url: upstream_url.clone(),
+                url: url.clone(),
                 token_path: reader.value(&table::csp::token_path),
-                client_id,
-                client_secret,
+                client_id: client_id.parse().expect("it is a good one"),
+                client_secret: ClientSecret::from_text(client_secret.expose_secret())
+                    .expect("it is not empty"),
                 basic_encoding: csp::BasicEncoding::default(),
             },
             secret_file: None,
-            vmc: VmcSettings { url: upstream_url, ..check::vmc(&mut reader) },
+            vmc: VmcSettings { url, ..check::vmc(&mut reader) },
             inventory: inventory::Settings { poll: SOON, ..check::inventory(&mut reader) },
             keys_file: None,
             drop_in: drop_in::Settings::default(),

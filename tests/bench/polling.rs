@@ -4,17 +4,16 @@ use std::time::Duration;
 
 use prometheus_client::metrics::counter::Counter;
 use sddc_gateway::{
-    access::{CallerKey, CallerSettings, ConfiguredCallers, Settings},
-    clock::Clock,
+    access::{CallerKey, CallerSettings},
     config::Config,
-    csp::ClientSecret,
     gateway::Gateway,
-    simulator::{Options, Simulator},
+    simulator::Options,
     telemetry::{AccessLog, Format},
 };
-use support::hour;
-use tokio::net::TcpListener;
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use support::{
+    cloud::{Cloud, clock},
+    hour,
+};
 
 use crate::server;
 
@@ -30,35 +29,20 @@ pub fn hour() {
 }
 
 async fn run() -> String {
-    let clock = Clock::manual("2026-11-22T10:00:00Z".parse().expect("a time"));
-    let wall = clock.clone();
-    let simulator =
-        Simulator::with_clock(Options::default(), std::sync::Arc::new(move || wall.wall()));
-    let socket = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
-    let url = format!("http://{}", socket.local_addr().expect("it is bound"));
-    let stop = CancellationToken::new();
-    TaskTracker::new().spawn(simulator.clone().serve(socket, stop.clone()));
-
+    let cloud = Cloud::start(&clock(), Options::default()).await;
     let any = "127.0.0.1:0".parse().expect("an address");
-    let secret = ClientSecret::from_text("demo-secret").expect("a secret");
-    let (url, id) = (url.parse().expect("a URL"), "demo-app".parse().expect("an id"));
-    let mut config = Config::for_demo(any, any, url, id, secret);
+    let mut config = Config::for_demo(any, any, cloud.address);
     let key = CallerKey::generate().expect("random bytes");
     let name = "bench".parse().expect("a name");
-    let caller = CallerSettings { key_sha256: vec![key.digest()], ..CallerSettings::new(name) };
-    config.access = Settings::Callers(ConfiguredCallers {
-        callers: vec![caller],
-        ..ConfiguredCallers::default()
-    });
+    config.access = vec![CallerSettings::with_key(name, key.digest())].into();
     config.inventory.poll = Duration::from_secs(30);
     let log = AccessLog::new(Format::Json, |_| {});
-    let gateway =
-        Gateway::start(&config, clock.clone(), log, Counter::default()).await.expect("it starts");
+    let start = Gateway::start(&config, cloud.clock.clone(), log, Counter::default());
+    let gateway = start.await.expect("it starts");
     let api = gateway.api_address();
-    let seen = hour::poll(api, key.reveal(), &clock, SECONDS, CALLERS).await;
+    let seen = hour::poll(api, key.reveal(), &cloud.clock, SECONDS, CALLERS).await;
     gateway.stop().await;
-    stop.cancel();
-    let stats = simulator.stats();
+    let stats = cloud.simulator.stats();
     format!(
         "an hour of {CALLERS} callers a second: {} answers, {} failures, {} stale, the oldest {} s; \
          upstream {} mints, {} reads of the orgs, {} of the SDDCs",

@@ -13,17 +13,14 @@ use std::{
 
 use prometheus_client::metrics::counter::Counter;
 use sddc_gateway::{
-    access::{self, CallerKey, CallerSettings},
-    clock::Clock,
+    access::{CallerKey, CallerSettings},
     config::Config,
-    csp::ClientSecret,
     gateway::Gateway,
-    simulator::{Options, Simulator},
+    simulator::Options,
     telemetry::{AccessLog, Format},
 };
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
-use tokio::net::TcpListener;
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use support::cloud::{Cloud, clock};
 
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
@@ -93,27 +90,14 @@ fn a_hit_allocates_little_and_a_304_no_more() {
 }
 
 /// A gateway and the cloud behind it, which stand still.
-async fn start(key: &CallerKey) -> (Gateway, CancellationToken) {
-    let clock = Clock::manual("2026-11-22T10:00:00Z".parse().unwrap());
-    let wall = clock.clone();
-    let simulator =
-        Simulator::with_clock(Options::default(), std::sync::Arc::new(move || wall.wall()));
-    let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}", socket.local_addr().unwrap()).parse().unwrap();
-    let stop = CancellationToken::new();
-    TaskTracker::new().spawn(simulator.serve(socket, stop.clone()));
+async fn start(key: &CallerKey) -> (Gateway, Cloud) {
+    let cloud = Cloud::start(&clock(), Options::default()).await;
     let any = "127.0.0.1:0".parse().unwrap();
-    let secret = ClientSecret::from_text("demo-secret").unwrap();
-    let mut config = Config::for_demo(any, any, url, "demo-app".parse().unwrap(), secret);
-    let tester = CallerSettings {
-        key_sha256: vec![key.digest()],
-        ..CallerSettings::new("tester".parse().unwrap())
-    };
-    config.access = access::Settings::Callers(access::ConfiguredCallers {
-        callers: vec![tester],
-        ..access::ConfiguredCallers::default()
-    });
+    let mut config = Config::for_demo(any, any, cloud.address);
+    let tester = CallerSettings::with_key("tester".parse().unwrap(), key.digest());
+    config.access = vec![tester].into();
     config.inventory.poll = Duration::ZERO;
     let access_log = AccessLog::new(Format::Json, |_| ());
-    (Gateway::start(&config, clock, access_log, Counter::default()).await.unwrap(), stop)
+    let started = Gateway::start(&config, cloud.clock.clone(), access_log, Counter::default());
+    (started.await.unwrap(), cloud)
 }

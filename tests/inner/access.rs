@@ -6,8 +6,7 @@ use divan::Bencher;
 use http::{HeaderMap, HeaderValue, header::AUTHORIZATION};
 use sddc_gateway::{
     access::{
-        CallerKey, CallerSettings, ConfiguredCallers, Policy, RequestIdentity, Scope, Settings,
-        Verifiers,
+        CallerKey, CallerSettings, Policy, RequestIdentity, Scope, Settings, Verifiers,
         oidc::{self, KeysFrom, Oidc},
     },
     clock::Clock,
@@ -93,6 +92,5 @@ fn policy(issuer: &Issuer, show: impl FnOnce(&mut CallerSettings)) -> Policy {
         Verifiers { oidc: Some(oidc.expect("its keys are good")), ..Verifiers::default() };
     let mut caller = CallerSettings::new("bench".parse().expect("a good name"));
     show(&mut caller);
-    let configured = ConfiguredCallers { callers: vec![caller], ..ConfiguredCallers::default() };
-    Policy::new(&Settings::Callers(configured), verifiers, Clock::system())
+    Policy::new(&vec![caller].into(), verifiers, Clock::system())
 }

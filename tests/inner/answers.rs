@@ -38,7 +38,7 @@ fn recall(bencher: Bencher, scene: &Scene, request: &Request<Body>, status: Stat
     }
     let caller = scene.caller();
     let answer = || {
-        let now = scene.clock.now();
+        let now = scene.cloud.clock.now();
         let admit = |scope| caller.admit(scope, now).is_ok();
         scene.api().recall(request, caller.caller(), now, admit).expect("it is remembered").0
     };

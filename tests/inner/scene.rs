@@ -1,6 +1,6 @@
 //! A gateway and the cloud behind it, on a clock that stands still.
 
-use std::{net::Ipv4Addr, sync::Arc, time::Duration};
+use std::{net::Ipv4Addr, time::Duration};
 
 use axum::body::Body;
 use futures_util::FutureExt;
@@ -9,32 +9,30 @@ use prometheus_client::metrics::counter::Counter;
 use sddc_gateway::{
     access::{Authenticated, Identity, Policy, RequestIdentity, Settings, Verifiers},
     api::Api,
-    clock::Clock,
     config::Config,
-    csp::ClientSecret,
     gateway::Gateway,
-    simulator::{Options, Simulator},
+    simulator::Options,
     telemetry::{AccessLog, Format},
 };
-use tokio::{net::TcpListener, runtime::Handle};
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use support::cloud::{Cloud, clock};
+use tokio::runtime::Handle;
 
 /// A gateway that everyone may ask, with its first reading.
 pub struct Scene {
-    pub cloud: Simulator,
-    pub clock: Clock,
+    pub cloud: Cloud,
     gateway: Gateway,
     policy: Policy,
 }
 
 impl Scene {
     pub fn start(sddcs: usize) -> Self {
-        let (cloud, clock, config) = cloud(sddcs);
+        let (cloud, config) = cloud(sddcs);
+        let clock = &cloud.clock;
         let access_log = AccessLog::new(Format::Json, |_| ());
         let start = Gateway::start(&config, clock.clone(), access_log, Counter::default());
         let gateway = Handle::current().block_on(start).expect("it starts");
         let policy = Policy::new(&Settings::Open, Verifiers::default(), clock.clone());
-        let scene = Self { cloud, clock, gateway, policy };
+        let scene = Self { cloud, gateway, policy };
         scene.wait_for(scene.request("/sddcs"));
         scene
     }
@@ -87,21 +85,13 @@ impl Scene {
     }
 }
 
-/// A cloud that listens, its clock, and the settings of a gateway in front of it.
-pub fn cloud(sddcs: usize) -> (Simulator, Clock, Config) {
-    let clock = Clock::manual("2026-11-22T10:00:00Z".parse().expect("a time"));
-    let wall = clock.clone();
+/// A cloud that listens, and the settings of a gateway in front of it.
+pub fn cloud(sddcs: usize) -> (Cloud, Config) {
     let options = Options { sddcs, ..Options::default() };
-    let cloud = Simulator::with_clock(options, Arc::new(move || wall.wall()));
+    let cloud = Handle::current().block_on(Cloud::start(&clock(), options));
     let any = (Ipv4Addr::LOCALHOST, 0).into();
-    let socket = Handle::current().block_on(TcpListener::bind(any)).expect("a port is free");
-    let address = socket.local_addr().expect("it is bound");
-    TaskTracker::new().spawn(cloud.clone().serve(socket, CancellationToken::new()));
-    let url = format!("http://{address}").parse().expect("an address");
-    let secret = ClientSecret::from_text("demo-secret").expect("a good secret");
-    let id = "demo-app".parse().expect("a good id");
-    let mut config = Config::for_demo(any, any, url, id, secret);
+    let mut config = Config::for_demo(any, any, cloud.address);
     // Only a request causes a reading.
     config.inventory.poll = Duration::ZERO;
-    (cloud, clock, config)
+    (cloud, config)
 }

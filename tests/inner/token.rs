@@ -11,11 +11,12 @@ use crate::scene::cloud;
 
 #[divan::bench]
 fn read(bencher: Bencher) {
-    let (_cloud, clock, config) = cloud(1);
+    let (cloud, config) = cloud(1);
     let metrics = Metrics::new();
-    let upstreams = Upstreams::new(&config, &clock, &metrics).expect("plain HTTP needs no CA");
+    let upstreams =
+        Upstreams::new(&config, &cloud.clock, &metrics).expect("plain HTTP needs no CA");
     let jobs = BackgroundJobs::new(metrics);
-    let source = TokenSource::new(None, upstreams.mint, clock, jobs, None);
+    let source = TokenSource::new(None, upstreams.mint, cloud.clock.clone(), jobs, None);
     Handle::current().block_on(source.token()).expect("a token is minted");
     bencher.bench_local(|| source.token().now_or_never().expect("there is one"));
 }

@@ -59,9 +59,9 @@ fn next(stream: &mut Body) -> Bytes {
 }
 
 fn change(scene: &Scene, number: usize) {
-    let id = scene.cloud.sddc_ids().swap_remove(SDDCS / 2);
-    assert!(scene.cloud.patch_sddc(&id, json!({ "name": format!("name-{number}") })));
-    scene.clock.advance(BETWEEN_READINGS);
+    let id = scene.cloud.simulator.sddc_ids().swap_remove(SDDCS / 2);
+    assert!(scene.cloud.simulator.patch_sddc(&id, json!({ "name": format!("name-{number}") })));
+    scene.cloud.clock.advance(BETWEEN_READINGS);
     let no_cache = HeaderValue::from_static("no-cache");
     scene.wait_for(scene.request_with("/sddcs", header::CACHE_CONTROL, no_cache));
 }

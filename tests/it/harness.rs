@@ -12,61 +12,26 @@ use std::{
 use http::{Method, StatusCode};
 use prometheus_client::metrics::counter::Counter;
 use sddc_gateway::{
-    access::{self, CallerKey, CallerSettings, Scope},
+    access::{self, CallerKey, CallerSettings, ConfiguredCallers, Scope},
     clock::Clock,
     config::Config,
     csp::ClientSecret,
     gateway::{Gateway, StartError},
     reload::LoadedFile,
-    simulator::{self, Simulator},
+    simulator,
     telemetry::{AccessLog, Format},
 };
 use serde_json::Value;
-pub use support::{BETWEEN_LOOKS, DEADLINE};
+pub use support::{
+    BETWEEN_LOOKS, DEADLINE,
+    cloud::{Cloud, clock},
+};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpListener, TcpStream},
-};
-use tokio_util::{
-    sync::{CancellationToken, DropGuard},
-    task::TaskTracker,
+    net::TcpStream,
 };
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::{Layer, filter::Targets, fmt::MakeWriter, layer::SubscriberExt};
-
-/// A simulator on a socket of its own.
-pub struct Cloud {
-    pub simulator: Simulator,
-    pub address: SocketAddr,
-    pub clock: Clock,
-    _stop: DropGuard,
-}
-
-impl Cloud {
-    /// Starts one whose tokens end by `clock`.
-    pub async fn start(clock: &Clock, options: simulator::Options) -> Self {
-        let wall = clock.clone();
-        let simulator = Simulator::with_clock(options, Arc::new(move || wall.wall()));
-        let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = socket.local_addr().unwrap();
-        let stop = CancellationToken::new();
-        TaskTracker::new().spawn(simulator.clone().serve(socket, stop.clone()));
-        Self { simulator, address, clock: clock.clone(), _stop: stop.drop_guard() }
-    }
-
-    pub fn mints(&self) -> u64 {
-        self.simulator.stats().mints
-    }
-
-    pub fn mint_attempts(&self) -> u64 {
-        self.simulator.stats().mint_attempts
-    }
-
-    pub fn sddc_reads(&self) -> u64 {
-        let stats = self.simulator.stats();
-        stats.sddc_list_reads
-    }
-}
 
 /// A gateway as a test sets it up.
 pub struct Setup {
@@ -98,19 +63,10 @@ impl Setup {
     /// The defaults in front of `cloud`, on demand (no poller), on a clock of the test's.
     pub fn on_demand(cloud: &Cloud) -> Self {
         let any = "127.0.0.1:0".parse().unwrap();
-        let url = format!("http://{}", cloud.address).parse().unwrap();
-        let secret = ClientSecret::from_text("demo-secret").unwrap();
-        let mut config = Config::for_demo(any, any, url, "demo-app".parse().unwrap(), secret);
+        let mut config = Config::for_demo(any, any, cloud.address);
         let key = CallerKey::generate().unwrap();
-        let tester = CallerSettings {
-            key_sha256: vec![key.digest()],
-            ..CallerSettings::new("tester".parse().unwrap())
-        };
-        let configured = access::ConfiguredCallers {
-            callers: vec![tester],
-            ..access::ConfiguredCallers::default()
-        };
-        config.access = access::Settings::Callers(configured);
+        let tester = CallerSettings::with_key("tester".parse().unwrap(), key.digest());
+        config.access = vec![tester].into();
         config.inventory.poll = Duration::ZERO;
         config.api.drain_delay = Duration::ZERO;
         // Each test counts the calls that it causes; what retries are for has tests of its own.
@@ -141,23 +97,16 @@ impl Setup {
     pub fn with_caller(mut self, name: &str, scopes: &[Scope]) -> (Self, CallerKey) {
         let key = CallerKey::generate().unwrap();
         let caller = CallerSettings {
-            key_sha256: vec![key.digest()],
             scopes: scopes.to_vec(),
-            ..CallerSettings::new(name.parse().unwrap())
+            ..CallerSettings::with_key(name.parse().unwrap(), key.digest())
         };
-        match &mut self.config.access {
-            access::Settings::Callers(configured) => configured.callers.push(caller),
-            access::Settings::Open => panic!("everyone is let in already"),
-        }
+        configured_callers(&mut self.config).callers.push(caller);
         (self, key)
     }
 
     /// Changes the caller who asks with [`TestGateway::get`].
     pub fn with_tester(self, change: impl FnOnce(&mut CallerSettings)) -> Self {
-        self.with(|config| match &mut config.access {
-            access::Settings::Callers(configured) => change(&mut configured.callers[0]),
-            access::Settings::Open => panic!("everyone is let in already"),
-        })
+        self.with(|config| change(&mut configured_callers(config).callers[0]))
     }
 
     /// Everyone is let in.
@@ -469,9 +418,12 @@ impl Write for Events {
     }
 }
 
-/// A clock that stands at a fixed time.
-pub fn clock() -> Clock {
-    Clock::manual("2026-11-22T10:00:00Z".parse().unwrap())
+/// Who is let in, of a setup that is not open.
+pub fn configured_callers(config: &mut Config) -> &mut ConfiguredCallers {
+    match &mut config.access {
+        access::Settings::Callers(configured) => configured,
+        access::Settings::Open => panic!("everyone is let in"),
+    }
 }
 
 /// A cloud with the simulator's defaults, and a clock that both sides go by.

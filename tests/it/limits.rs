@@ -4,14 +4,14 @@ use std::num::NonZeroU32;
 
 use http::Method;
 use sddc_gateway::{
-    access::{self, CallerSettings, Scope},
+    access::{CallerSettings, Scope},
     config::Config,
     telemetry::AuditTarget,
 };
 use tokio::{io::AsyncWriteExt, net::TcpStream};
 
 use crate::{
-    harness::{Answer, Setup, TestGateway, cloud},
+    harness::{Answer, Setup, TestGateway, cloud, configured_callers},
     oidc::issuer::{Answer as Keys, Issuer},
 };
 
@@ -115,7 +115,7 @@ async fn who_only_waits_takes_nobodys_place() {
     let narrow = |config: &mut Config| {
         (config.api.max_in_flight, config.api.max_watchers) = (2, 1);
         config.telemetry.audit = audit;
-        let access::Settings::Callers(configured) = &mut config.access else { panic!("open") };
+        let configured = configured_callers(config);
         configured.oidc = Some(issuer.settings());
     };
     let gateway = Setup::on_demand(&cloud).with(narrow).start().await;

@@ -3,12 +3,12 @@
 
 use http::{Method, StatusCode};
 use sddc_gateway::{
-    access::{self, Scope},
+    access::Scope,
     simulator::{Fault, Target},
 };
 use serde_json::{Value, json};
 
-use crate::harness::{Answer, Captured, Cloud, Setup, TestGateway, cloud_of};
+use crate::harness::{Answer, Captured, Cloud, Setup, TestGateway, cloud_of, configured_callers};
 
 /// A gateway in front of a cloud of one organization that answers these lists.
 struct Scene {
@@ -213,7 +213,7 @@ async fn a_filters_value_that_was_seen_since_start_stays_good_for_those_who_saw_
     scene.tell("sddcs", &in_state("ODDLY_NEW"));
     let (b, key) = Setup::on_demand(&scene.cloud).with_caller("b", &[Scope::SddcRead]);
     let setup = b.with(|config| {
-        let access::Settings::Callers(configured) = &mut config.access else { panic!("open") };
+        let configured = configured_callers(config);
         configured.callers[1].view.sddc_ids = Some(["b".parse().unwrap()].into());
     });
     let gateway = setup.start().await;

@@ -8,13 +8,13 @@ use std::{io::Write, path::Path};
 
 use http::Method;
 use sddc_gateway::{
-    access::{self, CallerKey, CallersFile},
+    access::{CallerKey, CallersFile},
     config::{AuthMethods, callers_file},
     reload::LoadedFile,
 };
 use tempfile::NamedTempFile;
 
-use crate::harness::{Answer, Cloud, Setup, TestGateway};
+use crate::harness::{Answer, Cloud, Setup, TestGateway, configured_callers};
 
 /// A gateway whose callers stand in a file of their own.
 struct Scene {
@@ -65,7 +65,7 @@ pub fn caller(key: &CallerKey, fields: &str) -> String {
 /// Reads the file as the configuration does at start.
 pub fn with_file(setup: Setup, path: &Path) -> Setup {
     setup.with(|config| {
-        let access::Settings::Callers(configured) = &mut config.access else { panic!("open") };
+        let configured = configured_callers(config);
         let text = std::fs::read_to_string(path).unwrap_or_default();
         let loaded = LoadedFile::read(path).ok().filter(|_| !text.trim().is_empty());
         let callers =

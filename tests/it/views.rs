@@ -9,13 +9,13 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use http::{Method, StatusCode};
 use sddc_gateway::{
-    access::{self, CallerKey, CallerSettings, View},
+    access::{CallerKey, CallerSettings, View},
     simulator::{Fault, FaultKind, Target},
 };
 use serde_json::{Value, json};
 
 pub use self::watching::Events;
-use crate::harness::{Answer, Cloud, Setup, TestGateway, cloud_of};
+use crate::harness::{Answer, Cloud, Setup, TestGateway, cloud_of, configured_callers};
 
 const NOWHERE: &str = "00000000-0000-4000-8000-000000000000";
 
@@ -56,18 +56,12 @@ impl Limits {
 fn with_viewers(setup: Setup, limits: &[Limits]) -> (Setup, Vec<CallerKey>) {
     let keys: Vec<_> = limits.iter().map(|_| CallerKey::generate().unwrap()).collect();
     let setup = setup.with(|config| {
-        let access::Settings::Callers(access::ConfiguredCallers { callers, .. }) =
-            &mut config.access
-        else {
-            panic!("open")
-        };
-        callers.extend(limits.iter().zip(&keys).enumerate().map(|(at, (limits, key))| {
-            CallerSettings {
-                key_sha256: vec![key.digest()],
+        configured_callers(config).callers.extend(limits.iter().zip(&keys).enumerate().map(
+            |(at, (limits, key))| CallerSettings {
                 view: limits.view(),
-                ..CallerSettings::new(format!("viewer-{at}").parse().unwrap())
-            }
-        }));
+                ..CallerSettings::with_key(format!("viewer-{at}").parse().unwrap(), key.digest())
+            },
+        ));
     });
     (setup, keys)
 }

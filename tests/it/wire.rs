@@ -8,7 +8,7 @@ use std::{
 
 use http::Method;
 use sddc_gateway::{
-    access::{self, CallerKey, CallerSettings},
+    access::{CallerKey, CallerSettings},
     simulator::{self, Fault, FaultKind, Target},
 };
 use serde_json::Value;
@@ -314,14 +314,9 @@ async fn a_page_of_another_site_is_refused_where_no_key_is_asked_for() {
     }
 
     let key = CallerKey::generate().unwrap();
-    let key_sha256 = vec![key.digest()];
-    let page = CallerSettings { key_sha256, ..CallerSettings::new("page".parse().unwrap()) };
-    let configured =
-        access::ConfiguredCallers { callers: vec![page], ..access::ConfiguredCallers::default() };
-    let keyed = Setup::on_demand(&cloud)
-        .with(|config| config.access = access::Settings::Callers(configured))
-        .start()
-        .await;
+    let page = CallerSettings::with_key("page".parse().unwrap(), key.digest());
+    let keyed =
+        Setup::on_demand(&cloud).with(|config| config.access = vec![page].into()).start().await;
     let with_key = format!("X-API-Key: {}\r\n{CROSS_SITE}", key.reveal());
     assert_eq!(ask(keyed.api, of(&with_key)).await.status, 200);
     assert_eq!(ask(keyed.api, of(CROSS_SITE)).await.status, 401);

@@ -1,5 +1,6 @@
 //! What the integration tests, the soak and the bench share: one way to start the program, one raw
-//! HTTP client, one reader of event streams, one CA, one server with TLS and one collector of traces.
+//! HTTP client, one reader of event streams, one CA, one server with TLS, one collector of traces and one
+//! simulated cloud.
 //!
 //! Nothing here knows the gateway's library: only what a user of the program knows.
 
@@ -10,6 +11,7 @@
 use std::time::Duration;
 
 pub mod authority;
+pub mod cloud;
 pub mod collector;
 pub mod events;
 pub mod hour;

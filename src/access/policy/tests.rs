@@ -7,11 +7,7 @@ use crate::access::ConfiguredCallers;
 
 fn policy() -> Policy {
     let callers = vec![caller("billing", &["key-a", "key-a-next"]), caller("backup", &["key-b"])];
-    Policy::new(
-        &Settings::Callers(ConfiguredCallers { callers, ..ConfiguredCallers::default() }),
-        Verifiers::default(),
-        clock(),
-    )
+    Policy::new(&callers.into(), Verifiers::default(), clock())
 }
 
 fn clock() -> Clock {
@@ -91,7 +87,7 @@ fn after_its_end_no_credential_of_a_caller_is_good() {
     let clock = clock();
     let not_after = Some(clock.wall() + Duration::from_secs(60));
     let callers = vec![CallerSettings { not_after, ..caller("billing", &["key-a"]) }];
-    let settings = Settings::Callers(ConfiguredCallers { callers, ..ConfiguredCallers::default() });
+    let settings = callers.into();
     let policy = Policy::new(&settings, Verifiers::default(), clock.clone());
     let headers = [("x-api-key", "key-a")];
     clock.advance(Duration::from_secs(59));

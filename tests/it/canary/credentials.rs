@@ -4,15 +4,12 @@
 use std::collections::BTreeMap;
 
 use http::{HeaderValue, Request};
-use sddc_gateway::{
-    access::{self, CallerSettings},
-    telemetry::AuditTarget,
-};
+use sddc_gateway::{access::CallerSettings, telemetry::AuditTarget};
 use serde_json::{Value, json};
 
 use super::{outlets::Outlets, search::Hit, world::World};
 use crate::{
-    harness::{Setup, TestGateway, clock},
+    harness::{Setup, TestGateway, clock, configured_callers},
     oidc::issuer::{AUDIENCE, ISSUER, Issuer},
     tls_listener::{
         authority::{Authority, Files, ListenerFiles, Pair},
@@ -38,7 +35,7 @@ impl Scene {
         let setup = setup.with(|config| {
             config.telemetry.audit = audit;
             config.api.tls = Some(files.settings_with_clients(&ours, None, false));
-            let access::Settings::Callers(configured) = &mut config.access else { panic!("open") };
+            let configured = configured_callers(config);
             configured.oidc = Some(issuer.settings());
             let caller = |name: &str| CallerSettings::new(name.parse().unwrap());
             let oidc = BTreeMap::from([("groups".to_owned(), "ops".into())]);

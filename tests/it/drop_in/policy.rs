@@ -2,10 +2,10 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use sddc_gateway::access::{self, CallerKey, CallerSettings, ReadGroup, Scope, View};
+use sddc_gateway::access::{CallerKey, CallerSettings, ReadGroup, Scope, View};
 
 use super::{Reply, Tools};
-use crate::harness::{Cloud, Setup, cloud_of};
+use crate::harness::{Cloud, Setup, cloud_of, configured_callers};
 
 const NOWHERE: &str = "00000000-0000-4000-8000-000000000000";
 
@@ -34,16 +34,14 @@ async fn scene(callers: Vec<(View, &[ReadGroup])>) -> (Cloud, Tools, Vec<CallerK
     let keys: Vec<_> = callers.iter().map(|_| CallerKey::generate().unwrap()).collect();
     let viewers = callers.into_iter().zip(&keys).enumerate().map(|(at, ((view, groups), key))| {
         CallerSettings {
-            key_sha256: vec![key.digest()],
             scopes: vec![Scope::VmcRead],
             read_groups: groups.to_vec(),
             view,
-            ..CallerSettings::new(format!("viewer-{at}").parse().unwrap())
+            ..CallerSettings::with_key(format!("viewer-{at}").parse().unwrap(), key.digest())
         }
     });
-    let setup = Setup::on_demand(&cloud).with(|config| match &mut config.access {
-        access::Settings::Callers(configured) => configured.callers.extend(viewers),
-        access::Settings::Open => panic!("open"),
+    let setup = Setup::on_demand(&cloud).with(|config| {
+        configured_callers(config).callers.extend(viewers);
     });
     let tools = Tools::of(setup).await;
     (cloud, tools, keys)

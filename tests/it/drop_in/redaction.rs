@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use sddc_gateway::{
-    access::{self, CallerKey, CallerSettings, ReadGroup, Scope},
+    access::{CallerKey, CallerSettings, ReadGroup, Scope},
     drop_in::{
         reads::routes::{READ_ROUTES, ReadRoute, Verdict},
         redaction::{UnknownFields, redact},
@@ -17,7 +17,7 @@ use tokio::{
 };
 
 use super::{FORM, Reply, TOKEN, Tools, basic};
-use crate::harness::{Cloud, Setup, cloud};
+use crate::harness::{Cloud, Setup, cloud, configured_callers};
 
 /// What VMware cannot do without.
 const REQUIRED: [(&str, &str); 7] = [
@@ -45,17 +45,13 @@ impl Both {
         let cloud = cloud().await;
         let key = CallerKey::generate().unwrap();
         let all = CallerSettings {
-            key_sha256: vec![key.digest()],
             scopes: vec![Scope::VmcRead],
             read_groups: ReadGroup::ALL.to_vec(),
-            ..CallerSettings::new("all".parse().unwrap())
+            ..CallerSettings::with_key("all".parse().unwrap(), key.digest())
         };
         let setup = Setup::on_demand(&cloud).with_configured_orgs(&cloud).with(|config| {
             config.drop_in.unknown_fields = unknown;
-            match &mut config.access {
-                access::Settings::Callers(configured) => configured.callers.push(all),
-                access::Settings::Open => panic!("open"),
-            }
+            configured_callers(config).callers.push(all);
         });
         let tools = Tools::of(setup).await;
         let through = tools.token_for(key.reveal()).await;

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use http::Method;
-use sddc_gateway::access::{self, CallerSettings, NamePattern};
+use sddc_gateway::access::{CallerSettings, NamePattern};
 use serde_json::{Value, json};
 
 use super::issuer::{Answer as Keys, Issuer};
 use crate::{
-    harness::{Answer, Cloud, Setup, TestGateway, clock, cloud},
+    harness::{Answer, Cloud, Setup, TestGateway, clock, cloud, configured_callers},
     views::Events,
 };
 
@@ -30,7 +30,7 @@ async fn gateway(
     callers: &[(&str, &[(&str, &str)])],
 ) -> TestGateway {
     let setup = Setup::on_demand(cloud).with(|config| {
-        let access::Settings::Callers(configured) = &mut config.access else { panic!("open") };
+        let configured = configured_callers(config);
         configured.oidc = Some(issuer.settings());
         configured.callers.extend(callers.iter().map(|(name, wanted)| {
             let wanted = wanted.iter().map(|(claim, text)| (claim.to_string(), (*text).into()));
@@ -223,7 +223,7 @@ async fn where_every_caller_comes_by_tokens_readiness_waits_for_the_first_keys()
     issuer.set_answer(Keys::Status(500));
     let start = async |with_key: bool| {
         let setup = Setup::polling(&cloud).with(|config| {
-            let access::Settings::Callers(configured) = &mut config.access else { panic!("open") };
+            let configured = configured_callers(config);
             configured.oidc = Some(issuer.settings());
             let oidc = BTreeMap::from([("sub".to_owned(), "ci".into())]);
             let ci = CallerSettings { oidc, ..CallerSettings::new("ci".parse().unwrap()) };
@@ -307,7 +307,7 @@ async fn a_callers_view_holds_for_its_tokens_too() {
     let (cloud, issuer) = (cloud().await, Issuer::start().await);
     let gateway = Setup::on_demand(&cloud)
         .with(|config| {
-            let access::Settings::Callers(configured) = &mut config.access else { panic!("open") };
+            let configured = configured_callers(config);
             configured.oidc = Some(issuer.settings());
             let mut ci = CallerSettings::new("ci".parse().unwrap());
             ci.oidc = BTreeMap::from([("sub".to_owned(), "ci".into())]);

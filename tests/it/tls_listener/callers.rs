@@ -2,7 +2,7 @@
 
 use http::{HeaderValue, Request};
 use sddc_gateway::{
-    access::{self, CallerSettings, Scope},
+    access::{CallerSettings, Scope},
     config::Config,
 };
 
@@ -10,7 +10,7 @@ use super::{
     authority::{Authority, Files, ListenerFiles, Pair},
     client::{Answer, Dialer, Http2, get},
 };
-use crate::harness::{Cloud, DEADLINE, Setup, TestGateway, cloud};
+use crate::harness::{Cloud, DEADLINE, Setup, TestGateway, cloud, configured_callers};
 
 const BILLING: &str = "uri:spiffe://example.org/billing";
 const BACKUP: &str = "dns:backup.example.org";
@@ -33,7 +33,7 @@ impl Scene {
         let tls = self.files.settings_with_clients(&self.ours, crl, false);
         let callers = |config: &mut Config| {
             config.api.tls = Some(tls);
-            let access::Settings::Callers(configured) = &mut config.access else { panic!("open") };
+            let configured = configured_callers(config);
             for (name, san, scope) in [
                 ("billing", BILLING, Scope::SddcRead),
                 ("backup", BACKUP, Scope::SddcRead),

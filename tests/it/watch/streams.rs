@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use sddc_gateway::{access, config::Config};
+use sddc_gateway::config::Config;
 use serde_json::{Value, json};
 
 use super::client::{Event, EventFacts, Watcher, poll, watched_by};
-use crate::harness::{Cloud, Setup, TestGateway, cloud};
+use crate::harness::{Cloud, Setup, TestGateway, cloud, configured_callers};
 
 async fn polling(cloud: &Cloud) -> TestGateway {
     let gateway = Setup::polling(cloud).start().await;
@@ -247,11 +247,7 @@ async fn a_callers_view_bounds_what_is_told() {
     let ids = cloud.simulator.sddc_ids();
     let own = [ids[0].parse().unwrap()].into();
     let limit = |config: &mut Config| {
-        if let access::Settings::Callers(access::ConfiguredCallers { callers, .. }) =
-            &mut config.access
-        {
-            callers[0].view.sddc_ids = Some(own);
-        }
+        configured_callers(config).callers[0].view.sddc_ids = Some(own);
         config.inventory.poll = Duration::from_secs(30);
     };
     let gateway = Setup::on_demand(&cloud).with(limit).start().await;

@@ -8,7 +8,7 @@ use std::{
 
 use http::Method;
 use sddc_gateway::{
-    access::{self, CallerSettings, oidc},
+    access::{CallerSettings, oidc},
     clock::Clock,
     simulator::{self, Fault, Target},
 };
@@ -21,7 +21,7 @@ use super::{
     faults::{How, Trouble},
 };
 use crate::{
-    harness::{Answer, Cloud, Setup, TestGateway, clock},
+    harness::{Answer, Cloud, Setup, TestGateway, clock, configured_callers},
     upstream::front::{Front, Mode},
 };
 
@@ -156,9 +156,7 @@ impl World {
                 config.inventory.snapshot_file = Some(self.folder.path().join("snapshot"));
             }
             if self.place == Place::Keys {
-                let access::Settings::Callers(configured) = &mut config.access else {
-                    panic!("open")
-                };
+                let configured = configured_callers(config);
                 let url = format!("{}/csp/gateway/am/api/auth/keys", self.jwks.url());
                 configured.oidc = Some(oidc::Settings {
                     issuer: ISSUER.into(),

@@ -8,7 +8,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 use tokio::{sync::Notify, time::Instant};
 use tokio_util::sync::CancellationToken;
 
@@ -85,13 +85,9 @@ impl Http2Guard {
         Self { state: Mutex::new(state), changed: Notify::new() }
     }
 
-    fn state(&self) -> MutexGuard<'_, GuardState> {
-        self.state.lock()
-    }
-
     /// A request has come, which `reset` ends: what was sent until here was for it.
     pub(super) fn begin(&self, request: u32, reset: CancellationToken) {
-        let mut state = self.state();
+        let mut state = self.state.lock();
         state.unasked = 0;
         state.open.insert(request, OpenRequest { reset, chunk_sent: None });
         drop(state);
@@ -101,7 +97,7 @@ impl Http2Guard {
 
     /// A request is over, its answer whole or not. `left` are open.
     pub(super) fn done(&self, request: u32, whole: bool, left: u32, now: Instant) {
-        let mut state = self.state();
+        let mut state = self.state.lock();
         state.open.remove(&request);
         state.forget(now);
         if whole {
@@ -129,19 +125,19 @@ impl Http2Guard {
     }
 
     fn set_chunk_sent(&self, request: u32, chunk_sent: Option<Instant>) {
-        if let Some(open) = self.state().open.get_mut(&request) {
+        if let Some(open) = self.state.lock().open.get_mut(&request) {
             open.chunk_sent = chunk_sent;
         }
     }
 
     /// Whether a request was reset because its answer was not taken.
     pub(super) fn was_reset(&self, request: u32) -> bool {
-        self.state().open.get(&request).is_some_and(|open| open.reset.is_cancelled())
+        self.state.lock().open.get(&request).is_some_and(|open| open.reset.is_cancelled())
     }
 
     /// Bytes have come. False if they are too many.
     pub(super) fn on_read(&self, bytes: usize, open: u32, now: Instant) -> bool {
-        let mut state = self.state();
+        let mut state = self.state.lock();
         state.forget(now);
         state.unasked = state.unasked.saturating_add(bytes as u64);
         state.flooded |= state.unasked > MAX_BYTES_UNASKED + u64::from(open) * BYTES_OF_A_REQUEST;
@@ -150,20 +146,20 @@ impl Http2Guard {
 
     /// Bytes have gone.
     pub(super) fn on_write(&self, bytes: usize) {
-        let mut state = self.state();
+        let mut state = self.state.lock();
         state.unasked = state.unasked.saturating_sub(bytes as u64 / WRITTEN_PER_BYTE_FORGIVEN);
     }
 
     /// Whether the connection is to be cut.
     pub(super) fn is_flooded(&self) -> bool {
-        self.state().flooded
+        self.state.lock().flooded
     }
 
     /// Resets the requests whose answers have not been taken for too long, and says how many.
     pub(super) fn reset_late(&self, write_limit: Duration, now: Instant) -> usize {
         let is_late = |since: &mut Instant| now.saturating_duration_since(*since) > write_limit;
         let mut late = 0;
-        for open in self.state().open.values_mut() {
+        for open in self.state.lock().open.values_mut() {
             if open.chunk_sent.take_if(is_late).is_some() {
                 open.reset.cancel();
                 late += 1;

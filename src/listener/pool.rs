@@ -19,7 +19,7 @@ use std::{
     time::Duration,
 };
 
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 use prometheus_client::metrics::gauge::Gauge;
 use tokio::{
     sync::Notify,
@@ -147,12 +147,12 @@ impl ConnectionPool {
 
     /// Whether there is room without closing another.
     pub(super) fn has_room(&self) -> bool {
-        self.0.lock().open.len() < self.0.bounds.total
+        self.0.state.lock().open.len() < self.0.bounds.total
     }
 
     /// Takes a place, whether there is room or not.
     pub(super) fn enter(&self, client: IpAddr) -> (ConnectionGuard, Arc<ConnectionState>) {
-        let mut state = self.0.lock();
+        let mut state = self.0.state.lock();
         state.last_id += 1;
         let id = state.last_id;
         let pool: Weak<PoolShared> = Arc::downgrade(&self.0);
@@ -180,7 +180,7 @@ impl ConnectionPool {
         let shared = &*self.0;
         let Some(max) = shared.bounds.per_client else { return Some(None) };
         let now = shared.now();
-        let mut state = shared.lock();
+        let mut state = shared.state.lock();
         let PoolState { open, clients, .. } = &mut *state;
         let Some(of_client) = clients.get_mut(&client).filter(|it| it.open >= max) else {
             return Some(None);
@@ -211,7 +211,7 @@ impl ConnectionPool {
         let shared = &*self.0;
         loop {
             let wait = {
-                let mut state = shared.lock();
+                let mut state = shared.state.lock();
                 if state.open.len() < shared.bounds.total {
                     shared.wanted.store(false, Ordering::SeqCst);
                     return;
@@ -286,10 +286,6 @@ fn longest_idle(
 }
 
 impl PoolShared {
-    fn lock(&self) -> MutexGuard<'_, PoolState> {
-        self.state.lock()
-    }
-
     fn now(&self) -> u64 {
         micros_since(self.began)
     }
@@ -345,7 +341,7 @@ impl PoolShared {
 
 impl IdleOrder for PoolShared {
     fn relist(&self, id: u64) {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         let PoolState { open, by_idle, clients, .. } = &mut *state;
         let Some(PooledConnection { connection, client, listed }) = open.get_mut(&id) else {
             return;
@@ -368,7 +364,7 @@ impl IdleOrder for PoolShared {
 impl Drop for ConnectionGuard {
     fn drop(&mut self) {
         let shared = &*self.pool.0;
-        let mut state = shared.lock();
+        let mut state = shared.state.lock();
         let PoolState { open, by_idle, clients, .. } = &mut *state;
         let ended = open.remove(&self.id);
         if let Some(PooledConnection { client, listed, .. }) = &ended {

@@ -65,7 +65,7 @@ pub(super) struct Key {
     kid: Option<String>,
     kind: KeyKind,
     /// The only algorithm that it is for, if it says so.
-    algorithm: Option<Algorithm>,
+    algorithm: Option<&'static Algorithm>,
     pub(super) public: PublicKey,
 }
 
@@ -157,7 +157,7 @@ impl KeySet {
     pub(super) fn candidates(
         &self,
         kid: Option<&str>,
-        algorithm: Algorithm,
+        algorithm: &Algorithm,
     ) -> Result<Vec<&Key>, JwtFault> {
         let suiting = |key: &&Key| key.suits(algorithm);
         let Some(kid) = kid else {
@@ -198,15 +198,16 @@ impl Key {
         };
         let algorithm = match jwk.alg.as_deref().map(Algorithm::of_name) {
             None => None,
-            Some(Some(algorithm)) if algorithm.key_kind() == kind => Some(algorithm),
+            Some(Some(algorithm)) if algorithm.key_kind == kind => Some(algorithm),
             Some(_) => return Err(UnusableKey::OtherAlgorithm),
         };
         let public = public.ok_or(UnusableKey::Broken)?;
         Ok(Self { id: jwk.id(), kid: jwk.kid, kind, algorithm, public })
     }
 
-    fn suits(&self, algorithm: Algorithm) -> bool {
-        algorithm.key_kind() == self.kind && self.algorithm.is_none_or(|only| only == algorithm)
+    fn suits(&self, algorithm: &Algorithm) -> bool {
+        let is_only = |only: &Algorithm| only.name == algorithm.name;
+        algorithm.key_kind == self.kind && self.algorithm.is_none_or(is_only)
     }
 }
 

@@ -46,7 +46,7 @@ pub(super) fn check_length(token: &str) -> Result<(), JwtFault> {
 
 /// A token whose form and header are good, not yet verified. Has no `Debug`: it is a credential.
 pub(super) struct SignedToken<'t> {
-    pub(super) algorithm: Algorithm,
+    pub(super) algorithm: &'static Algorithm,
     pub(super) kid: Option<String>,
     signed: &'t str,
     payload: &'t str,
@@ -77,7 +77,9 @@ impl<'t> SignedToken<'t> {
     }
 }
 
-fn read_header(header: &Map<String, Value>) -> Result<(Algorithm, Option<String>), JwtFault> {
+fn read_header(
+    header: &Map<String, Value>,
+) -> Result<(&'static Algorithm, Option<String>), JwtFault> {
     let name = header.get("alg").and_then(Value::as_str).ok_or(JwtFault::Malformed)?;
     let algorithm = Algorithm::of_name(name).ok_or(JwtFault::Algorithm)?;
     if REFUSED_PARAMETERS.iter().any(|name| header.contains_key(*name)) {

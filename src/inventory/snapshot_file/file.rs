@@ -46,10 +46,7 @@ pub(super) fn replace<T>(
     write: impl FnOnce(&mut File) -> io::Result<T>,
 ) -> io::Result<T> {
     let path = resolve(path)?;
-    let (Some(directory), Some(name)) = (path.parent(), path.file_name()) else {
-        return Err(io::ErrorKind::InvalidInput.into());
-    };
-    let directory = if directory == Path::new("") { Path::new(".") } else { directory };
+    let (directory, name) = place(&path)?;
     let (mut file, temporary) = TemporaryFile::create(directory, name)?;
     sweep(directory, name, &file);
     let value = write(&mut file)?;
@@ -63,11 +60,16 @@ pub(super) fn replace<T>(
 /// Whether [`replace`] could write there, by making a file beside `path` and removing it.
 pub(crate) fn probe(path: &Path) -> io::Result<()> {
     let path = resolve(path)?;
+    let (directory, name) = place(&path)?;
+    TemporaryFile::create(directory, name).map(drop)
+}
+
+/// Where a file is, and what it is called there.
+fn place(path: &Path) -> io::Result<(&Path, &OsStr)> {
     let (Some(directory), Some(name)) = (path.parent(), path.file_name()) else {
         return Err(io::ErrorKind::InvalidInput.into());
     };
-    let directory = if directory == Path::new("") { Path::new(".") } else { directory };
-    TemporaryFile::create(directory, name).map(drop)
+    Ok((if directory == Path::new("") { Path::new(".") } else { directory }, name))
 }
 
 /// Where the links at the end of a path lead: a rename would replace the link instead of the file.

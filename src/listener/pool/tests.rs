@@ -108,6 +108,6 @@ async fn nothing_is_left_of_connections_that_have_ended() {
         let connection = open(&pool, ALICE).await;
         drop(connection.1.begin());
     }
-    let state = pool.0.lock();
+    let state = pool.0.state.lock();
     assert!(state.open.is_empty() && state.by_idle.is_empty() && state.clients.is_empty());
 }

@@ -165,105 +165,57 @@ enum Listed {
     Plain,
     /// Each element.
     List(&'static Listed),
-    /// These members.
-    Object(&'static [(&'static str, Listed)]),
+    /// These members: plain ones, with blanks between their names, and others.
+    Object(&'static str, &'static [(&'static str, Listed)]),
 }
 
 use Listed::{List, Object, Plain};
 
-const HOST: Listed = Object(&[
-    ("esx_id", Plain),
-    ("name", Plain),
-    ("hostname", Plain),
-    ("esx_state", Plain),
-    ("instance_type", Plain),
-    ("availability_zone", Plain),
-    ("state_last_updated", Plain),
-]);
+const HOST: Listed = Object(
+    "esx_id name hostname esx_state instance_type availability_zone state_last_updated",
+    &[],
+);
 
-const CLUSTER: Listed = Object(&[
-    ("cluster_id", Plain),
-    ("cluster_name", Plain),
-    ("cluster_state", Plain),
-    ("availability_zones", List(&Plain)),
-    ("esx_host_list", List(&HOST)),
-    ("vsan_witness", Object(&[("esx_id", Plain)])),
-    ("esx_host_info", Object(&[("instance_type", Plain)])),
-    ("vsan_version", Plain),
-    ("hyper_threading_enabled", Plain),
-    (
-        "cluster_capacity",
-        Object(&[
-            ("total_number_of_cores", Plain),
-            ("cpu_capacity_ghz", Plain),
-            ("memory_capacity_gib", Plain),
-            ("storage_capacity_gib", Plain),
-        ]),
-    ),
-]);
+const CLUSTER: Listed = Object(
+    "cluster_id cluster_name cluster_state vsan_version hyper_threading_enabled",
+    &[
+        ("availability_zones", List(&Plain)),
+        ("esx_host_list", List(&HOST)),
+        ("vsan_witness", Object("esx_id", &[])),
+        ("esx_host_info", Object("instance_type", &[])),
+        ("cluster_capacity", CAPACITY),
+    ],
+);
 
-const SDDC: Listed = Object(&[
-    ("id", Plain),
-    ("org_id", Plain),
-    ("version", Plain),
-    ("created", Plain),
-    ("updated", Plain),
-    ("user_name", Plain),
-    ("name", Plain),
-    ("sddc_state", Plain),
-    ("provider", Plain),
-    ("sddc_type", Plain),
-    ("account_link_state", Plain),
-    ("sddc_access_state", Plain),
-    ("expiration_date", Plain),
-    (
-        "resource_config",
-        Object(&[
-            ("provider", Plain),
-            ("region", Plain),
-            ("deployment_type", Plain),
-            ("availability_zones", List(&Plain)),
-            ("clusters", List(&CLUSTER)),
-            ("esx_hosts", List(&HOST)),
-            ("vc_url", Plain),
-            ("nsx_mgr_url", Plain),
-            ("vpc_info", Object(&[("vpc_cidr", Plain)])),
-            ("sddc_manifest", Object(&[("vmc_version", Plain)])),
-        ]),
-    ),
-]);
+const CAPACITY: Listed =
+    Object("total_number_of_cores cpu_capacity_ghz memory_capacity_gib storage_capacity_gib", &[]);
 
-const ORG: Listed = Object(&[
-    ("id", Plain),
-    ("name", Plain),
-    ("display_name", Plain),
-    ("project_state", Plain),
-    ("org_type", Plain),
-    ("created", Plain),
-    ("updated", Plain),
-]);
+const SDDC: Listed = Object(
+    "id org_id version created updated user_name name sddc_state provider sddc_type \
+     account_link_state sddc_access_state expiration_date",
+    &[("resource_config", CONFIG)],
+);
 
-const TASK: Listed = Object(&[
-    ("id", Plain),
-    ("org_id", Plain),
-    ("version", Plain),
-    ("user_name", Plain),
-    ("status", Plain),
-    ("sub_status", Plain),
-    ("task_type", Plain),
-    ("resource_type", Plain),
-    ("resource_id", Plain),
-    ("phase_in_progress", Plain),
-    // Decides whether a lower version is believed.
-    ("updated", Plain),
-    ("progress_percent", Plain),
-    ("estimated_remaining_minutes", Plain),
-    ("start_time", Plain),
-    ("end_time", Plain),
-    ("parent_task_id", Plain),
-    ("customer_error_message", Plain),
-    ("localized_error_message", Plain),
-]);
+const CONFIG: Listed = Object(
+    "provider region deployment_type vc_url nsx_mgr_url",
+    &[
+        ("availability_zones", List(&Plain)),
+        ("clusters", List(&CLUSTER)),
+        ("esx_hosts", List(&HOST)),
+        ("vpc_info", Object("vpc_cidr", &[])),
+        ("sddc_manifest", Object("vmc_version", &[])),
+    ],
+);
+
+const ORG: Listed = Object("id name display_name project_state org_type created updated", &[]);
+
+/// `updated` decides whether a lower version is believed.
+const TASK: Listed = Object(
+    "id org_id version user_name status sub_status task_type resource_type resource_id \
+     phase_in_progress updated progress_percent estimated_remaining_minutes start_time end_time \
+     parent_task_id customer_error_message localized_error_message",
+    &[],
+);
 
 /// What is mapped is the same whatever stands where nothing is listed.
 fn depends_on_what_is_listed<T: PartialEq + std::fmt::Debug>(
@@ -289,10 +241,11 @@ fn depends_on_what_is_listed<T: PartialEq + std::fmt::Debug>(
 /// Puts canaries in the place of all that is not listed, and some more.
 fn spoil(value: &mut Value, listed: &Listed) {
     match (value, listed) {
-        (Value::Object(members), Object(kept)) => {
+        (Value::Object(members), Object(plain, others)) => {
             for (name, member) in members.iter_mut() {
-                match kept.iter().find(|(known, _)| known == name) {
+                match others.iter().find(|(known, _)| known == name) {
                     Some((_, listed)) => spoil(member, listed),
+                    None if plain.split(' ').any(|known| known == name) => spoil(member, &Plain),
                     None => *member = other(member),
                 }
             }
@@ -308,10 +261,10 @@ fn spoil(value: &mut Value, listed: &Listed) {
             }
         }
         // A list or an object where none belongs is odd, whatever is in it.
-        (Value::Array(elements), Plain | Object(_)) => *elements = vec![canary()],
+        (Value::Array(elements), Plain | Object(..)) => *elements = vec![canary()],
         (Value::Object(members), Plain | List(_)) => *members = PLANTED.iter().map(plant).collect(),
         // So is a text.
-        (Value::String(text), List(_) | Object(_)) => CANARY.clone_into(text),
+        (Value::String(text), List(_) | Object(..)) => CANARY.clone_into(text),
         _ => {}
     }
 }

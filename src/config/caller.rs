@@ -16,8 +16,8 @@ use super::{
 };
 use crate::{
     access::{
-        CallerName, CallerSettings, InvalidRate, InvalidSanName, KeyDigest, NamePattern, Rate,
-        ReadGroup, SanName, Scope, View, oidc::ClaimPattern,
+        CallerName, CallerSettings, KeyDigest, NamePattern, Rate, ReadGroup, SanName, Scope, View,
+        oidc::ClaimPattern,
     },
     ids::{OrgId, SddcId},
 };
@@ -27,17 +27,17 @@ type JsonSchema = fn() -> Value;
 /// The fields, each with its JSON schema.
 pub(super) const FIELDS: [(&str, JsonSchema); 12] = [
     ("name", || json!({"type": "string"})),
-    ("key_sha256", || json!({"type": "array", "items": {"type": "string"}, "minItems": 1})),
+    ("key_sha256", texts),
     ("oidc", || json!({"type": "object", "minProperties": 1})),
     ("tls_san", || json!({"type": "string"})),
-    ("scopes", || json!({"type": "array", "items": {"type": "string"}, "minItems": 1})),
+    ("scopes", texts),
     ("drop_in", || {
         let groups: Vec<_> = ReadGroup::ALL.iter().map(|group| group.as_str()).collect();
         json!({"type": "array", "items": {"type": "string", "enum": groups}, "minItems": 1})
     }),
-    ("orgs", || json!({"type": "array", "items": {"type": "string"}, "minItems": 1})),
-    ("sddc_ids", || json!({"type": "array", "items": {"type": "string"}, "minItems": 1})),
-    ("sddc_names", || json!({"type": "array", "items": {"type": "string"}, "minItems": 1})),
+    ("orgs", texts),
+    ("sddc_ids", texts),
+    ("sddc_names", texts),
     ("rate", || json!({"type": "string"})),
     ("burst", || json!({"type": "integer", "minimum": 1, "maximum": MAX_BURST})),
     // TOML's own date and time, or a text.
@@ -45,6 +45,10 @@ pub(super) const FIELDS: [(&str, JsonSchema); 12] = [
 ];
 
 const MAX_BURST: u32 = 1_000_000;
+
+fn texts() -> Value {
+    json!({"type": "array", "items": {"type": "string"}, "minItems": 1})
+}
 
 /// How callers can be known, beside their keys.
 #[derive(Debug, Clone, Copy, Default)]
@@ -138,29 +142,20 @@ impl CallerTable<'_, '_> {
     }
 
     fn rate(&self, reader: &mut Reader<'_>) -> Option<Rate> {
-        let rate = self.text(reader, "rate", |text| {
-            text.parse().map_err(|fault: InvalidRate| fault.to_string())
-        });
+        let rate: Option<Rate> = self.text(reader, "rate", value::parsed);
         let Some((burst, origin)) = self.find("burst") else { return rate };
         if self.find("rate").is_none() {
             reader.fault(&self.field("burst"), "has an effect only together with rate", &origin);
         }
-        match (burst, whole(burst).and_then(NonZeroU32::new)) {
-            (_, Some(burst)) if burst.get() <= MAX_BURST => rate.map(|rate| rate.with_burst(burst)),
-            (DeValue::Integer(_), _) => {
-                let problem = format!("must be a whole number, 1 to {MAX_BURST}");
-                reader.fault(&self.field("burst"), problem, &origin);
-                None
+        let problem = match (burst, whole(burst).and_then(NonZeroU32::new)) {
+            (_, Some(burst)) if burst.get() <= MAX_BURST => {
+                return rate.map(|rate| rate.with_burst(burst));
             }
-            (other, _) => {
-                reader.fault(
-                    &self.field("burst"),
-                    wrong_type(ValueShape::Count(1, MAX_BURST as usize), other),
-                    &origin,
-                );
-                None
-            }
-        }
+            (DeValue::Integer(_), _) => format!("must be a whole number, 1 to {MAX_BURST}"),
+            (other, _) => wrong_type(ValueShape::Count(1, MAX_BURST as usize), other),
+        };
+        reader.fault(&self.field("burst"), problem, &origin);
+        None
     }
 
     /// What it may read of VMware's own API.
@@ -185,9 +180,7 @@ impl CallerTable<'_, '_> {
                 "needs api.tls_client_ca: without it the gateway requests no client certificates";
             reader.fault(&self.field("tls_san"), problem, &origin);
         }
-        self.text(reader, "tls_san", |text| {
-            text.parse().map_err(|fault: InvalidSanName| fault.to_string())
-        })
+        self.text(reader, "tls_san", value::parsed)
     }
 
     /// Claims, and what they must be.

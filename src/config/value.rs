@@ -16,7 +16,7 @@ use ipnet::IpNet;
 use url::{Host, Url};
 
 use crate::{
-    access::{CallerName, InvalidCallerName, InvalidKeyDigest, KeyDigest},
+    access::{CallerName, KeyDigest},
     csp::ClientSecret,
     loopback::is_loopback_host,
     telemetry::AuditTarget,
@@ -335,17 +335,15 @@ pub(super) fn caller_name(text: &str) -> Result<CallerName, String> {
             "this is a key, not a name; treat the key as leaked and create a new one".into()
         );
     }
-    text.parse().map_err(|fault: InvalidCallerName| fault.to_string())
+    parsed(text)
 }
 
 /// A caller's name and the digest of its key, as in `access.keys`.
 pub(super) fn short_credential(text: &str) -> Result<(CallerName, KeyDigest), String> {
     let (name, digest) = text.split_once(':').ok_or("must be name:sha256 of the key")?;
     let name = caller_name(name.trim()).map_err(|fault| format!("has an invalid name: {fault}"))?;
-    let digest = digest
-        .trim()
-        .parse()
-        .map_err(|fault: InvalidKeyDigest| format!("has an invalid digest: {fault}"))?;
+    let digest =
+        parsed(digest.trim()).map_err(|fault| format!("has an invalid digest: {fault}"))?;
     Ok((name, digest))
 }
 

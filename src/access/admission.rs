@@ -162,7 +162,7 @@ impl Admitted {
     pub async fn changed(&mut self) -> Result<(), Denied> {
         let mut newest = self.policy.changes();
         loop {
-            let (version, end) = (self.known.version(), self.known.until());
+            let (version, end) = (self.known.version, self.known.until());
             let clock = self.policy.clock();
             let look = self.looked_at + LOOK_AGAIN_AFTER;
             tokio::select! {

@@ -28,10 +28,10 @@ pub enum Identity {
 /// A caller, and what proved that it is.
 #[derive(Debug, Clone)]
 pub struct Authenticated {
-    caller: Caller,
-    proof: CredentialProof,
+    pub(super) caller: Caller,
+    pub(super) proof: CredentialProof,
     /// Of the rules by which it was judged.
-    version: u64,
+    pub(super) version: u64,
 }
 
 /// What proved it: enough to judge once more when the rules have changed, and no credential.
@@ -159,14 +159,6 @@ impl Refusal {
 }
 
 impl Authenticated {
-    pub(super) fn new(caller: Caller, proof: CredentialProof, version: u64) -> Self {
-        Self { caller, proof, version }
-    }
-
-    pub(super) fn version(&self) -> u64 {
-        self.version
-    }
-
     /// Who it is.
     pub fn caller(&self) -> &Caller {
         &self.caller
@@ -189,10 +181,6 @@ impl Authenticated {
             CredentialProof::Key(digest) => Some(*digest),
             _ => None,
         }
-    }
-
-    pub(super) fn proof(&self) -> &CredentialProof {
-        &self.proof
     }
 
     /// Whether what proved it may be withdrawn without the rules' changing: a token's key by its

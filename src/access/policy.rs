@@ -320,7 +320,7 @@ impl Policy {
     /// Judges once more, by the rules as they are now, who was let in before.
     pub(super) fn again(&self, known: &Authenticated) -> Result<Authenticated, Refusal> {
         let rules = self.0.rules.load();
-        self.in_time(match known.proof() {
+        self.in_time(match &known.proof {
             CredentialProof::None => rules.nobody().ok_or(Refusal::Missing)?,
             CredentialProof::Key(digest) => rules.holder(*digest)?,
             CredentialProof::Token(claims, id) if self.still_trusts(claims) => {
@@ -392,7 +392,7 @@ impl PolicyRules {
     }
 
     fn known(&self, caller: &Caller, proof: CredentialProof) -> Authenticated {
-        Authenticated::new(caller.clone(), proof, self.version)
+        Authenticated { caller: caller.clone(), proof, version: self.version }
     }
 }
 

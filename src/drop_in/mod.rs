@@ -42,9 +42,9 @@ const JSON: HeaderValue = HeaderValue::from_static("application/json");
 /// The drop-in surface. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct DropIn {
-    tokens: GatewayTokens,
-    inventory: Inventory,
-    reads: Reads,
+    pub(crate) tokens: GatewayTokens,
+    pub(crate) inventory: Inventory,
+    pub(crate) reads: Reads,
 }
 
 /// Whose shape answers have, by the beginning of their path.
@@ -116,11 +116,6 @@ impl Endpoint {
 }
 
 impl DropIn {
-    /// The surface, with what it answers from.
-    pub fn new(tokens: GatewayTokens, inventory: Inventory, reads: Reads) -> Self {
-        Self { tokens, inventory, reads }
-    }
-
     /// Finds out who sent a request, where its head tells.
     pub fn identify(&self, policy: &Policy, request: &http::HeaderMap) -> Identity {
         self.tokens.identify(policy, request)

@@ -57,5 +57,5 @@ pub(super) fn surface(
         clock: state.clock.clone(),
         jobs: tasks.jobs.clone(),
     });
-    DropIn::new(tokens, state.inventory.clone(), reads)
+    DropIn { tokens, inventory: state.inventory.clone(), reads }
 }

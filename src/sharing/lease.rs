@@ -40,7 +40,7 @@ impl Lease {
     pub(super) fn new(resource: SharedResource, fence: u64, granted: Granted) -> Self {
         let end = CancellationToken::new();
         let keeper = run_keeper(resource.clone(), fence, end.clone());
-        resource.replicas().0.jobs.spawn("lease", keeper);
+        resource.replicas.0.jobs.spawn("lease", keeper);
         Self { resource, fence, granted, at: granted.at, _held: end.drop_guard() }
     }
 
@@ -59,7 +59,7 @@ impl Lease {
     /// Publishes a record for the other replicas, for `life`. One that comes too late, because another
     /// replica has taken over, is refused; that is no fault of anybody's.
     pub async fn publish(self, body: &[u8], life: Duration) {
-        let (replicas, name) = (self.resource.replicas(), self.resource.name());
+        let (replicas, name) = (&self.resource.replicas, self.resource.name());
         let state = &replicas.0;
         let purpose = Purpose { name, fence: self.fence, at: self.at };
         let sealed = state.keys.seal(purpose, body);
@@ -88,7 +88,7 @@ impl Lease {
 }
 
 async fn run_keeper(resource: SharedResource, fence: u64, end: CancellationToken) {
-    let replicas = resource.replicas();
+    let replicas = &resource.replicas;
     let state = Arc::clone(&replicas.0);
     let extend = async |life: Duration| {
         let mut script = scripts::EXTEND.key(replicas.lease_key(resource.name()));

@@ -141,7 +141,7 @@ impl Replicas {
         let mut resources = self.0.resources.lock();
         let new = || Arc::new(ResourceState::new(kind, name.clone()));
         let state = resources.entry(name.clone()).or_insert_with(new).clone();
-        SharedResource::new(self.clone(), state)
+        SharedResource { replicas: self.clone(), state }
     }
 
     /// Keeps the connection, and hears of the changes of other replicas, until `stop`.

@@ -29,8 +29,8 @@ const MAX_WAIT: Duration = Duration::from_secs(35);
 /// A resource that is shared. Cheap to clone.
 #[derive(Clone)]
 pub struct SharedResource {
-    replicas: Replicas,
-    state: Arc<ResourceState>,
+    pub(super) replicas: Replicas,
+    pub(super) state: Arc<ResourceState>,
 }
 
 #[derive(Debug)]
@@ -119,14 +119,6 @@ impl FromRedisValue for Answer {
 }
 
 impl SharedResource {
-    pub(super) fn new(replicas: Replicas, state: Arc<ResourceState>) -> Self {
-        Self { replicas, state }
-    }
-
-    pub(super) fn replicas(&self) -> &Replicas {
-        &self.replicas
-    }
-
     pub(super) fn name(&self) -> &str {
         &self.state.name
     }

@@ -68,7 +68,7 @@ pub(super) async fn discover_targets(request: InventoryRequest) -> Result<Respon
     let encode = || {
         let shown = visible(view, &target.scope, sees);
         let selected = query.select(shown).items.into_iter();
-        let target = query.target();
+        let target = query.target;
         let groups = selected.filter_map(|entry| group(entry, target));
         EncodedAnswer::json(&groups.collect::<Vec<_>>())
     };

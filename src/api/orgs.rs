@@ -33,7 +33,7 @@ pub(super) async fn list_orgs(request: InventoryRequest) -> Result<Response, Api
     let Served { content: Orgs { orgs, missing }, age, outcome } = applied.note(served);
     request.state.history.note_orgs(&orgs);
     let query = check_values(&request, pending, &missing, orgs.iter())?;
-    let missing = request.admit_missing(&missing, query.allows_part())?;
+    let missing = request.admit_missing(&missing, query.partial)?;
     let selection = query.select(orgs.iter());
     let encoded = request.state.answers.same(&selection.page(missing), selection.next.clone());
     let page = EncodedPage::new(encoded, Served { content: (), age, outcome });

@@ -93,18 +93,18 @@ pub(super) async fn list_of_sddcs<R: HeldBy<SddcEntry>>(
         page = page.of(list, &target.scope, served.content.content.revision);
     }
     let later = requirement.after_first_look();
-    let mut poll = LongPoll::new(&request, watch, began + query.wait().unwrap_or_default());
+    let mut poll = LongPoll::new(&request, watch, began + query.wait.unwrap_or_default());
     // A failure ends the wait: it is another answer too.
     while poll.outdates(&page, &mut request).await? {
         // About the same target: everything, or the org that the path names.
         let (visibility, org) = (&request.visibility, target.within.as_deref());
         target.scope = org.map_or_else(|| visibility.scope(), |org| visibility.org(org));
         let inventory = &request.state.inventory;
-        let listing = listing_of(query.includes_deleted());
+        let listing = listing_of(query.include_deleted);
         let served = inventory.list(listing, &target.scope, &later).await?;
         page = encode(&request, &target, &query, 0, &served, &request.visibility).await?;
     }
-    Ok(respond(&request, &page, ClientCaching::of(query.wait())))
+    Ok(respond(&request, &page, ClientCaching::of(query.wait)))
 }
 
 fn listing_of(with_deleted: bool) -> SddcListing {
@@ -192,7 +192,7 @@ pub(super) async fn encode<E: Entry, R: HeldBy<E>>(
     filter: impl EntryFilter<E>,
 ) -> Result<EncodedPage, ApiError> {
     let view = &served.content;
-    let missing = request.admit_missing(&view.missing, query.allows_part())?;
+    let missing = request.admit_missing(&view.missing, query.partial)?;
     let subject = request.subject(target, query, seen_by, view.content.revision, missing);
     let make = encoder(&subject, target, query, view, filter);
     let state = &request.state;

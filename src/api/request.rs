@@ -176,7 +176,7 @@ impl InventoryRequest {
             seen_by,
             visibility: self.visibility.clone(),
             missing,
-            query: query.canonical().into(),
+            query: query.canonical.as_str().into(),
         }
     }
 

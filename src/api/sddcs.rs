@@ -59,19 +59,19 @@ pub(super) async fn show_sddc(
 ) -> Result<Response, ApiError> {
     let began = request.state.clock.now();
     let query = request.document_query::<SddcEntry>()?;
-    let watch = request.watch(List::Sddcs, query.wait());
+    let watch = request.watch(List::Sddcs, query.wait);
     let (served, applied) = fetch_sddc(&request, &id, &[List::Sddcs]).await?;
     let later = applied.requirement.after_first_look();
     let what = ResourceType::Sddc;
     let mut page = encode_document(&request, what, &query, &served, |entry| entry);
     page = page.of(List::Sddcs, &served.content.read, served.content.revision);
-    let mut poll = LongPoll::new(&request, watch, began + query.wait().unwrap_or_default());
+    let mut poll = LongPoll::new(&request, watch, began + query.wait.unwrap_or_default());
     // That it is gone is another answer too.
     while poll.outdates(&page, &mut request).await? {
         let served = find_sddc(&request, &id, &later).await?;
         page = encode_document(&request, what, &query, &served, |entry| entry);
     }
-    Ok(respond(&request, &page, ClientCaching::of(query.wait())))
+    Ok(respond(&request, &page, ClientCaching::of(query.wait)))
 }
 
 /// List an SDDC's clusters

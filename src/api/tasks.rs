@@ -65,7 +65,7 @@ pub(super) async fn show_task(
     let began = request.state.clock.now();
     let query = request.document_query::<Task>()?;
     TaskId::from_str(&id).map_err(|_| ApiError::TaskNotFound)?;
-    let watch = request.watch(List::Tasks, query.wait());
+    let watch = request.watch(List::Tasks, query.wait);
     let scope = request.visibility.scope();
     let names = names(&request, &scope, &as_directed(&request)).await?;
     let applied = request.freshness(&[List::Tasks], &scope).await;
@@ -74,7 +74,7 @@ pub(super) async fn show_task(
     let later = applied.requirement.after_first_look();
     let what = ResourceType::Task;
     let mut page = encode_document(&request, what, &query, &served, |entry| &entry.task);
-    let mut poll = LongPoll::new(&request, watch, began + query.wait().unwrap_or_default());
+    let mut poll = LongPoll::new(&request, watch, began + query.wait.unwrap_or_default());
     // That it is gone is another answer too.
     while poll.outdates(&page, &mut request).await? {
         let scope = request.visibility.scope();
@@ -82,7 +82,7 @@ pub(super) async fn show_task(
         let served = find_task(&request, &id, &scope, &names, &later).await?;
         page = encode_document(&request, what, &query, &served, |entry| &entry.task);
     }
-    Ok(respond(&request, &page, ClientCaching::of(query.wait())))
+    Ok(respond(&request, &page, ClientCaching::of(query.wait)))
 }
 
 async fn find_task(
@@ -198,7 +198,7 @@ async fn list_of_tasks(
     let query = check_values(&request, pending, &view.missing, shown)?;
     let mut page = encode_tasks(&query, &target, visibility, &served).await?;
     let later = applied.requirement.after_first_look();
-    let mut poll = LongPoll::new(&request, watch, began + query.wait().unwrap_or_default());
+    let mut poll = LongPoll::new(&request, watch, began + query.wait.unwrap_or_default());
     // A failure ends the wait: it is another answer too.
     while poll.outdates(&page, &mut request).await? {
         let target = match sddc {
@@ -212,7 +212,7 @@ async fn list_of_tasks(
         let visibility = SeenTasks { request: &request, names: &names, sddc };
         page = encode_tasks(&query, &target, visibility, &served).await?;
     }
-    Ok(respond(&request, &page, ClientCaching::of(query.wait())))
+    Ok(respond(&request, &page, ClientCaching::of(query.wait)))
 }
 
 fn tasks_of(sddc: &SddcEntry) -> ListTarget {

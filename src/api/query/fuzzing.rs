@@ -56,7 +56,7 @@ fn sound<R: Resource>(query: &RawQuery, allowed: AllowedParams, view: &[R]) {
     let is_settled = !parser.needs_view();
     match parser.finish(view.iter()) {
         Ok(question) => {
-            assert!(question.wait().is_none_or(|wait| wait.as_secs() <= 120));
+            assert!(question.wait.is_none_or(|wait| wait.as_secs() <= 120));
             has_one_spelling(query, allowed, &question, view);
             has_all_on_its_pages(query, allowed, question, view);
         }
@@ -80,9 +80,9 @@ fn has_one_spelling<R: Resource>(
         // Lower case can be longer.
         return;
     }
-    let spelled = target(&format!("{}?{}", query.path(), question.canonical()));
+    let spelled = target(&format!("{}?{}", query.path(), question.canonical));
     let again = spelled.parser::<R>(allowed).finish(view.iter()).expect("it was a good question");
-    assert_eq!(again.canonical(), question.canonical());
+    assert_eq!(again.canonical, question.canonical);
     assert_eq!(page(&again, view), page(question, view));
 }
 

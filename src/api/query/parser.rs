@@ -76,15 +76,15 @@ impl<R: Resource> PendingQuery<R> {
     /// Whether a part will do.
     pub(in crate::api) fn allows_part(&self) -> bool {
         match self {
-            Self::FetchedList(query) => query.allows_part(),
-            Self::Doubtful(parser) => parser.query.allows_part(),
+            Self::FetchedList(query) => query.partial,
+            Self::Doubtful(parser) => parser.query.partial,
         }
     }
 
     /// How long to wait for a change.
     pub(in crate::api) fn wait(&self) -> Option<Duration> {
         match self {
-            Self::FetchedList(query) => query.wait(),
+            Self::FetchedList(query) => query.wait,
             Self::Doubtful(parser) => parser.wait(),
         }
     }
@@ -135,12 +135,12 @@ impl<R: Resource> QueryParser<R> {
 
     /// Whether deleted SDDCs are to be among the documents.
     pub(in crate::api) fn includes_deleted(&self) -> bool {
-        self.query.includes_deleted()
+        self.query.include_deleted
     }
 
     /// How long to wait for a change.
     pub(in crate::api) fn wait(&self) -> Option<Duration> {
-        self.query.wait()
+        self.query.wait
     }
 
     /// Settles it before there is a view, where that can be done: if nothing is in doubt, or if

@@ -29,14 +29,21 @@ pub(in crate::api) struct ListQuery<R: Resource> {
     /// `None`: the resource's own.
     pub(super) order: Option<SortOrder<R>>,
     pub(super) limit: Option<u16>,
-    pub(super) partial: bool,
-    pub(super) include_deleted: bool,
-    pub(super) wait: Option<Duration>,
-    pub(super) target: Option<Target>,
+    /// A part will do.
+    pub(in crate::api) partial: bool,
+    /// Deleted SDDCs are to be among the documents.
+    pub(in crate::api) include_deleted: bool,
+    /// How long to wait for a change.
+    pub(in crate::api) wait: Option<Duration>,
+    /// What service discovery is asked for: always there where the path takes it.
+    pub(in crate::api) target: Option<Target>,
     /// Empty where no cursor is read or made.
     pub(super) path: String,
     begin: Option<Cursor<'static>>,
-    canonical: String,
+    /// The question in its one spelling: equal for questions that have equal answers about equal
+    /// documents, empty for the plain one. Leaves out `partial` and `wait`, which say when there is
+    /// an answer and not which.
+    pub(in crate::api) canonical: String,
     /// Bytes of `canonical` that a cursor is bound to.
     bound: usize,
 }
@@ -82,33 +89,6 @@ impl<R: Resource> Default for ListQuery<R> {
 }
 
 impl<R: Resource> ListQuery<R> {
-    /// The question in its one spelling: equal for questions that have equal answers about equal
-    /// documents, empty for the plain one. Leaves out `partial` and `wait`, which say when there is
-    /// an answer and not which.
-    pub(in crate::api) fn canonical(&self) -> &str {
-        &self.canonical
-    }
-
-    /// Whether a part will do.
-    pub(in crate::api) fn allows_part(&self) -> bool {
-        self.partial
-    }
-
-    /// Whether deleted SDDCs are to be among the documents.
-    pub(in crate::api) fn includes_deleted(&self) -> bool {
-        self.include_deleted
-    }
-
-    /// How long to wait for a change.
-    pub(in crate::api) fn wait(&self) -> Option<Duration> {
-        self.wait
-    }
-
-    /// What service discovery is asked for: always there where the path takes it.
-    pub(in crate::api) fn target(&self) -> Option<Target> {
-        self.target
-    }
-
     /// Whether `include` asks for this.
     pub(in crate::api) fn includes(&self, name: &str) -> bool {
         self.includes.iter().any(|field| field.name == name)

@@ -11,7 +11,7 @@ use crate::{
 };
 
 fn canonical(text: &str) -> String {
-    finish::<SddcEntry>(parser(AllowedParams::LIST, text), &[]).unwrap().canonical().to_owned()
+    finish::<SddcEntry>(parser(AllowedParams::LIST, text), &[]).unwrap().canonical
 }
 
 #[test]
@@ -34,8 +34,8 @@ fn a_question_has_one_spelling_however_it_is_asked() {
     for (at, one) in others.iter().enumerate() {
         assert!(others[at + 1..].iter().all(|other| canonical(one) != canonical(other)));
     }
-    assert_eq!(parse::<Task>("sort=-started_at", &[]).unwrap().canonical(), "");
-    assert_eq!(parse::<Task>("sort=started_at", &[]).unwrap().canonical(), "sort=started_at");
+    assert_eq!(parse::<Task>("sort=-started_at", &[]).unwrap().canonical, "");
+    assert_eq!(parse::<Task>("sort=started_at", &[]).unwrap().canonical, "sort=started_at");
 }
 
 #[test]
@@ -57,14 +57,14 @@ fn bounds_and_exclusions_have_one_spelling_too() {
 fn what_is_no_filter_is_read() {
     let text = "wait=55&partial=allow&include_deleted=true&limit=500&limit=500";
     let question = finish::<SddcEntry>(parser(AllowedParams::LIST, text), &[]).unwrap();
-    assert_eq!(question.wait(), Some(Duration::from_secs(55)));
-    assert!(question.allows_part() && question.includes_deleted());
+    assert_eq!(question.wait, Some(Duration::from_secs(55)));
+    assert!(question.partial && question.include_deleted);
     for (text, wait) in [("0", 0), ("120s", 120), ("1m30s", 90), ("120", 120)] {
         let parser = parser::<SddcEntry>(AllowedParams::LIST, &format!("wait={text}"));
-        assert_eq!(finish(parser, &[]).unwrap().wait(), Some(Duration::from_secs(wait)), "{text}");
+        assert_eq!(finish(parser, &[]).unwrap().wait, Some(Duration::from_secs(wait)), "{text}");
     }
     let target =
-        |text| finish::<SddcEntry>(parser(AllowedParams::DISCOVERY, text), &[]).unwrap().target();
+        |text| finish::<SddcEntry>(parser(AllowedParams::DISCOVERY, text), &[]).unwrap().target;
     assert_eq!(target("target=vcenter"), Some(Target::Vcenter));
     assert_eq!(target("target=nsx"), Some(Target::Nsx));
 }

@@ -14,9 +14,8 @@ use http_body_util::{BodyExt, StreamBody};
 use tokio::time::sleep;
 
 use super::{
-    Fault, FaultKind, Simulator, Target, csp,
+    Fault, FaultKind, Simulator, Target,
     reply::{self, Chunks, HangUp, Reply, ReplyBody, boxed},
-    vmc,
 };
 
 /// Time between the bytes of a drip.
@@ -88,10 +87,7 @@ impl Simulator {
 
     fn error(&self, fault: &Fault, target: Target, path: &str) -> Reply {
         let status = fault.status_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let body = match target {
-            Target::Csp => csp::error_for(status, self.now()),
-            Target::Vmc => vmc::error_for(status, path),
-        };
+        let body = self.error_for(status, target, path);
         given(fault, status, reply::JSON, &body.to_string())
     }
 }

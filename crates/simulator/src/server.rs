@@ -10,6 +10,7 @@ use http::{HeaderValue, Method, Request, StatusCode, header, request::Parts};
 use http_body_util::{BodyExt, Limited};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use serde_json::Value;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -115,11 +116,15 @@ impl Simulator {
     }
 
     fn refuse(&self, status: StatusCode, target: Target, path: &str) -> Reply {
-        let body = match target {
+        reply::json(status, &self.error_for(status, target, path))
+    }
+
+    /// How the target tells of a status.
+    pub(super) fn error_for(&self, status: StatusCode, target: Target, path: &str) -> Value {
+        match target {
             Target::Csp => csp::error_for(status, self.now()),
             Target::Vmc => vmc::error_for(status, path),
-        };
-        reply::json(status, &body)
+        }
     }
 }
 

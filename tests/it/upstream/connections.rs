@@ -3,10 +3,14 @@
 use std::{convert::Infallible, net::SocketAddr, time::Duration};
 
 use bytes::Bytes;
-use futures_util::FutureExt;
+use futures_util::{FutureExt, stream};
 use http::{Method, Request, Response};
-use http_body_util::{BodyExt, Full};
-use hyper::{body::Incoming, server::conn::http2, service::service_fn};
+use http_body_util::{BodyExt, StreamBody};
+use hyper::{
+    body::{Frame, Incoming},
+    server::conn::http2,
+    service::service_fn,
+};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use sddc_gateway::reload::LoadedFile;
 use support::{http::client, tls};
@@ -32,8 +36,8 @@ async fn a_connection_that_fell_silent_costs_one_try_and_no_caller_an_answer() {
     assert_eq!(cloud.sddc_reads(), 2, "the first try never arrived");
 }
 
-/// An upstream that speaks HTTP/2 over TLS, which the simulator behind it does not. Gives its address
-/// and the file of its CA.
+/// An upstream that speaks HTTP/2 over TLS, which the simulator behind it does not; each body begins with an empty
+/// frame, as it may. Gives its address and the file of its CA.
 async fn over_http2(cloud: &Cloud, name: &str) -> (SocketAddr, NamedTempFile) {
     let (mut config, ca) = tls::server(&[name]);
     config.alpn_protocols = vec![b"h2".to_vec()];
@@ -51,8 +55,10 @@ async fn over_http2(cloud: &Cloud, name: &str) -> (SocketAddr, NamedTempFile) {
                 let kind = answer.headers()["content-type"].clone();
                 let response = Response::builder().status(answer.status());
                 let response = response.header("content-type", kind);
-                let body = Full::new(answer.bytes().await.unwrap());
-                Ok::<Response<Full<Bytes>>, Infallible>(response.body(body).unwrap())
+                let frames = [Bytes::new(), answer.bytes().await.unwrap()];
+                let frames = frames.map(|frame| Ok::<_, Infallible>(Frame::data(frame)));
+                let body = StreamBody::new(stream::iter(frames));
+                Ok::<_, Infallible>(response.body(body).unwrap())
             }
         });
         let connection = http2::Builder::new(TokioExecutor::new());

@@ -1,6 +1,6 @@
 //! The HTTP client: one deadline over the whole call, a bound on the body, JSON or nothing.
 
-use std::{sync::Arc, time::Duration};
+use std::{mem, sync::Arc, time::Duration};
 
 use base::{
     clock::Clock,
@@ -237,21 +237,25 @@ impl Client {
         if announced > bound {
             return Err(too_large());
         }
+        // All of it, where it comes at once: nothing has to be put together.
+        let mut whole = Bytes::new();
         let mut body = BytesMut::new();
+        // To its end, which tells whether it is whole.
         while let Some(chunk) = response.chunk().await.map_err(transport)? {
-            if body.len() as u64 + chunk.len() as u64 > bound {
+            if (whole.len() + body.len()) as u64 + chunk.len() as u64 > bound {
                 return Err(too_large());
             }
-            if chunk.len() as u64 == announced {
-                // All of it at once: nothing has to be put together.
-                return Ok(chunk);
+            if whole.is_empty() && body.is_empty() {
+                whole = chunk;
+            } else if !chunk.is_empty() {
+                if body.is_empty() {
+                    body.reserve(usize::try_from(announced).unwrap_or(0));
+                    body.extend_from_slice(&mem::take(&mut whole));
+                }
+                body.extend_from_slice(&chunk);
             }
-            if body.is_empty() {
-                body.reserve(usize::try_from(announced).unwrap_or(0));
-            }
-            body.extend_from_slice(&chunk);
         }
-        Ok(body.freeze())
+        Ok(if body.is_empty() { whole } else { body.freeze() })
     }
 
     /// `Retry-After` in seconds or as a date (RFC 9110 section 10.2.3), taken as at most 5 min.

@@ -136,7 +136,7 @@ impl Reads {
         now: Instant,
         admit: impl FnOnce(Scope) -> bool,
     ) -> Option<(Response<Bytes>, CacheStatus)> {
-        let read = self.0.prepared.find(request, caller)?;
+        let read = self.0.prepared.find(request, caller, &self.0.inventory)?;
         let shown = ShownDocument { read, outcome: ReadOutcome::Hit, is_kept: true };
         let is_good = now.since(shown.read.begun) < FRESH && admit(Scope::VmcRead);
         is_good.then(|| self.0.pass(&shown, request.headers(), now))
@@ -176,7 +176,8 @@ impl ReadsState {
         // Which SDDCs a caller sees may change with their names.
         let is_asked_again = shown.outcome == ReadOutcome::Hit && parts.method == Method::GET;
         if is_asked_again && shown.is_kept && !caller.view().limits_sddcs() {
-            self.prepared.remember(caller, &parts.uri, &shown.read);
+            let org = found.org.as_ref().or(query.org.as_ref());
+            self.prepared.remember(caller, &parts.uri, &shown.read, org);
         }
         Ok(shown)
     }

@@ -19,6 +19,12 @@ impl Inventory {
         orgs.first().map(|org| org.reader().clone()).ok_or(Unavailable::NoSuchOrg)
     }
 
+    /// Whether an organization is served, as far as that is known now.
+    #[must_use]
+    pub fn serves(&self, org: &OrgId) -> bool {
+        self.0.orgs.load().iter().any(|known| known.id() == org)
+    }
+
     /// Through what VMware's own list of organizations is read: once with the app's token, or once with
     /// that of each organization that has one of its own.
     pub fn readers_of_orgs(&self) -> Vec<(Option<OrgId>, Reader)> {

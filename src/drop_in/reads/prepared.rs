@@ -9,7 +9,10 @@ use std::sync::Arc;
 use http::{Method, Request, Uri};
 
 use super::cache::ReadDocument;
-use crate::{access::Caller, api::WeakPassedDocument, clock::Instant, target_map::TargetMap};
+use crate::{
+    access::Caller, api::WeakPassedDocument, clock::Instant, ids::OrgId, inventory::Inventory,
+    target_map::TargetMap,
+};
 
 const MAX_READS: usize = 1024;
 
@@ -23,6 +26,8 @@ struct PreparedRead {
     /// The cache decides how long it lives.
     document: WeakPassedDocument,
     begun: Instant,
+    /// Whose document it is, if it is one organization's.
+    org: Option<OrgId>,
     /// Held, so that no other gets its address. With other rights it would be another one.
     _caller: Caller,
 }
@@ -35,20 +40,35 @@ impl Default for PreparedReads {
 
 impl PreparedReads {
     /// Remembers a kept document that was just shown to a caller as it is.
-    pub(super) fn remember(&self, caller: &Caller, uri: &Uri, read: &ReadDocument) {
+    pub(super) fn remember(
+        &self,
+        caller: &Caller,
+        uri: &Uri,
+        read: &ReadDocument,
+        org: Option<&OrgId>,
+    ) {
         let Some(target) = uri.path_and_query() else { return };
         let prepared = PreparedRead {
             document: read.document.downgrade(),
             begun: read.begun,
+            org: org.cloned(),
             _caller: caller.clone(),
         };
         self.0.insert(caller.address(), target.as_str(), prepared);
     }
 
-    /// What a caller's `GET` came to before.
-    pub(super) fn find<B>(&self, request: &Request<B>, caller: &Caller) -> Option<ReadDocument> {
+    /// What a caller's `GET` came to before, if its organization has not left meanwhile.
+    pub(super) fn find<B>(
+        &self,
+        request: &Request<B>,
+        caller: &Caller,
+        inventory: &Inventory,
+    ) -> Option<ReadDocument> {
         let target = request.uri().path_and_query().filter(|_| request.method() == Method::GET)?;
         let prepared: Arc<PreparedRead> = self.0.get(caller.address(), target.as_str())?;
+        if prepared.org.as_ref().is_some_and(|org| !inventory.serves(org)) {
+            return None;
+        }
         let document = prepared.document.upgrade()?;
         Some(ReadDocument { document, begun: prepared.begun })
     }

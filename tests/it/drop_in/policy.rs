@@ -1,11 +1,14 @@
 //! What of VMware's own API callers with limits may see: the rest takes the way of what does not exist.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
-use sddc_gateway::access::{CallerKey, CallerSettings, ReadGroup, Scope, View};
+use sddc_gateway::{
+    access::{CallerKey, CallerSettings, ReadGroup, Scope, View},
+    simulator::{Fault, Target},
+};
 
 use super::{Reply, Tools};
-use crate::harness::{Cloud, Setup, cloud_of, configured_callers};
+use crate::harness::{Cloud, Setup, TestGateway, cloud_of, configured_callers};
 
 const NOWHERE: &str = "00000000-0000-4000-8000-000000000000";
 
@@ -73,6 +76,36 @@ async fn an_organization_outside_the_view_takes_the_way_of_one_that_does_not_exi
         assert_eq!(hidden.vmc().1, "org-not-found");
     }
     assert_eq!(calls(), before, "nothing is asked for it");
+}
+
+/// At once: what was just read of it is not found again.
+#[tokio::test]
+async fn an_organization_that_has_left_takes_the_way_of_one_that_does_not_exist() {
+    let (cloud, tools, keys) = scene(vec![(View::default(), ReadGroup::DEFAULT)]).await;
+    let orgs = cloud.simulator.org_ids();
+    let viewer = viewer(&tools, &keys[0]).await;
+    let path = format!("/vmc/api/orgs/{}/sddcs", orgs[1]);
+    assert_eq!(viewer.get(&path).await.status, 200);
+    let left = format!("[{}]", cloud.simulator.org(&orgs[0]).unwrap());
+    let slow = Duration::from_millis(500);
+    cloud.simulator.script(Fault::on(Target::Vmc, "/vmc/api/orgs").body(left).after(slow));
+    // It is not in the list twice running. The list is read beside the first of these answers.
+    for _ in 0..2 {
+        tools.gateway.advance(61);
+        for _ in 0..3 {
+            viewer.get(&path).await;
+        }
+        let is_read = async |gateway: &TestGateway| {
+            gateway.ops("/readyz").await.json()["discovery"]["age_s"] == 0
+        };
+        tools.gateway.until("list of organizations", is_read).await;
+    }
+    let own = format!("/orgs/{}/sddcs", orgs[1]);
+    let has_left =
+        async |gateway: &TestGateway| gateway.get(&own).await.code() == "org-not-found";
+    tools.gateway.until("organization to leave", has_left).await;
+    let nowhere = viewer.get(&format!("/vmc/api/orgs/{NOWHERE}/sddcs")).await;
+    assert_eq!(viewer.get(&path).await.vmc(), nowhere.vmc());
 }
 
 #[tokio::test]

@@ -24,6 +24,9 @@ pub(super) const MIN_SCRUBBED_BYTES: usize = 8;
 /// Bytes at the end of a form by which it is found.
 const MAX_END_BYTES: usize = 32;
 
+/// Patterns that one vectorised search can find.
+const MAX_PACKED: usize = 64;
+
 /// Encodings within encodings that are undone.
 const MAX_LAYERS: usize = 3;
 
@@ -39,8 +42,8 @@ const JWT_PREFIX: &str = "eyJ";
 pub struct Scrubber {
     /// Finds the end of each form, and the two prefixes, which come last; `None` finds nothing.
     ends: Option<AhoCorasick>,
-    /// Finds whether there is any of these at all, many bytes at a time; `None` where they are too many.
-    any: Option<packed::Searcher>,
+    /// Find whether there is any of these at all, many bytes at a time; none where the processor cannot.
+    any: Vec<packed::Searcher>,
     /// Every form of every secret.
     forms: Vec<Vec<u8>>,
 }
@@ -59,10 +62,11 @@ impl Scrubber {
         // megabytes. Ends, because all JWTs of an issuer begin alike.
         let ends = forms.iter().map(|form| &form[form.len().saturating_sub(MAX_END_BYTES)..]);
         let patterns = ends.chain([KEY_PREFIX.as_bytes(), JWT_PREFIX.as_bytes()]);
-        let any = packed::Searcher::new(patterns.clone());
+        let all: Vec<_> = patterns.clone().collect();
+        let any = all.chunks(MAX_PACKED).map(packed::Searcher::new).collect::<Option<_>>();
         let kind = Some(AhoCorasickKind::ContiguousNFA);
         let ends = AhoCorasick::builder().kind(kind).build(patterns).ok();
-        Self { ends, any, forms }
+        Self { ends, any: any.unwrap_or_default(), forms }
     }
 
     /// The text with `[redacted]` for each secret, and for whatever looks like a caller key or a JWT.
@@ -110,7 +114,7 @@ impl Scrubber {
     /// Where held secrets are, and whether there is something that may look like one.
     fn find_held(&self, bytes: &[u8]) -> (Vec<Range<usize>>, bool) {
         let (mut found, mut looks_like_one) = (Vec::new(), false);
-        if self.any.as_ref().is_some_and(|any| any.find(bytes).is_none()) {
+        if !self.any.is_empty() && self.any.iter().all(|any| any.find(bytes).is_none()) {
             return (found, looks_like_one);
         }
         let matches = self.ends.iter().flat_map(|ends| ends.find_overlapping_iter(bytes));

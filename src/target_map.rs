@@ -19,11 +19,21 @@ impl<V> TargetMap<V> {
         Self(CopyOnWriteMap::new(max))
     }
 
-    /// Puts a value in, unless its target is too long.
-    pub(crate) fn insert(&self, owner: usize, target: &str, value: V) {
+    /// Puts a value in, unless the one that is there `will_do`, for a write copies a part of the map, or its target is
+    /// too long.
+    pub(crate) fn insert(
+        &self,
+        owner: usize,
+        target: &str,
+        will_do: impl FnOnce(&V) -> bool,
+        value: impl FnOnce() -> V,
+    ) {
         let mut buffer = KeyBuffer::default();
         let Some(key) = buffer.key(owner, target) else { return };
-        self.0.insert(key.into(), Arc::new(value));
+        let is_there = self.0.read(key, |known| Some(will_do(known))).unwrap_or(false);
+        if !is_there {
+            self.0.insert(key.into(), Arc::new(value()));
+        }
     }
 
     /// The value of an owner and a target.
@@ -60,8 +70,9 @@ mod tests {
     #[test]
     fn a_value_is_found_by_its_owner_and_its_target_alone() {
         let map = TargetMap::new(16);
-        map.insert(1, "/sddcs", "one");
-        map.insert(2, "/sddcs", "two");
+        let put = |owner, target: &str, value| map.insert(owner, target, |_| false, || value);
+        put(1, "/sddcs", "one");
+        put(2, "/sddcs", "two");
         let found = |owner, target| map.get(owner, target).map(|value| *value);
         assert_eq!((found(1, "/sddcs"), found(2, "/sddcs")), (Some("one"), Some("two")));
         assert_eq!(
@@ -70,8 +81,11 @@ mod tests {
         );
         let (longest, longer) = ("x".repeat(MAX_TARGET_BYTES), "x".repeat(MAX_TARGET_BYTES + 1));
         for target in [&longest, &longer] {
-            map.insert(1, target, "long");
+            put(1, target, "long");
         }
         assert_eq!((found(1, &longest), found(1, &longer)), (Some("long"), None));
+        map.insert(1, "/sddcs", |known| *known == "one", || unreachable!("it will do"));
+        map.insert(1, "/sddcs", |known| *known == "two", || "other");
+        assert_eq!(found(1, "/sddcs"), Some("other"));
     }
 }

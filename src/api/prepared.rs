@@ -77,14 +77,17 @@ impl PreparedAnswers {
         link: Option<&HeaderValue>,
         clock: &Clock,
     ) {
-        let answer = PreparedAnswer {
+        let (encoded, now) = (Arc::downgrade(encoded), clock.now());
+        let is_the_same = |known: &PreparedAnswer| {
+            known.encoded.ptr_eq(&encoded) && now.since(known.made_at) < MAX_AGE
+        };
+        self.0.insert(visibility.address(), target, is_the_same, || PreparedAnswer {
             source: source.clone(),
-            encoded: Arc::downgrade(encoded),
+            encoded: encoded.clone(),
             link: link.cloned(),
             _visibility: visibility.clone(),
-            made_at: clock.now(),
-        };
-        self.0.insert(visibility.address(), target, answer);
+            made_at: now,
+        });
     }
 }
 

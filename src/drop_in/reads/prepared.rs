@@ -48,13 +48,13 @@ impl PreparedReads {
         org: Option<&OrgId>,
     ) {
         let Some(target) = uri.path_and_query() else { return };
-        let prepared = PreparedRead {
+        let is_the_same = |known: &PreparedRead| known.begun == read.begun;
+        self.0.insert(caller.address(), target.as_str(), is_the_same, || PreparedRead {
             document: read.document.downgrade(),
             begun: read.begun,
             org: org.cloned(),
             _caller: caller.clone(),
-        };
-        self.0.insert(caller.address(), target.as_str(), prepared);
+        });
     }
 
     /// What a caller's `GET` came to before, if its organization has not left meanwhile.

@@ -101,8 +101,7 @@ async fn an_organization_that_has_left_takes_the_way_of_one_that_does_not_exist(
         tools.gateway.until("list of organizations", is_read).await;
     }
     let own = format!("/orgs/{}/sddcs", orgs[1]);
-    let has_left =
-        async |gateway: &TestGateway| gateway.get(&own).await.code() == "org-not-found";
+    let has_left = async |gateway: &TestGateway| gateway.get(&own).await.code() == "org-not-found";
     tools.gateway.until("organization to leave", has_left).await;
     let nowhere = viewer.get(&format!("/vmc/api/orgs/{NOWHERE}/sddcs")).await;
     assert_eq!(viewer.get(&path).await.vmc(), nowhere.vmc());

@@ -60,6 +60,9 @@ fn main() {
         growth::compare(span);
         return scale::compare(span);
     }
+    if alone("revisions") {
+        return scale::revisions();
+    }
     println!("CPU per request, {ROUNDS} rounds of {seconds} s, 64 connections, in turns\n");
     for sddcs in [4, 1000] {
         compare(sddcs, span);

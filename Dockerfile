@@ -53,8 +53,10 @@ LABEL org.opencontainers.image.title="sddc-gateway" \
 COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
 COPY --from=build /sddc-gateway /sddc-gateway
 # Inside a container loopback reaches nobody. A listener open to others needs a caller configured.
+# What is large goes back to the system once it is done: glibc would keep it for the next one.
 ENV SDDC_GATEWAY_API__LISTEN=0.0.0.0:8080 \
-    SDDC_GATEWAY_OPS__LISTEN=0.0.0.0:9090
+    SDDC_GATEWAY_OPS__LISTEN=0.0.0.0:9090 \
+    MALLOC_MMAP_THRESHOLD_=262144
 EXPOSE 8080 9090
 # A number, because Kubernetes' `runAsNonRoot` cannot judge a name and there is no /etc/passwd.
 USER 65532:65532

@@ -98,6 +98,8 @@ impl Server {
             .env("SDDC_GATEWAY_VMC__URL", upstream.url())
             .env("SDDC_GATEWAY_CSP__CLIENT_ID", "demo-app")
             .env("SDDC_GATEWAY_CSP__CLIENT_SECRET", "demo-secret")
+            // As the image has it.
+            .env("MALLOC_MMAP_THRESHOLD_", "262144")
             .envs(settings.iter().map(|(key, value)| (format!("SDDC_GATEWAY_{key}"), *value)))
             .stderr(Stdio::null())
             .spawn()

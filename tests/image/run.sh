@@ -104,6 +104,8 @@ check_contents() {
   check 'both ports are declared' image_has '.Config.ExposedPorts | keys == ["8080/tcp", "9090/tcp"]'
   check 'both listeners face outwards' image_has '.Config.Env | contains([
     "SDDC_GATEWAY_API__LISTEN=0.0.0.0:8080", "SDDC_GATEWAY_OPS__LISTEN=0.0.0.0:9090"])'
+  check 'large memory goes back to the system' \
+    image_has '.Config.Env | contains(["MALLOC_MMAP_THRESHOLD_=262144"])'
   check 'labels say what it is' image_has ".Labels
     | .[\"org.opencontainers.image.title\"] == \"sddc-gateway\"
       and (.[\"org.opencontainers.image.description\"] | length) > 0

@@ -49,7 +49,7 @@ systemd_unit() {
 # `%d` is the folder with the credentials.
 unit_settings() {
   local settings
-  mapfile -t settings < <(sed -n 's/^Environment=//p' "$1" | sed -e "s#%d#$scratch#" -e "s#/var/lib/sddc-gateway#$scratch#")
+  mapfile -t settings < <(sed -n 's/^Environment=\(SDDC_GATEWAY_\)/\1/p' "$1" | sed -e "s#%d#$scratch#" -e "s#/var/lib/sddc-gateway#$scratch#")
   echo secret > "$scratch/client-secret"
   printf '[csp]\nclient_id = "id"\n' > "$scratch/unit.toml"
   ((${#settings[@]} == 2)) && env "${settings[@]}" "$GATEWAY" check --offline --config "$scratch/unit.toml"

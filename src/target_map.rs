@@ -8,8 +8,8 @@ use crate::copy_on_write::CopyOnWriteMap;
 const MAX_TARGET_BYTES: usize = 256;
 const ADDRESS_BYTES: usize = size_of::<usize>();
 
-/// Values by an owner, whom its address stands for, and a target. Who puts a value in holds the owner in it, so
-/// that no other gets its address.
+/// Values by the address of an owner, and a target. A value has to hold its owner, so that no other one gets that
+/// address.
 #[derive(Debug)]
 pub(crate) struct TargetMap<V>(CopyOnWriteMap<Arc<[u8]>, Arc<V>>);
 

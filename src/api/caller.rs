@@ -43,7 +43,7 @@ impl<S: Sync> FromRequestParts<S> for AnyCaller {
     }
 }
 
-/// Who sent a request. Without an edge before it a route lets nobody in.
+/// The identity of the sender of a request. Without an edge before it a route lets nobody in.
 fn sender(parts: &Parts) -> Result<&RequestIdentity, Denied> {
     parts.extensions.get().ok_or(Denied::Unauthenticated(Refusal::Missing))
 }

@@ -418,7 +418,7 @@ impl Write for Events {
     }
 }
 
-/// Who is let in, of a setup that is not open.
+/// The callers that are let in, of a setup that is not open.
 pub fn configured_callers(config: &mut Config) -> &mut ConfiguredCallers {
     match &mut config.access {
         access::Settings::Callers(configured) => configured,
